@@ -1,0 +1,7 @@
+"""``python -m ftpd`` is the ftpd command."""
+
+import sys
+
+from ftpd.cli.ftpd import main
+
+sys.exit(main())

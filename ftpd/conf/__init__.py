@@ -1,0 +1,1 @@
+"""The configuration language: proftpd.conf in, immutable scopes with typed values out."""

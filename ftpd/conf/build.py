@@ -1,0 +1,312 @@
+"""Lines to a configuration: one walk, top down, that asks the modules' directives and reports every fault."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ftpd.conf.acl import Rule
+from ftpd.conf.directive import (
+    ANON,
+    CLASS,
+    DIRECTORY,
+    FTPACCESS,
+    GLOBAL,
+    LIMIT,
+    SERVER,
+    VHOST,
+    ConfigError,
+    Context,
+    Directive,
+    ModuleHost,
+    Multi,
+    Settings,
+)
+from ftpd.conf.faults import ConfigFaults, Fault, Report
+from ftpd.conf.fixup import add_globals, finish
+from ftpd.conf.known import unknown
+from ftpd.conf.lexer import Line
+from ftpd.conf.parser import Reader
+from ftpd.conf.sections import SECTIONS, TITLES, Section, places
+from ftpd.conf.tree import Config, Scope
+from ftpd.conf.types import arity
+
+_EVERYWHERE = SERVER | GLOBAL | VHOST | ANON | DIRECTORY | LIMIT | FTPACCESS | CLASS
+_INCLUDERS = SERVER | GLOBAL | VHOST | ANON | DIRECTORY | LIMIT
+
+LANGUAGE: dict[str, tuple[str, Context]] = {
+    "include": ("Include", _INCLUDERS),
+    "includeoptions": ("IncludeOptions", SERVER),
+    "define": ("Define", _EVERYWHERE),
+}
+"""The directives of the language itself, which no module declares, and where they may stand."""
+
+
+def read(
+    path: str, modules: ModuleHost, *, defines: Iterable[str] = (), environment: Mapping[str, str] | None = None
+) -> Config:  # fmt: skip
+    """The configuration in the file; ConfigFaults with all that is wrong in it."""
+    builder = _Builder(Scope(SERVER, "", [], path, 0, None), modules, defines, environment)
+    try:
+        builder.reader.read(path)
+    except OSError as wrong:
+        builder.report.file_fault(path, f"unable to read configuration file '{path}': {wrong.strerror}")
+    builder.walk()
+    return builder.config()
+
+
+def read_ftpaccess(file: str, text: str, modules: ModuleHost) -> tuple[Scope, tuple[Fault, ...]]:
+    """What a .ftpaccess file says, as the innermost section of its folder; faulty lines are told and left out."""
+    top = Scope(FTPACCESS, ".ftpaccess", [], file, 0, None)
+    builder = _Builder(top, modules, (), {})
+    builder.reader.read_text(file, text)
+    builder.walk()
+    top.settings = Settings(top.values)
+    for scope in top.children:
+        scope.settings, scope.rule = Settings(scope.values), Rule(scope)
+    return top, (*builder.report.warnings, *builder.report.faults)
+
+
+class _Builder:
+    """The state of one reading; it is what a directive's ``act`` is given."""
+
+    def __init__(
+        self, top: Scope, modules: ModuleHost, defines: Iterable[str], environment: Mapping[str, str] | None
+    ) -> None:  # fmt: skip
+        self.modules = modules
+        self.defines = set(defines)
+        self.environment = dict(os.environ if environment is None else environment)
+        self.report = Report()
+        self.reader = Reader(modules, self.report, self.defines, self.environment)
+        self.top = self.scope = top
+        self._open: list[tuple[Line, Scope, list[Scope] | None, int]] = []
+        """Open sections with their opening line, the list they go to (None for faulty ones), and the faults so far."""
+        self._crossed: list[str] = []
+        """Sections that another one's closer has ended: their own closers are no further fault."""
+        self._globals: list[Scope] = []
+        self._hosts: list[Scope] = []
+        self._classes: list[Scope] = []
+        self._line = Line(top.file, 0, "")
+
+    # -- what an act may use -----------------------------------------------------------------------
+
+    @property
+    def file(self) -> str:
+        return self._line.file
+
+    @property
+    def line(self) -> int:
+        return self._line.number
+
+    @property
+    def context(self) -> Context:
+        return self.scope.kind
+
+    def warn(self, message: str, *, word: int | None = None) -> None:
+        self.report.warn(self._line, message, word=word)
+
+    # -- the walk ----------------------------------------------------------------------------------
+
+    def walk(self) -> None:
+        for line in self.reader.lines():
+            self._line = line
+            try:
+                self._take(line)
+            except ConfigError as wrong:
+                self.report.fault(line, wrong)
+        for line, scope, _, _ in self._open:
+            closer = scope.name.replace("<", "</")
+            self.report.fault(line, ConfigError("unclosed configuration section", right=f"a line {closer} at its end"))
+        self.top.children.reverse()
+
+    def _take(self, line: Line) -> None:
+        name = line.name
+        if name.startswith("</"):
+            self._close(line)
+        elif name.startswith("<"):
+            self._begin(line)
+        elif name in LANGUAGE:
+            self._language(line)
+        else:
+            self._directive(line)
+
+    def _language(self, line: Line) -> None:
+        name, contexts = LANGUAGE[line.name]
+        self._check_context(contexts)
+        if name == "Include":
+            self.reader.include(line)
+        elif name == "IncludeOptions":
+            self.reader.include_options(line)
+        elif len(line.words) < 2:
+            raise ConfigError("missing parameters", right="Define LABEL")
+        else:
+            self.defines.add(line.words[1])
+
+    def _check_context(self, contexts: Context) -> None:
+        if self.scope.kind not in contexts:
+            raise ConfigError(
+                f"directive not allowed in {TITLES[self.scope.kind]} context", right=f"in {places(contexts)}"
+            )
+
+    # -- directives --------------------------------------------------------------------------------
+
+    def _owners(self, name: str) -> list[Directive[Any]]:
+        owners = self.modules.directives.find(name)
+        if not owners:
+            names = [directive.name for directive in self.modules.directives]
+            names += [name for name, _ in LANGUAGE.values()] + [section.name for section in SECTIONS.values()]
+            names += [f"<If{name}>" for name in ("Module", "Define")]
+            raise unknown(name, names, self.modules)
+        fitting = [owner for owner in owners if self.scope.kind in owner.contexts]
+        if not fitting:
+            contexts = owners[0].contexts
+            for owner in owners[1:]:
+                contexts |= owner.contexts
+            self._check_context(contexts)
+        return fitting
+
+    def _directive(self, line: Line) -> None:
+        faults: dict[str, ConfigError] = {}
+        for directive in self._owners(line.words[0]):
+            try:
+                value = self._value(directive, line.words[1:])
+                self._check_repeated(directive, value)
+                if directive.act is not None:
+                    directive.act(self, value)
+                self.scope.add(directive, value, (line.file, line.number))
+            except ConfigError as wrong:
+                # two modules that own a name mostly complain of the same
+                faults.setdefault(wrong.message, wrong)
+        for fault in faults.values():
+            self.report.fault(line, fault)
+
+    def _value(self, directive: Directive[Any], words: list[str]) -> Any:
+        usage = f"{directive.name} {directive.usage}".strip()
+        fewest, most = arity(directive.parse)
+        if len(words) < fewest:
+            raise ConfigError("missing parameters", right=usage if directive.usage else "")
+        if most is not None and len(words) > most:
+            if self._line.words[1:] == words:
+                extra = " ".join(words[most:])
+                self.warn(f"'{extra}' is ignored: {_count(most)} expected", word=most)
+            words = words[:most]
+        try:
+            return directive.parse(words)
+        except ConfigError as wrong:
+            if not wrong.right and directive.usage:
+                raise ConfigError(wrong.message, right=usage, word=wrong.word) from None
+            raise
+        except Exception as wrong:
+            # a module's parser that was not ready for this text: the line is refused, the others still checked
+            owner = directive.module or "its module"
+            raise ConfigError(f"{owner} cannot read this: {type(wrong).__name__}: {wrong}", right=usage) from wrong
+
+    def _check_repeated(self, directive: Directive[Any], value: Any) -> None:
+        if directive not in self.scope.values or directive.multi in (Multi.LAST, Multi.LIST):
+            return
+        file, number = self.scope.where[directive][0]
+        if directive.multi is Multi.ERROR:
+            raise ConfigError(f"has already been set at {file}:{number}", right="only one such line here")
+        if value != self.scope.values[directive]:
+            self.warn(f"has no effect: the first line of a section counts, and that is {file}:{number}")
+
+    # -- sections ----------------------------------------------------------------------------------
+
+    def _begin(self, line: Line) -> None:
+        name = line.name if line.name.endswith(">") else f"{line.name}>"
+        section = SECTIONS.get(name)
+        # a faulty section is entered all the same: its lines are checked, and its end is found
+        kind = section.kind if section is not None else self.scope.kind
+        inner = Scope(kind, section.name if section else name, line.words[1:], line.file, line.number, self.scope)
+        home: list[Scope] | None = None
+        try:
+            if name != line.name:
+                raise unknown(line.words[0], (), self.modules)
+            home = self._home(section, inner) if section is not None else self._conditional(line, inner)
+        finally:
+            self._open.append((line, inner, home, len(self.report.faults)))
+            self.scope = inner
+
+    def _home(self, section: Section, inner: Scope) -> list[Scope]:
+        self._check_context(section.parents)
+        inner.args = section.check(inner.args, self.scope)
+        if section.kind is GLOBAL:
+            return self._globals
+        if section.kind is VHOST:
+            return self._hosts
+        return self._classes if section.kind is CLASS else self.scope.children
+
+    def _conditional(self, line: Line, inner: Scope) -> list[Scope]:
+        """A section that a module brought: its lines are those of the section around it, for some sessions."""
+        directive = self._owners(line.words[0])[0]
+        inner.name = directive.name
+        inner.condition = (directive, self._value(directive, line.words[1:]))
+        return self.scope.conditional
+
+    def _close(self, line: Line) -> None:
+        opener = line.name.replace("</", "<", 1)
+        if len(line.words) > 1:
+            self.warn(f"'{' '.join(line.words[1:])}' is ignored: the end of a section takes no arguments", word=0)
+        names = [scope.name.lower() for _, scope, _, _ in self._open]
+        if opener not in names:
+            if opener in self._crossed:
+                self._crossed.remove(opener)
+                return
+            raise ConfigError("closes nothing: no such section is open here")
+        crossed = names[-1] != opener
+        inmost = self._open[-1][1]
+        while self._open[-1][1].name.lower() != opener:
+            self._crossed.append(self._open[-1][1].name.lower())
+            self._end()
+        self._end()
+        if crossed:
+            raise ConfigError(
+                f"directive not allowed in {inmost.name} context: {inmost.title} is still open, "
+                f"since {inmost.file}:{inmost.line}",
+                right=f"{inmost.name.replace('<', '</')} before it",
+            )
+
+    def _end(self) -> None:
+        line, scope, home, faults = self._open.pop()
+        self.scope = scope.parent or self.top
+        scope.children.reverse()
+        if home is None:
+            return
+        empty = not (scope.values or scope.children or scope.conditional)
+        if scope.kind is CLASS:
+            if empty and len(self.report.faults) == faults:
+                self.report.warn(line, "empty <Class> definition, which is ignored")
+            elif not empty and any(other.args[0] == scope.args[0] for other in self._classes):
+                self.report.warn(
+                    line, f"a class '{scope.args[0]}' is defined above already, and that one counts", word=0
+                )
+        if scope.kind is ANON and scope.condition is None and not empty:
+            self._check_anonymous(line, scope)
+        # ProFTPD forgets sections with nothing in them; a virtual host is there even so
+        if not empty or (scope.kind is VHOST and scope.condition is None):
+            home.append(scope)
+
+    def _check_anonymous(self, line: Line, scope: Scope) -> None:
+        declared = self.modules.directives.find("User")
+        if declared and not any(directive in scope.values for directive in declared):
+            self.report.warn(line, "nobody can log in through this section: it has no User line")
+
+    # -- the result --------------------------------------------------------------------------------
+
+    def config(self) -> Config:
+        """Everything joined and frozen; ConfigFaults when there was any."""
+        warnings = tuple(self.report.warnings)
+        if self.report.faults:
+            raise ConfigFaults(self.report.faults, warnings)
+        servers = (self.top, *self._hosts)
+        for server in servers:
+            add_globals(server, self._globals)
+            finish(server)
+        for scope in self._classes:
+            scope.settings = Settings(scope.values)
+        return Config(self.top, servers, tuple(self._classes), warnings, tuple(self.reader.files))
+
+
+def _count(most: int) -> str:
+    return {0: "no arguments are", 1: "one argument is"}.get(most, f"at most {most} arguments are")

@@ -1,0 +1,75 @@
+"""User, group and class expressions: names joined by AND or OR, negated, or one regular expression."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+
+from ftpd.conf.directive import ConfigError
+from ftpd.conf.patterns import compile_pattern
+from ftpd.conf.types import takes
+
+
+class Expression:
+    """Names that are compared with those of a client: its user, its class, or all its groups.
+
+    A name is equal or it is not (``*`` is no wildcard); ``!name`` holds where the client does not have the name.
+    """
+
+    __slots__ = ("_all", "_elements", "_pattern", "text")
+
+    def __init__(self, words: list[str], *, default: str) -> None:
+        self.text = " ".join(words)
+        self._pattern: re.Pattern[str] | None = None
+        self._elements: list[tuple[str, bool]] = []
+        keyword = words[0].upper() if words else ""
+        if keyword == "REGEX":
+            if len(words) != 2:
+                raise ConfigError("regex takes exactly one pattern", right="regex ^admin", word=0)
+            self._pattern = compile_pattern(words[1], word=1)
+            return
+        # ProFTPD 1.3 keeps an explicit AND as if it were a name, so that nothing ever matches; its documents
+        # promise what is done here
+        if keyword in ("AND", "OR"):
+            words = words[1:]
+            self._all = keyword == "AND"
+        else:
+            self._all = default == "AND"
+        for name in (name for word in words for name in word.split(",") if name):
+            bare = name.removeprefix("!")
+            if not bare:
+                raise ConfigError("'!' has no name behind it", right="!name")
+            self._elements.append((bare, bare != name))
+        if not self._elements:
+            raise ConfigError("missing parameters", right="one or more names")
+
+    def __repr__(self) -> str:
+        return f"<Expression {self.text}>"
+
+    def matches(self, names: Collection[str] | None) -> bool:
+        """Whether a client with these names is meant; None, not logged in or in no class, never is."""
+        if names is None:
+            return False
+        if self._pattern is not None:
+            search = self._pattern.search
+            return any(search(name) for name in names)
+        held = ((name in names) != negated for name, negated in self._elements)
+        return all(held) if self._all else any(held)
+
+
+@takes(1)
+def user_expression(words: list[str]) -> Expression:
+    """Users; several are joined by OR unless AND comes first."""
+    return Expression(words, default="OR")
+
+
+@takes(1)
+def group_expression(words: list[str]) -> Expression:
+    """Groups; several are joined by AND unless OR comes first. Primary and supplementary groups count alike."""
+    return Expression(words, default="AND")
+
+
+@takes(1)
+def class_expression(words: list[str]) -> Expression:
+    """Classes; several are joined by OR unless AND comes first."""
+    return Expression(words, default="OR")

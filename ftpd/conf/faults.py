@@ -1,0 +1,84 @@
+"""What is wrong with a configuration, told so that the administrator can put it right: file, line and caret."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ftpd.conf.directive import ConfigError
+from ftpd.conf.lexer import Line
+from ftpd.core.log import escape
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One complaint. ``line`` 0 means the whole file; ``column`` and ``width`` mark the faulty part of ``source``."""
+
+    file: str
+    line: int
+    name: str
+    message: str
+    right: str = ""
+    source: str = ""
+    column: int = 0
+    width: int = 0
+
+    def summary(self) -> str:
+        """The complaint on one line: ``file:line: Directive: message``."""
+        where = f"{self.file}:{self.line}" if self.line else self.file
+        return escape(f"{where}: {f'{self.name}: ' if self.name else ''}{self.message}")
+
+    def render(self) -> str:
+        """The summary, the source line with a caret below the faulty word, and what would be right."""
+        lines = [self.summary()]
+        if self.source.strip():
+            # a tab is one column wide here, and what cannot be printed is as wide as its escape
+            source = self.source.replace("\t", " ")
+            indent = len(source) - len(source.lstrip())
+            before, marked = source[indent : self.column], source[self.column : self.column + self.width]
+            lines.append(f"    {escape(source.strip())}")
+            if self.width:
+                lines.append(f"    {' ' * len(escape(before))}^{'~' * (len(escape(marked)) - 1)}")
+        if self.right:
+            lines.append(f"    right: {escape(self.right)}")
+        return "\n".join(lines)
+
+    __str__ = render
+
+
+class ConfigFaults(Exception):
+    """All that keeps a configuration from being used, and what was only worth a warning."""
+
+    def __init__(self, faults: list[Fault], warnings: tuple[Fault, ...] = ()) -> None:
+        super().__init__("\n".join(fault.summary() for fault in faults))
+        self.faults = faults
+        self.warnings = warnings
+
+    def render(self) -> str:
+        """Every fault in full."""
+        return "\n".join(fault.render() for fault in self.faults)
+
+
+class Report:
+    """Collects the faults and warnings of one reading."""
+
+    def __init__(self) -> None:
+        self.faults: list[Fault] = []
+        self.warnings: list[Fault] = []
+
+    def fault(self, line: Line, error: ConfigError) -> None:
+        self.faults.append(_about(line, error.message, error.right, error.word))
+
+    def warn(self, line: Line, message: str, *, right: str = "", word: int | None = None) -> None:
+        self.warnings.append(_about(line, message, right, word))
+
+    def file_fault(self, file: str, message: str, *, right: str = "") -> None:
+        self.faults.append(Fault(file, 0, "", message, right))
+
+    def file_warning(self, file: str, number: int, message: str) -> None:
+        self.warnings.append(Fault(file, number, "", message))
+
+
+def _about(line: Line, message: str, right: str, word: int | None) -> Fault:
+    index = 0 if word is None else word + 1
+    start, end = line.spans[min(index, len(line.spans) - 1)]
+    return Fault(line.file, line.number, line.words[0], message, right, line.text, start, max(1, end - start))

@@ -1,0 +1,78 @@
+"""After the last line: <Global> goes behind each server's own, indices are made, and everything is frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from ftpd.conf.acl import DENY_ALL, Rule
+from ftpd.conf.directive import ANON, DIRECTORY, LIMIT, Settings
+from ftpd.conf.places import Places
+from ftpd.conf.tree import Scope, merged
+
+
+def add_globals(server: Scope, globals_: Iterable[Scope]) -> None:
+    """Append the contents of <Global> sections to a server: its own values win, its own sections come first."""
+    for scope in globals_:
+        server.values = merged(server.values, scope.values, inheriting=False)
+        for directive, lines in scope.where.items():
+            server.where.setdefault(directive, []).extend(lines)
+        server.children += [child.copy(server) for child in scope.children]
+        server.conditional += [child.copy(server) for child in scope.conditional]
+
+
+def finish(server: Scope) -> None:
+    """Compile what the server and all below it are asked for, and work out what flows down."""
+    every = list(_below(server))
+    for scope in every:
+        if scope.kind is LIMIT:
+            scope.rule = Rule(scope)
+            scope.settings = Settings(scope.values)
+    server.settings = Settings(server.values)
+    server.places = places = Places(server.children)
+    places.limits = frozenset(word for scope in every if scope.rule is not None for word in scope.rule.words)
+    places.bars = any(DENY_ALL.name == key.name for scope in every if scope.kind is not LIMIT for key in scope.values)
+    for anon in (child for child in server.children if child.kind is ANON):
+        anon.places = Places(anon.children, anon.args[0])
+        anon.settings = Settings(merged(anon.values, server.values))
+        _settle_directories(anon, server)
+    _settle_directories(server, server)
+
+
+def _settle_directories(level: Scope, server: Scope) -> None:
+    anon = level if level.kind is ANON else None
+    for scope in level.children:
+        if scope.kind is DIRECTORY:
+            assert level.places is not None
+            path = level.places.path_of(scope)
+            # what surrounds ~ is known with the session only
+            around = level.places.at(path) if path.startswith("/") else ()
+            scope.settings = settle((scope, *(other for other in around if other is not scope)), anon, server)
+
+
+def settle(chain: Iterable[Scope], anon: Scope | None, server: Scope) -> Settings:
+    """What is in force at the deepest of these sections: inner values win over outer ones."""
+    levels = [*chain, *((anon,) if anon is not None else ()), server]
+    values = dict(levels[0].values)
+    for level in levels[1:]:
+        values = merged(values, level.values)
+    return Settings(values)
+
+
+def specialise(server: Scope, sections: Iterable[Scope]) -> Scope:
+    """A server with conditional sections (<IfUser>) applied: each one's lines come before all that were there."""
+    special = server.copy(None)
+    for section in sections:
+        special.values = merged(section.values, special.values, inheriting=False)
+        special.where = {
+            directive: [*section.where.get(directive, ()), *special.where.get(directive, ())]
+            for directive in {**section.where, **special.where}
+        }
+        special.children = [child.copy(special) for child in section.children] + special.children
+    finish(special)
+    return special
+
+
+def _below(scope: Scope) -> Iterator[Scope]:
+    for child in scope.children:
+        yield child
+        yield from _below(child)

@@ -1,0 +1,98 @@
+"""What to say of a directive that nobody declares: names like it, or the module it belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+from importlib.resources import files
+from typing import NamedTuple
+
+from ftpd.conf.directive import ConfigError, ModuleHost
+
+_SWAP, _SUBSTITUTE, _INSERT, _DELETE = 0, 2, 1, 3
+_FAR = 7
+_LONG = 64
+
+
+class Known(NamedTuple):
+    """A directive of ProFTPD: its spelling, the modules that bring it, and its arguments."""
+
+    name: str
+    modules: tuple[str, ...]
+    usage: str
+
+
+@cache
+def known() -> dict[str, Known]:
+    """Every directive of ProFTPD by its name in lower case; read when the first unknown name is met."""
+    table: dict[str, Known] = {}
+    text = files("ftpd.conf").joinpath("known.tsv").read_text("utf-8")
+    for row in text.splitlines()[1:]:
+        name, module, usage = row.split("\t")
+        earlier = table.get(name.lower())
+        modules = (*earlier.modules, module) if earlier else (module,)
+        table[name.lower()] = Known(name, modules, earlier.usage if earlier else usage)
+    return table
+
+
+def unknown(name: str, names: Iterable[str], modules: ModuleHost) -> ConfigError:
+    """The complaint about a name that is not among ``names``."""
+    if not name.isascii():
+        return ConfigError(f"malformed directive name '{name}' (contains non-ASCII characters)")
+    if name.startswith("<") and not name.endswith(">"):
+        return ConfigError(f"the section line '{name}' has no '>' at its end", right=f"{name} ...>")
+    if (found := known().get(name.lower())) is not None:
+        return _belongs(found, modules)
+    near = similar(name, names) or similar(name, (other.name for other in known().values()))
+    if not near:
+        return ConfigError("unknown configuration directive")
+    return ConfigError("unknown configuration directive", right=f"did you mean {_listed(near)}?")
+
+
+def _belongs(found: Known, modules: ModuleHost) -> ConfigError:
+    loaded = [module for module in found.modules if modules.is_loaded(f"{module}.c")]
+    if loaded:
+        return ConfigError(f"is a directive of ProFTPD's {loaded[0]} that this ftpd's {loaded[0]} does not have")
+    for module in found.modules:
+        if modules.can_load(f"{module}.c"):
+            return ConfigError(
+                f"belongs to {module}, which is not loaded", right=f"a line 'LoadModule {module}.c' above this one"
+            )
+    owners = _listed(list(found.modules))
+    return ConfigError(
+        f"belongs to {owners}, which this ftpd does not have",
+        right=f"leave the line out, or put it between <IfModule {found.modules[0]}.c> and </IfModule>",
+    )
+
+
+def _listed(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
+
+
+def similar(name: str, names: Iterable[str]) -> list[str]:
+    """At most four names like this one, the nearest first: the distance that ProFTPD and git use.
+
+    >>> similar("AlowOverwrite", ["AllowOverwrite", "Umask"])
+    ['AllowOverwrite']
+    """
+    if not name or len(name) > _LONG:
+        return []
+    wanted = name.lower()
+    ranked = sorted(
+        (0 if other.lower().startswith(wanted) else distance(wanted, other.lower()) + 1, other) for other in set(names)
+    )
+    return [other for far, other in ranked if far <= _FAR][:4]
+
+
+def distance(source: str, target: str) -> int:
+    """The least cost to turn ``source`` into ``target``: swap 0, substitute 2, insert 1, delete 3."""
+    before: list[int] = []
+    row = [column * _INSERT for column in range(len(target) + 1)]
+    for i, char in enumerate(source):
+        last, before, row = before, row, [(i + 1) * _DELETE]
+        for j, other in enumerate(target):
+            cost = before[j] + (_SUBSTITUTE if char != other else 0)
+            if i and j and source[i - 1] == other and char == target[j - 1]:
+                cost = min(cost, last[j - 1] + _SWAP)
+            row.append(min(cost, before[j + 1] + _DELETE, row[j] + _INSERT))
+    return row[-1]

@@ -1,0 +1,76 @@
+"""Regular expressions as proftpd.conf writes them (POSIX classes, PCRE otherwise), compiled by Python's re."""
+
+from __future__ import annotations
+
+import re
+
+from ftpd.conf.directive import ConfigError
+
+_POSIX = {
+    "alnum": "a-zA-Z0-9",
+    "alpha": "a-zA-Z",
+    "ascii": "\\x00-\\x7f",
+    "blank": " \\t",
+    "cntrl": "\\x00-\\x1f\\x7f",
+    "digit": "0-9",
+    "graph": "!-~",
+    "lower": "a-z",
+    "print": " -~",
+    "punct": "!-/:-@\\[-`{-~",
+    "space": " \\t\\n\\r\\f\\v",
+    "upper": "A-Z",
+    "word": "a-zA-Z0-9_",
+    "xdigit": "0-9A-Fa-f",
+}
+_NAMED = re.compile(r"\[:(\^?)([a-z]*):\]")
+
+
+def compile_pattern(pattern: str, *, nocase: bool = False, word: int | None = 0) -> re.Pattern[str]:
+    """The compiled pattern; ConfigError with the engine's own words when it is none.
+
+    >>> bool(compile_pattern("^[[:alpha:]_]+$").search("a_b"))
+    True
+    """
+    try:
+        return re.compile(_translated(pattern), re.IGNORECASE if nocase else re.NOFLAG)
+    except (re.error, OverflowError, RecursionError) as wrong:
+        raise ConfigError(f"'{pattern}' failed regex compilation: {wrong}", word=word) from None
+
+
+def _translated(pattern: str) -> str:
+    """``[[:alpha:]]`` is what Python does not know; a lone ``[`` in a set would make it warn."""
+    out: list[str] = []
+    at, inside, first = 0, False, False
+    while at < len(pattern):
+        char = pattern[at]
+        if char == "\\" and at + 1 < len(pattern):
+            out.append(pattern[at : at + 2])
+            at += 2
+            first = False
+            continue
+        if not inside:
+            if char == "[":
+                inside = first = True
+                if pattern.startswith("[^", at):
+                    out.append("[")
+                    char = "^"
+                    at += 1
+            out.append(char)
+        elif char == "[":
+            named = _NAMED.match(pattern, at)
+            if named is None:
+                out.append("\\[")
+            elif named[1] or named[2] not in _POSIX:
+                raise re.error(f"unknown character class name '{named[0]}'")
+            else:
+                out.append(_POSIX[named[2]])
+                at += len(named[0]) - 1
+            first = False
+        else:
+            # a ] that comes first stands for itself; Python reads doubled set operators (&&, ||, ~~, --) as
+            # its own future syntax and warns of them
+            inside = char != "]" or first
+            out.append("\\" + char if inside and char in "]&|~" else char)
+            first = False
+        at += 1
+    return "".join(out)

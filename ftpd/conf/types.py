@@ -1,0 +1,261 @@
+"""The types of arguments: functions from the words behind a directive's name to a value.
+
+A parser is any function ``f(words) -> value`` that raises ConfigError.  :func:`takes` tells how many words it
+wants: fewer are refused before it is called, more are left out with a warning (ProFTPD ignores them).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from ftpd.conf.directive import ConfigError
+from ftpd.conf.patterns import compile_pattern
+
+T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
+Parser = Callable[[list[str]], T]
+
+_TRUTH = {"on": True, "yes": True, "true": True, "1": True, "off": False, "no": False, "false": False, "0": False}
+_UNITS = {"": 0, "b": 0, "kb": 1, "k": 1, "mb": 2, "m": 2, "gb": 3, "g": 3, "tb": 4, "t": 4}
+_SECONDS = {"": 1, "s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "hr": 3600}
+_DURATION = re.compile(r"(\d{1,12})(s|sec|m|min|h|hr)?", re.ASCII | re.IGNORECASE)
+_CLOCK = re.compile(r"(\d{1,4}):([0-5]?\d):([0-5]?\d)", re.ASCII)
+_SIZE = re.compile(r"(\d{1,18}(?:\.\d{1,9})?)([a-z]*)", re.ASCII | re.IGNORECASE)
+
+
+def takes(fewest: int, most: int | None = None) -> Callable[[F], F]:
+    """Say how many words a parser wants; ``most`` None is no upper bound."""
+
+    def mark(parser: F) -> F:
+        parser.arity = (fewest, most)  # type: ignore[attr-defined]
+        return parser
+
+    return mark
+
+
+def arity(parser: Callable[..., Any]) -> tuple[int, int | None]:
+    """What :func:`takes` said of the parser; anything goes where it said nothing."""
+    found: tuple[int, int | None] = getattr(parser, "arity", (0, None))
+    return found
+
+
+def _first(words: list[str]) -> str:
+    if not words:
+        raise ConfigError("missing parameters")
+    return words[0]
+
+
+@takes(0, 0)
+def present(words: list[str]) -> bool:
+    """A directive without arguments: it is there."""
+    return True
+
+
+def to_boolean(text: str, *, word: int = 0) -> bool:
+    """on, yes, true, 1 and their opposites, in any case."""
+    try:
+        return _TRUTH[text.lower()]
+    except KeyError:
+        raise ConfigError(
+            f"expected Boolean parameter, not '{text}'", right="on or off (yes, no, true, false, 1, 0)", word=word
+        ) from None
+
+
+@takes(1, 1)
+def boolean(words: list[str]) -> bool:
+    """``on`` or ``off``."""
+    return to_boolean(_first(words))
+
+
+def to_integer(text: str, low: int = 0, high: int | None = None, *, word: int = 0) -> int:
+    """A decimal number within bounds."""
+    span = f"between {low} and {high}" if high is not None else f"of at least {low}"
+    if not re.fullmatch(r"[+-]?\d{1,18}", text, re.ASCII):
+        raise ConfigError(f"'{text}' is not a number", right=f"a number {span}", word=word)
+    value = int(text)
+    if value < low or (high is not None and value > high):
+        raise ConfigError(f"value must be {span}, not {value}", right=f"a number {span}", word=word)
+    return value
+
+
+def integer(low: int = 0, high: int | None = None) -> Parser[int]:
+    """A number within bounds, both included."""
+
+    @takes(1, 1)
+    def parse(words: list[str]) -> int:
+        return to_integer(_first(words), low, high)
+
+    return parse
+
+
+def to_size(text: str, unit: str = "", *, word: int = 0) -> int:
+    """Bytes: ``10``, ``5MB``, or a number with its unit as a second word.
+
+    >>> to_size("1.5", "KB"), to_size("2gb")
+    (1536, 2147483648)
+    """
+    found = _SIZE.fullmatch(text)
+    letters = (found[2] or unit).lower() if found else ""
+    if not found or letters not in _UNITS or (found[2] and unit):
+        raise ConfigError(
+            f"unable to parse: '{f'{text} {unit}'.strip()}' is no size",
+            right="a number with B, KB, MB, GB or TB",
+            word=word,
+        )
+    return (
+        int(float(found[1]) * 1024 ** _UNITS[letters]) if "." in found[1] else int(found[1]) * 1024 ** _UNITS[letters]
+    )
+
+
+@takes(1, 2)
+def size(words: list[str]) -> int:
+    """A size in bytes: ``10``, ``5MB`` or ``5 MB``."""
+    return to_size(_first(words), words[1] if len(words) > 1 else "")
+
+
+def to_seconds(text: str, *, word: int = 0) -> int:
+    """A duration: ``90``, ``90s``, ``5min``, ``2hr`` or ``HH:MM:SS``.
+
+    >>> to_seconds("5min"), to_seconds("01:00:30")
+    (300, 3630)
+    """
+    if found := _CLOCK.fullmatch(text):
+        return int(found[1]) * 3600 + int(found[2]) * 60 + int(found[3])
+    if found := _DURATION.fullmatch(text):
+        return int(found[1]) * _SECONDS[(found[2] or "").lower()]
+    raise ConfigError(
+        f"error parsing timeout value '{text}'", right="seconds, 90s, 5min, 2hr or HH:MM:SS", word=word
+    )  # fmt: skip
+
+
+@takes(1, 1)
+def seconds(words: list[str]) -> int:
+    """A duration in seconds; 0 is for the directive to explain."""
+    return to_seconds(_first(words))
+
+
+def to_octal(text: str, most: int = 0o7777, *, what: str = "mode", word: int = 0) -> int:
+    """An octal number such as 022 or 0644."""
+    if not re.fullmatch(r"[0-7]{1,5}", text) or int(text, 8) > most:
+        raise ConfigError(
+            f"'{text}' is not a valid {what}", right=f"an octal number up to {most:04o}, as 022", word=word
+        )
+    return int(text, 8)
+
+
+@takes(1, 1)
+def octal(words: list[str]) -> int:
+    """A file mode."""
+    return to_octal(_first(words))
+
+
+@takes(1, 2)
+def umask(words: list[str]) -> tuple[int, int]:
+    """The umask of files and that of directories; one word stands for both."""
+    files = to_octal(_first(words), 0o777, what="umask")
+    return files, to_octal(words[1], 0o777, what="umask", word=1) if len(words) > 1 else files
+
+
+def one_of(*names: str) -> Parser[str]:
+    """One word out of a few, in any case; the value is spelt as here."""
+    by_name = {name.lower(): name for name in names}
+
+    @takes(1, 1)
+    def parse(words: list[str]) -> str:
+        try:
+            return by_name[_first(words).lower()]
+        except KeyError:
+            listed = ", ".join(names[:-1]) + f" or {names[-1]}" if len(names) > 1 else names[0]
+            raise ConfigError(f"'{words[0]}' is unknown here", right=listed, word=0) from None
+
+    return parse
+
+
+def flags(*names: str) -> Parser[frozenset[str]]:
+    """Option names, in any case; the value holds those that are set."""
+    by_name = {name.lower(): name for name in names}
+
+    @takes(1)
+    def parse(words: list[str]) -> frozenset[str]:
+        _first(words)
+        chosen = set()
+        for index, word in enumerate(words):
+            try:
+                chosen.add(by_name[word.lower()])
+            except KeyError:
+                raise ConfigError(f"unknown option '{word}'", right=", ".join(names), word=index) from None
+        return frozenset(chosen)
+
+    return parse
+
+
+@takes(1, 1)
+def string(words: list[str]) -> str:
+    """One word; text with blanks stands in double quotes."""
+    return _first(words)
+
+
+@takes(1)
+def words(words: list[str]) -> tuple[str, ...]:
+    """All the words, at least one."""
+    _first(words)
+    return tuple(words)
+
+
+def to_path(text: str, *, word: int = 0) -> str:
+    """An absolute path."""
+    if not text.startswith("/"):
+        right = f"a path that begins with /, as /etc/{text or 'name'}"
+        raise ConfigError(f"('{text}') absolute pathname required", right=right, word=word)
+    if "\0" in text:
+        raise ConfigError("a path cannot hold a NUL byte", word=word)
+    return text
+
+
+@takes(1, 1)
+def path(words: list[str]) -> str:
+    """An absolute path."""
+    return to_path(_first(words))
+
+
+def none_or(parser: Parser[T], *, right: str = "") -> Parser[T | None]:
+    """What ``parser`` takes, or the word ``none`` for None."""
+
+    def parse(words: list[str]) -> T | None:
+        if _first(words).lower() == "none":
+            return None
+        try:
+            return parser(words)
+        except ConfigError as wrong:
+            also = f"'none', or {wrong.right}" if wrong.right else "'none' is taken as well"
+            raise ConfigError(wrong.message, right=right or also, word=wrong.word) from None
+
+    fewest, most = arity(parser)
+    return takes(fewest, most)(parse)
+
+
+optional_path = none_or(path)
+"""An absolute path, or ``none`` for None."""
+
+
+@takes(1, 1)
+def limit_or_none(words: list[str]) -> int | None:
+    """A count of at least one, or ``none`` for None (MaxClients and its kin)."""
+    text = _first(words)
+    if text.lower() == "none":
+        return None
+    if not re.fullmatch(r"\d{1,18}", text, re.ASCII) or int(text) < 1:
+        raise ConfigError(f"parameter must be 'none' or a number greater than 0, not '{text}'", word=0)
+    return int(text)
+
+
+@takes(1, 2)
+def regex(words: list[str]) -> re.Pattern[str]:
+    """A regular expression, and behind it the flag NC or [nocase] where case does not count."""
+    chosen = words[1].strip("[]").lower().split(",") if len(words) > 1 else []
+    for flag in chosen:
+        if flag not in ("nc", "nocase"):
+            raise ConfigError(f"unknown flag '{words[1]}'", right="[NC] or [nocase]", word=1)
+    return compile_pattern(_first(words), nocase=bool(chosen))

@@ -1,0 +1,1 @@
+"""The vocabulary that every other floor speaks; standard library only."""

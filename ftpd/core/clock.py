@@ -1,0 +1,105 @@
+"""One coarse sweep for all timers of a worker: a session timer costs a set entry, not a loop handle."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from time import monotonic
+
+from ftpd.core.log import Level, log
+
+
+class Timer:
+    """Calls back once, ``seconds`` after its start or its last :meth:`reset`, to the second."""
+
+    __slots__ = ("_callback", "_deadline", "_second", "_sweep", "seconds")
+
+    def __init__(self, sweep: Sweep, seconds: float, callback: Callable[[], None]) -> None:
+        self._sweep = sweep
+        self._callback: Callable[[], None] | None = callback
+        self.seconds = seconds
+        self._deadline = monotonic() + seconds
+        self._second = 0
+
+    @property
+    def active(self) -> bool:
+        return self._callback is not None
+
+    def reset(self, now: float | None = None) -> None:
+        """Start again from now; cheap: the bucket is only looked at when the old deadline comes."""
+        self._deadline = (monotonic() if now is None else now) + self.seconds
+
+    def cancel(self) -> None:
+        """Never call back; safe to call twice, and from inside the callback."""
+        self._callback = None
+        # left in its bucket, an hour's timeout of each short transfer would stay in memory for the hour
+        self._sweep._buckets.get(self._second, set()).discard(self)
+
+    def ring(self) -> None:
+        """Call back now, for the first and last time."""
+        callback, self._callback = self._callback, None
+        if callback is not None:
+            callback()
+
+    def _due(self, now: float) -> float | None:
+        """None when done; otherwise the moment to look again."""
+        if self._callback is None:
+            return None
+        if now < self._deadline:
+            return self._deadline
+        try:
+            self.ring()
+        except Exception as error:  # the other timers of this second must not fall with it
+            log(Level.ERROR, "a timer of %g seconds failed", self.seconds, exc_info=error)
+        return None
+
+
+class Sweep:
+    """Buckets of timers by the second; the loop is asked to wake only for a bucket that is not empty."""
+
+    def __init__(self) -> None:
+        self._buckets: dict[int, set[Timer]] = {}
+        self._handle: asyncio.TimerHandle | None = None
+        self._next = 0
+
+    def start(self, seconds: float, callback: Callable[[], None]) -> Timer:
+        """A running timer; it needs a running loop."""
+        timer = Timer(self, seconds, callback)
+        self._put(timer, timer._deadline)
+        return timer
+
+    def close(self) -> None:
+        """Drop every timer without calling it."""
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
+        self._buckets.clear()
+
+    def _keep(self, timer: Timer, when: float) -> int:
+        second = timer._second = int(when) + 1
+        self._buckets.setdefault(second, set()).add(timer)
+        return second
+
+    def _put(self, timer: Timer, when: float) -> None:
+        second = self._keep(timer, when)
+        if self._handle is None or second < self._next:
+            self._wake_at(second)
+
+    def _wake_at(self, second: int) -> None:
+        if self._handle is not None:
+            self._handle.cancel()
+        self._next = second
+        loop = asyncio.get_running_loop()
+        self._handle = loop.call_later(max(0.0, second - monotonic()), self._run)
+
+    def _run(self) -> None:
+        self._handle = None
+        now = monotonic()
+        due = [second for second in self._buckets if second <= now]
+        for second in due:
+            for timer in self._buckets.pop(second):
+                again = timer._due(now)
+                if again is not None:
+                    self._keep(timer, again)
+        if self._buckets:
+            self._wake_at(min(self._buckets))

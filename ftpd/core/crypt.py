@@ -1,0 +1,126 @@
+"""Password hashes by the system's libcrypt: every scheme it knows, off the interpreter's lock, in constant time.
+
+``crypt_r(3)`` is called through ctypes, which releases the lock, so a slow hash in a thread holds nobody up.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import hmac
+import os
+import re
+import threading
+
+_DATA_SIZE = 32768
+"""``sizeof(struct crypt_data)`` of libxcrypt and, rounded up, of every libcrypt before it."""
+_SETTING_SIZE = 192
+"""``CRYPT_GENSALT_OUTPUT_SIZE``."""
+
+# the salt of what cannot be a hash: locked (!, *), shadowed (x), or one of libcrypt's own tokens of failure (*0, *1)
+_USABLE = re.compile(r'[$_./0-9A-Za-z]["-)+-9<-\[\]-~]{12,383}')
+
+_local = threading.local()
+
+
+class CryptError(Exception):
+    """libcrypt is not there, or it knows no such scheme."""
+
+
+@functools.cache
+def _library() -> ctypes.CDLL:
+    for name in ("libcrypt.so.1", "libcrypt.so.2", "libcrypt.so"):
+        try:
+            library = ctypes.CDLL(name, use_errno=True)
+        except OSError:
+            continue
+        library.crypt_r.argtypes = [ctypes.c_char_p, ctypes.c_char_p, ctypes.c_void_p]
+        library.crypt_r.restype = ctypes.c_char_p
+        return library
+    raise CryptError("libcrypt is not installed: passwords cannot be checked")
+
+
+def _hashed(password: bytes, setting: bytes) -> str | None:
+    """What crypt_r makes of the password under a salt or a whole hash; None when it refuses."""
+    data = getattr(_local, "data", None)
+    if data is None:
+        data = _local.data = ctypes.create_string_buffer(_DATA_SIZE)
+    found: bytes | None = _library().crypt_r(password, setting, data)
+    if found is None or found.startswith(b"*"):
+        return None
+    return found.decode("ascii")
+
+
+def usable(stored: str) -> bool:
+    """Whether the text can be a hash at all: not empty, not locked, not shadowed, of a hash's length and letters.
+
+    >>> usable("$1$abc$BXBqpb9BZcZhXLgbee.0s/"), usable(""), usable("!$1$abc$BXBqpb9BZcZhXLgbee.0s/"), usable("x")
+    (True, False, False, False)
+    """
+    return _USABLE.fullmatch(stored) is not None
+
+
+def verify(password: str, stored: str) -> bool:
+    """Whether the password has this hash; False for whatever is no hash, so an empty one lets nobody in."""
+    secret = password.encode("utf-8", "surrogateescape")
+    if not usable(stored) or b"\0" in secret:
+        spend(password)
+        return False
+    remember(stored)
+    found = _hashed(secret, stored.encode("ascii"))
+    return found is not None and hmac.compare_digest(found, stored)
+
+
+# -- an account that is not there must cost what a wrong password costs -------------------------------------------
+
+
+_sample: str | None = None
+
+
+def remember(stored: str) -> None:
+    """Let :func:`spend` work as hard as this hash does: the scheme and cost that the accounts here have."""
+    global _sample
+    if usable(stored):
+        _sample = stored
+
+
+def spend(password: str) -> None:
+    """Hash the password for nobody, at the price of the last real check."""
+    secret = password.encode("utf-8", "surrogateescape").replace(b"\0", b"?")
+    _hashed(secret, (_sample or _default_sample()).encode("ascii"))
+
+
+@functools.cache
+def _default_sample() -> str:
+    return hash("nobody")
+
+
+# -- making hashes -------------------------------------------------------------------------------------------------
+
+
+def salt(prefix: str = "$6$", cost: int = 0) -> str:
+    """A fresh salt of the scheme with this prefix (``$y$``, ``$6$``, ``$2b$``, ...); cost 0 is the scheme's own."""
+    library = _library()
+    if not hasattr(library, "crypt_gensalt_rn"):
+        raise CryptError("this libcrypt makes no salts: it is older than libxcrypt 4")
+    output = ctypes.create_string_buffer(_SETTING_SIZE)
+    library.crypt_gensalt_rn.restype = ctypes.c_char_p
+    found: bytes | None = library.crypt_gensalt_rn(
+        prefix.encode(), ctypes.c_ulong(cost), None, 0, output, _SETTING_SIZE
+    )
+    if found is None or found.startswith(b"*"):
+        reason = os.strerror(ctypes.get_errno()) if ctypes.get_errno() else "it is not known"
+        raise CryptError(f"libcrypt makes no salt for '{prefix}' at cost {cost}: {reason}")
+    return found.decode("ascii")
+
+
+def hash(password: str, prefix: str = "$6$", cost: int = 0) -> str:
+    """The hash of a password under a fresh salt.
+
+    >>> verify("secret", hash("secret"))
+    True
+    """
+    found = _hashed(password.encode("utf-8", "surrogateescape"), salt(prefix, cost).encode("ascii"))
+    if found is None:
+        raise CryptError("libcrypt cannot hash this password: 512 bytes are the most it takes")
+    return found

@@ -1,0 +1,143 @@
+"""The calling thread's file-system identity, switched by raw syscalls so that no other thread notices.
+
+``setfsuid(2)`` and ``setfsgid(2)`` belong to a thread by design; ``setgroups(2)`` does so only when
+glibc's wrapper, which tells every thread, is passed by.  Nothing may be awaited inside :func:`acting_as`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import threading
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from functools import lru_cache
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_setgroups = _libc["syscall"]
+_setgroups.argtypes = [ctypes.c_long, ctypes.c_size_t, ctypes.c_void_p]
+_setgroups.restype = ctypes.c_long
+_setfsuid, _setfsgid = _libc["setfsuid"], _libc["setfsgid"]
+for _call in (_setfsuid, _setfsgid):
+    _call.argtypes = [ctypes.c_uint32]
+    _call.restype = ctypes.c_uint32
+
+_SETGROUPS = {
+    "x86_64": 116,
+    "aarch64": 159,
+    "riscv64": 159,
+    "loongarch64": 159,
+    "ppc64le": 81,
+    "s390x": 206,
+    "i686": 206,
+    "armv7l": 206,
+}.get(platform.machine())
+_NOBODY_AT_ALL = 0xFFFFFFFF
+"""The id that the kernel refuses: asking for it changes nothing and tells who we are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who a file operation is done as."""
+
+    uid: int
+    gid: int
+    groups: tuple[int, ...] = ()
+
+
+ROOT = Identity(0, 0, (0,))
+_started_as_root = os.geteuid() == 0
+_own = Identity(os.geteuid(), os.getegid(), tuple(os.getgroups()))
+_neutral = _own
+_local = threading.local()
+
+
+def privileged() -> bool:
+    """True where the daemon may act as other users."""
+    return _started_as_root
+
+
+def effective(identity: Identity) -> Identity:
+    """Who :func:`acting_as` really acts as: the daemon's own user where it cannot be another."""
+    return identity if _started_as_root else _own
+
+
+def set_neutral(identity: Identity) -> None:
+    """Make ``identity`` what every thread falls back to (User and Group); the caller's thread switches now."""
+    global _neutral
+    if _started_as_root:
+        _neutral = identity
+        _switch(identity)
+
+
+def neutral() -> Identity:
+    """Who threads are while they act for nobody."""
+    return _neutral
+
+
+@lru_cache(maxsize=1024)
+def _array(groups: tuple[int, ...]) -> ctypes.Array[ctypes.c_uint32]:
+    return (ctypes.c_uint32 * len(groups))(*groups)
+
+
+def _switch(identity: Identity) -> None:
+    """Change what differs from the thread's present identity; a failure half-way is remembered as "unknown"."""
+    now: Identity | None = getattr(_local, "now", None)
+    if now == identity:
+        return
+    _local.now = None
+    if now is None or now.groups != identity.groups:
+        _switch_groups(identity.groups)
+    if now is None or now.gid != identity.gid:
+        _setfsgid(identity.gid)
+        # neither call reports failure: asking again with an impossible id tells who we are now
+        if _setfsgid(_NOBODY_AT_ALL) != identity.gid:
+            raise PermissionError(f"the kernel refused the group id {identity.gid} for file operations")
+    if now is None or now.uid != identity.uid:
+        _setfsuid(identity.uid)
+        if _setfsuid(_NOBODY_AT_ALL) != identity.uid:
+            raise PermissionError(f"the kernel refused the user id {identity.uid} for file operations")
+    _local.now = identity
+
+
+def _switch_groups(groups: tuple[int, ...]) -> None:
+    if _SETGROUPS is None:
+        raise OSError(f"no setgroups for a single thread is known on {platform.machine()}; run the daemon unprivileged")
+    if _setgroups(_SETGROUPS, len(groups), _array(groups)) != 0:
+        code = ctypes.get_errno()
+        raise OSError(code, f"{os.strerror(code)} (setting {len(groups)} supplementary groups)")
+
+
+class _Acting:
+    """One stay under another identity; whatever happens inside, the one from before comes back."""
+
+    __slots__ = ("_before", "_identity")
+
+    def __init__(self, identity: Identity) -> None:
+        self._identity = identity
+
+    def __enter__(self) -> None:
+        # a thread that never switched may have been born inside somebody's stay: it goes back to the neutral one
+        self._before: Identity = getattr(_local, "now", None) or _neutral
+        try:
+            _switch(self._identity)
+        except BaseException:
+            _switch(self._before)
+            raise
+
+    def __exit__(self, *_: object) -> None:
+        _switch(self._before)
+
+
+_STAY: AbstractContextManager[None] = nullcontext()
+
+
+def acting_as(identity: Identity) -> AbstractContextManager[None]:
+    """Do what follows as ``identity`` and be the one from before afterwards; free where it is one's own."""
+    return _Acting(identity) if _started_as_root else _STAY
+
+
+def acting_as_daemon() -> AbstractContextManager[None]:
+    """Do what follows with the daemon's own rights: read its configuration, passwords and keys."""
+    return acting_as(ROOT)

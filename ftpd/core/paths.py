@@ -1,0 +1,42 @@
+"""Virtual paths: what a client calls a file, always absolute, never with a dot in it."""
+
+from __future__ import annotations
+
+
+def normalise(cwd: str, argument: str) -> str:
+    """The absolute virtual path that ``argument`` names for a client whose directory is ``cwd``.
+
+    >>> normalise("/pub", "a//./b/../c")
+    '/pub/a/c'
+    >>> normalise("/pub", "../../..")
+    '/'
+    """
+    parts: list[str] = []
+    whole = argument if argument.startswith("/") else f"{cwd}/{argument}"
+    for part in whole.split("/"):
+        if part == "..":
+            if parts:
+                parts.pop()
+        elif part and part != ".":
+            parts.append(part)
+    return "/" + "/".join(parts)
+
+
+def split(path: str) -> tuple[str, str]:
+    """The parent and the last component of an absolute virtual path.
+
+    >>> split("/a/b"), split("/a"), split("/")
+    (('/a', 'b'), ('/', 'a'), ('/', ''))
+    """
+    parent, _, name = path.rpartition("/")
+    return parent or "/", name
+
+
+def encode(path: str) -> bytes:
+    """File name bytes of a path: UTF-8, with undecodable bytes kept as they came (PEP 383)."""
+    return path.encode("utf-8", "surrogateescape")
+
+
+def decode(raw: bytes) -> str:
+    """The text of a file name's bytes; the inverse of :func:`encode`."""
+    return raw.decode("utf-8", "surrogateescape")

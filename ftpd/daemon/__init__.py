@@ -1,0 +1,1 @@
+"""The process: start and stop, listeners, signals, reload, logs, what systemd is told."""

@@ -1,0 +1,108 @@
+"""Static modules and a configuration file in, a whole generation out, or every reason why not."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+
+from importlib_metadata import entry_points
+
+from ftpd.conf import build
+from ftpd.conf.directive import ConfigError, DirectiveTable, Reading
+from ftpd.dispatch.registry import Generation
+from ftpd.module import loader
+from ftpd.module.build import BuildRecord
+from ftpd.module.command import Pool
+from ftpd.module.names import module_name
+from ftpd.module.table import Module
+
+
+def static_modules(record: BuildRecord) -> list[Module]:
+    """The modules that the build record calls static, found as entry points, in its order."""
+    found = {entry.name: entry for entry in entry_points(group="ftpd.modules")}
+    missing = [name for name in record.static if name not in found]
+    if missing:
+        raise ConfigError(
+            f"the build names {', '.join(missing)} as static, but no installed package brings it",
+            right="install the package, or configure without it",
+        )
+    modules: list[Module] = [found[name].load() for name in record.static]
+    return modules
+
+
+class Assembly:
+    """Implements :class:`ftpd.conf.directive.ModuleHost` while a configuration is read."""
+
+    def __init__(self, static: Sequence[Module], libexec: str) -> None:
+        self.path = libexec
+        self.modules: list[Module] = []
+        self._table = DirectiveTable()
+        for module in static:
+            self._add(module)
+
+    @property
+    def directives(self) -> DirectiveTable:
+        return self._table
+
+    def is_loaded(self, name: str) -> bool:
+        try:
+            bare = module_name(name)
+        except ValueError:
+            return False
+        return any(module.name == bare for module in self.modules)
+
+    def can_load(self, name: str) -> bool:
+        """Whether ModulePath has a file for it."""
+        return os.path.isfile(os.path.join(self.path, f"{module_name(name)}.py"))
+
+    def load(self, name: str, reading: Reading) -> None:
+        if self.is_loaded(name):
+            reading.warn(f"{module_name(name)}.c is loaded already", word=0)
+            return
+        module = loader.load(self.path, name)
+        missing = [need for need in module.needs if not self.is_loaded(need)]
+        if missing:
+            loader.unload(module.namespace)
+            raise ConfigError(
+                f"{module.name} needs {', '.join(missing)}, which is not loaded yet",
+                right="; ".join(f"LoadModule {need}.c above this line" for need in missing),
+                word=0,
+            )
+        self._add(module)
+
+    def _add(self, module: Module) -> None:
+        self._table.add(module.directives)
+        self.modules.append(module)
+
+    def discard(self) -> None:
+        """Forget what was loaded for a configuration that failed."""
+        for module in self.modules:
+            if module.namespace:
+                loader.unload(module.namespace)
+
+
+def assemble(
+    path: str,
+    record: BuildRecord,
+    offload: Pool,
+    *,
+    defines: Iterable[str] = (),
+    environment: Mapping[str, str] | None = None,
+    static: Sequence[Module] | None = None,
+) -> Generation:
+    """Read the configuration and build the generation that it describes; ConfigFaults with all faults.
+
+    ``static`` replaces the build record's static modules.
+    """
+    assembly = Assembly(static_modules(record) if static is None else static, record.libexec)
+    try:
+        config = build.read(
+            path, assembly, defines=defines, environment=dict(os.environ if environment is None else environment)
+        )
+        for module in assembly.modules:
+            for check in module.checks:
+                check(config)
+    except BaseException:
+        assembly.discard()
+        raise
+    return Generation(assembly.modules, config, offload)

@@ -1,0 +1,103 @@
+"""The auth backends together: asked in AuthOrder, the one that knew the user first for the password."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Iterator, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+from ftpd.core.log import Level
+from ftpd.module.auth import Account, AuthAnswer, AuthBackend
+from ftpd.module.names import module_name
+from ftpd.module.session import Session
+from ftpd.module.table import Module
+
+T = TypeVar("T")
+
+
+async def _settled(answer: T | Awaitable[T]) -> T:
+    return await answer if inspect.isawaitable(answer) else answer
+
+
+class OrderedAccounts:
+    """Implements :class:`ftpd.module.auth.Accounts` over the backends of a generation."""
+
+    def __init__(self, modules: Sequence[Module]) -> None:
+        # without AuthOrder the module loaded last is asked first, as everywhere
+        self._backends = [(module.name, backend) for module in reversed(modules) for backend in module.backends]
+
+    def _asked(self, session: Session) -> Iterator[tuple[AuthBackend, bool]]:
+        """Each backend to ask, and whether its word is final (a trailing ``*`` in AuthOrder)."""
+        order: Sequence[str] = session.setting("AuthOrder", ()) or ()
+        if not order:
+            yield from ((backend, False) for _, backend in self._backends)
+            return
+        for entry in order:
+            wanted = module_name(entry.rstrip("*"))
+            for name, backend in self._backends:
+                if name == wanted:
+                    yield backend, entry.endswith("*")
+
+    async def getpwnam(self, session: Session, user: str) -> Account | None:
+        for backend, final in self._asked(session):
+            account = await _settled(backend.getpwnam(session, user))
+            if account is not None:
+                return replace(account, source=backend)
+            if final:
+                return None
+        return None
+
+    async def getgroups(self, session: Session, account: Account) -> tuple[tuple[int, str], ...]:
+        for backend, final in self._asked(session):
+            groups = await _settled(backend.getgroups(session, account))
+            if groups is not None or final:
+                return groups or ()
+        return ((account.gid, self.gid_name(session, account.gid)),)
+
+    async def authenticate(self, session: Session, account: Account, password: str) -> AuthAnswer:
+        asked = list(self._asked(session))
+        if account.source is not None:
+            asked.sort(key=lambda entry: entry[0] is not account.source)
+        for backend, final in asked:
+            try:
+                answer = await _settled(backend.authenticate(session, account, password))
+            except Exception as error:
+                session.log(
+                    Level.ERROR, "auth backend %s failed for user %s: %r", type(backend).__name__, account.name, error
+                )
+                session.log_exception(error)
+                return AuthAnswer.ERROR
+            if answer is not None:
+                return answer
+            if final:
+                break
+        return AuthAnswer.BAD_PASSWORD
+
+    def uid_name(self, session: Session, uid: int) -> str:
+        for backend, _ in self._asked(session):
+            name = backend.uid_name(session, uid)
+            if name is not None:
+                return name
+        return str(uid)
+
+    def gid_name(self, session: Session, gid: int) -> str:
+        for backend, _ in self._asked(session):
+            name = backend.gid_name(session, gid)
+            if name is not None:
+                return name
+        return str(gid)
+
+    def name_uid(self, session: Session, name: str) -> int | None:
+        for backend, _ in self._asked(session):
+            uid = backend.name_uid(session, name)
+            if uid is not None:
+                return uid
+        return None
+
+    def name_gid(self, session: Session, name: str) -> int | None:
+        for backend, _ in self._asked(session):
+            gid = backend.name_gid(session, name)
+            if gid is not None:
+                return gid
+        return None

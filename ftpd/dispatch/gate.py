@@ -1,0 +1,95 @@
+"""The one gate: login and arity and <Limit> before CMD, and every path a client names."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import replace
+
+from ftpd.conf import resolve
+from ftpd.conf.directive import Settings
+from ftpd.conf.tree import Scope
+from ftpd.core import paths
+from ftpd.core.reply import Refuse
+from ftpd.module.command import Command
+from ftpd.module.files import Path
+from ftpd.module.session import Session
+from ftpd.module.table import Handler
+
+
+def admit(command: Command, handler: Handler) -> None:
+    """Refuse a command that may not reach this handler: 530 before login, 501 for its arity, or by <Limit>."""
+    session = command.session
+    if handler.auth and session.user is None:
+        raise Refuse(530, "Please login with USER and PASS")
+    fewest, most = handler.arity
+    if (fewest or most is not None) and not fewest <= len(command.words) <= (
+        len(command.words) if most is None else most
+    ):
+        raise Refuse(501, "Invalid number of parameters")
+    if handler.limit is not None and not limit_allows(command, session.cwd):
+        raise Refuse(*handler.limit)
+
+
+def who(session: Session) -> resolve.Who:
+    """The client as <Limit> looks at it."""
+    return resolve.Who(
+        user=session.user,
+        groups=tuple(name for _, name in session.groups),
+        class_name=session.class_name,
+        address=ipaddress.ip_address(session.remote.host.partition("%")[0]),
+        hostname=session.remote_name,
+    )
+
+
+def limit_allows(command: Command, virtual: str) -> bool:
+    """Whether <Limit> lets this client use the command's verb on that path."""
+    session = command.session
+    verb = command.name.replace(" ", "_")
+    return resolve.limit(
+        session.server,
+        session.anonymous,
+        real_path(session, virtual),
+        verb,
+        command.group,
+        lambda: who(session),
+        home=session.home,
+        user=session.user or "",
+        argument=command.argument,
+    ).allowed
+
+
+def real_path(session: Session, virtual: str) -> str:
+    """The path as <Directory> names it: that of the machine, not of the session's root."""
+    root = session.files.root if session.files is not None else "/"
+    return virtual if root == "/" else f"{root.rstrip('/')}{virtual}".rstrip("/") or "/"
+
+
+class PathGate:
+    """Turns what a client wrote into a :class:`Path`, or refuses it."""
+
+    __slots__ = ("umask",)
+
+    def path(self, command: Command, given: str, refusal: tuple[int, str]) -> Path:
+        session = command.session
+        if session.user is None:
+            raise Refuse(530, "Please login with USER and PASS")
+        if "\0" in given:
+            raise Refuse(501, f"{command.name}: a NUL byte cannot be part of a file name")
+        virtual = paths.normalise(session.cwd, given)
+        if not limit_allows(command, virtual):
+            raise Refuse(*refusal)
+        return Path(virtual, given, self.settings_at(session, virtual))
+
+    def settings_at(self, session: Session, virtual: str) -> Settings:
+        return resolve.settings_at(
+            session.server,
+            session.anonymous,
+            real_path(session, virtual),
+            home=session.home,
+            user=session.user or "",
+        )
+
+    def login(self, session: Session, anonymous: Scope | None, user: str, groups: tuple[str, ...]) -> bool | None:
+        client = replace(who(session), user=user, groups=groups)
+        verdict = resolve.login_allowed(session.server, anonymous, client)
+        return verdict.allowed if verdict.explicit else None

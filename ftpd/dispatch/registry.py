@@ -1,0 +1,167 @@
+"""A generation: configuration, modules and dispatch table as one whole that sessions live with."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, AsyncExitStack
+from typing import Any, TypeVar
+
+from ftpd.conf.directive import Directive
+from ftpd.conf.tree import Config
+from ftpd.core.log import Level, log
+from ftpd.core.reply import Refuse
+from ftpd.core.vocab import Phase
+from ftpd.dispatch.auth import OrderedAccounts
+from ftpd.dispatch.compile import Plan, Table
+from ftpd.dispatch.gate import PathGate
+from ftpd.dispatch.phases import run
+from ftpd.module import loader
+from ftpd.module.command import Command, Pool
+from ftpd.module.control import Control
+from ftpd.module.events import UNHANDLED_COMMAND, Event
+from ftpd.module.names import module_name
+from ftpd.module.session import Session, VerbHelp
+from ftpd.module.table import Module
+
+T = TypeVar("T")
+
+
+class Generation:
+    """Implements :class:`ftpd.module.session.Modules`; immutable but for its count of sessions."""
+
+    def __init__(self, modules: Sequence[Module], config: Config, offload: Pool) -> None:
+        self.modules = tuple(modules)
+        self.config = config
+        self.table = Table(modules)
+        self.accounts = OrderedAccounts(modules)
+        self.gate = PathGate()
+        self.offload = offload
+        self.sessions = 0
+        self._retired = False
+        self._directives: dict[str, Directive[Any]] = {d.name.lower(): d for m in modules for d in m.directives}
+        self._listeners: dict[Event[Any], list[Callable[[Any], None]]] = {}
+        for module in reversed(self.modules):
+            for event, listener in reversed(module.listeners):
+                self._listeners.setdefault(event, []).append(listener)
+        self._help = tuple(
+            VerbHelp(handler.verb, handler.usage, module.name, handler.auth)
+            for module in modules
+            for handler in module.handlers
+            if handler.phase is Phase.CMD and handler.usage is not None
+        )
+        self._resources = AsyncExitStack()
+        self._periodic: list[asyncio.Task[None]] = []
+
+    # -- what modules ask ----------------------------------------------------------------------------
+
+    @property
+    def loaded(self) -> tuple[str, ...]:
+        return tuple(f"{module.name}/{module.version}" for module in self.modules)
+
+    def is_loaded(self, name: str) -> bool:
+        try:
+            bare = module_name(name)
+        except ValueError:
+            return False
+        return any(module.name == bare for module in self.modules)
+
+    def features(self, session: Session) -> list[str]:
+        return [line for module in self.modules for lines in module.features for line in lines(session)]
+
+    def help(self) -> list[VerbHelp]:
+        return list(self._help)
+
+    def knows(self, verb: str) -> bool:
+        return verb in self.table.verbs
+
+    def directive(self, name: str) -> Directive[Any] | None:
+        return self._directives.get(name.lower())
+
+    @property
+    def controls(self) -> dict[str, Control]:
+        return {control.action: control for module in self.modules for control in module.controls}
+
+    def emit(self, event: Event[T], payload: T) -> bool:
+        whole = True
+        for listener in self._listeners.get(event, ()):
+            try:
+                listener(payload)
+            except Refuse:
+                raise
+            except Exception as error:
+                whole = False
+                log(Level.ERROR, "a listener to %s failed: %r", event.name, error, exc_info=error)
+        return whole
+
+    def unhandled(self, command: Command) -> None:
+        self.emit(UNHANDLED_COMMAND, command)
+
+    def command(self, session: Session, verb: str, argument: str) -> tuple[Command, Plan]:
+        """The command that a line means, and its plan; ``SITE CHMOD 644 a`` is the verb ``SITE CHMOD``."""
+        if verb == "SITE":
+            sub, _, rest = argument.partition(" ")
+            if f"SITE {sub.upper()}" in self.table.verbs and sub.isascii():
+                verb, argument = f"SITE {sub.upper()}", rest
+        return Command(session, verb, argument, gate=self.gate, offload=self.offload), self.table.plan(verb)
+
+    async def dispatch(self, command: Command) -> None:
+        await run(command, self.table.plan(command.name))
+
+    # -- in and out of service -----------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Enter the modules' resources in the order of loading and start what runs periodically."""
+        for module in self.modules:
+            for make in module.resources:
+                await self._enter(make())
+            for seconds, function in module.periodic:
+                self._periodic.append(asyncio.create_task(_again_and_again(module.name, seconds, function)))
+
+    async def _enter(self, resource: AbstractContextManager[Any] | AbstractAsyncContextManager[Any]) -> None:
+        if isinstance(resource, AbstractAsyncContextManager):
+            await self._resources.enter_async_context(resource)
+        else:
+            self._resources.enter_context(resource)
+
+    def session_began(self) -> None:
+        self.sessions += 1
+
+    def session_ended(self) -> bool:
+        """True when that was the last session of a generation that has been replaced: stop it now."""
+        self.sessions -= 1
+        return self._retired and self.sessions == 0
+
+    def retire(self) -> bool:
+        """No new sessions come; True when none is left either: stop it now."""
+        self._retired = True
+        return self.sessions == 0
+
+    async def stop(self) -> None:
+        """Leave the resources, last entered first, and forget the shared modules' namespaces."""
+        for task in self._periodic:
+            task.cancel()
+        await asyncio.gather(*self._periodic, return_exceptions=True)
+        try:
+            await self._resources.aclose()
+        except Exception as error:
+            log(Level.ERROR, "a module's resource failed to close: %r", error, exc_info=error)
+        self.forget()
+
+    def forget(self) -> None:
+        """Drop the namespaces of shared modules; for a generation that never went into service."""
+        for module in self.modules:
+            if module.namespace:
+                loader.unload(module.namespace)
+
+
+async def _again_and_again(name: str, seconds: float, function: Callable[[], Awaitable[None] | None]) -> None:
+    while True:
+        await asyncio.sleep(seconds)
+        try:
+            answer = function()
+            if inspect.isawaitable(answer):
+                await answer
+        except Exception as error:
+            log(Level.ERROR, "%s: what runs every %g s failed: %r", name, seconds, error, exc_info=error)

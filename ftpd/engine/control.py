@@ -1,0 +1,454 @@
+"""The control channel: one client's lines through dispatch, one at a time, and the replies back in order."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import sys
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+from pyftpdlib.handlers import FTPHandler
+from pyftpdlib.ioloop import AsyncChat
+
+from ftpd.core.clock import Timer
+from ftpd.core.log import Level, debug, log
+from ftpd.core.paths import decode
+from ftpd.core.reply import Refuse, Reply
+from ftpd.dispatch.phases import Road, run_inline, run_on
+from ftpd.dispatch.registry import Generation
+from ftpd.engine.dataport import DataPort
+from ftpd.engine.lines import LineReader, LineTooLong
+from ftpd.module.command import Command
+from ftpd.module.events import BAD_PROTOCOL, INVALID_COMMAND, SESSION_CLOSE, SESSION_OPEN
+from ftpd.module.session import Address, Session
+from ftpd.module.wire import Data
+from ftpd.transfer.ports import plain_host
+
+if TYPE_CHECKING:
+    from ftpd.conf.tree import Scope
+    from ftpd.engine.worker import Worker
+
+_READ_SIZE = 8192
+_BACKLOG = 64 * 1024
+"""Bytes of replies that wait for a slow reader before the session's commands wait too."""
+_QUEUE = 128
+"""Pipelined lines that are held before the socket is left alone."""
+_BATCH = 64
+"""Commands that one session may run in a row before the others get a turn."""
+_LINGER = 10.0
+
+_FOREIGN = frozenset(
+    # HTTP and SMTP on the FTP port: a browser or a relay is being abused, or a scanner is at work
+    [
+        "CONNECT",
+        "DELETE",
+        "GET",
+        "HEAD",
+        "OPTIONS",
+        "PATCH",
+        "POST",
+        "PUT",
+        "DATA",
+        "EHLO",
+        "HELO",
+        "MAIL",
+        "RCPT",
+        "RSET",
+        "VRFY",
+    ]
+)
+
+
+class ControlChannel(FTPHandler):  # type: ignore[misc]
+    """pyftpdlib's command channel, with our own reading and dispatch; implements Wire."""
+
+    def __init__(self, sock: socket.socket, worker: Worker, generation: Generation, server: Scope) -> None:
+        # FTPHandler's own constructor makes thirty attributes for verbs that modules answer here:
+        # only the channel beneath it is wanted
+        AsyncChat.__init__(self, sock, ioloop=worker.ioloop)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
+        if sock.family != socket.AF_UNIX:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.worker = worker
+        self.generation = generation
+        self._reader = LineReader()
+        self._queue: deque[bytes | LineTooLong] | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._out = b""
+        self._port: DataPort | None = None
+        self._timers: list[Timer] | None = None
+        self._ending: str | None = None
+        self._ended = False
+        self._peer_done = False
+        self._scheduled = False
+        self._running = False
+        """A command is on its way through dispatch: whatever ends the session waits for its reply."""
+        self._events = self.ioloop.READ
+        remote, local = sock.getpeername(), sock.getsockname()
+        self.session = Session(
+            wire=self,
+            modules=generation,
+            server=server,
+            settings=server.settings,
+            remote=Address(plain_host(remote[0]), remote[1]),
+            local=Address(plain_host(local[0]), local[1]),
+            enter=worker.enter,
+        )
+
+    def start(self) -> None:
+        """Tell the modules; mod_core greets the client."""
+        try:
+            if not self.generation.emit(SESSION_OPEN, self.session):
+                raise Refuse(421, "Service not available, closing control connection")
+        except Refuse as refusal:
+            if refusal.lines:
+                self.send(Reply(refusal.code, tuple(refusal.lines)))
+            self.end("Session initialized failed")
+
+    # -- reading -----------------------------------------------------------------------------------
+
+    def readable(self) -> bool:
+        return not self._closed
+
+    def writable(self) -> bool:
+        return bool(self._out)
+
+    def handle_read(self) -> None:
+        try:
+            data = self.socket.recv(_READ_SIZE)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError as error:
+            debug(3, "reading from the client failed: %s", error, peer=self.session.peer)
+            self.vanish("Read EOF from client")
+            return
+        if self._ending is not None:
+            # what comes after QUIT is not for us; it is read so that closing sends no reset
+            if not data:
+                self.close()
+            return
+        if not data:
+            self._peer_done = True
+            self._watch()
+            if self._task is None and not self._queue:
+                self.end("Read EOF from client")
+            return
+        self.session.bytes_in += len(data)
+        lines = self._reader.feed(data)
+        if self._task is None and not self._queue and len(lines) == 1:
+            self._take(lines[0])
+        elif lines:
+            if self._queue is None:
+                self._queue = deque()
+            for line in lines:
+                self._enqueue(line)
+            self._drain()
+        self._watch()
+
+    handle_read_event = handle_read
+
+    def _enqueue(self, line: bytes | LineTooLong) -> None:
+        assert self._queue is not None
+        if self._task is not None and isinstance(line, bytes) and self._overtakes(line):
+            return
+        self._queue.append(line)
+
+    def _overtakes(self, line: bytes) -> bool:
+        """ABOR ends the transfer at once and is answered after it; STAT is answered between (RFC 959 4.1.3)."""
+        verb = line.strip().upper()
+        if verb == b"ABOR":
+            if self.abort_transfer():
+                assert self._queue is not None
+                self._queue.appendleft(line)
+                return True
+        elif verb == b"STAT" and self._port is not None and self._port.busy:
+            self._run_aside(line)
+            return True
+        return False
+
+    def _run_aside(self, line: bytes) -> None:
+        command, plan = self.generation.command(self.session, decode(line).strip().upper(), "")
+        rest = run_inline(command, plan)
+        if rest is None:
+            self._answer(command)
+        else:
+            self.worker.spawn(self._later(command, *rest))
+
+    async def _later(self, command: Command, road: Road, waits_for: Awaitable[Any]) -> None:
+        await run_on(road, waits_for)
+        self._answer(command)
+
+    def _drain(self) -> None:
+        """Run queued lines until one has to wait, the client must read first, or others want a turn."""
+        self._scheduled = False
+        for _ in range(_BATCH):
+            if not self._queue or self._task is not None or self._ending is not None or self._ended:
+                break
+            if len(self._out) > _BACKLOG:
+                break
+            self._take(self._queue.popleft())
+        else:
+            self._schedule()
+        if not self._queue and self._queue is not None and self._task is None:
+            self._queue = None
+            if self._peer_done and self._ending is None:
+                self.end("Read EOF from client")
+        self._watch()
+
+    def _schedule(self) -> None:
+        if not self._scheduled and not self._ended:
+            self._scheduled = True
+            self.worker.loop.call_soon(self._drain)
+
+    # -- one line ----------------------------------------------------------------------------------
+
+    def _take(self, line: bytes | LineTooLong) -> None:
+        if isinstance(line, LineTooLong):
+            self.send(Reply(500, ("Command line too long",)))
+            return
+        text = decode(line)
+        verb, _, argument = text.partition(" ")
+        # only ASCII letters have an upper case here: a dotless i must not become an I (and a way past <Limit>)
+        verb = verb.upper() if verb.isascii() else verb
+        if not verb or not verb.isprintable():
+            self._invalid()
+            return
+        if "\0" in argument:
+            self.send(Reply(501, (f"{verb}: a NUL byte is not allowed",)))
+            return
+        if (verb in _FOREIGN and not self.generation.knows(verb)) or text.startswith(("SSH-2.0-", "SSH-1.99-")):
+            self.generation.emit(BAD_PROTOCOL, self.session)
+            self.session.log(Level.NOTICE, "client speaks another protocol (%s), disconnecting", verb)
+            self.end("Bad protocol")
+            return
+        command, plan = self.generation.command(self.session, verb, argument)
+        self._running = True
+        rest = run_inline(command, plan)
+        self._running = False
+        if rest is None:
+            self._answer(command)
+        else:
+            self._task = self.worker.spawn(self._wait(command, *rest))
+
+    def _invalid(self) -> None:
+        self.generation.emit(INVALID_COMMAND, self.session)
+        self.send(Reply(500, ("Invalid command: try being more creative",)))
+
+    async def _wait(self, command: Command, road: Road, waits_for: Awaitable[Any]) -> None:
+        try:
+            await run_on(road, waits_for)
+            self._answer(command)
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
+            self.session.log(Level.ERROR, "%s ended in a fault: %r", command.shown, error)
+            self.session.log_exception(error)
+            self.end("Application error")
+        finally:
+            self._task = None
+            if self._peer_done and not self._queue:
+                self.end("Read EOF from client")
+            elif self._queue:
+                self._schedule()
+
+    def _answer(self, command: Command) -> None:
+        reply = command.reply
+        if reply is None:
+            # every command is answered exactly once, also where a module forgot to
+            self.session.log(Level.ERROR, "no module gave %s a reply", command.shown)
+            reply = Reply(451, ("Requested action aborted: local error in processing",))
+        self._write(reply.encode())
+        if self._ending is not None:
+            self._finish_when_written()
+
+    # -- writing -----------------------------------------------------------------------------------
+
+    def send(self, reply: Reply) -> None:
+        self._write(reply.encode())
+
+    def _write(self, data: bytes) -> None:
+        if self._ended or self._closed:
+            return
+        self.session.bytes_out += len(data)
+        if self._out:
+            self._out += data
+            return
+        try:
+            sent = self.socket.send(data)
+        except (BlockingIOError, InterruptedError):
+            sent = 0
+        except OSError as error:
+            debug(3, "writing to the client failed: %s", error, peer=self.session.peer)
+            self.worker.loop.call_soon(self.vanish, "Client has gone away")
+            return
+        if sent < len(data):
+            self._out = data[sent:]
+            self._watch()
+
+    def handle_write(self) -> None:
+        if not self._out:
+            self._watch()
+            return
+        try:
+            sent = self.socket.send(self._out)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError as error:
+            debug(3, "writing to the client failed: %s", error, peer=self.session.peer)
+            self.vanish("Client has gone away")
+            return
+        self._out = self._out[sent:]
+        if not self._out:
+            if self._ending is not None:
+                self._finish_when_written()
+            elif self._queue:
+                self._schedule()
+        self._watch()
+
+    handle_write_event = handle_write
+
+    def _watch(self) -> None:
+        """Ask the loop for what matters now: no reading from a client that does not read, or is far ahead."""
+        if self._closed:
+            return
+        full = len(self._out) > _BACKLOG or (self._queue is not None and len(self._queue) >= _QUEUE)
+        events = 0 if (self._peer_done or (full and self._ending is None)) else self.ioloop.READ
+        if self._out:
+            events |= self.ioloop.WRITE
+        if events != self._events:
+            self._events = events
+            self.ioloop.modify(self._fileno, events)
+
+    # -- the end -------------------------------------------------------------------------------------
+
+    def end(self, reason: str) -> None:
+        """End the session: nothing more is read, what is queued to be written is written."""
+        if self._ending is None:
+            self._ending = reason
+            self._queue = None
+        if self._task is None and not self._running:
+            self._finish_when_written()
+
+    def _finish_when_written(self) -> None:
+        if self._closed or self._ended:
+            return
+        if self._out:
+            self._start_linger()
+            return
+        self._finish()
+        if self._closed:
+            return
+        try:
+            self.socket.shutdown(socket.SHUT_WR)
+        except OSError:
+            self.close()
+            return
+        if self._peer_done:
+            self.close()
+            return
+        # wait for the client's own end, so that a reset cannot overtake our last reply
+        self._start_linger()
+        self._peer_done = False
+        self._watch()
+
+    def _start_linger(self) -> None:
+        self.worker.sweep.start(_LINGER, self.close)
+
+    def vanish(self, reason: str) -> None:
+        """The client is gone: stop its transfer, let its command come to its end, and close."""
+        if self._ending is None:
+            self._ending = reason
+            self._queue = None
+        self.abort_transfer()
+        self._out = b""
+        self.close()
+
+    def _finish(self) -> None:
+        """Tell the modules, once; the session's files, timers and data connection go."""
+        if self._ended:
+            return
+        self._ended = True
+        for timer in self._timers or ():
+            timer.cancel()
+        self._timers = None
+        self.forget_data()
+        self.session.notes.setdefault("core.disconnect-details", self._ending or "")
+        self.generation.emit(SESSION_CLOSE, self.session)
+        self.worker.session_over(self)
+
+    def close(self) -> None:
+        """Close the socket; a command that still waits is left to see its transfer fail."""
+        if self._closed:
+            return
+        if self._task is not None and not self._task.done():
+            self.abort_transfer()
+            self._task.add_done_callback(lambda task: self._finish_closed())
+            self.worker.cancel_later(self._task)
+            AsyncChat.close(self)
+            return
+        AsyncChat.close(self)
+        self._finish_closed()
+
+    def _finish_closed(self) -> None:
+        self._finish()
+        if self.session.files is not None:
+            self.session.files.close()
+            self.session.files = None
+
+    def handle_close(self) -> None:
+        self.vanish("Read EOF from client")
+
+    def handle_error(self) -> None:
+        """A fault of our own in a callback: this session ends, no other notices."""
+        error = sys.exc_info()[1]
+        log(Level.ERROR, "the control channel failed: %r", error, peer=self.session.peer, exc_info=error)
+        self.vanish("Application error")
+
+    # -- Wire: the data connection and the timers ------------------------------------------------------
+
+    def _data_port(self) -> DataPort:
+        if self._port is None:
+            self._port = DataPort(
+                self.worker.ground,
+                local=self.socket.getsockname(),
+                peer=self.socket.getpeername(),
+                label=self.session.peer,
+            )
+        return self._port
+
+    def passive(self, *, ports: range | None, address: str | None, extended: int = 0) -> tuple[str, int]:
+        return self._data_port().passive(ports=ports, address=address, extended=extended)
+
+    def active(self, address: str, port: int) -> None:
+        self._data_port().active(address, port)
+
+    def forget_data(self) -> None:
+        if self._port is not None:
+            self._port.forget()
+
+    async def open_data(self, *, timeout: float, allow_foreign: bool = False) -> Data:
+        return await self._data_port().open(timeout=timeout, allow_foreign=allow_foreign)
+
+    @property
+    def data(self) -> Data | None:
+        return None if self._port is None else self._port.data
+
+    def abort_transfer(self) -> bool:
+        return self._port is not None and self._port.abort()
+
+    def timer(self, seconds: float, callback: Callable[[], None]) -> Timer:
+        def ring() -> None:
+            try:
+                callback()
+            except Exception as error:
+                self.session.log(Level.ERROR, "a timer of this session failed: %r", error)
+                self.session.log_exception(error)
+
+        timer = self.worker.sweep.start(seconds, ring)
+        if self._timers is None:
+            self._timers = []
+        self._timers = [one for one in self._timers if one.active]
+        self._timers.append(timer)
+        return timer

@@ -1,0 +1,199 @@
+"""A worker: the loop, its listeners, the sessions on it, and the generation that new ones get."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import socket
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from ftpd.conf.tree import Scope
+from ftpd.core.clock import Sweep
+from ftpd.core.identity import Identity
+from ftpd.core.log import Level, debug, log
+from ftpd.core.reply import Reply
+from ftpd.dispatch.registry import Generation
+from ftpd.engine.control import ControlChannel
+from ftpd.engine.pool import Pools
+from ftpd.fs.local import LocalFiles
+from ftpd.module.files import Files
+from ftpd.transfer.channel import Ground
+from ftpd.transfer.ioloop import AsyncioLoop
+
+_ACCEPTS = 32
+"""Connections taken per wake-up, so that a storm of them leaves room for those that are served."""
+_OUT_OF_FILES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+_PAUSE = 0.2
+
+ServerOf = Callable[[Generation, tuple[str, int]], Scope | None]
+
+
+class Worker:
+    """Accepts and serves; made inside a running loop."""
+
+    def __init__(self, generation: Generation, pools: Pools, server_of: ServerOf) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.ioloop = AsyncioLoop(self.loop)
+        self.sweep = Sweep()
+        self.ground = Ground(self.ioloop, self.sweep)
+        self.pools = pools
+        self.generation = generation
+        self.sessions: set[ControlChannel] = set()
+        self.most_sessions: int | None = None
+        self.accepted = 0
+        self._server_of = server_of
+        self._listeners: list[socket.socket] = []
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._spare = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
+        self._shedding = False
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    # -- listening -----------------------------------------------------------------------------------
+
+    def listen(self, sock: socket.socket) -> None:
+        """Serve what connects to this listening socket; it is ours now."""
+        sock.setblocking(False)
+        self._listeners.append(sock)
+        self.loop.add_reader(sock.fileno(), self._accept, sock)
+
+    def stop_listening(self, *which: socket.socket) -> None:
+        """Close these listening sockets, or all."""
+        for sock in which or tuple(self._listeners):
+            self.loop.remove_reader(sock.fileno())
+            self._listeners.remove(sock)
+            sock.close()
+
+    async def idle(self) -> None:
+        """Wait until no session is left."""
+        await self._idle.wait()
+
+    def _accept(self, listener: socket.socket) -> None:
+        for _ in range(_ACCEPTS):
+            try:
+                sock, _address = listener.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                if error.errno in _OUT_OF_FILES:
+                    self._shed(listener, error)
+                    return
+                log(Level.ERROR, "accept failed: %s", error)
+                return
+            self._serve(sock)
+
+    def _shed(self, listener: socket.socket, error: OSError) -> None:
+        """No descriptor is left: the one kept in reserve tells the next client so, then the listener rests."""
+        if not self._shedding:
+            log(Level.CRIT, "%s: new connections are refused until others end", os.strerror(error.errno or 0))
+        os.close(self._spare)
+        try:
+            sock, _ = listener.accept()
+            with sock:
+                sock.setblocking(False)
+                sock.send(Reply(421, ("Too many connections, please try again later",)).encode())
+        except OSError as again:
+            debug(2, "shedding a connection failed: %s", again)
+        try:
+            self._spare = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as again:
+            log(Level.ERROR, "the reserve descriptor is gone: %s", again)
+        self._shedding = True
+        self.loop.remove_reader(listener.fileno())
+        self.loop.call_later(_PAUSE, self._listen_again, listener)
+
+    def _listen_again(self, listener: socket.socket) -> None:
+        self._shedding = False
+        if listener.fileno() >= 0:
+            self.loop.add_reader(listener.fileno(), self._accept, listener)
+
+    def _serve(self, sock: socket.socket) -> None:
+        if self.most_sessions is not None and len(self.sessions) >= self.most_sessions:
+            log(Level.WARN, "MaxInstances (%d) reached, new connection denied", self.most_sessions)
+            sock.close()
+            return
+        try:
+            self.adopt(sock)
+        except OSError as error:
+            # the client was gone before it was served (a port scan, a reset in the queue)
+            debug(3, "a connection went away at once: %s", error)
+            sock.close()
+
+    def adopt(self, sock: socket.socket) -> ControlChannel | None:
+        """Begin a session on a connected socket; None when no server is there for its address."""
+        sock.setblocking(False)
+        local = sock.getsockname()
+        server = self._server_of(self.generation, (local[0], local[1]))
+        if server is None:
+            text = f"Sorry, no server available to handle request on {local[0]}"
+            sock.send(Reply(500, (text,)).encode())
+            sock.close()
+            return None
+        channel = ControlChannel(sock, self, self.generation, server)
+        self.accepted += 1
+        self.generation.session_began()
+        self.sessions.add(channel)
+        self._idle.clear()
+        channel.start()
+        return channel
+
+    def session_over(self, channel: ControlChannel) -> None:
+        """A session told its modules goodbye; a generation that was replaced ends with its last one."""
+        self.sessions.discard(channel)
+        if channel.generation.session_ended():
+            self.spawn(channel.generation.stop())
+        if not self.sessions:
+            self._idle.set()
+
+    def enter(self, identity: Identity, root: str, umask: int) -> Files:
+        return LocalFiles(identity, root, umask)
+
+    # -- generations ---------------------------------------------------------------------------------
+
+    async def replace(self, generation: Generation) -> None:
+        """Give new sessions another generation; those of the old one keep theirs to their end."""
+        await generation.start()
+        old, self.generation = self.generation, generation
+        if old.retire():
+            await old.stop()
+
+    # -- tasks and the end ---------------------------------------------------------------------------
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = self.loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def cancel_later(self, task: asyncio.Task[Any], seconds: float = 30.0) -> None:
+        """Cancel a command whose client is gone, when it does not come to its end by itself."""
+        self.sweep.start(seconds, lambda: None if task.done() else (task.cancel(), None)[1])
+
+    async def close(self, *, grace: float = 0.0) -> None:
+        """No new sessions; those that transfer get ``grace`` seconds, then all are told 421 and closed."""
+        self.stop_listening()
+        for channel in list(self.sessions):
+            if grace == 0 or channel.data is None:
+                self._dismiss(channel)
+        if self.sessions and grace:
+            try:
+                await asyncio.wait_for(self.idle(), grace)
+            except TimeoutError:
+                pass
+        for channel in list(self.sessions):
+            self._dismiss(channel)
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for channel in list(self.sessions):
+            channel.close()
+        await self.generation.stop()
+        self.sweep.close()
+        self.pools.close()
+        os.close(self._spare)
+
+    def _dismiss(self, channel: ControlChannel) -> None:
+        channel.send(Reply(421, ("Service not available, server is shutting down",)))
+        channel.vanish("Server shutting down")

@@ -1,0 +1,1 @@
+"""A session's view of the file system: identity, jail, operations, listings."""

@@ -1,0 +1,147 @@
+"""Opening a path beneath a root from which nothing leads out: by the kernel, or component by component."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Callable
+
+from ftpd.core import paths
+from ftpd.fs import kernel
+
+Opener = Callable[[int, bytes, int, int], int]
+"""``open(root, path, flags, mode)``: a descriptor, or OSError."""
+
+_LINKS = 40
+"""Symbolic links that one path may lead through, as in the kernel."""
+
+_LOOK = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def encoded(path: str) -> bytes:
+    """The bytes of a name or path for the kernel; a NUL would cut it short on the way there."""
+    try:
+        raw = paths.encode(path)
+    except UnicodeEncodeError:
+        raise OSError(errno.EILSEQ, "The file name holds characters that no bytes stand for", path) from None
+    if b"\0" in raw:
+        raise OSError(errno.EINVAL, "A file name cannot hold a NUL byte", path)
+    return raw
+
+
+def by_kernel(root: int, path: bytes, flags: int, mode: int = 0) -> int:
+    """openat2(2) with the session's root as ``/``."""
+    for _ in range(3):
+        try:
+            return kernel.openat2(root, path, flags, mode)
+        except BlockingIOError:
+            # a rename anywhere on the machine while a link's ".." was followed: the kernel asks to try again
+            continue
+    return by_walking(root, path, flags, mode)
+
+
+def by_walking(root: int, path: bytes, flags: int, mode: int = 0) -> int:
+    """The same by hand: no component is opened through a link, and ``..`` goes back the way we came."""
+    walk = _Walk(root, path)
+    try:
+        return walk.open(flags, mode)
+    finally:
+        walk.close()
+
+
+class _Walk:
+    """The folders from the root to where we stand, and the names still before us (the next one last)."""
+
+    def __init__(self, root: int, path: bytes) -> None:
+        self._root = root
+        self._stack: list[int] = []
+        self._todo = _names(path)
+        self._links = 0
+        self._path = path
+
+    @property
+    def _here(self) -> int:
+        return self._stack[-1] if self._stack else self._root
+
+    def close(self) -> None:
+        while self._stack:
+            os.close(self._stack.pop())
+
+    def open(self, flags: int, mode: int) -> int:
+        follow = not flags & os.O_NOFOLLOW and not (flags & os.O_CREAT and flags & os.O_EXCL)
+        while self._todo:
+            name = self._todo.pop()
+            if name == b"..":
+                if self._stack:
+                    os.close(self._stack.pop())
+            elif self._todo:
+                self._step(name)
+            else:
+                opened = self._open_last(name, flags, mode, follow)
+                if opened is not None:
+                    return opened
+        return os.open(b".", flags | os.O_CLOEXEC, mode, dir_fd=self._here)
+
+    def _step(self, name: bytes) -> None:
+        """Into the folder ``name``, or behind the link of that name."""
+        found, target = self._look(name)
+        if target is None:
+            self._stack.append(found)
+            _must_be_folder(found, self._path)
+        else:
+            os.close(found)
+            self._follow(target)
+
+    def _open_last(self, name: bytes, flags: int, mode: int, follow: bool) -> int | None:
+        """The descriptor asked for; None when the name was a link and the way goes on."""
+        if follow:
+            try:
+                found, target = self._look(name)
+            except FileNotFoundError:
+                if not flags & os.O_CREAT:
+                    raise
+            else:
+                if target is None and flags & os.O_PATH and not flags & os.O_DIRECTORY:
+                    return found
+                os.close(found)
+                if target is not None:
+                    self._follow(target)
+                    return None
+        # a link put here since we looked makes this fail (ELOOP, ENOTDIR), it does not lead astray
+        return os.open(name, flags | os.O_NOFOLLOW | os.O_CLOEXEC, mode, dir_fd=self._here)
+
+    def _look(self, name: bytes) -> tuple[int, bytes | None]:
+        """What is there, whatever it is, and where it leads when it is a link."""
+        found = os.open(name, _LOOK, dir_fd=self._here)
+        try:
+            known = os.fstat(found)
+            if not stat.S_ISLNK(known.st_mode):
+                return found, None
+            self._links += 1
+            # procfs's links are doors, not names: /proc/self/root leads out whatever its text says
+            if self._links > _LINKS or known.st_dev in kernel.kernel_devices():
+                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), paths.decode(self._path))
+            return found, os.readlink(b"", dir_fd=found)
+        except BaseException:
+            os.close(found)
+            raise
+
+    def _follow(self, target: bytes) -> None:
+        if target.startswith(b"/"):
+            self.close()
+        self._todo.extend(_names(target))
+
+
+def _must_be_folder(found: int, path: bytes) -> None:
+    if not stat.S_ISDIR(os.fstat(found).st_mode):
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), paths.decode(path))
+
+
+def _names(path: bytes) -> list[bytes]:
+    """The components of a path, the last one first."""
+    return [name for name in reversed(path.split(b"/")) if name and name != b"."]
+
+
+open_beneath: Opener = by_kernel if kernel.has_openat2() else by_walking
+"""The better way that this machine offers."""

@@ -1,0 +1,119 @@
+"""The Linux calls that Python has no name for: openat2, renameat2 and faccessat2."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+from functools import lru_cache
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+# Calls newer than 5.0 have one number on all architectures.
+_OPENAT2 = 437
+_FACCESSAT2 = 439
+
+_RESOLVE_NO_MAGICLINKS = 0x02
+_RESOLVE_IN_ROOT = 0x10
+_RENAME_NOREPLACE = 1
+_AT_EACCESS = 0x200
+_AT_EMPTY_PATH = 0x1000
+
+
+class _OpenHow(ctypes.Structure):
+    _fields_ = (("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64))
+
+
+_openat2 = _libc["syscall"]
+_openat2.argtypes = [ctypes.c_long, ctypes.c_int, ctypes.c_char_p, ctypes.POINTER(_OpenHow), ctypes.c_size_t]
+_openat2.restype = ctypes.c_long
+_faccessat2 = _libc["syscall"]
+_faccessat2.argtypes = [ctypes.c_long, ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_int]
+_faccessat2.restype = ctypes.c_long
+
+
+def _failure(path: bytes) -> OSError:
+    code = ctypes.get_errno()
+    return OSError(code, os.strerror(code), path.decode("utf-8", "surrogateescape"))
+
+
+@lru_cache(maxsize=256)
+def _how(flags: int, mode: int) -> _OpenHow:
+    return _OpenHow(flags, mode, _RESOLVE_IN_ROOT | _RESOLVE_NO_MAGICLINKS)
+
+
+def openat2(root: int, path: bytes, flags: int, mode: int = 0) -> int:
+    """Open ``path`` as if ``root`` were ``/``; ``..`` and symbolic links cannot lead out of it."""
+    how = _how(flags, mode if flags & os.O_CREAT else 0)
+    descriptor: int = _openat2(_OPENAT2, root, path, how, ctypes.sizeof(how))
+    if descriptor < 0:
+        raise _failure(path)
+    return descriptor
+
+
+def has_openat2() -> bool:
+    """False before Linux 5.6 (ENOSYS) and where a container's filter forbids the call (EPERM)."""
+    probe = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.close(openat2(probe, b"/", os.O_PATH | os.O_CLOEXEC))
+    except OSError:
+        return False
+    finally:
+        os.close(probe)
+    return True
+
+
+def rename_exclusively(source_folder: int, source: bytes, target_folder: int, target: bytes) -> None:
+    """Rename, FileExistsError where the target is there; OSError ENOSYS or EINVAL where that cannot be asked."""
+    try:
+        call = _libc.renameat2
+    except AttributeError:
+        raise OSError(errno.ENOSYS, "The C library has no renameat2") from None
+    if call(source_folder, source, target_folder, target, _RENAME_NOREPLACE) != 0:
+        raise _failure(target)
+
+
+_NOT_TO_BE_HAD = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ETXTBSY})
+
+
+def accessible(descriptor: int, mode: int) -> bool:
+    """access(2) for the calling thread's identity, read-only mounts and ACLs included.
+
+    Without AT_EACCESS the kernel would ask for the process's real user, and the answer would be root's.
+    """
+    if _faccessat2(_FACCESSAT2, descriptor, b"", mode, _AT_EACCESS | _AT_EMPTY_PATH) == 0:
+        return True
+    error = _failure(b"")
+    if error.errno in _NOT_TO_BE_HAD:
+        return False
+    raise error
+
+
+@lru_cache(maxsize=1)
+def has_faccessat2() -> bool:
+    """False before Linux 5.8 (ENOSYS) and where a container's filter forbids the call (EPERM)."""
+    probe = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        return accessible(probe, os.F_OK)
+    except OSError:
+        return False
+    finally:
+        os.close(probe)
+
+
+@lru_cache(maxsize=1)
+def kernel_devices() -> frozenset[int]:
+    """The devices of procfs and sysfs: their "regular files" are the kernel's, /proc/self/mem among them."""
+    return frozenset(os.stat(path).st_dev for path in ("/proc", "/sys") if os.path.ismount(path))
+
+
+def process_umask() -> int:
+    """The process's own mask, read without changing it (umask(2) cannot do that, and other threads would see it)."""
+    try:
+        with open("/proc/self/status", "rb") as status:
+            for line in status:
+                if line.startswith(b"Umask:"):
+                    return int(line.split()[1], 8)
+    except OSError:
+        pass
+    return 0o777

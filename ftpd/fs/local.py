@@ -1,0 +1,309 @@
+"""The files of the machine as one session sees them: its identity, its root, its umask, and nothing process-wide."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from ftpd.core import paths
+from ftpd.core.identity import Identity, acting_as, acting_as_daemon, effective
+from ftpd.fs import jail, kernel
+from ftpd.fs.folder import Descriptor, LocalFolder
+from ftpd.fs.jail import Opener, encoded
+from ftpd.fs.rights import may_remove, permits
+from ftpd.module.files import Path
+
+_LOOK = os.O_PATH | os.O_CLOEXEC
+_FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
+# O_NONBLOCK: a FIFO without a partner, a tape, a modem must answer at once; O_NOCTTY: none becomes our terminal
+_TRANSFER = os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_SPECIAL = stat.S_ISUID | stat.S_ISGID | stat.S_ISVTX
+
+
+class LocalFiles:
+    """Implements :class:`ftpd.module.files.Files` on the local file system."""
+
+    __slots__ = ("_closed", "_identity", "_opener", "_root", "root", "umask")
+
+    def __init__(self, identity: Identity, root: str, umask: int, *, opener: Opener | None = None) -> None:
+        self.root = root
+        self.umask = umask
+        self._identity = identity
+        self._opener = opener or jail.open_beneath
+        self._root: Descriptor | None = None
+        self._closed = False
+
+    # -- looking ---------------------------------------------------------------------------------------
+
+    def stat(self, path: Path) -> os.stat_result:
+        return self._attributes(path.virtual, _LOOK)
+
+    def lstat(self, path: Path) -> os.stat_result:
+        return self._attributes(path.virtual, _LOOK | os.O_NOFOLLOW)
+
+    def readlink(self, path: Path) -> str:
+        with acting_as(self._identity):
+            fd = self._open(path.virtual, _LOOK | os.O_NOFOLLOW)
+            try:
+                if not stat.S_ISLNK(os.fstat(fd).st_mode):
+                    raise OSError(errno.EINVAL, "Not a symbolic link", path.virtual)
+                return paths.decode(os.readlink(b"", dir_fd=fd))
+            finally:
+                os.close(fd)
+
+    def access(self, path: Path, mode: int) -> bool:
+        try:
+            with acting_as(self._identity):
+                fd = self._open(path.virtual, _LOOK)
+                try:
+                    if kernel.has_faccessat2():
+                        return kernel.accessible(fd, mode)
+                    writable = not mode & os.W_OK or not os.fstatvfs(fd).f_flag & os.ST_RDONLY
+                    return writable and self.may(os.fstat(fd), mode)
+                finally:
+                    os.close(fd)
+        except OSError:
+            return False
+
+    def may(self, attributes: os.stat_result, mode: int) -> bool:
+        return permits(attributes, effective(self._identity), mode)
+
+    def may_remove(self, folder: os.stat_result, entry: os.stat_result) -> bool:
+        return may_remove(folder, entry, effective(self._identity))
+
+    def real(self, path: Path) -> str:
+        return path.virtual if self.root == "/" else f"{self.root.rstrip('/')}{path.virtual}".rstrip("/")
+
+    # -- opening ---------------------------------------------------------------------------------------
+
+    def open_read(self, path: Path) -> int:
+        with acting_as(self._identity), _only_files(path):
+            return _regular(self._open(path.virtual, os.O_RDONLY | _TRANSFER), path)
+
+    def open_write(
+        self,
+        path: Path,
+        *,
+        append: bool = False,
+        truncate: bool = False,
+        exclusive: bool = False,
+        mode: int = 0o666,
+    ) -> int:
+        flags = os.O_WRONLY | _TRANSFER | (os.O_APPEND if append else 0)
+        wanted = mode & 0o777 & ~self.umask
+        with acting_as(self._identity), _only_files(path):
+            try:
+                fd = _regular(self._open(path.virtual, flags | os.O_CREAT | os.O_EXCL, wanted), path)
+            except FileExistsError:
+                if exclusive:
+                    raise
+            else:
+                _grant(fd, wanted)
+                return fd
+            try:
+                fd = self._open(path.virtual, flags)
+            except FileNotFoundError:
+                # a link that leads, inside the root, to where nothing is yet; or the file went away just now
+                fd = self._open(path.virtual, flags | os.O_CREAT, wanted)
+            _regular(fd, path)
+            if truncate:
+                # not O_TRUNC: nothing may happen to what is there before it is known to be a regular file
+                _truncate(fd)
+            return fd
+
+    def open_folder(self, path: Path) -> LocalFolder:
+        with acting_as(self._identity):
+            flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NONBLOCK | os.O_CLOEXEC
+            descriptor = Descriptor(self._open(path.virtual, flags))
+        above = Path(paths.split(path.virtual)[0])
+        return LocalFolder(
+            descriptor,
+            self._identity,
+            above=lambda: self.stat(above),
+            follow=lambda name: self.stat(path.child(name)),
+        )
+
+    # -- changing names --------------------------------------------------------------------------------
+
+    def mkdir(self, path: Path, mode: int = 0o777) -> None:
+        wanted = mode & 0o777 & ~self.umask
+        with self._parent(path, errno.EEXIST) as (folder, name):
+            os.mkdir(name, wanted, dir_fd=folder)
+            if wanted & ~os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode:
+                fd = os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=folder)
+                try:
+                    _grant(fd, wanted)
+                finally:
+                    os.close(fd)
+
+    def rmdir(self, path: Path) -> None:
+        with self._parent(path) as (folder, name):
+            os.rmdir(name, dir_fd=folder)
+
+    def unlink(self, path: Path) -> None:
+        with self._parent(path) as (folder, name):
+            os.unlink(name, dir_fd=folder)
+
+    def symlink(self, target: str, path: Path) -> None:
+        with self._parent(path, errno.EEXIST) as (folder, name):
+            os.symlink(encoded(target), name, dir_fd=folder)
+
+    def rename(self, source: Path, target: Path, *, replace: bool = True) -> None:
+        with self._parent(source) as (from_folder, old), self._parent(target) as (to_folder, new):
+            if replace:
+                os.rename(old, new, src_dir_fd=from_folder, dst_dir_fd=to_folder)
+                return
+            try:
+                kernel.rename_exclusively(from_folder, old, to_folder, new)
+            except OSError as error:
+                # EINVAL: the file system (NFS, some FUSE) does not know the flag
+                if error.errno not in (errno.EINVAL, errno.ENOSYS):
+                    raise
+                _rename_by_steps(from_folder, old, to_folder, new)
+
+    # -- changing attributes ---------------------------------------------------------------------------
+
+    def chmod(self, path: Path, mode: int, *, special: bool = False) -> None:
+        with self._inode(path) as (known, handle):
+            if mode & _SPECIAL & ~known.st_mode and not special:
+                raise PermissionError(
+                    errno.EPERM, "The setuid, setgid and sticky bits cannot be set through FTP", path.virtual
+                )
+            os.chmod(handle, mode & 0o7777)
+
+    def chown(self, path: Path, uid: int = -1, gid: int = -1, *, as_daemon: bool = False) -> None:
+        with self._inode(path) as (known, handle):
+            if not as_daemon:
+                os.chown(handle, uid, gid)
+                return
+            # the daemon may give away what is the session's own, not what a link or a rename put in its place
+            if known.st_uid != effective(self._identity).uid:
+                raise PermissionError(errno.EPERM, "Only a file of one's own can be given away", path.virtual)
+            with acting_as_daemon():
+                os.chown(handle, uid, gid)
+
+    def utime(self, path: Path, seconds: float) -> None:
+        with self._inode(path) as (_, handle):
+            try:
+                os.utime(handle, (seconds, seconds))
+            except OverflowError:
+                raise OSError(errno.EOVERFLOW, "No file can have that time", path.virtual) from None
+
+    def close(self) -> None:
+        self._closed = True
+        self._root = None
+
+    # -- the one road to all of them -------------------------------------------------------------------
+
+    def _enter(self) -> Descriptor:
+        """The root's descriptor; opened at first use, so that a session that only idles costs none."""
+        if self._closed:
+            raise OSError(errno.EBADF, "The session's files were closed before this use of them")
+        if self._root is None:
+            self._root = Descriptor(os.open(encoded(self.root), _FOLDER))
+        return self._root
+
+    def _open(self, virtual: str, flags: int, mode: int = 0) -> int:
+        """Open beneath the root; the caller is under the session's identity."""
+        root = self._enter()
+        return self._opener(root.fd, encoded(virtual), flags, mode)
+
+    def _attributes(self, virtual: str, flags: int) -> os.stat_result:
+        with acting_as(self._identity):
+            fd = self._open(virtual, flags)
+            try:
+                return os.fstat(fd)
+            finally:
+                os.close(fd)
+
+    @contextmanager
+    def _parent(self, path: Path, at_root: int = errno.EBUSY) -> Iterator[tuple[int, bytes]]:
+        """The folder that holds the path's last name, for the calls that change names."""
+        above, name = paths.split(path.virtual)
+        if name in ("", ".", ".."):
+            raise OSError(at_root, os.strerror(at_root), path.virtual)
+        raw = encoded(name)
+        with acting_as(self._identity):
+            fd = self._open(above, _FOLDER)
+            try:
+                yield fd, raw
+            finally:
+                os.close(fd)
+
+    @contextmanager
+    def _inode(self, path: Path) -> Iterator[tuple[os.stat_result, str | int]]:
+        """The attributes of what the path leads to, and a handle on just that for chmod, chown and utime.
+
+        The handle is no path that could be swapped: /proc/self/fd leads to the opened inode itself.  Without
+        procfs the file must be opened for reading, which its owner may have forbidden himself.
+        """
+        with acting_as(self._identity):
+            fd = self._open(path.virtual, _LOOK if _PROC else os.O_RDONLY | _TRANSFER)
+            try:
+                yield os.fstat(fd), f"/proc/self/fd/{fd}" if _PROC else fd
+            finally:
+                os.close(fd)
+
+
+_PROC = os.path.isdir("/proc/self/fd")
+
+
+@contextmanager
+def _only_files(path: Path) -> Iterator[None]:
+    """What open(2) says of sockets, FIFOs without a reader and absent devices, in words for a client."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENXIO, errno.ENODEV):
+            raise OSError(errno.EINVAL, "Not a regular file", path.virtual) from None
+        raise
+
+
+def _regular(fd: int, path: Path) -> int:
+    """The descriptor when it is a regular file's; closed and refused otherwise."""
+    known = os.fstat(fd)
+    if stat.S_ISREG(known.st_mode) and known.st_dev not in kernel.kernel_devices():
+        return fd
+    os.close(fd)
+    if stat.S_ISDIR(known.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path.virtual)
+    # procfs calls /proc/self/mem a regular file: reading or writing it is reading or writing the daemon
+    raise OSError(errno.EINVAL, "Not a regular file", path.virtual)
+
+
+def _truncate(fd: int) -> None:
+    try:
+        os.ftruncate(fd, 0)
+    except BaseException:
+        os.close(fd)
+        raise
+
+
+def _grant(fd: int, wanted: int) -> None:
+    """Give a file or folder that we made just now the bits which the process's umask took from it.
+
+    Bits that are missing for another reason stay away: a default ACL of the folder has precedence.
+    """
+    now = stat.S_IMODE(os.fstat(fd).st_mode)
+    lost = wanted & ~now
+    if lost and (taken := lost & kernel.process_umask()):
+        # a file system without modes (FAT) refuses; the file itself is as good as it can be there
+        with suppress(OSError):
+            os.chmod(f"/proc/self/fd/{fd}" if _PROC else fd, now | taken)
+
+
+def _rename_by_steps(from_folder: int, old: bytes, to_folder: int, new: bytes) -> None:
+    """Rename without replacing, in steps that each fail when the target is there."""
+    if stat.S_ISDIR(os.stat(old, dir_fd=from_folder, follow_symlinks=False).st_mode):
+        os.mkdir(new, 0o700, dir_fd=to_folder)
+        try:
+            os.rename(old, new, src_dir_fd=from_folder, dst_dir_fd=to_folder)
+        except BaseException:
+            os.rmdir(new, dir_fd=to_folder)
+            raise
+    else:
+        os.link(old, new, src_dir_fd=from_folder, dst_dir_fd=to_folder, follow_symlinks=False)
+        os.unlink(old, dir_fd=from_folder)

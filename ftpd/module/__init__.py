@@ -1,0 +1,1 @@
+"""What a module is: its table of handlers, the commands and sessions it sees, and how its file is loaded."""

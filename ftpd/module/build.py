@@ -1,0 +1,82 @@
+"""The build record: whether DSO is in, which modules are static and where shared ones live (``ftpd -V``)."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from importlib_metadata import version
+
+CORE_MODULES = (
+    "mod_core",
+    "mod_xfer",
+    "mod_auth_unix",
+    "mod_auth_file",
+    "mod_auth",
+    "mod_ls",
+    "mod_log",
+    "mod_site",
+    "mod_facts",
+    "mod_dso",
+    "mod_lang",
+)
+"""The static modules of a build that nobody configured, in the order in which they are loaded."""
+
+COMPATIBLE_WITH = "1.3.8"
+"""The ProFTPD release whose configuration, replies and habits hold here."""
+
+_PACKAGE = Path(__file__).resolve().parent.parent
+RECORD = _PACKAGE / "build.json"
+
+
+@dataclass(frozen=True)
+class BuildRecord:
+    """What was decided at build time."""
+
+    dso: bool
+    static: tuple[str, ...]
+    libexec: str
+    configuration: str
+    rundir: str
+    options: tuple[str, ...] = ()
+
+    @property
+    def pid_file(self) -> str:
+        return f"{self.rundir}/proftpd.pid"
+
+    @property
+    def scoreboard(self) -> str:
+        return f"{self.rundir}/proftpd.scoreboard"
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), indent=1)
+
+
+def unconfigured() -> BuildRecord:
+    """A checkout or a pip install: DSO on, the core modules static, all in libexec/ shared."""
+    checkout = _PACKAGE.parent
+    if (checkout / "libexec").is_dir() and (checkout / "etc" / "proftpd.conf").is_file():
+        return BuildRecord(
+            True, CORE_MODULES, str(checkout / "libexec"), str(checkout / "etc/proftpd.conf"), str(checkout / "var")
+        )
+    prefix = Path(sys.prefix)
+    return BuildRecord(
+        True, CORE_MODULES, str(prefix / "libexec"), str(prefix / "etc/proftpd.conf"), str(prefix / "var")
+    )
+
+
+def build_record() -> BuildRecord:
+    """The record that ``configure`` left beside the package, or the one of an unconfigured build."""
+    try:
+        text = RECORD.read_text()
+    except FileNotFoundError:
+        return unconfigured()
+    fields = json.loads(text)
+    return BuildRecord(**{**fields, "static": tuple(fields["static"]), "options": tuple(fields["options"])})
+
+
+def ftpd_version() -> str:
+    """What -v and the log say: scripts look for ProFTPD's version first, ours stands behind it."""
+    return f"{COMPATIBLE_WITH} (ftpd {version('ftpd')})"

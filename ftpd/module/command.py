@@ -1,0 +1,167 @@
+"""A command: one line of a client on its road through the phases, with the replies it collects."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from time import time
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from ftpd.conf.directive import Settings
+from ftpd.core.reply import Refuse, ReplyQueue
+from ftpd.core.vocab import Class, Group, Outcome
+from ftpd.module.files import Files, Path
+from ftpd.module.session import Session
+
+if TYPE_CHECKING:
+    from ftpd.conf.tree import Scope
+    from ftpd.core.reply import Reply
+
+T = TypeVar("T")
+
+
+class Gate(Protocol):
+    """The one door to paths: confinement by text, <Limit> and the filters of the configuration."""
+
+    def path(self, command: Command, given: str, refusal: tuple[int, str]) -> Path:
+        """The path that the client means; Refuse with ``refusal`` when the configuration denies it."""
+
+    def settings_at(self, session: Session, virtual: str) -> Settings: ...
+
+    def login(self, session: Session, anonymous: Scope | None, user: str, groups: tuple[str, ...]) -> bool | None:
+        """<Limit LOGIN> of the server, or of that <Anonymous> alone: allowed, denied, or (None) nothing said."""
+
+
+class Pool(Protocol):
+    """Runs blocking work off the loop."""
+
+    def __call__(self, work: Callable[[], T], kind: str) -> Awaitable[T]: ...
+
+
+class Transfer:
+    """What is known of the transfer of a command, for POST and LOG handlers."""
+
+    __slots__ = (
+        "ascii",
+        "direction",
+        "file_size",
+        "moved",
+        "offset",
+        "path",
+        "port",
+        "real_path",
+        "seconds",
+        "status",
+    )
+
+    def __init__(self, path: str, real_path: str, direction: str, *, ascii: bool, offset: int = 0) -> None:
+        self.path = path
+        """The virtual path; of a listing, the folder."""
+        self.real_path = real_path
+        self.direction = direction
+        """``o`` out to the client, ``i`` in, ``l`` a listing."""
+        self.ascii = ascii
+        self.offset = offset
+        self.moved = 0
+        self.seconds = 0.0
+        self.port = 0
+        self.file_size: int | None = None
+        self.status = "-"
+        """success, failed, cancelled or timeout."""
+
+
+class Command:
+    """One command; ``name`` is the verb in upper case, of a sub-command with its parent: ``SITE CHMOD``."""
+
+    __slots__ = (
+        "_settings", "argument", "classes", "errors", "gate", "group", "name", "notes", "offload_pool", "replies",
+        "session", "started", "transfer", "words",
+    )  # fmt: skip
+
+    def __init__(self, session: Session, name: str, argument: str, *, gate: Gate, offload: Pool) -> None:
+        self.session = session
+        self.name = name
+        self.argument = argument
+        """All that follows the verb and one blank, as the client sent it; PASS's is never logged."""
+        self.words = argument.split()
+        self.group = Group.NONE
+        self.classes = Class.NONE
+        self.replies = ReplyQueue()
+        self.errors = ReplyQueue()
+        self.notes: dict[str, Any] = {}
+        self.transfer: Transfer | None = None
+        self.started = time()
+        self.gate = gate
+        self.offload_pool = offload
+        self._settings: Settings | None = None
+
+    # -- what the handler answers ------------------------------------------------------------------
+
+    def ok(self, code: int, *lines: str) -> Outcome:
+        """Queue a reply of success; HANDLED."""
+        self.replies.add(code, lines)
+        return Outcome.HANDLED
+
+    def fail(self, code: int, *lines: str) -> Outcome:
+        """Queue a reply of failure; ERROR."""
+        self.errors.add(code, lines)
+        return Outcome.ERROR
+
+    def send(self, reply: Reply) -> None:
+        """Write a preliminary reply (1xx) at once."""
+        self.session.wire.send(reply)
+
+    # -- what it may ask ---------------------------------------------------------------------------
+
+    @property
+    def config(self) -> Settings:
+        """The values in force: where :meth:`path` led last, else at the working directory."""
+        return self.session.settings if self._settings is None else self._settings
+
+    def setting(self, name: str, default: T) -> T:
+        """The value of another module's directive here; ``default`` when that module is not loaded."""
+        key = self.session.modules.directive(name)
+        return default if key is None else self.config[key]
+
+    @property
+    def files(self) -> Files:
+        """The session's file system; Refuse 530 before login."""
+        if self.session.files is None:
+            raise Refuse(530, "Please login with USER and PASS")
+        return self.session.files
+
+    def path(self, given: str | None = None, *, refusal: tuple[int, str] | None = None) -> Path:
+        """The path that ``given`` (default: the whole argument) names, if the configuration lets the client.
+
+        Raises Refuse: with ``refusal`` where <Limit> denies it (default 550 ``<given>: Operation not
+        permitted``), 550 where a filter forbids the name.
+        """
+        text = self.argument if given is None else given
+        path = self.gate.path(self, text, refusal or (550, f"{text}: Operation not permitted"))
+        self._settings = path.settings
+        return path
+
+    async def offload(self, work: Callable[[], T], kind: str = "default") -> T:
+        """Run blocking work in the bounded pool of its kind while only this session waits."""
+        return await self.offload_pool(work, kind)
+
+    @property
+    def reply(self) -> Reply | None:
+        """The one final reply: the errors if the command failed, else the successes."""
+        return self.errors.joined() or self.replies.joined()
+
+    # -- how it looks in a log -----------------------------------------------------------------------
+
+    @property
+    def shown(self) -> str:
+        """The command line for logs; secrets are ``(hidden)``."""
+        if self.name in _SECRET:
+            return f"{self.name} (hidden)"
+        return f"{self.name} {self.argument}" if self.argument else self.name
+
+    @property
+    def status(self) -> tuple[int, str] | None:
+        """Code and text of the reply so far: the errors' if there are any, else the successes'."""
+        return self.errors.last or self.replies.last
+
+
+_SECRET = frozenset({"PASS", "ACCT", "ADAT"})

@@ -1,0 +1,118 @@
+"""A session's view of the file system, as modules see it: paths that passed the gate, and what can be done."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from ftpd.conf.directive import EMPTY, Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """A file name that went through the gate; only such a value opens, lists or changes anything.
+
+    ``virtual`` is the absolute path as the client sees it, ``given`` the words it used (replies quote them),
+    ``settings`` the configuration in force there.
+    """
+
+    virtual: str
+    given: str = ""
+    settings: Settings = field(default=EMPTY, repr=False, compare=False)
+
+    @property
+    def name(self) -> str:
+        """The last component; empty for the root."""
+        return self.virtual.rpartition("/")[2]
+
+    def child(self, name: str) -> Path:
+        """The path of an entry of this folder, under this folder's settings."""
+        return Path(f"{self.virtual.rstrip('/')}/{name}", name, self.settings)
+
+
+class Folder(Protocol):
+    """An open directory: names and their attributes without any path walked again."""
+
+    def names(self) -> list[str]:
+        """All entries but ``.`` and ``..``, in no order."""
+
+    def lstat(self, name: str) -> os.stat_result: ...
+
+    def stat(self, name: str) -> os.stat_result:
+        """Follows symbolic links, but never out of the session's root."""
+
+    def readlink(self, name: str) -> str: ...
+
+    def lstat_many(self, names: list[str]) -> Iterator[tuple[str, os.stat_result | None]]:
+        """Each name with its attributes, None where it went away meanwhile; identity is switched once."""
+
+
+class Files(Protocol):
+    """File operations as the logged-in user, confined to the session's root; all raise OSError.
+
+    Every call acts as the session's identity and resolves beneath its root (openat2), never by text alone.
+    """
+
+    root: str
+    umask: int
+
+    def stat(self, path: Path) -> os.stat_result: ...
+
+    def lstat(self, path: Path) -> os.stat_result: ...
+
+    def open_read(self, path: Path) -> int:
+        """A descriptor of a regular file; IsADirectoryError, or OSError(EINVAL) for FIFOs, sockets, devices."""
+
+    def open_write(
+        self,
+        path: Path,
+        *,
+        append: bool = False,
+        truncate: bool = False,
+        exclusive: bool = False,
+        mode: int = 0o666,
+    ) -> int:
+        """A descriptor of a regular file, made if it is not there; ``mode`` is masked by the session's umask.
+
+        The last component is followed when it is a symbolic link inside the root, never outside it.
+        """
+
+    def open_folder(self, path: Path) -> AbstractContextManager[Folder]: ...
+
+    def mkdir(self, path: Path, mode: int = 0o777) -> None: ...
+
+    def rmdir(self, path: Path) -> None: ...
+
+    def unlink(self, path: Path) -> None: ...
+
+    def rename(self, source: Path, target: Path, *, replace: bool = True) -> None:
+        """FileExistsError when ``replace`` is off and the target is there (RENAME_NOREPLACE: no race)."""
+
+    def chmod(self, path: Path, mode: int, *, special: bool = False) -> None:
+        """Special bits (setuid, setgid, sticky) raise PermissionError unless they were set before, or ``special``."""
+
+    def chown(self, path: Path, uid: int = -1, gid: int = -1, *, as_daemon: bool = False) -> None:
+        """``as_daemon`` gives away what is the session's own (UserOwner, GroupOwner), PermissionError for the rest."""
+
+    def utime(self, path: Path, seconds: float) -> None: ...
+
+    def readlink(self, path: Path) -> str: ...
+
+    def symlink(self, target: str, path: Path) -> None: ...
+
+    def access(self, path: Path, mode: int) -> bool:
+        """os.access for the session's identity: os.R_OK, os.W_OK, os.X_OK."""
+
+    def may(self, attributes: os.stat_result, mode: int) -> bool:
+        """What the mode bits alone let the identity do; costs no call, for the entries of a listing."""
+
+    def may_remove(self, folder: os.stat_result, entry: os.stat_result) -> bool:
+        """Whether the mode bits let the identity delete or rename that entry of that folder."""
+
+    def real(self, path: Path) -> str:
+        """The absolute path on the machine, for logs and messages to the administrator; resolves nothing."""
+
+    def close(self) -> None: ...

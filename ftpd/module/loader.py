@@ -1,0 +1,143 @@
+"""From a file in ModulePath to a Module: who may own it, how it is read, and what is said when it will not do."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import stat
+import sys
+import types
+
+from ftpd.conf.directive import ConfigError
+from ftpd.core.identity import acting_as_daemon
+from ftpd.module.names import module_name
+from ftpd.module.table import API_VERSION, Module
+
+_loads = itertools.count(1)
+
+
+def load(folder: str, name: str) -> Module:
+    """Execute ``folder/name.py`` afresh and give its Module; ConfigError says why not.
+
+    Nothing but this file is looked at: no search path, no bytecode, neither read nor written.
+    """
+    try:
+        bare = module_name(name)
+    except ValueError as error:
+        raise ConfigError(str(error), right="LoadModule mod_example.c", word=0) from None
+    path = os.path.join(folder, f"{bare}.py")
+    with acting_as_daemon():
+        check_folder(folder)
+        source = _read(path, bare)
+    return _execute(path, bare, source)
+
+
+def unload(module: types.ModuleType | str) -> None:
+    """Forget a loaded file's namespace; what still runs from it keeps it alive until it is done."""
+    sys.modules.pop(module if isinstance(module, str) else module.__name__, None)
+
+
+def check_folder(folder: str) -> None:
+    """ConfigError unless the folder and all above it can be written by root and the daemon's user alone."""
+    real = os.path.realpath(folder)
+    try:
+        parts = [real]
+        while parts[-1] != "/":
+            parts.append(os.path.dirname(parts[-1]))
+        for part in parts:
+            _check_writers(part, os.stat(part), is_parent=part != real)
+    except OSError as error:
+        raise ConfigError(
+            f"the ModulePath {folder} cannot be used: {error.strerror}", right="ModulePath /usr/local/libexec"
+        ) from None
+
+
+def _check_writers(path: str, found: os.stat_result, *, is_parent: bool = False) -> None:
+    owners = {0, os.geteuid()}
+    if found.st_uid not in owners:
+        raise ConfigError(
+            f"{path} belongs to uid {found.st_uid}; only root and the daemon's user may own modules and their folder"
+        )
+    if is_parent and found.st_mode & stat.S_ISVTX:
+        return
+    if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        who = "everybody" if found.st_mode & stat.S_IWOTH else f"group {found.st_gid}"
+        raise ConfigError(
+            f"{path} can be written by {who}, who could run code as this daemon", right=f"chmod go-w {path}"
+        )
+
+
+def _read(path: str, bare: str) -> bytes:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    except FileNotFoundError:
+        raise ConfigError(
+            f"there is no {bare}.py in {os.path.dirname(path)}, the ModulePath", right=_available(path), word=0
+        ) from None
+    except OSError as error:
+        reason = "it is a symbolic link" if os.path.islink(path) else error.strerror
+        raise ConfigError(f"{path} cannot be read: {reason}", word=0) from None
+    with open(descriptor, "rb") as file:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            raise ConfigError(f"{path} is not a regular file", word=0)
+        _check_writers(path, found)
+        return file.read()
+
+
+def _available(path: str) -> str:
+    names = sorted(
+        n[:-3] + ".c" for n in os.listdir(os.path.dirname(path)) if n.startswith("mod_") and n.endswith(".py")
+    )
+    return "one of " + ", ".join(names) if names else "an empty ModulePath holds no modules"
+
+
+def _execute(path: str, bare: str, source: bytes) -> Module:
+    namespace = types.ModuleType(f"ftpd_shared_{next(_loads)}.{bare}")
+    namespace.__file__ = path
+    # dataclasses and typing look their module up by name while the file runs
+    sys.modules[namespace.__name__] = namespace
+    try:
+        exec(compile(source, path, "exec", dont_inherit=True), namespace.__dict__)  # noqa: S102
+        return _checked(namespace, path, bare)
+    except ConfigError:
+        unload(namespace)
+        raise
+    except SyntaxError as error:
+        unload(namespace)
+        raise ConfigError(f"{path}:{error.lineno}: {error.msg}", word=0) from None
+    except ModuleNotFoundError as error:
+        unload(namespace)
+        raise ConfigError(
+            f"{path}{_where(error, path)} needs the Python package '{error.name}', which is not installed",
+            right=f"pip install 'ftpd[{bare.removeprefix('mod_')}]', or the package by its own name",
+            word=0,
+        ) from None
+    except Exception as error:
+        unload(namespace)
+        raise ConfigError(f"{path}{_where(error, path)}: {type(error).__name__}: {error}", word=0) from error
+
+
+def _where(error: BaseException, path: str) -> str:
+    """``:LINE`` of the file in a traceback."""
+    trace, line = error.__traceback__, 0
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == path:
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return f":{line}" if line else ""
+
+
+def _checked(namespace: types.ModuleType, path: str, bare: str) -> Module:
+    module = getattr(namespace, "module", None)
+    if not isinstance(module, Module):
+        raise ConfigError(f"{path} defines no module", right=f'module = Module("{bare}", version="1.0")', word=0)
+    if module.name != bare:
+        raise ConfigError(f"{path} calls itself {module.name}", right=f'module = Module("{bare}", ...)', word=0)
+    if module.api != API_VERSION:
+        raise ConfigError(
+            f"{path} was written for version {module.api} of the module API; this ftpd has version {API_VERSION}",
+            word=0,
+        )
+    module.namespace = namespace.__name__
+    return module

@@ -1,0 +1,209 @@
+"""A session: one client's control connection from accept to close, and the modules' state in it."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import time
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
+
+from ftpd.conf.directive import EMPTY, Directive, Settings
+from ftpd.core import log as _log
+from ftpd.core.identity import Identity
+from ftpd.module.auth import Account, Accounts
+from ftpd.module.events import Event
+from ftpd.module.files import Files
+from ftpd.module.wire import Wire
+
+if TYPE_CHECKING:
+    from ftpd.conf.tree import Scope
+    from ftpd.core.reply import Reply
+    from ftpd.module.command import Command, Pool
+
+T = TypeVar("T")
+
+_ids = itertools.count(1)
+
+
+class Address(NamedTuple):
+    """One end of a connection."""
+
+    host: str
+    port: int
+
+
+NOWHERE = Address("127.0.0.1", 0)
+
+
+class Slot(Generic[T]):
+    """A typed key for what one module keeps in a session; made at first use, gone with the session."""
+
+    __slots__ = ("make", "name")
+
+    def __init__(self, name: str, make: Callable[[], T]) -> None:
+        self.name = name
+        self.make = make
+
+
+@dataclass(frozen=True, slots=True)
+class VerbHelp:
+    """What HELP, SITE HELP and FEAT know of a verb."""
+
+    verb: str
+    usage: str
+    module: str
+    needs_login: bool
+
+
+class Modules(Protocol):
+    """The generation of modules that a session lives with."""
+
+    @property
+    def accounts(self) -> Accounts: ...
+
+    @property
+    def loaded(self) -> tuple[str, ...]:
+        """``mod_x/1.0`` of each, in the order of loading."""
+
+    def features(self, session: Session) -> list[str]:
+        """The lines of FEAT, without the blank before them."""
+
+    def help(self) -> list[VerbHelp]:
+        """The verbs that HELP shows, SITE sub-commands (``SITE CHMOD``) among them, in order of loading."""
+
+    def knows(self, verb: str) -> bool: ...
+
+    def directive(self, name: str) -> Directive[Any] | None:
+        """The key of a directive of any loaded module, by its name."""
+
+    def emit(self, event: Event[T], payload: T) -> bool:
+        """Tell the listeners; an exception in one is logged, stops no other, and gives False. Refuse passes through."""
+
+    def unhandled(self, command: Command) -> None:
+        """No module answered the verb; UNHANDLED_COMMAND is told."""
+
+    async def dispatch(self, command: Command) -> None:
+        """Walk another command through all phases (OPTS_UTF8, pseudo commands); replies stay on it."""
+
+    @property
+    def offload(self) -> Pool: ...
+
+
+class Session:
+    """One client; lives with the control connection. What belongs to one command is on the Command."""
+
+    __slots__ = (
+        "__weakref__", "_notes", "_slots", "account", "anonymous", "bytes_in", "bytes_out", "class_name", "cwd",
+        "data_type", "enter", "files", "groups", "home", "id", "identity", "local", "login", "modules", "protocol",
+        "remote", "remote_name", "rename_from", "restart", "server", "settings", "started", "user", "wire",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        *,
+        wire: Wire,
+        modules: Modules,
+        server: Scope,
+        settings: Settings = EMPTY,
+        remote: Address = NOWHERE,
+        local: Address = NOWHERE,
+        enter: Callable[[Identity, str, int], Files] | None = None,
+    ) -> None:
+        self.id = next(_ids)
+        self.started = time()
+        self.wire = wire
+        self.modules = modules
+        self.server: Scope = server
+        """The virtual host's part of the configuration."""
+        self.anonymous: Scope | None = None
+        """The <Anonymous> section the client logged in through."""
+        self.settings = settings
+        """What is in force for the session at its working directory."""
+        self.remote = remote
+        self.local = local
+        self.remote_name = remote.host
+        self.protocol = "ftp"
+        self.class_name = ""
+
+        self.login = ""
+        """The name sent by USER, as it came."""
+        self.user: str | None = None
+        """The name of the account; None until logged in."""
+        self.account: Account | None = None
+        self.groups: tuple[tuple[int, str], ...] = ()
+        self.identity: Identity | None = None
+        self.enter = enter
+        """Makes the session's view of the files: ``enter(identity, root, umask)``."""
+        self.files: Files | None = None
+        self.home = "/"
+        self.cwd = "/"
+
+        self.data_type = "A"
+        """``A`` or ``I`` (RFC 959 3.1.1)."""
+        self.restart = 0
+        self.rename_from: Any = None
+        self.bytes_in = 0
+        self.bytes_out = 0
+        self._slots: dict[Slot[Any], Any] | None = None
+        self._notes: dict[str, str] | None = None
+
+    def __getitem__(self, slot: Slot[T]) -> T:
+        """A module's state in this session; made by the slot at first use."""
+        if self._slots is None:
+            self._slots = {}
+        try:
+            return self._slots[slot]  # type: ignore[no-any-return]
+        except KeyError:
+            made = self._slots[slot] = slot.make()
+            return made
+
+    def __contains__(self, slot: Slot[Any]) -> bool:
+        return self._slots is not None and slot in self._slots
+
+    def forget(self, slot: Slot[Any]) -> None:
+        """Drop a module's state; the next use makes it anew."""
+        if self._slots is not None:
+            self._slots.pop(slot, None)
+
+    @property
+    def notes(self) -> dict[str, str]:
+        """Free-form notes that log formats show as ``%{note:NAME}``."""
+        if self._notes is None:
+            self._notes = {}
+        return self._notes
+
+    def setting(self, name: str, default: T) -> T:
+        """The value of another module's directive; ``default`` when that module is not loaded."""
+        key = self.modules.directive(name)
+        return default if key is None else self.settings[key]
+
+    async def offload(self, work: Callable[[], T], kind: str = "default") -> T:
+        """Run blocking work in the bounded pool of its kind: for auth backends, which see no command."""
+        return await self.modules.offload(work, kind)
+
+    @property
+    def logged_in(self) -> bool:
+        return self.user is not None
+
+    @property
+    def peer(self) -> str:
+        """What a log line shows of this session: ``server (name[ip])``."""
+        name = self.server.args[0] if self.server.args else self.local.host
+        return f"{name} ({self.remote_name}[{self.remote.host}])"
+
+    def log(self, level: _log.Level, message: str, *args: object) -> None:
+        """Write to the server's log under this session's name."""
+        _log.log(level, message, *args, peer=self.peer)
+
+    def log_exception(self, error: BaseException) -> None:
+        """Write the traceback of a fault in a module to the server's log."""
+        _log.log(_log.Level.ERROR, "traceback", peer=self.peer, exc_info=error)
+
+    def send(self, reply: Reply) -> None:
+        """Write a reply now, before the command's own: for 150 and the like."""
+        self.wire.send(reply)
+
+    def end(self, reason: str) -> None:
+        """Close the session when what is queued has been written."""
+        self.wire.end(reason)

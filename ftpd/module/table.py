@@ -1,0 +1,245 @@
+"""A module: the value whose decorators collect directives, handlers, backends, listeners and actions."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, TypeVar, overload
+
+from ftpd.conf.directive import ConfigError, Context, Directive, Multi, Reading
+from ftpd.core.vocab import ANY, Class, Group, Outcome, Phase
+from ftpd.module.auth import AuthBackend
+from ftpd.module.command import Command
+from ftpd.module.control import Control
+from ftpd.module.events import Event
+from ftpd.module.session import Session, Slot
+
+T = TypeVar("T")
+API_VERSION = 1
+
+Answer = Callable[[Command], Outcome | None | Awaitable[Outcome | None]]
+Observer = Callable[[Command], None | Awaitable[None]]
+A = TypeVar("A", bound=Answer)
+O = TypeVar("O", bound=Callable[[Command], Outcome | None | Awaitable[Outcome | None]])  # noqa: E741
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _always(line: str) -> Callable[[Session], Iterable[str]]:
+    return lambda session: (line,)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Handler:
+    """One row of a module's command table."""
+
+    phase: Phase
+    verb: str
+    run: Answer
+    module: str
+    awaits: bool
+    auth: bool = False
+    group: Group | None = None
+    classes: Class = Class.NONE
+    usage: str | None = None
+    """The arguments for HELP; None keeps the verb out of HELP."""
+    arity: tuple[int, int | None] = (0, None)
+    """The fewest and the most words the verb takes; None is no upper bound."""
+    limit: tuple[int, str] | None = None
+    """The refusal when <Limit> denies the verb at the working directory; None: the handler asks for its path."""
+
+
+class Module:
+    """All that one module brings. ``needs`` names modules that must be loaded before it."""
+
+    def __init__(
+        self, name: str, *, version: str, needs: Iterable[str] = (), extra: str = "", api: int = API_VERSION
+    ) -> None:
+        self.name = name if name.startswith("mod_") else f"mod_{name}"
+        self.version = version
+        self.api = api
+        self.namespace = ""
+        """Where the loader put a shared module's names; empty for a static one."""
+        self.needs = tuple(n if n.startswith("mod_") else f"mod_{n}" for n in needs)
+        self.extra = extra
+        self.directives: list[Directive[Any]] = []
+        self.handlers: list[Handler] = []
+        self.backends: list[AuthBackend] = []
+        self.listeners: list[tuple[Event[Any], Callable[[Any], None]]] = []
+        self.features: list[Callable[[Session], Iterable[str]]] = []
+        self.controls: list[Control] = []
+        self.checks: list[Callable[[Any], None]] = []
+        self.resources: list[Callable[[], AbstractContextManager[Any] | AbstractAsyncContextManager[Any]]] = []
+        self.periodic: list[tuple[float, Callable[[], Awaitable[None] | None]]] = []
+
+    def __repr__(self) -> str:
+        return f"<Module {self.name}/{self.version}>"
+
+    # -- directives --------------------------------------------------------------------------------
+
+    @overload
+    def directive(
+        self,
+        name: str,
+        parse: Callable[[list[str]], T],
+        *,
+        default: T,
+        contexts: Context,
+        multi: Multi = ...,
+        inherit: bool = ...,
+        usage: str = ...,
+        doc: str = ...,
+        act: Callable[[Reading, T], None] | None = ...,
+        inert: bool = ...,
+    ) -> Directive[T]: ...
+    @overload
+    def directive(
+        self, name: str, parse: Callable[[list[str]], T], *, contexts: Context, multi: Multi = ...,
+        inherit: bool = ..., usage: str = ..., doc: str = ...,
+        act: Callable[[Reading, T], None] | None = ..., inert: bool = ...,
+    ) -> Directive[T | None]: ...  # fmt: skip
+    def directive(
+        self, name: str, parse: Callable[[list[str]], Any], *, default: Any = None, contexts: Context,
+        multi: Multi = Multi.FIRST, inherit: bool = True, usage: str = "", doc: str = "",
+        act: Callable[[Reading, Any], None] | None = None, inert: bool = False,
+    ) -> Directive[Any]:  # fmt: skip
+        """Declare a directive; the result is the key to its value: ``cmd.config[key]``.
+
+        ``parse`` takes the words of the line and raises ConfigError; see :mod:`ftpd.conf.types`.
+        """
+        key: Directive[Any] = Directive(
+            name, parse, default=default, contexts=contexts, multi=multi, inherit=inherit, usage=usage, doc=doc,
+            act=act, module=self.name, inert=inert,
+        )  # fmt: skip
+        self.directives.append(key)
+        return key
+
+    def directive_list(
+        self, name: str, parse: Callable[[list[str]], T], *, contexts: Context, inherit: bool = True,
+        usage: str = "", doc: str = "", act: Callable[[Reading, T], None] | None = None, inert: bool = False,
+    ) -> Directive[tuple[T, ...]]:  # fmt: skip
+        """Declare a directive that may be repeated: its value is all its lines, in file order."""
+        key: Directive[tuple[T, ...]] = Directive(
+            name, parse, default=(), contexts=contexts, multi=Multi.LIST, inherit=inherit, usage=usage, doc=doc,
+            act=act, module=self.name, inert=inert,
+        )  # fmt: skip
+        self.directives.append(key)
+        return key
+
+    def adopt(self, *directives: Directive[Any]) -> None:
+        """Own directives that were declared elsewhere."""
+        self.directives.extend(directives)
+
+    def check(self, function: Callable[[Any], None]) -> Callable[[Any], None]:
+        """Called with the whole configuration once it is read; ConfigError refuses it."""
+        self.checks.append(function)
+        return function
+
+    # -- commands ----------------------------------------------------------------------------------
+
+    def cmd(
+        self, *verbs: str, group: Group | None = None, classes: Class = Class.NONE, auth: bool = True,
+        usage: str | None = None, arity: tuple[int, int | None] = (0, None), limit: tuple[int, str] | None = None,
+    ) -> Callable[[A], A]:  # fmt: skip
+        """Answer these verbs (CMD): an Outcome, or None to leave it to another module."""
+        return self._handle(
+            Phase.CMD, verbs, auth=auth, group=group, classes=classes, usage=usage, arity=arity, limit=limit
+        )
+
+    def site(
+        self, name: str, *, group: Group = Group.NONE, auth: bool = True, usage: str | None = None,
+        arity: tuple[int, int | None] = (0, None),
+    ) -> Callable[[A], A]:  # fmt: skip
+        """Answer ``SITE name``; it appears in SITE HELP, and as SITE_name in <Limit>."""
+        return self._handle(
+            Phase.CMD,
+            (f"SITE {name.upper()}",),
+            auth=auth,
+            group=group,
+            classes=Class.MISC,
+            usage=usage,
+            arity=arity,
+        )
+
+    def opts(self, name: str, *, auth: bool = False, arity: tuple[int, int | None] = (0, None)) -> Callable[[A], A]:
+        """Answer ``OPTS name``, which is dispatched as a command of its own called OPTS_name."""
+        return self._handle(Phase.CMD, (f"OPTS_{name.upper()}",), auth=auth, arity=arity)
+
+    def pre(self, *verbs: str) -> Callable[[O], O]:
+        """Look at a command before it runs (PRE_CMD); Refuse or ERROR stops it. No verb means every verb."""
+        return self._handle(Phase.PRE_CMD, verbs)
+
+    def post(self, *verbs: str) -> Callable[[O], O]:
+        """Hear of success (POST_CMD); replies added here go out with the command's own."""
+        return self._handle(Phase.POST_CMD, verbs)
+
+    def post_err(self, *verbs: str) -> Callable[[O], O]:
+        """Hear of failure (POST_CMD_ERR)."""
+        return self._handle(Phase.POST_CMD_ERR, verbs)
+
+    def log(self, *verbs: str) -> Callable[[O], O]:
+        """Record success (LOG_CMD)."""
+        return self._handle(Phase.LOG_CMD, verbs)
+
+    def log_err(self, *verbs: str) -> Callable[[O], O]:
+        """Record failure (LOG_CMD_ERR)."""
+        return self._handle(Phase.LOG_CMD_ERR, verbs)
+
+    def _handle(self, phase: Phase, verbs: Iterable[str], **row: Any) -> Callable[[F], F]:
+        def keep(function: F) -> F:
+            awaits = inspect.iscoroutinefunction(function)
+            for verb in tuple(verbs) or (ANY,):
+                self.handlers.append(Handler(phase, verb.upper(), function, self.name, awaits, **row))
+            return function
+
+        return keep
+
+    # -- the rest ----------------------------------------------------------------------------------
+
+    def auth(self, backend: AuthBackend) -> None:
+        """Offer an auth backend; AuthOrder names it by this module's name."""
+        self.backends.append(backend)
+
+    def feat(self, *lines: str | Callable[[Session], Iterable[str]]) -> None:
+        """Add lines to FEAT; a function is asked each time and may yield none."""
+        for line in lines:
+            self.features.append(_always(line) if isinstance(line, str) else line)
+
+    def on(self, event: Event[T]) -> Callable[[Callable[[T], None]], Callable[[T], None]]:
+        """Listen to an event."""
+
+        def keep(function: Callable[[T], None]) -> Callable[[T], None]:
+            self.listeners.append((event, function))
+            return function
+
+        return keep
+
+    def session_state(self, make: Callable[[], T]) -> Slot[T]:
+        """A typed place in every session: ``session[slot]`` makes it at first use."""
+        return Slot(f"{self.name}.{getattr(make, '__name__', 'state')}", make)
+
+    def control(self, action: str, *, help: str) -> Callable[[F], F]:
+        """Answer ``ftpdctl action``: a function of its arguments that yields lines."""
+
+        def keep(function: F) -> F:
+            self.controls.append(Control(action, help, function, self.name))
+            return function
+
+        return keep
+
+    def resource(self, make: Callable[[], AbstractContextManager[Any] | AbstractAsyncContextManager[Any]]) -> None:
+        """A context manager entered when the module goes into service and left when its last session ended."""
+        self.resources.append(make)
+
+    def every(self, seconds: float) -> Callable[[F], F]:
+        """Run a function of no arguments again and again while the module is in service."""
+
+        def keep(function: F) -> F:
+            self.periodic.append((seconds, function))
+            return function
+
+        return keep
+
+
+__all__ = ["API_VERSION", "ConfigError", "Handler", "Module"]

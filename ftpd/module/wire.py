@@ -1,0 +1,94 @@
+"""The control and data connections of one session, as modules use them; the engine implements them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable
+from typing import Protocol
+
+from ftpd.core.clock import Timer
+from ftpd.core.reply import Reply
+
+
+class TransferError(Exception):
+    """A transfer that ended early: the reply that tells the truth about it, and whether the client asked."""
+
+    def __init__(self, code: int, text: str, *, aborted: bool = False, moved: int = 0) -> None:
+        super().__init__(code, text)
+        self.code = code
+        self.text = text
+        self.aborted = aborted
+        self.moved = moved
+
+
+class Data(Protocol):
+    """An established data connection; all calls count into :attr:`moved` and raise TransferError."""
+
+    moved: int
+    local_port: int
+
+    async def send_file(
+        self, descriptor: int, *, offset: int = 0, count: int | None = None, ascii: bool = False
+    ) -> int:
+        """Send a file from ``offset`` (``count`` bytes, or to its end); gives the bytes sent on the wire."""
+
+    async def send(self, chunks: Iterable[bytes] | AsyncIterator[bytes]) -> int:
+        """Send what the iterable yields, asking for the next chunk only when the last one has left."""
+
+    async def receive_file(
+        self, descriptor: int, *, offset: int | None = None, ascii: bool = False, limit: int | None = None
+    ) -> int:
+        """Write what comes to the file, at ``offset`` or at its end; gives the bytes written.
+
+        A reset instead of an end is a TransferError, as is anything beyond ``limit`` bytes.
+        """
+
+    def throttle(self, bytes_per_second: float, free_bytes: int = 0) -> None: ...
+
+    def stall_after(self, seconds: float) -> None:
+        """Abort when nothing moves for so long; 0 never."""
+
+    def abort(self, code: int = 426, text: str = "Transfer aborted. Data connection closed") -> None:
+        """Close at once; the transfer under way raises TransferError(code, text)."""
+
+    async def finish(self) -> None:
+        """Close in order, so that the client sees an end and not a reset."""
+
+
+class Wire(Protocol):
+    """The control connection and what hangs on it."""
+
+    def send(self, reply: Reply) -> None:
+        """Write a reply at once, before those that the command under way has queued: 150, 220, 421."""
+
+    def end(self, reason: str) -> None:
+        """End the session once all replies are written; ``reason`` goes into the log."""
+
+    def passive(self, *, ports: range | None, address: str | None, extended: int = 0) -> tuple[str, int]:
+        """Listen for a data connection; gives the address and port to announce.
+
+        ``ports`` limits the choice (picked at random), ``address`` is announced instead of the local one,
+        ``extended`` asks for a protocol family by its RFC 2428 number (1 IPv4, 2 IPv6, 0 that of the control
+        connection). OSError when no port is free.
+        """
+
+    def active(self, address: str, port: int) -> None:
+        """Connect to there when the next transfer starts."""
+
+    def forget_data(self) -> None:
+        """Close the listener and the pending data connection, if there are any."""
+
+    async def open_data(self, *, timeout: float, allow_foreign: bool = False) -> Data:
+        """The data connection that PASV or PORT prepared; TransferError 425 when there is none or it fails.
+
+        Only the control connection's peer may be at the other end unless ``allow_foreign``.
+        """
+
+    @property
+    def data(self) -> Data | None:
+        """The data connection of the transfer under way."""
+
+    def abort_transfer(self) -> bool:
+        """ABOR: end the transfer under way with 426; False when there is none."""
+
+    def timer(self, seconds: float, callback: Callable[[], None]) -> Timer:
+        """A timer to the second that dies with the session; an exception in it is logged."""

@@ -1,0 +1,239 @@
+"""An established data connection as a pyftpdlib handler: it runs one step function at a time until that is done."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from pyftpdlib.handlers.ftp.data import DTPHandler
+from pyftpdlib.ioloop import AsyncChat
+
+from ftpd.core.clock import Sweep, Timer
+from ftpd.core.log import Level, log
+from ftpd.module.wire import TransferError
+from ftpd.transfer.errors import CLOSED, connection_lost, stalled
+from ftpd.transfer.ioloop import DataLoop, LoopTimer
+from ftpd.transfer.throttle import Bucket
+
+_THROUGHPUT = 0x08  # IPTOS_THROUGHPUT (RFC 1349); ProFTPD marks data connections so, and some shapers look at it
+
+
+class Ground:
+    """What the data connections of a worker stand on; to DTPHandler it is the command channel."""
+
+    __slots__ = ("ioloop", "sweep")
+
+    def __init__(self, ioloop: DataLoop, sweep: Sweep) -> None:
+        self.ioloop = ioloop
+        self.sweep = sweep
+
+    def log(self, message: str, logfun: object = None) -> None:
+        log(Level.INFO, "%s", message)
+
+    def log_exception(self, instance: object) -> None:
+        log(Level.ERROR, "%s failed", type(instance).__name__, exc_info=sys.exc_info()[1])
+
+
+class Channel(DTPHandler):  # type: ignore[misc]  # pyftpdlib is untyped
+    """The connection under :class:`ftpd.transfer.data.DataChannel`: waiting, pausing, stalling, ending.
+
+    A step function moves what it can and gives True when all is done; it runs at once, and again whenever the
+    socket is ready, so a small transfer never meets the loop.  Its connection is gone once it has raised.
+    TLS overrides :meth:`put`, :meth:`get` and :meth:`finish`, and sets :attr:`needs` before BlockingIOError
+    where the record layer waits for the other direction.
+    """
+
+    timeout = 0  # DTPHandler's own idle timer; stall_after has the sweep instead
+
+    def __init__(self, sock: socket.socket, ground: Ground) -> None:
+        self.ground = ground
+        self.moved = 0
+        self.needs = 0
+        self.local_port = sock.getsockname()[1]
+        self._step: Callable[[], bool] | None = None
+        self._done: asyncio.Future[None] | None = None
+        self._events = 0
+        self._watched = 0
+        self._failure: TransferError | None = None
+        self._bucket: Bucket | None = None
+        self._pause: LoopTimer | None = None
+        self._stall: Timer | None = None
+        self._puller: asyncio.Task[Any] | None = None
+        super().__init__(sock, ground)
+        if not self._closed:
+            _tune(sock)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} on port {self.local_port}, {self.moved} bytes moved>"
+
+    __str__ = __repr__
+
+    def get_transmitted_bytes(self) -> int:
+        return self.moved
+
+    # -- the socket, as TLS may replace it ---------------------------------------------------------
+
+    def put(self, data: memoryview) -> int:
+        """Give bytes to the connection; how many it took. BlockingIOError: none now."""
+        taken: int = self.socket.send(data)
+        return taken
+
+    def get(self, buffer: memoryview) -> int:
+        """Take bytes from the connection; 0 at its orderly end. BlockingIOError: none now."""
+        taken: int = self.socket.recv_into(buffer)
+        return taken
+
+    # -- running a transfer ------------------------------------------------------------------------
+
+    async def run(self, step: Callable[[], bool], events: int) -> None:
+        """Run ``step`` until it is done, waiting for ``events`` in between; any failure closes the connection."""
+        if self._closed:
+            raise self._failure or connection_lost(self.moved)
+        try:
+            if step():
+                return
+            self._step, self._events = step, events
+            self._done = asyncio.get_running_loop().create_future()
+            self._wait()
+            await self._done
+        except BaseException:  # a cancelled task must leave no descriptor behind
+            self.close()
+            raise
+        finally:
+            self._step = self._done = None
+
+    def _go_on(self) -> None:
+        step, done = self._step, self._done
+        if step is None or done is None or done.done():
+            self._unwatch()
+            return
+        try:
+            finished = step()
+        except Exception as error:
+            self._step = None
+            self._unwatch()
+            done.set_exception(error)
+            return
+        if finished:
+            self._step = None
+            self._unwatch()
+            done.set_result(None)
+        else:
+            self._wait()
+
+    def _wait(self) -> None:
+        pause = self._bucket.delay() if self._bucket is not None else 0.0
+        if pause:
+            self._unwatch()
+            self._pause = self.ioloop.call_later(pause, self._resume, _errback=self.handle_error)
+            return
+        events, self.needs = self.needs or self._events, 0
+        if events != self._watched:
+            if self._watched:
+                self.ioloop.modify(self._fileno, events)
+            else:
+                self.ioloop.register(self._fileno, self, events)
+            self._watched = events
+
+    def _resume(self) -> None:
+        self._pause = None
+        self._go_on()
+
+    def _unwatch(self) -> None:
+        if self._watched:
+            self._watched = 0
+            self.ioloop.unregister(self._fileno)
+
+    def allowed(self, wanted: int) -> int:
+        """How many of the ``wanted`` bytes the throttle lets through now."""
+        return wanted if self._bucket is None else self._bucket.grant(wanted)
+
+    def passed(self, count: int) -> None:
+        """So many bytes went over the wire: the throttle and the stall timer hear of it."""
+        if self._bucket is not None:
+            self._bucket.took(count)
+        if self._stall is not None:
+            self._stall.reset()
+
+    # -- what the engine may ask -------------------------------------------------------------------
+
+    def throttle(self, bytes_per_second: float, free_bytes: int = 0) -> None:
+        """Move no more than so much a second once the free bytes have passed; 0 is no limit."""
+        self._bucket = Bucket(bytes_per_second, free_bytes) if bytes_per_second > 0 else None
+
+    def stall_after(self, seconds: float) -> None:
+        """End the transfer with 421 when nothing moves for so long; 0 never."""
+        if self._stall is not None:
+            self._stall.cancel()
+            self._stall = None
+        if seconds > 0 and not self._closed:
+            self._stall = self.ground.sweep.start(seconds, lambda: self._fail(stalled(seconds, self.moved)))
+
+    def abort(self, code: int = 426, text: str = CLOSED, *, aborted: bool = True) -> None:
+        """Close at once; the transfer under way raises TransferError(code, text).
+
+        ``aborted`` says that the client asked for it.
+        """
+        self._fail(TransferError(code, text, aborted=aborted, moved=self.moved))
+
+    def _fail(self, error: TransferError) -> None:
+        if not self._closed:
+            self._failure = error
+            self.close()
+            if self._puller is not None:
+                self._puller.cancel()
+
+    # -- pyftpdlib's handler -----------------------------------------------------------------------
+
+    def add_channel(self, map: object = None, events: int | None = None) -> None:
+        """Not registered before it has to wait: most transfers never do."""
+
+    def del_channel(self, map: object = None) -> None:
+        self._unwatch()
+
+    def readable(self) -> bool:
+        return bool(self._watched & self.ioloop.READ)
+
+    def writable(self) -> bool:
+        return bool(self._watched & self.ioloop.WRITE)
+
+    def handle_read_event(self) -> None:
+        self._go_on()
+
+    def handle_write_event(self) -> None:
+        self._go_on()
+
+    def handle_error(self) -> None:
+        """Something of ours failed outside of a step: the transfer ends with 451, the log has the traceback."""
+        self.ground.log_exception(self)
+        self._fail(TransferError(451, "Transfer aborted. Internal error", moved=self.moved))
+
+    def handle_close(self) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release the descriptor and every registration; a transfer under way ends with the failure."""
+        if self._closed:
+            return
+        # not DTPHandler's: that one writes replies, which is the dispatcher's work here
+        AsyncChat.close(self)
+        for timer in (self._pause, self._stall):
+            if timer is not None:
+                timer.cancel()
+        self._pause = self._stall = self._step = None
+        if self._done is not None and not self._done.done():
+            self._done.set_exception(self._failure or connection_lost(self.moved))
+
+
+def _tune(sock: socket.socket) -> None:
+    try:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if sock.family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, _THROUGHPUT)
+        else:
+            sock.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, _THROUGHPUT)
+    except OSError:
+        pass  # a client that is gone already, or a container that forbids it: the transfer will tell

@@ -1,0 +1,273 @@
+"""What moves over a data connection: files and listings out, uploads in, with back-pressure and exact counts."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+from collections.abc import AsyncIterator, Callable, Iterable
+from time import perf_counter
+
+from ftpd.transfer.channel import Channel
+from ftpd.transfer.errors import connection_lost, file_shrank, local_failure, too_large
+from ftpd.transfer.lineends import FromNetwork, ToNetwork
+
+SENDFILE_MOST = 4 << 20
+"""Bytes asked of one sendfile call: more is no faster, and unfair to others."""
+READ_CHUNK = 256 << 10
+TURN = 1 << 20
+"""Bytes a transfer moves through memory before others get their turn."""
+PATIENCE = 0.005
+"""Seconds of sending without a break before the loop is given a turn (a listing goes out in slices)."""
+_FILE_TRIES = 100
+_UNKNOWN = 1 << 62
+
+# one for the whole process: it is only used inside a step, and a step never waits
+_buffer = memoryview(bytearray(TURN))
+
+_NO_SENDFILE = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP})
+_LOST = frozenset(
+    {errno.EPIPE, errno.ECONNRESET, errno.ECONNABORTED, errno.ENOTCONN, errno.ESHUTDOWN, errno.ETIMEDOUT}
+    | {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN, errno.EHOSTDOWN}
+)
+
+
+def _unchanged(chunk: bytes) -> bytes:
+    return chunk
+
+
+class DataChannel(Channel):
+    """The ``Data`` of a session: see :class:`ftpd.module.wire.Data`."""
+
+    def use_sendfile(self) -> bool:
+        """False where bytes have to pass through us: TLS overrides it."""
+        return True
+
+    # -- out -----------------------------------------------------------------------------------------
+
+    async def send_file(
+        self, descriptor: int, *, offset: int = 0, count: int | None = None, ascii: bool = False
+    ) -> int:
+        """Send a file from ``offset`` (``count`` bytes, or as long as it is now); gives the bytes on the wire."""
+        before = self.moved
+        size = os.fstat(descriptor).st_size
+        # a size of 0 says nothing (procfs): there the end is where reading ends, and nothing can be missing
+        known = size > offset
+        end = size if known else _UNKNOWN
+        if count is not None:
+            end = min(end, offset + count)
+        if ascii:
+            step = self._copying(descriptor, offset, end, known, ToNetwork())
+        elif self.use_sendfile():
+            step = self._sendfile(descriptor, offset, end, known)
+        else:
+            step = self._copying(descriptor, offset, end, known, _unchanged)
+        await self.run(step, self.ioloop.WRITE)
+        return self.moved - before
+
+    def _sendfile(self, descriptor: int, at: int, end: int, known: bool) -> Callable[[], bool]:
+        copying: Callable[[], bool] | None = None
+
+        def step() -> bool:
+            nonlocal at, copying
+            if copying is not None:
+                return copying()
+            if at == end:
+                return True
+            wanted = self.allowed(min(end - at, SENDFILE_MOST))
+            if not wanted:
+                return False
+            try:
+                sent = os.sendfile(self._fileno, descriptor, at, wanted)
+            except BlockingIOError:
+                return False
+            except OSError as error:
+                if error.errno in _NO_SENDFILE:  # some FUSE and network file systems
+                    copying = self._copying(descriptor, at, end, known, _unchanged)
+                    return copying()
+                if error.errno in _LOST:
+                    raise connection_lost(self.moved) from None
+                raise local_failure(error, self.moved) from error
+            if not sent:
+                return self._ended(known)
+            at += sent
+            self.moved += sent
+            self.passed(sent)
+            return at == end
+
+        return step
+
+    def _copying(
+        self, descriptor: int, at: int, end: int, known: bool, convert: Callable[[bytes], bytes]
+    ) -> Callable[[], bool]:
+        rest = memoryview(b"")
+
+        def step() -> bool:
+            nonlocal at, rest
+            turn = TURN
+            while turn > 0:
+                if not rest:
+                    if at == end:
+                        return True
+                    try:
+                        chunk = os.pread(descriptor, min(end - at, READ_CHUNK), at)
+                    except OSError as error:
+                        raise local_failure(error, self.moved) from error
+                    if not chunk:
+                        return self._ended(known)
+                    at += len(chunk)
+                    rest = memoryview(convert(chunk))
+                sent = self._push(rest)
+                if not sent:
+                    return False
+                rest = rest[sent:]
+                turn -= sent
+            return at == end and not rest
+
+        return step
+
+    def _ended(self, known: bool) -> bool:
+        if known:
+            raise file_shrank(self.moved)
+        return True
+
+    def _push(self, data: memoryview) -> int:
+        """Give the connection what it and the throttle take of ``data``; 0 is: wait."""
+        wanted = self.allowed(len(data))
+        if not wanted:
+            return 0
+        try:
+            sent = self.put(data[:wanted])
+        except BlockingIOError:
+            return 0
+        except OSError:
+            raise connection_lost(self.moved) from None
+        self.moved += sent
+        self.passed(sent)
+        return sent
+
+    async def send(self, chunks: Iterable[bytes] | AsyncIterator[bytes]) -> int:
+        """Send what the iterable yields, asking for the next chunk only when the last one has left."""
+        before = self.moved
+        try:
+            if isinstance(chunks, AsyncIterator):
+                while (chunk := await self._pull(chunks)) is not None:
+                    await self._send_chunk(chunk)
+            else:
+                began = perf_counter()
+                for chunk in chunks:
+                    await self._send_chunk(chunk)
+                    if perf_counter() - began > PATIENCE:
+                        await asyncio.sleep(0)
+                        began = perf_counter()
+            if self._failure is not None:  # aborted while the loop had its turn
+                raise self._failure
+        except BaseException:  # the source's own failures too: nothing must stay open behind them
+            self.close()
+            raise
+        return self.moved - before
+
+    async def _send_chunk(self, chunk: bytes) -> None:
+        rest = memoryview(chunk)
+
+        def step() -> bool:
+            nonlocal rest
+            while rest:
+                sent = self._push(rest)
+                if not sent:
+                    return False
+                rest = rest[sent:]
+            return True
+
+        await self.run(step, self.ioloop.WRITE)
+
+    async def _pull(self, source: AsyncIterator[bytes]) -> bytes | None:
+        """The next chunk, None at the end; an abort does not wait for a source that hangs."""
+        task = self._puller = asyncio.current_task()
+        try:
+            return await anext(source, None)
+        except asyncio.CancelledError:
+            # ours, from an abort, unless somebody else has cancelled the task as well
+            if self._failure is not None and task is not None and task.uncancel() == 0:
+                raise self._failure from None
+            raise
+        finally:
+            self._puller = None
+
+    # -- in ------------------------------------------------------------------------------------------
+
+    async def receive_file(
+        self, descriptor: int, *, offset: int | None = None, ascii: bool = False, limit: int | None = None
+    ) -> int:
+        """Write what comes to the file, at ``offset`` or at its end; gives the bytes written.
+
+        A reset instead of an end is a TransferError, as is anything beyond ``limit`` bytes.
+        """
+        before = self.moved
+        convert = FromNetwork() if ascii else None
+
+        def keep(data: bytes | memoryview) -> None:
+            done = self.moved - before
+            room = len(data) if limit is None else limit - done
+            self._store(descriptor, data[:room], None if offset is None else offset + done)
+            if len(data) > room:
+                raise too_large(self.moved)
+
+        def step() -> bool:
+            turn = TURN
+            while turn > 0:
+                wanted = self.allowed(TURN)
+                if not wanted:
+                    return False
+                try:
+                    count = self.get(_buffer[:wanted])
+                except BlockingIOError:
+                    return False
+                except OSError:
+                    # a reset is no end: what the client meant to send after it is unknown
+                    raise connection_lost(self.moved) from None
+                if not count:
+                    if convert is not None:
+                        keep(convert.rest())
+                    return True
+                self.passed(count)
+                turn -= count
+                keep(_buffer[:count] if convert is None else convert(bytes(_buffer[:count])))
+            return False
+
+        await self.run(step, self.ioloop.READ)
+        return self.moved - before
+
+    def _store(self, descriptor: int, data: bytes | memoryview, at: int | None) -> None:
+        """Write all of it: the kernel may take less at once, and says why only when asked again."""
+        view = memoryview(data)
+        tries = _FILE_TRIES
+        while view:
+            try:
+                written = os.write(descriptor, view) if at is None else os.pwrite(descriptor, view, at)
+            except BlockingIOError as error:  # FUSE; regular files of the kernel's own never say it
+                tries -= 1
+                if not tries:
+                    raise local_failure(error, self.moved) from error
+                continue
+            except OSError as error:
+                raise local_failure(error, self.moved) from error
+            if not written:
+                raise local_failure(OSError(errno.EIO, "nothing was written"), self.moved)
+            view = view[written:]
+            self.moved += written
+            if at is not None:
+                at += written
+
+    # -- the end -------------------------------------------------------------------------------------
+
+    async def finish(self) -> None:
+        """Close in order: bytes left unread would turn our end into a reset, which eats what is on its way."""
+        if not self._closed:
+            try:
+                for _ in range(4):
+                    if not self.get(_buffer):
+                        break
+            except OSError:
+                pass
+            self.close()

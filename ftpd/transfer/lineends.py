@@ -1,0 +1,57 @@
+"""Line ends of TYPE A (RFC 959 3.1.1.1): LF on disk, CRLF on the wire, whatever the edges of the chunks are."""
+
+from __future__ import annotations
+
+
+class ToNetwork:
+    r"""Bare LF becomes CRLF; a CRLF that stands in the file stays one, as ProFTPD has it.
+
+    >>> convert = ToNetwork()
+    >>> convert(b"a\nb\r"), convert(b"\nc\n")
+    (b'a\r\nb\r', b'\nc\r\n')
+    """
+
+    __slots__ = ("_after_cr",)
+
+    def __init__(self) -> None:
+        self._after_cr = False
+
+    def __call__(self, chunk: bytes) -> bytes:
+        if not chunk:
+            return chunk
+        head = b""
+        if self._after_cr and chunk[0] == 10:
+            # the CR of this LF went out with the last chunk
+            head, chunk = b"\n", chunk[1:]
+        self._after_cr = chunk.endswith(b"\r")
+        # looking for CRLF first pays: the second replace costs more than both searches
+        if b"\r\n" in chunk:
+            chunk = chunk.replace(b"\r\n", b"\n")
+        return head + chunk.replace(b"\n", b"\r\n") if head else chunk.replace(b"\n", b"\r\n")
+
+
+class FromNetwork:
+    r"""CRLF becomes LF; any other CR stays. The last CR of a chunk waits for what follows it.
+
+    >>> convert = FromNetwork()
+    >>> convert(b"a\r"), convert(b"\nb\rc\r"), convert.rest()
+    (b'a', b'\nb\rc', b'\r')
+    """
+
+    __slots__ = ("_held",)
+
+    def __init__(self) -> None:
+        self._held = False
+
+    def __call__(self, chunk: bytes) -> bytes:
+        if self._held:
+            chunk = b"\r" + chunk
+        self._held = chunk.endswith(b"\r")
+        if self._held:
+            chunk = chunk[:-1]
+        return chunk.replace(b"\r\n", b"\n")
+
+    def rest(self) -> bytes:
+        """What is still held back when the data have ended."""
+        held, self._held = self._held, False
+        return b"\r" if held else b""

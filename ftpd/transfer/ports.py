@@ -1,0 +1,303 @@
+"""How a data connection comes about: a port to listen on (PASV, EPSV), or one to connect to (PORT, EPRT)."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import random
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from pyftpdlib.ioloop import Acceptor, AsyncChat, Connector
+
+from ftpd.core.clock import Timer
+from ftpd.core.log import Level, log
+from ftpd.module.wire import TransferError
+from ftpd.transfer.channel import Ground
+from ftpd.transfer.data import DataChannel
+from ftpd.transfer.errors import CLOSED, cannot_connect
+
+Make = Callable[[socket.socket, Ground], DataChannel]
+
+BACKLOG = 32
+"""Strangers may come first, and must not keep the client's own connection out of the queue."""
+MOST_TRIES = 256
+"""Ports tried before the range counts as full: of 1000 with 50 free, this many miss once in 500000 times."""
+_ACCEPTS = 64
+
+_TAKEN = frozenset({errno.EADDRINUSE, errno.EACCES})
+# accept(2): errors of the new connection that come out of accept; the listener is well
+_PASSING = frozenset(
+    {errno.ECONNABORTED, errno.EPROTO, errno.ENOPROTOOPT, errno.ENETDOWN, errno.ENETUNREACH}
+    | {errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENONET, errno.EOPNOTSUPP, errno.EPERM}
+)
+_random = random.SystemRandom()
+_MAPPED = "::ffff:"
+
+
+def plain_host(host: str) -> str:
+    """The address without the clothes it wears on an IPv6 socket.
+
+    >>> plain_host("::ffff:192.0.2.1"), plain_host("fe80::1%eth0")
+    ('192.0.2.1', 'fe80::1')
+    """
+    host = host.partition("%")[0]
+    return host[len(_MAPPED) :] if host.startswith(_MAPPED) and "." in host else host
+
+
+def _place(local: tuple[Any, ...], extended: int) -> tuple[socket.AddressFamily, str, tuple[Any, ...]]:
+    """Family, host and the rest of the address to bind; ``extended`` is a family's number in RFC 2428."""
+    host = plain_host(local[0])
+    if ":" not in host:
+        if extended == 2:  # ProFTPD listens so, too: the client reaches it over IPv4
+            return socket.AF_INET6, _MAPPED + host, ()
+        return socket.AF_INET, host, ()
+    if extended == 1:
+        raise OSError(errno.EAFNOSUPPORT, "an IPv4 data connection needs an IPv4 control connection")
+    return socket.AF_INET6, local[0], tuple(local[2:4])
+
+
+class _Port:
+    """What a listener and a connector have in common: one waiting task, one deadline, one end."""
+
+    ground: Ground
+    _waiting: asyncio.Future[None] | None = None
+    _deadline: Timer | None = None
+    _watched = False
+    _failure: TransferError | None = None
+    _closed: bool
+    _fileno: int
+    socket: Any
+
+    async def _wait(self, timeout: float, events: int) -> None:
+        self._waiting = asyncio.get_running_loop().create_future()
+        self._deadline = self.ground.sweep.start(timeout, self._late)
+        self._watched = True
+        self.ground.ioloop.register(self._fileno, self, events)
+        try:
+            await self._waiting
+        finally:
+            self._waiting = None
+            self._deadline.cancel()
+            self._unwatch()
+
+    def _late(self) -> None:
+        self._end(cannot_connect(errno.ETIMEDOUT))
+
+    def _end(self, error: BaseException | None) -> None:
+        """Wake the waiting task; until it runs, nothing is watched."""
+        self._unwatch()
+        if self._waiting is not None and not self._waiting.done():
+            if error is None:
+                self._waiting.set_result(None)
+            else:
+                self._waiting.set_exception(error)
+
+    def _unwatch(self) -> None:
+        if self._watched:
+            self._watched = False
+            self.ground.ioloop.unregister(self._fileno)
+
+    def abort(self, code: int = 426, text: str = CLOSED, *, aborted: bool = True) -> None:
+        """Close at once; who waits for the connection gets TransferError(code, text)."""
+        if not self._closed:
+            self._failure = TransferError(code, text, aborted=aborted)
+            self.close()
+
+    def close(self) -> None:
+        """Release the descriptor; who still waits is told 425."""
+        if not self._closed:
+            AsyncChat.close(self)
+            self._end(self._failure or cannot_connect(errno.ECONNABORTED))
+
+    # the part of pyftpdlib's handler that both share
+
+    def add_channel(self, map: object = None, events: int | None = None) -> None:
+        """Registered only while somebody waits: a client is often there before we look."""
+
+    def del_channel(self, map: object = None) -> None:
+        self._unwatch()
+
+    def handle_error(self) -> None:
+        self.ground.log_exception(self)
+        self.abort(451, "Unable to build data connection: Internal error", aborted=False)
+
+
+class PassiveListener(_Port, Acceptor):  # type: ignore[misc]  # pyftpdlib is untyped
+    """A port where only the control connection's peer is welcome, once.
+
+    ``local`` is the control connection's own address as getsockname() gave it, ``ports`` limits the choice,
+    ``extended`` asks for a family by its RFC 2428 number, ``label`` is the session's name for the log.
+    OSError where no port can be had: EADDRINUSE when the range is full, EAFNOSUPPORT for a foreign family.
+    """
+
+    def __init__(
+        self,
+        ground: Ground,
+        *,
+        local: tuple[Any, ...],
+        peer: str,
+        ports: range | None = None,
+        extended: int = 0,
+        make: Make = DataChannel,
+        label: str = "",
+    ) -> None:
+        self.ground = ground
+        self.peer = plain_host(peer)
+        self.make = make
+        self.label = label
+        self.allow_foreign = False
+        self._accepted: socket.socket | None = None
+        super().__init__(ioloop=ground.ioloop)
+        family, host, rest = _place(local, extended)
+        if ports is None:
+            self._listen(family, (host, 0, *rest))
+        else:
+            self._listen_within(ports, family, host, rest)
+        self.port: int = self.socket.getsockname()[1]
+        self.address = (plain_host(host), self.port)
+        """What to announce, unless the configuration knows better."""
+
+    def _listen(self, family: socket.AddressFamily, address: tuple[Any, ...]) -> None:
+        self.create_socket(family, socket.SOCK_STREAM)
+        try:
+            if family == socket.AF_INET6 and address[0].startswith(_MAPPED):
+                self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+            if address[1]:
+                self.set_reuse_addr()  # the last transfer on this port may be in TIME_WAIT
+            self.bind(address)
+            self.listen(BACKLOG)
+        except OSError:
+            self.socket.close()
+            raise
+
+    def _listen_within(self, ports: range, family: socket.AddressFamily, host: str, rest: tuple[Any, ...]) -> None:
+        # drawn without putting back, by the system's randomness: the next port must not be guessable
+        for port in _random.sample(ports, min(len(ports), MOST_TRIES)):
+            try:
+                self._listen(family, (host, port, *rest))
+                return
+            except OSError as error:
+                if error.errno not in _TAKEN:
+                    raise
+        raise OSError(
+            errno.EADDRINUSE, f"no port from {ports[0]} to {ports[-1]} is free for a passive data connection on {host}"
+        )
+
+    async def open(self, *, timeout: float, allow_foreign: bool = False) -> DataChannel:
+        """The client's connection; TransferError 425 when it does not come in time. The port closes either way."""
+        self.allow_foreign = allow_foreign
+        try:
+            if self._closed:
+                raise self._failure or cannot_connect(errno.ECONNABORTED)
+            if not self._accept():
+                await self._wait(timeout, self.ioloop.READ)
+            sock, self._accepted = self._accepted, None
+            assert sock is not None
+            return self.make(sock, self.ground)
+        finally:
+            # further connections in the queue are reset by this
+            self.close()
+
+    def _accept(self) -> bool:
+        """Take the first connection of the right peer and turn the others away; False while there is none."""
+        for _ in range(_ACCEPTS):
+            try:
+                sock, address = self.socket.accept()
+            except BlockingIOError:
+                return False
+            except OSError as error:
+                if error.errno in _PASSING:
+                    continue
+                raise cannot_connect(error.errno or errno.EIO) from error
+            if self.allow_foreign or plain_host(address[0]) == self.peer:
+                self._accepted = sock
+                return True
+            sock.close()
+            log(
+                Level.NOTICE,
+                "SECURITY: a data connection from %s to port %d was refused, only %s may use it",
+                address[0],
+                self.port,
+                self.peer,
+                peer=self.label,
+            )
+        return False
+
+    def close(self) -> None:
+        super().close()
+        if self._accepted is not None:  # came in, but nobody fetched it any more
+            self._accepted.close()
+            self._accepted = None
+
+    def readable(self) -> bool:
+        return self._watched
+
+    def writable(self) -> bool:
+        return False
+
+    def handle_read_event(self) -> None:
+        try:
+            if self._accept():
+                self._end(None)
+        except TransferError as error:
+            self._end(error)
+
+
+class ActiveConnector(_Port, Connector):  # type: ignore[misc]  # pyftpdlib is untyped
+    """A connection to where the client listens, made when the transfer starts.
+
+    It leaves from the control connection's local address: firewalls and clients look at that.
+    """
+
+    def __init__(
+        self, ground: Ground, *, local: tuple[Any, ...], address: str, port: int, make: Make = DataChannel
+    ) -> None:
+        self.ground = ground
+        self.make = make
+        self._target = (plain_host(address), port)
+        self._local = local
+        super().__init__(ioloop=ground.ioloop)
+
+    async def open(self, *, timeout: float, allow_foreign: bool = False) -> DataChannel:
+        """The connection; TransferError 425 with the cause when it cannot be made.
+
+        Whether the address may be a foreign one was decided when PORT named it.
+        """
+        try:
+            if self._closed:
+                raise self._failure or cannot_connect(errno.ECONNABORTED)
+            code = self._start()
+            if code == errno.EINPROGRESS:
+                await self._wait(timeout, self.ioloop.WRITE)
+                code = self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            if code:
+                raise cannot_connect(code)
+            sock, self.socket = self.socket, None
+            return self.make(sock, self.ground)
+        finally:
+            self.close()
+
+    def _start(self) -> int:
+        host, port = self._target
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        try:
+            self.create_socket(family, socket.SOCK_STREAM)
+            source = plain_host(self._local[0])
+            if (":" in source) == (family == socket.AF_INET6):
+                rest = tuple(self._local[2:4]) if family == socket.AF_INET6 else ()
+                self.bind((source, 0, *rest))
+            code: int = self.socket.connect_ex((host, port))
+        except OSError as error:
+            raise cannot_connect(error.errno or errno.EIO) from error
+        return code
+
+    def readable(self) -> bool:
+        return False
+
+    def writable(self) -> bool:
+        return self._watched
+
+    def handle_write_event(self) -> None:
+        self._end(None)

@@ -1,0 +1,44 @@
+"""A token bucket: how many bytes a transfer may move now, and when to look again (TransferRate)."""
+
+from __future__ import annotations
+
+from time import monotonic
+
+SLICE = 0.1
+"""Seconds between two wake-ups of a throttled transfer: smooth for the client, idle for the loop."""
+
+
+class Bucket:
+    """``rate`` bytes a second after the first ``free`` bytes, which are not counted."""
+
+    __slots__ = ("_filled", "_free", "_rate", "_tokens")
+
+    def __init__(self, rate: float, free: int = 0) -> None:
+        self._rate = rate
+        self._free = free
+        self._tokens = self._burst
+        self._filled = monotonic()
+
+    @property
+    def _burst(self) -> float:
+        # a transfer that was stalled for an hour must not make up for it at full speed
+        return max(self._rate * SLICE * 2, 1.0)
+
+    def grant(self, wanted: int) -> int:
+        """How many of the ``wanted`` bytes may move at once; 0 is: not yet."""
+        now = monotonic()
+        self._tokens = min(self._burst, self._tokens + (now - self._filled) * self._rate)
+        self._filled = now
+        return min(wanted, self._free + int(self._tokens))
+
+    def took(self, count: int) -> None:
+        """So many bytes have moved."""
+        spared = min(self._free, count)
+        self._free -= spared
+        self._tokens -= count - spared
+
+    def delay(self) -> float:
+        """Seconds until a slice worth moving has come together; 0 when something may move now."""
+        if self._free or self._tokens >= 1:
+            return 0.0
+        return (max(self._rate * SLICE, 1.0) - self._tokens) / self._rate

@@ -1,0 +1,50 @@
+# Sourced by the scripts beside it: set_up_venv brings .venv in the checkout up to what pyproject.toml asks for.
+# Expects $root, the checkout. Needs Python 3.11 or newer and pip, nothing else.
+
+find_python() {
+    for candidate in "${PYTHON:-}" python3 python3.14 python3.13 python3.12 python3.11 python; do
+        [ -n "$candidate" ] && command -v "$candidate" >/dev/null 2>&1 || continue
+        if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+            echo "$candidate"
+            return
+        fi
+    done
+    echo "${0##*/}: Python 3.11 or newer is needed, and none was found; install it or name it, as in PYTHON=/opt/python/bin/python3 $0" >&2
+    return 1
+}
+
+make_venv() {
+    rm -rf "$root/.venv"
+    # Debian keeps ensurepip in python3-venv: without it, the pip that is there installs into the new one from outside
+    if "$1" -c 'import ensurepip' 2>/dev/null; then
+        "$1" -m venv "$root/.venv"
+    else
+        "$1" -m venv --without-pip "$root/.venv"
+    fi
+}
+
+pip_install() {
+    if "$root/.venv/bin/python" -c 'import pip' 2>/dev/null; then
+        "$root/.venv/bin/python" -m pip install --quiet --disable-pip-version-check -c "$root/scripts/constraints.txt" "$@"
+    else
+        "$python" -m pip --python "$root/.venv/bin/python" install --quiet --disable-pip-version-check \
+            -c "$root/scripts/constraints.txt" "$@"
+    fi
+}
+
+# set_up_venv [dev]: does nothing when what it would install is what it installed last time; else it starts afresh,
+# for a folder that was moved, whose Python is gone or which was left half made is not worth mending
+set_up_venv() {
+    stamp="$root/.venv/stamp"
+    want="$(cat "$root/pyproject.toml" "$root/scripts/constraints.txt" "$root/scripts/setup.sh" | cksum) $root"
+    case "$(cat "$stamp" 2>/dev/null)" in
+        "$want ${1:-}" | "$want dev") return ;;
+    esac
+    python=$(find_python) || return 1
+    echo "${0##*/}: setting up $root/.venv" >&2
+    make_venv "$python" &&
+        # the build tool comes from the constraints too, which a build in isolation would not heed
+        pip_install setuptools &&
+        pip_install --no-build-isolation -e "$root${1:+[$1]}" &&
+        echo "$want ${1:-}" >"$stamp"
+}

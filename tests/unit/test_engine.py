@@ -1,0 +1,190 @@
+"""The control channel: one true reply a command, in order, whatever the client does."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from pathlib import Path
+
+import pytest
+from engine_ground import serving
+
+from ftpd.core.reply import Refuse, Reply
+from ftpd.core.vocab import Outcome
+from ftpd.module.command import Command
+from ftpd.module.events import SESSION_CLOSE, SESSION_OPEN
+from ftpd.module.session import Session
+from ftpd.module.table import Module
+
+
+def talking() -> Module:
+    module = Module("talk", version="1")
+
+    @module.on(SESSION_OPEN)
+    def greet(session: Session) -> None:
+        session.send(Reply(220, ("ready",)))
+
+    @module.cmd("NOOP", auth=False)
+    def noop(cmd: Command) -> Outcome:
+        return cmd.ok(200, f"ok {cmd.argument}".rstrip())
+
+    @module.cmd("WAIT", auth=False)
+    async def wait(cmd: Command) -> Outcome:
+        await asyncio.sleep(0.01)
+        return cmd.ok(200, f"waited {cmd.argument}")
+
+    @module.cmd("LONG", auth=False)
+    def long(cmd: Command) -> Outcome:
+        return cmd.ok(200, "x" * 1000)
+
+    @module.cmd("QUIT", auth=False)
+    def quit(cmd: Command) -> Outcome:
+        cmd.session.end("Quit")
+        return cmd.ok(221, "Goodbye.")
+
+    return module
+
+
+def test_replies_keep_the_order_of_pipelined_commands(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with serving(tmp_path, talking()) as place, place.client() as client:
+            assert await client.line() == "220 ready"
+            await client.send(b"".join(b"WAIT %d\r\nNOOP %d\r\n" % (n, n) for n in range(20)))
+            assert [await client.line() for _ in range(40)] == [
+                text for n in range(20) for text in (f"200 waited {n}", f"200 ok {n}")
+            ]
+
+    asyncio.run(story())
+
+
+def test_ten_thousand_commands_in_one_write_and_nothing_after_quit(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with serving(tmp_path, talking()) as place, place.client() as client:
+            await client.line()
+            client.writer.write(b"NOOP\r\n" * 10_000 + b"QUIT\r\n" + b"NOOP late\r\n" * 100)
+            lines = (await client.rest()).splitlines()
+            assert lines == ["200 ok"] * 10_000 + ["221 Goodbye."]
+
+    asyncio.run(story())
+
+
+def test_a_client_that_never_reads_is_not_read_either(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with serving(tmp_path, talking()) as place:
+            deaf = socket.create_connection(("127.0.0.1", place.port))
+            deaf.setblocking(False)
+            sent, loop = 0, asyncio.get_running_loop()
+            try:
+                for _ in range(2000):
+                    sent += await asyncio.wait_for(loop.sock_sendall(deaf, b"LONG\r\n" * 1000), 0.5) or 6000
+            except TimeoutError:
+                pass
+            else:
+                pytest.fail("the server reads on although nobody reads its replies")
+            (channel,) = place.worker.sessions
+            assert len(channel._out) < 200_000
+            async with place.client() as other:
+                assert await other.line() == "220 ready"
+                assert await other.ask("NOOP") == "200 ok"
+            deaf.close()
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(
+    ("sent", "answer"),
+    [
+        (b"NOOP a\0b\r\n", "501 NOOP: a NUL byte is not allowed"),
+        (b"\xc5\xbfITE X\r\n", "500 \u017fITE not understood"),
+        (b"\r\n", "500 Invalid command: try being more creative"),
+        (b" NOOP\r\n", "500 Invalid command: try being more creative"),
+        (b"\x01\x02\r\n", "500 Invalid command: try being more creative"),
+        (b"x" * 100_000 + b"\r\n", "500 Command line too long"),
+        (b"noop\r\n", "200 ok"),
+        (b"\xff\xf4\xff\xf2NOOP\n", "200 ok"),
+        (b"NO\rOP\r\n", "500 Invalid command: try being more creative"),
+    ],
+)
+def test_odd_lines_get_one_reply_and_the_session_lives(tmp_path: Path, sent: bytes, answer: str) -> None:
+    async def story() -> None:
+        async with serving(tmp_path, talking()) as place, place.client() as client:
+            await client.line()
+            await client.send(sent)
+            assert await client.line() == answer
+            assert await client.ask("NOOP still") == "200 ok still"
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("hello", [b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"EHLO x\r\n", b"SSH-2.0-OpenSSH_9\r\n"])
+def test_another_protocol_is_cut_off_without_an_answer(tmp_path: Path, hello: bytes) -> None:
+    async def story() -> None:
+        async with serving(tmp_path, talking()) as place, place.client() as client:
+            await client.line()
+            await client.send(hello)
+            assert await client.rest() == ""
+
+    asyncio.run(story())
+
+
+def test_a_module_may_refuse_the_connection(tmp_path: Path) -> None:
+    module = Module("wall", version="1")
+
+    @module.on(SESSION_OPEN)
+    def refuse(session: Session) -> None:
+        raise Refuse(421, "not you")
+
+    async def story() -> None:
+        async with serving(tmp_path, module) as place, place.client() as client:
+            assert await client.rest() == "421 not you\r\n"
+
+    asyncio.run(story())
+
+
+def test_a_module_that_fails_at_connect_keeps_the_client_out(tmp_path: Path) -> None:
+    module = Module("broken", version="1")
+
+    @module.on(SESSION_OPEN)
+    def fall(session: Session) -> None:
+        raise ZeroDivisionError
+
+    async def story() -> None:
+        async with serving(tmp_path, module) as place, place.client() as client:
+            assert await client.rest() == "421 Service not available, closing control connection\r\n"
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("how", ["fin", "reset", "while waiting"])
+def test_a_client_that_goes_is_told_to_the_modules_once(tmp_path: Path, how: str) -> None:
+    module, heard = talking(), []
+
+    @module.on(SESSION_CLOSE)
+    def hear(session: Session) -> None:
+        heard.append(session.id)
+
+    async def story() -> None:
+        async with serving(tmp_path, module) as place:
+            sock = socket.create_connection(("127.0.0.1", place.port))
+            await asyncio.sleep(0.02)
+            if how == "while waiting":
+                sock.sendall(b"WAIT\r\n")
+                await asyncio.sleep(0.005)
+            if how != "fin":
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            sock.close()
+            await asyncio.wait_for(place.worker.idle(), 5)
+            assert len(heard) == 1
+
+    asyncio.run(story())
+
+
+def test_a_half_closed_client_still_gets_its_replies(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with serving(tmp_path, talking()) as place, place.client() as client:
+            client.writer.write(b"WAIT 1\r\nNOOP 2\r\n")
+            client.writer.write_eof()
+            assert (await client.rest()).splitlines() == ["220 ready", "200 waited 1", "200 ok 2"]
+
+    asyncio.run(story())

@@ -1,0 +1,62 @@
+"""Lines of a control connection: telnet, ends, limits."""
+
+from __future__ import annotations
+
+import time
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ftpd.engine.lines import LONGEST, LineReader, LineTooLong, strip_telnet
+
+
+def test_lines_end_at_lf_with_or_without_cr() -> None:
+    assert LineReader().feed(b"NOOP\r\nPWD\nQUIT\r\r\n") == [b"NOOP", b"PWD", b"QUIT"]
+
+
+def test_a_line_may_come_in_pieces() -> None:
+    reader = LineReader()
+    assert [reader.feed(bytes([byte])) for byte in b"NOOP\r\n"] == [[], [], [], [], [], [b"NOOP"]]
+
+
+def test_the_interrupt_of_telnet_clients_leaves_the_command() -> None:
+    reader = LineReader()
+    assert reader.feed(b"\xff\xf4") == []
+    assert reader.feed(b"\xff") == []
+    assert reader.feed(b"\xf2ABOR\r\n") == [b"ABOR"]
+
+
+def test_a_doubled_iac_is_one_byte_of_a_name() -> None:
+    assert strip_telnet(b"RETR \xff\xff") == b"RETR \xff"
+
+
+def test_negotiation_is_dropped_with_its_option() -> None:
+    assert strip_telnet(b"\xff\xfb\x01USER tom") == b"USER tom"
+
+
+def test_an_endless_line_is_told_once_and_costs_no_memory() -> None:
+    reader = LineReader()
+    found = [item for _ in range(5000) for item in reader.feed(b"x" * 4096)]
+    assert [type(item) for item in found] == [LineTooLong]
+    assert reader.feed(b"\r\nNOOP\r\n") == [b"NOOP"]
+
+
+def test_a_line_of_just_the_limit_passes() -> None:
+    reader = LineReader()
+    assert reader.feed(b"x" * LONGEST + b"\n") == [b"x" * LONGEST]
+    assert [type(item) for item in reader.feed(b"x" * (LONGEST + 1) + b"\n")] == [LineTooLong]
+
+
+def test_a_million_iacs_take_no_time() -> None:
+    reader, began = LineReader(), time.perf_counter()
+    for _ in range(250):
+        reader.feed(b"\xff" * 4000)
+    reader.feed(b"\n")
+    assert time.perf_counter() - began < 2
+    assert reader.feed(b"NOOP\n") == [b"NOOP"]
+
+
+@given(st.lists(st.binary(max_size=60)))
+def test_any_bytes_in_any_pieces_give_the_same_lines(pieces: list[bytes]) -> None:
+    whole, split = LineReader(), LineReader()
+    assert whole.feed(b"".join(pieces)) == [line for piece in pieces for line in split.feed(piece)]

@@ -1,0 +1,354 @@
+"""How transfers end before their time: aborts, stalls, cancelled tasks; and how they are slowed down."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from time import monotonic
+
+import pytest
+from transfer_ground import LOOPS, awaiting, both, drain, feed, pair, run, until
+
+from ftpd.module.wire import TransferError
+from ftpd.transfer.channel import Ground
+from ftpd.transfer.data import DataChannel
+from ftpd.transfer.throttle import Bucket
+
+loops = pytest.mark.parametrize("loop", LOOPS)
+Start = Callable[[DataChannel, int], Awaitable[int]]
+
+DIRECTIONS: dict[str, Start] = {
+    "binary": lambda data, file: data.send_file(file),
+    "ascii": lambda data, file: data.send_file(file, ascii=True),
+    "listing": lambda data, file: data.send(bytes(100_000) for _ in range(100)),
+    "upload": lambda data, file: data.receive_file(file),
+}
+directions = pytest.mark.parametrize("start", DIRECTIONS.values(), ids=DIRECTIONS)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> int:
+    (tmp_path / "file").write_bytes(bytes(8 << 20))
+    return os.open(tmp_path / "file", os.O_RDWR)
+
+
+@loops
+@directions
+def test_an_abort_ends_the_transfer_at_once_a_hundred_times(loop: str, start: Start, file: int) -> None:
+    async def story(ground: Ground) -> None:
+        for _ in range(100):
+            data, client = pair(ground, buffer=4096)
+            async with awaiting(start(data, file)) as transfer:  # type: ignore[arg-type]
+                data.abort()
+                data.abort(451, "too late to matter")
+                with pytest.raises(TransferError) as failure:
+                    await transfer
+            assert (failure.value.code, failure.value.text) == (426, "Transfer aborted. Data connection closed")
+            assert failure.value.aborted
+            assert failure.value.moved == data.moved
+            await data.finish()
+            client.close()
+
+    run(loop, story)
+    os.close(file)
+
+
+@loops
+@directions
+def test_a_cancelled_task_leaves_nothing_behind(loop: str, start: Start, file: int) -> None:
+    async def story(ground: Ground) -> None:
+        data, client = pair(ground, buffer=4096)
+        async with awaiting(start(data, file)) as transfer:  # type: ignore[arg-type]
+            transfer.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await transfer
+        client.close()  # `run` looks for what is left
+
+    run(loop, story)
+    os.close(file)
+
+
+@loops
+def test_an_abort_between_two_transfers_meets_the_next(loop: str, file: int) -> None:
+    async def story(ground: Ground) -> None:
+        data, client = pair(ground)
+        data.abort(421, "No transfer timeout", aborted=False)
+        with pytest.raises(TransferError) as failure:
+            await data.send_file(file)
+        assert (failure.value.code, failure.value.aborted) == (421, False)
+        client.close()
+
+    run(loop, story)
+    os.close(file)
+
+
+@loops
+def test_an_abort_after_the_end_changes_nothing(loop: str) -> None:
+    async def story(ground: Ground) -> None:
+        data, client = pair(ground)
+        assert await data.send([b"abc"]) == 3
+        await data.finish()
+        data.abort()
+        assert await drain(client) == b"abc"
+
+    run(loop, story)
+
+
+async def hanging() -> AsyncIterator[bytes]:
+    yield b"abc"
+    await asyncio.get_running_loop().create_future()
+    yield b"never"
+
+
+@loops
+def test_an_abort_does_not_wait_for_a_source_that_hangs(loop: str) -> None:
+    async def story(ground: Ground) -> None:
+        data, client = pair(ground)
+        async with awaiting(data.send(hanging())) as listing:
+            await until(lambda: data.moved == 3)
+            data.abort()
+            with pytest.raises(TransferError) as failure:
+                await listing
+            assert failure.value.code == 426
+            assert listing.cancelling() == 0
+        assert await drain(client) == b"abc"
+
+    run(loop, story)
+
+
+@loops
+def test_a_cancelled_task_stays_cancelled_though_its_source_hangs(loop: str) -> None:
+    async def story(ground: Ground) -> None:
+        for abort_too in (False, True):
+            data, client = pair(ground)
+            async with awaiting(data.send(hanging())) as listing:
+                await until(lambda data=data: data.moved == 3)  # type: ignore[misc]
+                listing.cancel()
+                if abort_too:
+                    data.abort()
+                with pytest.raises(asyncio.CancelledError):
+                    await listing
+            client.close()
+
+    run(loop, story)
+
+
+@loops
+def test_an_abort_while_others_have_their_turn_is_seen(loop: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ftpd.transfer.data.PATIENCE", 0.0)
+
+    async def story(ground: Ground) -> None:
+        data, client = pair(ground)
+        async with awaiting(data.send([b"the only slice"])) as listing:
+            data.abort()
+            with pytest.raises(TransferError):
+                await listing
+        client.close()
+
+    run(loop, story)
+
+
+# -- stalls ----------------------------------------------------------------------------------------------
+
+
+@loops
+@directions
+def test_a_client_that_does_nothing_is_421_in_time(loop: str, start: Start, file: int) -> None:
+    async def story(ground: Ground) -> None:
+        data, client = pair(ground, buffer=4096)
+        data.stall_after(0.01)
+        began = monotonic()
+        with pytest.raises(TransferError) as failure:
+            await start(data, file)
+        assert monotonic() - began < 1.5
+        assert (failure.value.code, failure.value.aborted) == (421, False)
+        assert failure.value.text == "Data transfer stall timeout (0.01 seconds): closing data connection"
+        client.close()
+
+    run(loop, story)
+    os.close(file)
+
+
+@loops
+def test_every_byte_that_moves_puts_the_stall_off(loop: str, file: int) -> None:
+    async def story(ground: Ground) -> None:
+        data, client = pair(ground)
+        data.stall_after(3600)
+        timer = data._stall
+        assert timer is not None
+        async with awaiting(data.receive_file(file)) as upload:
+            deadline = timer._deadline
+            client.send(b"x")
+            await until(lambda: data.moved == 1)
+            assert timer._deadline > deadline
+            data.stall_after(0)
+            assert not timer.active
+            client.close()
+            assert await upload == 1
+        await data.finish()
+
+    run(loop, story)
+    os.close(file)
+
+
+# -- TransferRate ----------------------------------------------------------------------------------------
+
+
+@loops
+@pytest.mark.parametrize("free", [0, 100_000])
+def test_a_throttled_download_takes_its_time(loop: str, free: int, file: int) -> None:
+    async def story(ground: Ground) -> None:
+        for ascii in (False, True):
+            data, client = pair(ground)
+            data.throttle(200_000, free)
+            began = monotonic()
+
+            async def download(data: DataChannel = data, ascii: bool = ascii) -> None:
+                await data.send_file(file, count=100_000, ascii=ascii)
+                await data.finish()
+
+            _, got = await both(download(), drain(client))
+            assert got == bytes(100_000)
+            if free:
+                assert monotonic() - began < 0.2
+            else:
+                # the bucket is full at first (40 kB), the other 60 kB take 0.3 s
+                assert 0.25 < monotonic() - began < 1.5
+
+    run(loop, story)
+    os.close(file)
+
+
+@loops
+def test_a_throttled_upload_takes_its_time(loop: str, file: int) -> None:
+    async def story(ground: Ground) -> None:
+        data, client = pair(ground)
+        data.throttle(200_000)
+        began = monotonic()
+        stored, _ = await both(data.receive_file(file), feed(client, b"x" * 100_000))
+        await data.finish()
+        assert stored == 100_000
+        assert 0.25 < monotonic() - began < 1.5
+
+    run(loop, story)
+    os.close(file)
+
+
+@loops
+def test_a_pause_can_be_aborted_and_a_throttle_taken_off(loop: str, file: int) -> None:
+    async def story(ground: Ground) -> None:
+        data, client = pair(ground)
+        data.throttle(10)
+        async with awaiting(data.send_file(file)) as download:
+            await until(lambda: data._pause is not None)
+            data.abort()
+            with pytest.raises(TransferError):
+                await download
+        client.close()
+
+        data, client = pair(ground)
+        data.throttle(1000)
+        data.throttle(0)
+        assert await data.send_file(file, count=100_000) == 100_000
+        await data.finish()
+        client.close()
+
+    run(loop, story)
+    os.close(file)
+
+
+@pytest.mark.parametrize("rate", [0.5, 3.0, 1000.0, 1e9])
+def test_a_bucket_keeps_its_rate_and_is_asked_seldom(rate: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr("ftpd.transfer.throttle.monotonic", lambda: now)
+    bucket = Bucket(rate, free=500)
+    assert bucket.grant(400) == 400
+    bucket.took(400)
+    moved = -100
+    asked = 0
+    end = now + 100
+    while now < end:
+        count = bucket.grant(1 << 40)
+        bucket.took(count)
+        moved += count
+        asked += 1
+        assert bucket.delay() > 0
+        now += bucket.delay() + 1e-6
+    assert rate * 95 - 1 <= moved <= rate * 105 + 1
+    assert asked < 1100
+
+
+def test_a_bucket_does_not_make_up_for_an_hour_of_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr("ftpd.transfer.throttle.monotonic", lambda: now)
+    bucket = Bucket(1000)
+    now += 3600
+    assert bucket.grant(1 << 30) == 200
+
+
+# -- what TLS needs --------------------------------------------------------------------------------------
+
+
+class Record(DataChannel):
+    """A connection with a layer of its own: bits are flipped, and the first write waits for the peer."""
+
+    greeted = False
+
+    def use_sendfile(self) -> bool:
+        return False
+
+    def put(self, data: memoryview) -> int:
+        if not self.greeted:
+            self.needs = self.ioloop.READ
+            self.greeted = bool(self.socket.recv(1))  # BlockingIOError: nothing there
+            self.needs = 0
+        return super().put(memoryview(bytes(byte ^ 255 for byte in data)))
+
+    def get(self, buffer: memoryview) -> int:
+        count = super().get(buffer)
+        buffer[:count] = bytes(byte ^ 255 for byte in buffer[:count])
+        return count
+
+
+@loops
+def test_a_layer_of_its_own_sees_every_byte(loop: str, file: int) -> None:
+    async def story(ground: Ground) -> None:
+        plain, client = pair(ground)
+        data = Record(plain.socket, ground)
+        async with awaiting(data.send_file(file, count=1000)) as download:
+            await asyncio.sleep(0)
+            assert data.moved == 0
+            client.send(b"!")
+            assert await download == 1000
+        assert client.recv(2000) == b"\xff" * 1000
+        client.send(b"\xff\xfe")
+        client.shutdown(1)
+        assert await data.receive_file(file, offset=0) == 2
+        assert os.pread(file, 2, 0) == b"\x00\x01"
+        await data.finish()
+        client.close()
+
+    run(loop, story)
+    os.close(file)
+
+
+@loops
+def test_a_fault_of_ours_is_raised_and_closes_the_connection(loop: str) -> None:
+    class Broken(DataChannel):
+        def get(self, buffer: memoryview) -> int:
+            if self._step is None:
+                raise BlockingIOError
+            raise ZeroDivisionError
+
+    async def story(ground: Ground) -> None:
+        plain, client = pair(ground)
+        data = Broken(plain.socket, ground)
+        async with awaiting(data.receive_file(-1)) as upload:
+            client.send(b"x")
+            with pytest.raises(ZeroDivisionError):
+                await upload
+        assert await drain(client) == b""
+
+    run(loop, story)

@@ -1,0 +1,65 @@
+"""TYPE A: what a file becomes on the wire and an upload on disk, wherever the chunks are cut."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ftpd.transfer.lineends import FromNetwork, ToNetwork
+
+texts = st.lists(st.sampled_from([b"\r", b"\n", b"\r\n", b"a", b"bc"]), max_size=12).map(b"".join)
+
+
+def cut(data: bytes, size: int) -> list[bytes]:
+    return [data[at : at + size] for at in range(0, len(data), size)]
+
+
+def out(chunks: list[bytes]) -> bytes:
+    convert = ToNetwork()
+    return b"".join(map(convert, chunks))
+
+
+def back(chunks: list[bytes]) -> bytes:
+    convert = FromNetwork()
+    return b"".join(map(convert, chunks)) + convert.rest()
+
+
+@pytest.mark.parametrize(
+    ("on_disk", "on_wire"),
+    [
+        (b"a\nb\r\nc\rd\n\n\r\n\r\r\n", b"a\r\nb\r\nc\rd\r\n\r\n\r\n\r\r\n"),
+        (b"\n", b"\r\n"),
+        (b"x\r", b"x\r"),
+        (b"", b""),
+    ],
+)
+def test_a_download_gets_the_line_ends_that_proftpd_sends(on_disk: bytes, on_wire: bytes) -> None:
+    assert out([on_disk]) == on_wire
+
+
+@pytest.mark.parametrize(
+    ("on_wire", "on_disk"),
+    [
+        (b"a\r\nb", b"a\nb"),
+        (b"a\rb\r", b"a\rb\r"),
+        (b"a\r\r\nb\r\r", b"a\r\nb\r\r"),
+        (b"\n\r\n", b"\n\n"),
+        (b"", b""),
+    ],
+)
+def test_an_upload_gets_the_line_ends_that_proftpd_stores(on_wire: bytes, on_disk: bytes) -> None:
+    assert back([on_wire]) == on_disk
+
+
+@given(texts, st.integers(1, 5))
+def test_the_edges_of_chunks_do_not_matter(data: bytes, size: int) -> None:
+    assert out(cut(data, size)) == re.sub(rb"(?<!\r)\n", b"\r\n", data)
+    assert back(cut(data, size)) == data.replace(b"\r\n", b"\n")
+
+
+@given(texts.map(lambda text: text.replace(b"\r", b"")), st.integers(1, 5), st.integers(1, 5))
+def test_a_text_of_unix_comes_back_as_it_went(data: bytes, down: int, up: int) -> None:
+    assert back(cut(out(cut(data, down)), up)) == data

@@ -1,0 +1,85 @@
+"""Running other people's FTP clients: to their end, or killed in the middle of a transfer."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.wire.daemon import until
+
+# what FTP clients meet in the field, and where quoting and character sets go wrong
+AWKWARD_NAMES = ["with blanks in it.bin", "grüße-日本.bin", "semi;colon #1 100%.bin"]
+
+
+def need(command: str) -> None:
+    """Skip the tests of a client that is not on this machine; scripts/test installs it, or says that it could not."""
+    if shutil.which(command) is None:
+        pytest.skip(f"the client {command} is not installed", allow_module_level=True)
+
+
+def run(*argv: str | Path, script: str = "", stdin: bytes = b"", fails: bool = False) -> str:
+    """What the client prints; it has to end with success, or with failure where that is what is right."""
+    done = subprocess.run(
+        [str(word) for word in argv],
+        input=script.encode() or stdin,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=30,
+        check=False,
+    )
+    printed = done.stdout.decode(errors="backslashreplace")
+    assert (done.returncode != 0) == fails, f"{argv[0]} ended with {done.returncode} and printed:\n{printed}"
+    return printed
+
+
+def start(*argv: str | Path) -> subprocess.Popen[bytes]:
+    """The client, left running, in a process group of its own as its helpers are to die with it."""
+    return subprocess.Popen(
+        [str(word) for word in argv],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def kill(client: subprocess.Popen[bytes]) -> None:
+    os.killpg(client.pid, signal.SIGKILL)
+    for stream in (client.stdin, client.stdout):
+        assert stream is not None
+        try:
+            stream.close()
+        except BrokenPipeError:
+            # what was still to be written to the client, which is gone
+            pass
+    client.wait()
+
+
+def kill_while_downloading(*argv: str | Path, script: str = "") -> None:
+    """Kill a client that writes a huge file to its standard output, when some of it has come."""
+    client = start(*argv)
+    assert client.stdin is not None and client.stdout is not None
+    try:
+        client.stdin.write(script.encode())
+        client.stdin.flush()
+        came = len(client.stdout.read(256 * 1024))
+        assert came == 256 * 1024, f"{argv[0]} ended after {came} bytes, before it could be killed"
+    finally:
+        kill(client)
+
+
+def kill_while_uploading(arrived: Path, *argv: str | Path) -> None:
+    """Kill a client that uploads its standard input, without an end, when some of it is in the file ``arrived``."""
+    client = start(*argv)
+    assert client.stdin is not None
+    try:
+        client.stdin.write(bytes(1024 * 1024))
+        client.stdin.flush()
+        until(f"{arrived.name} has some of the upload", lambda: arrived.exists() and arrived.stat().st_size > 0)
+    finally:
+        kill(client)

@@ -1,0 +1,195 @@
+"""A real daemon on a free port, as an administrator would start it, with one user and an anonymous area."""
+
+from __future__ import annotations
+
+import ftplib
+import grp
+import os
+import pwd
+import random
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+# of the password "secret", with few rounds: what is tested is not how slow the hash is
+HASH = (
+    "$6$rounds=1000$clienttests$R.yT.fq6TbgOiDc3AA0fBbhCODCCKnS0063LwafQi6P5GHUZpT1/8nOGVNCXRPvDKJdD9Cq4ebS2Gb1QNd6hQ1"
+)
+BINARY = os.environ.get("FTPD_BIN") or str(Path(sys.prefix, "bin", "ftpd"))
+
+CONF = """\
+ServerName "Wire tests"
+ServerType standalone
+Port {port}
+DefaultAddress 127.0.0.1
+UseIPv6 off
+User {owner}
+Group {group}
+PidFile {run}/pid
+ScoreboardFile {run}/scoreboard
+TransferLog none
+WtmpLog off
+UseReverseDNS off
+AuthOrder mod_auth_file.c
+AuthUserFile {run}/passwd
+AuthGroupFile {run}/group
+RequireValidShell off
+UseFtpUsers off
+DefaultRoot ~
+AllowOverwrite on
+AllowStoreRestart on
+<Anonymous {anonymous}>
+  User ftp
+  UserAlias anonymous ftp
+  <Limit WRITE>
+    DenyAll
+  </Limit>
+</Anonymous>
+"""
+
+
+def until(what: str, true: Callable[[], bool], seconds: float = 5.0) -> None:
+    """Wait until ``true()``; not happening in time fails the test and says what did not happen."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, f"not within {seconds:g} seconds: {what}"
+        time.sleep(0.01)
+
+
+def free_port() -> int:
+    """A port below those that the kernel hands out, so that no outgoing connection takes it meanwhile."""
+    while True:
+        port = random.randrange(20000, 32000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+
+
+class Daemon:
+    """One daemon; ``home`` is what its user sees as /, ``anonymous`` what visitors see."""
+
+    host = "127.0.0.1"
+    user = "alice"
+    password = "secret"
+
+    def __init__(self, base: Path, more_conf: str = "") -> None:
+        self.port = free_port()
+        self.home = base / "home"
+        self.anonymous = base / "anonymous"
+        self._run = base / "run"
+        # Root's daemon serves as nobody, who has to reach the folders, while pytest's are for their owner alone
+        self._owner = pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
+        uid, gid = self._owner.pw_uid, self._owner.pw_gid
+        for folder in (base, *base.parents):
+            if folder.name.startswith("pytest-") or folder == base:
+                folder.chmod(0o711)
+        for folder in (self.home, self.anonymous, self._run):
+            folder.mkdir(parents=True)
+        os.chown(self.home, uid, gid)
+        group = grp.getgrgid(gid).gr_name
+        passwd = self._run / "passwd"
+        passwd.write_text(f"alice:{HASH}:{uid}:{gid}::{self.home}:/bin/sh\nftp:*:{uid}:{gid}::{self.anonymous}:/bin/sh\n")
+        passwd.chmod(0o600)
+        (self._run / "group").write_text(f"{group}:x:{gid}:\n")
+        self._conf = self._run / "ftpd.conf"
+        self._conf.write_text(
+            more_conf
+            + CONF.format(
+                port=self.port, owner=self._owner.pw_name, group=group, run=self._run, anonymous=self.anonymous
+            )
+        )
+        self._log = self._run / "log"
+
+    def start(self) -> None:
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [BINARY, "-n", "-c", str(self._conf)], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+        try:
+            until("the daemon greets with 220", self._greets, seconds=10)
+        except BaseException:
+            self._process.kill()
+            self._process.wait()
+            print(self.log())
+            raise
+
+    def stop(self) -> None:
+        """End it as a service manager does; it has to go without a complaint."""
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            code = self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+            raise AssertionError(f"the daemon did not end within 10 seconds of SIGTERM; its log:\n{self.log()}") from None
+        assert code == 0, f"the daemon ended with {code}; its log:\n{self.log()}"
+        faults = re.findall(r".*(?:Traceback|watchdog:|was never awaited|ResourceWarning).*(?:\n .*)*", self.log())
+        assert not faults, "the daemon's log tells of a fault:\n" + "\n".join(faults)
+
+    def log(self) -> str:
+        return self._log.read_text(errors="backslashreplace")
+
+    def _greets(self) -> bool:
+        assert self._process.poll() is None, f"the daemon ended at once, with {self._process.returncode}"
+        try:
+            with socket.create_connection((self.host, self.port), 1) as client, client.makefile("rb") as replies:
+                greeting: bytes = replies.readline()
+                if not greeting.startswith(b"220"):
+                    return False
+                # a session that says goodbye is not one that the log tells of as lost
+                client.sendall(b"QUIT\r\n")
+                return replies.readline().startswith(b"221")
+        except OSError:
+            return False
+
+    @property
+    def url(self) -> str:
+        """Where it is, without a user: for the clients that take one apart from the address."""
+        return f"ftp://{self.host}:{self.port}"
+
+    @property
+    def url_with_login(self) -> str:
+        return f"ftp://{self.user}:{self.password}@{self.host}:{self.port}"
+
+    def give(self, name: str, content: bytes) -> Path:
+        """Put a file into the user's home, as if the user had made it."""
+        path = self.home / name
+        path.write_bytes(content)
+        os.chown(path, self._owner.pw_uid, self._owner.pw_gid)
+        return path
+
+    def give_huge(self, name: str) -> Path:
+        """A file that no socket buffer swallows; being all holes, it takes no room on the disk."""
+        path = self.give(name, b"")
+        os.truncate(path, 256 * 1024 * 1024)
+        return path
+
+    def give_folder(self, name: str) -> Path:
+        path = self.home / name
+        path.mkdir()
+        os.chown(path, self._owner.pw_uid, self._owner.pw_gid)
+        return path
+
+    def assert_well(self) -> None:
+        """It still serves others, at once, and has let go of what the last client left behind."""
+        with ftplib.FTP() as ftp:
+            ftp.connect(self.host, self.port, timeout=3)
+            ftp.login(self.user, self.password)
+            ftp.nlst()
+        # no connection of any client is left: each would be a descriptor of the daemon's
+        until("every session has ended", lambda: not self._connections())
+
+    def _connections(self) -> list[str]:
+        """Established connections at the server's port, as /proc/net/tcp writes them."""
+        # a client that ended first lingers there as TIME_WAIT (06), which is the kernel's own affair
+        local = f":{self.port:04X} "
+        lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
+        return [line for line in lines if local in line.split(maxsplit=2)[1] + " " and line.split()[3] in ("01", "08")]
