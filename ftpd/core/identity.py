@@ -37,6 +37,22 @@ _NOBODY_AT_ALL = 0xFFFFFFFF
 """The id that the kernel refuses: asking for it changes nothing and tells who we are."""
 
 
+_NEEDED_CAPABILITIES = (
+    0,  # CHOWN
+    1,  # DAC_OVERRIDE
+    2,  # DAC_READ_SEARCH
+    3,  # FOWNER
+    4,  # FSETID
+    5,  # KILL
+    6,  # SETGID
+    7,  # SETUID
+    10,  # NET_BIND_SERVICE
+    18,  # SYS_CHROOT
+    29,  # AUDIT_WRITE, which PAM uses
+)
+_CAPABILITY_VERSION_3 = 0x20080522
+
+
 @dataclass(frozen=True, slots=True)
 class Identity:
     """Who a file operation is done as."""
@@ -141,3 +157,28 @@ def acting_as(identity: Identity) -> AbstractContextManager[None]:
 def acting_as_daemon() -> AbstractContextManager[None]:
     """Do what follows with the daemon's own rights: read its configuration, passwords and keys."""
     return acting_as(ROOT)
+
+
+def shed_capabilities() -> None:
+    """Give up, for this thread and all it will start, the rights of root that acting as a user does not suspend.
+
+    The kernel withdraws only the file rights with the fsuid.  With CAP_SYS_RESOURCE left, a user would write past
+    the disk quota and into root's reserve; with CAP_SYS_PTRACE, look into other processes through /proc.  To be
+    called at the start, before there are threads, and after limits were raised.
+    """
+    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
+    # effective, permitted and inheritable of the capabilities 0 to 31, then of 32 to 63
+    sets = (ctypes.c_uint32 * 6)()
+    if _libc.capget(header, sets) != 0:
+        raise _capabilities_failed("read")
+    needed = sum(1 << capability for capability in _NEEDED_CAPABILITIES)
+    for place in range(3):
+        sets[place] &= needed
+        sets[place + 3] = 0
+    if _libc.capset(header, sets) != 0:
+        raise _capabilities_failed("reduced")
+
+
+def _capabilities_failed(what: str) -> OSError:
+    code = ctypes.get_errno()
+    return OSError(code, f"{os.strerror(code)} (the daemon's capabilities could not be {what})")

@@ -8,7 +8,9 @@ from dataclasses import replace
 from ftpd.conf import resolve
 from ftpd.conf.directive import Settings
 from ftpd.conf.tree import Scope
+from ftpd.conf.tree import Config
 from ftpd.core import paths
+from ftpd.core.log import Level
 from ftpd.core.reply import Refuse
 from ftpd.module.command import Command
 from ftpd.module.files import Path
@@ -37,7 +39,8 @@ def who(session: Session) -> resolve.Who:
         groups=tuple(name for _, name in session.groups),
         class_name=session.class_name,
         address=ipaddress.ip_address(session.remote.host.partition("%")[0]),
-        hostname=session.remote_name,
+        # without a reverse look-up the name is the address, and no name pattern may match that
+        hostname=None if session.remote_name == session.remote.host else session.remote_name,
     )
 
 
@@ -64,6 +67,32 @@ def real_path(session: Session, virtual: str) -> str:
     return virtual if root == "/" else f"{root.rstrip('/')}{virtual}".rstrip("/") or "/"
 
 
+def _barred(session: Session, path: Path) -> bool:
+    """Whether a bare DenyAll of a <Directory> or <Anonymous> hides what is there; what is not there may be made."""
+    if session.files is None or not resolve.barred(
+        session.server,
+        session.anonymous,
+        real_path(session, path.virtual),
+        home=session.home,
+        user=session.user or "",
+    ):
+        return False
+    try:
+        session.files.lstat(path)
+    except OSError:
+        return False
+    return True
+
+
+def welcome(session: Session, classes: Config) -> None:
+    """A client connects: find its class, and ask <Limit LOGIN>; Refuse without words closes silently."""
+    client = who(session)
+    session.class_name = resolve.class_of(classes, client)
+    if not resolve.connect_allowed(session.server, who(session)).allowed:
+        session.log(Level.NOTICE, "Connection from %s [%s] denied", session.remote_name, session.remote.host)
+        raise Refuse(530)
+
+
 class PathGate:
     """Turns what a client wrote into a :class:`Path`, or refuses it."""
 
@@ -78,7 +107,10 @@ class PathGate:
         virtual = paths.normalise(session.cwd, given)
         if not limit_allows(command, virtual):
             raise Refuse(*refusal)
-        return Path(virtual, given, self.settings_at(session, virtual))
+        path = Path(virtual, given, self.settings_at(session, virtual))
+        if _barred(session, path):
+            raise Refuse(*refusal)
+        return path
 
     def settings_at(self, session: Session, virtual: str) -> Settings:
         return resolve.settings_at(

@@ -16,6 +16,7 @@ from ftpd.core.clock import Timer
 from ftpd.core.log import Level, debug, log
 from ftpd.core.paths import decode
 from ftpd.core.reply import Refuse, Reply
+from ftpd.dispatch.gate import welcome
 from ftpd.dispatch.phases import Road, run_inline, run_on
 from ftpd.dispatch.registry import Generation
 from ftpd.engine.dataport import DataPort
@@ -100,6 +101,7 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
     def start(self) -> None:
         """Tell the modules; mod_core greets the client."""
         try:
+            welcome(self.session, self.generation.config)
             if not self.generation.emit(SESSION_OPEN, self.session):
                 raise Refuse(421, "Service not available, closing control connection")
         except Refuse as refusal:

@@ -69,7 +69,7 @@ class DataPort:
         running = self._opening or self.data
         if running is None:
             return False
-        running.abort()
+        running.abort(426, "Transfer aborted. Data connection closed.")
         return True
 
     def _drop_prepared(self) -> None:

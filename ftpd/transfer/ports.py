@@ -20,7 +20,7 @@ from ftpd.transfer.errors import CLOSED, cannot_connect
 
 Make = Callable[[socket.socket, Ground], DataChannel]
 
-BACKLOG = 32
+BACKLOG = 64
 """Strangers may come first, and must not keep the client's own connection out of the queue."""
 MOST_TRIES = 256
 """Ports tried before the range counts as full: of 1000 with 50 free, this many miss once in 500000 times."""

@@ -69,7 +69,8 @@ def test_global_stands_behind_each_servers_own(tmp_path: Path) -> None:
 def test_sections_in_global_are_in_every_server(tmp_path: Path) -> None:
     config = configured(
         tmp_path,
-        "AllowOverwrite on\n<Global>\n<Directory /srv>\nUmask 077\n</Directory>\n</Global>\n<VirtualHost b>\n</VirtualHost>\n",
+        "AllowOverwrite on\n<Global>\n<Directory /srv>\nUmask 077\n</Directory>\n</Global>\n"
+        "<VirtualHost b>\n</VirtualHost>\n",
     )
     main, host = (settings_at(server, None, "/srv/x") for server in config.servers)
     assert (main[UMASK], host[UMASK]) == ((0o77, 0o77), (0o77, 0o77))
@@ -202,7 +203,8 @@ def test_an_anonymous_root_may_be_a_home(tmp_path: Path) -> None:
 def test_a_bare_deny_all_bars_a_directory_and_allow_all_lifts_it(tmp_path: Path) -> None:
     main = configured(
         tmp_path,
-        "<Directory /a>\nDenyAll\n</Directory>\n<Directory /a/b>\nAllowAll\n</Directory>\n<Directory /a/b/c>\nUmask 022\n</Directory>\n",
+        "<Directory /a>\nDenyAll\n</Directory>\n<Directory /a/b>\nAllowAll\n</Directory>\n"
+        "<Directory /a/b/c>\nUmask 022\n</Directory>\n",
     ).main
     assert barred(main, None, "/a/x")
     assert not barred(main, None, "/a/b/c/d")

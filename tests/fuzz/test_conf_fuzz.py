@@ -17,7 +17,8 @@ from ftpd.conf.patterns import compile_pattern
 PIECES = [
     "<Limit ALL>", "</Limit>", "<Directory /x>", "<Directory ", "</Directory>", "<Global>", "</Global>", "<Class c>",
     "</Class>", "<Anonymous ~ftp>", "</Anonymous>", "<VirtualHost x>", "</VirtualHost>", "<IfModule mod_x.c>",
-    "<IfModule !mod_x.c>", "</IfModule>", "<IfDefine X>", "</IfDefine>", "<IfVersion 1>", "Define X", "Include /nonexistent/*",
+    "<IfModule !mod_x.c>", "</IfModule>", "<IfDefine X>", "</IfDefine>", "<IfVersion 1>", "Define X",
+    "Include /nonexistent/*",
     "Order deny,allow", "Allow from 10.0.0.0/8", "Deny from !1.2.3.4", "AllowUser regex ^(", "From x", "Satisfy all",
     "DenyAll", "Allow", "%{env:X}", '"', "\\", "#", ">", "<", "\r", "\t", "\0", "\udc80", "é", "[", "*", "~", "!",
 ]  # fmt: skip

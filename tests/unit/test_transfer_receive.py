@@ -66,7 +66,7 @@ def test_crlf_becomes_lf_wherever_the_segments_are_cut(loop: str, tmp_path: Path
                 client.send(text[:at])
                 # all but a CR whose successor is unknown is stored before the rest comes
                 known = len(text[:at].replace(b"\r\n", b"\n")) - text[:at].endswith(b"\r")
-                await until(lambda data=data, known=known: data.moved == known)  # type: ignore[misc]
+                await until(lambda data=data, known=known: data.moved == known)
                 client.send(text[at:])
                 client.close()
                 assert await upload == 10
@@ -180,9 +180,7 @@ def test_short_and_busy_writes_lose_nothing(loop: str, tmp_path: Path, monkeypat
 
 
 @loops
-def test_a_file_that_never_takes_a_byte_is_given_up(
-    loop: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_that_never_takes_a_byte_is_given_up(loop: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def busy(*_: object) -> int:
         raise BlockingIOError(errno.EAGAIN, "later")
 

@@ -144,7 +144,7 @@ def test_a_client_that_leaves_is_426(loop: str, ascii: bool, leave: object, tmp_
         data, client = pair(ground, buffer=4096)
         file = open_file(tmp_path, bytes(3 << 20))
         async with awaiting(data.send_file(file, ascii=ascii)) as download:
-            leave(client)  # type: ignore[operator]
+            leave(client)
             with pytest.raises(TransferError) as failure:
                 await download
         os.close(file)

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import pytest
@@ -49,15 +50,14 @@ def start(*argv: str | Path) -> subprocess.Popen[bytes]:
 
 
 def kill(client: subprocess.Popen[bytes]) -> None:
-    os.killpg(client.pid, signal.SIGKILL)
+    """End the client and its helpers as a crash would, without a word to the server."""
+    if client.poll() is None:
+        os.killpg(client.pid, signal.SIGKILL)
+        client.wait()
     for stream in (client.stdin, client.stdout):
-        assert stream is not None
-        try:
-            stream.close()
-        except BrokenPipeError:
-            # what was still to be written to the client, which is gone
-            pass
-    client.wait()
+        # what was still to be written to it cannot be any more
+        with suppress(BrokenPipeError):
+            stream.close()  # type: ignore[union-attr]
 
 
 def kill_while_downloading(*argv: str | Path, script: str = "") -> None:
@@ -73,13 +73,20 @@ def kill_while_downloading(*argv: str | Path, script: str = "") -> None:
         kill(client)
 
 
-def kill_while_uploading(arrived: Path, *argv: str | Path) -> None:
-    """Kill a client that uploads its standard input, without an end, when some of it is in the file ``arrived``."""
+def kill_while_uploading(arrived: Path, *argv: str | Path, script: str = "", pipe: Path | None = None) -> None:
+    """Kill a client when some of an upload without an end is in the file ``arrived``.
+
+    The upload is what the client reads from its standard input, or from ``pipe`` where that has its commands.
+    """
     client = start(*argv)
     assert client.stdin is not None
     try:
-        client.stdin.write(bytes(1024 * 1024))
+        client.stdin.write(script.encode())
         client.stdin.flush()
-        until(f"{arrived.name} has some of the upload", lambda: arrived.exists() and arrived.stat().st_size > 0)
+        with pipe.open("wb") if pipe else nullcontext(client.stdin) as upload:
+            upload.write(bytes(1024 * 1024))
+            upload.flush()
+            until(f"{arrived.name} has some of the upload", lambda: arrived.exists() and arrived.stat().st_size > 0)
+            os.killpg(client.pid, signal.SIGKILL)
     finally:
         kill(client)

@@ -76,12 +76,12 @@ def test_mirrors_a_tree_there_and_back(server: Daemon, here: Path) -> None:
     assert found["a folder/deeper/ünïcode.txt"].read_bytes() == b"deep"
 
 
-def test_an_upload_keeps_its_time_and_mode(server: Daemon, here: Path) -> None:
-    (here / "dated").write_bytes(b"")
-    run("touch", "-d", "2024-03-05 06:07:08Z", "dated")
-    (here / "dated").chmod(0o640)
-    lftp(server, "put dated")
-    arrived = (server.home / "dated").stat()
+def test_a_mirrored_file_keeps_its_time_and_mode(server: Daemon, here: Path) -> None:
+    (here / "keeping").mkdir()
+    run("touch", "-d", "2024-03-05 06:07:08Z", "keeping/dated")
+    (here / "keeping/dated").chmod(0o640)
+    lftp(server, "mirror -R keeping")
+    arrived = (server.home / "keeping/dated").stat()
     assert arrived.st_mtime == 1709618828
     assert arrived.st_mode & 0o777 == 0o640
 

@@ -50,7 +50,8 @@ def test_resumes_a_download(server: Daemon, here: Path, content: bytes) -> None:
 def test_resumes_an_upload(server: Daemon, here: Path, content: bytes) -> None:
     server.give("half.bin", content[:1_000_000])
     (here / "half.bin").write_bytes(content)
-    run("ncftpput", "-z", *login(server), server.host, "/", "half.bin")
+    # -s: with sendfile, ncftp 3.2.6 sends the whole file after its REST
+    run("ncftpput", "-z", "-s", *login(server), server.host, "/", "half.bin")
     assert (server.home / "half.bin").read_bytes() == content
 
 
@@ -99,14 +100,14 @@ def test_lists_short_and_long(server: Daemon) -> None:
     (folder / "file.txt").write_bytes(b"12345")
     (folder / "sub").mkdir()
     where = f"{server.url}/listed/"
-    assert run("ncftpls", "-u", "alice", "-p", "secret", where).split() == ["file.txt", "sub/"]
+    assert run("ncftpls", "-u", "alice", "-p", "secret", where).split() == ["file.txt", "sub"]
     long = run("ncftpls", "-l", "-u", "alice", "-p", "secret", where).splitlines()
     assert any(line.startswith("-rw") and line.endswith(" file.txt") for line in long)
 
 
 def test_is_refused_with_a_wrong_password(server: Daemon) -> None:
     printed = run("ncftpget", "-V", "-r", "1", *login(server, "wrong"), server.host, ".", "/any", fails=True)
-    assert "Login incorrect" in printed
+    assert "not accepted for login" in printed
 
 
 def test_a_visitor_reads_and_cannot_write(server: Daemon, here: Path) -> None:

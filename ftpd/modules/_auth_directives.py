@@ -1,0 +1,335 @@
+"""The directives of mod_auth: what each takes, and the small values that their words become."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from ftpd.api import (
+    ANON,
+    GLOBAL,
+    SERVER,
+    VHOST,
+    ConfigError,
+    Directive,
+    Expression,
+    Module,
+    Reading,
+    class_expression,
+    group_expression,
+    types,
+    user_expression,
+)
+
+module = Module("mod_auth", version="1.0")
+
+_SERVERS = SERVER | GLOBAL | VHOST
+_EVERYWHERE = _SERVERS | ANON
+
+
+# -- values --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Cap:
+    """MaxClients and its kin: how many at most (None: any number), and what the one too many is told."""
+
+    most: int | None = None
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ForGroups:
+    """A folder for the members of some groups, or for all."""
+
+    path: str
+    groups: Expression | None = None
+
+    def means(self, groups: tuple[str, ...]) -> bool:
+        return self.groups is None or self.groups.matches(groups)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionLimit:
+    """TimeoutSession: seconds, for all or for those whom an expression over users, groups or classes means."""
+
+    seconds: int
+    kind: str = ""
+    who: Expression | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewHome:
+    """CreateHome: how a home that is missing is made."""
+
+    mode: int = 0o700
+    parents_mode: int = 0o711
+    skeleton: str = ""
+    uid: int | None = None
+    """The owner of the folders above the home; None is root, -1 the user (``~``)."""
+    gid: int | None = None
+    home_gid: int | None = None
+
+
+# -- parsers -------------------------------------------------------------------------------------------------------
+
+
+@types.takes(1, 2)
+def cap(words: list[str]) -> Cap:
+    """``count|none [message]``; ``%m`` in the message is the count."""
+    return Cap(types.limit_or_none(words[:1]), words[1] if len(words) > 1 else "")
+
+
+@types.takes(2, 3)
+def class_cap(words: list[str]) -> tuple[str, Cap]:
+    """``class count|none [message]``"""
+    try:
+        return words[0], cap(words[1:])
+    except ConfigError:
+        raise ConfigError("max must be 'none' or a number greater than 0", right=f"{words[0]} 10", word=1) from None
+
+
+def folder_for_groups(*, absolute: bool) -> Callable[[list[str]], ForGroups]:
+    """``path [group-expression]``"""
+
+    @types.takes(1)
+    def parse(words: list[str]) -> ForGroups:
+        path = words[0]
+        if absolute and path[:1] not in ("/", "~"):
+            raise ConfigError(f"({path}) absolute pathname required", right="a path that begins with / or ~", word=0)
+        return ForGroups(path, group_expression(words[1:]) if len(words) > 1 else None)
+
+    return parse
+
+
+@types.takes(1)
+def session_limit(words: list[str]) -> SessionLimit:
+    """``seconds [user|group|class expression]``"""
+    seconds = types.to_seconds(words[0])
+    if len(words) == 1:
+        return SessionLimit(seconds)
+    readers = {"user": user_expression, "group": group_expression, "class": class_expression}
+    reader = readers.get(words[1].lower())
+    if reader is None:
+        raise ConfigError(f"unknown classifier used: '{words[1]}'", right="user, group or class", word=1)
+    if len(words) == 2:
+        raise ConfigError("missing parameters", right=f"{words[0]} {words[1]} name[,name...]")
+    return SessionLimit(seconds, words[1].lower(), reader(words[2:]))
+
+
+def _id_or_self(words: list[str], index: int) -> int:
+    return -1 if words[index] == "~" else types.to_integer(words[index], 0, 2**32 - 2, word=index)
+
+
+@types.takes(1)
+def new_home(words: list[str]) -> NewHome | None:
+    """``off|on [mode] [skel path] [dirmode mode] [uid id|~] [gid id|~] [homegid id]``"""
+    if not types.to_boolean(words[0]):
+        return None
+    home, index = NewHome(), 1
+    if len(words) > 1 and words[1][:1].isdigit():
+        home, index = replace(home, mode=types.to_octal(words[1], 0o777, word=1)), 2
+    while index < len(words):
+        option = words[index].lower()
+        if option == "norootprivs":
+            index += 1
+            continue
+        if option not in ("skel", "dirmode", "uid", "gid", "homegid"):
+            right = "a mode as 0700, or skel, dirmode, uid, gid, homegid with its value"
+            raise ConfigError(f"bad mode parameter: '{words[index]}'", right=right, word=index)
+        if index + 1 == len(words):
+            raise ConfigError(f"'{words[index]}' has no value behind it", right=f"{option} <value>", word=index)
+        value = index + 1
+        if option == "skel":
+            home = replace(home, skeleton=types.to_path(words[value], word=value))
+        elif option == "dirmode":
+            home = replace(home, parents_mode=types.to_octal(words[value], 0o777, word=value))
+        elif option == "homegid":
+            home = replace(home, home_gid=types.to_integer(words[value], 0, 2**32 - 2, word=value))
+        elif option == "uid":
+            home = replace(home, uid=_id_or_self(words, value))
+        else:
+            home = replace(home, gid=_id_or_self(words, value))
+        index += 2
+    return home
+
+
+@types.takes(2, 2)
+def pair(words: list[str]) -> tuple[str, str]:
+    return words[0], words[1]
+
+
+@types.takes(1, 2)
+def negatable_pattern(words: list[str]) -> tuple[re.Pattern[str], bool]:
+    """``[!]regex [flags]``: the pattern, and whether what it does not match is meant."""
+    bare = words[0].removeprefix("!")
+    return types.regex([bare, *words[1:]]), bare != words[0]
+
+
+@types.takes(1, 1)
+def root_revoke(words: list[str]) -> bool:
+    return words[0].lower() == "usenoncompliantactivetransfers" or types.to_boolean(words[0])
+
+
+def _warn_when_on(effect: str) -> Callable[[Reading, bool], None]:
+    def warn(reading: Reading, value: bool) -> None:
+        if value:
+            reading.warn(effect, word=0)
+
+    return warn
+
+
+# -- who may log in ------------------------------------------------------------------------------------------------
+
+user_alias = module.directive_list(
+    "UserAlias", pair, contexts=_EVERYWHERE, usage="alias real-user",
+    doc="Lets a client log in under another name; `*` stands for every name.",
+)  # fmt: skip
+auth_alias_only = module.directive(
+    "AuthAliasOnly", types.boolean, default=False, contexts=_EVERYWHERE, usage="on|off",
+    doc="Lets only names in that a UserAlias maps; in <Anonymous>, only there.",
+)  # fmt: skip
+root_login = module.directive(
+    "RootLogin", types.boolean, default=False, contexts=_EVERYWHERE, usage="on|off",
+    doc="Lets accounts with the user id 0 log in.",
+)  # fmt: skip
+require_valid_shell = module.directive(
+    "RequireValidShell", types.boolean, default=True, contexts=_EVERYWHERE, usage="on|off",
+    doc="Refuses accounts whose shell is not listed in /etc/shells.",
+)  # fmt: skip
+use_ftp_users = module.directive(
+    "UseFtpUsers", types.boolean, default=True, contexts=_EVERYWHERE, usage="on|off",
+    doc="Refuses accounts that /etc/ftpusers names.",
+)  # fmt: skip
+allow_empty_passwords = module.directive(
+    "AllowEmptyPasswords", types.boolean, default=True, contexts=_EVERYWHERE, usage="on|off",
+    doc="Lets a client try an empty password; an account with an empty hash is never let in.",
+)  # fmt: skip
+max_password_size = module.directive(
+    "MaxPasswordSize", types.integer(0, 2**31 - 1), default=1024, contexts=_SERVERS, usage="length",
+    doc="Refuses longer passwords before any account is looked up.",
+)  # fmt: skip
+user_password = module.directive_list(
+    "UserPassword", pair, contexts=_EVERYWHERE, usage="user hash",
+    doc="Gives a user a password that replaces the account's own.",
+)  # fmt: skip
+max_login_attempts: Directive[int | None] = module.directive(
+    "MaxLoginAttempts", types.limit_or_none, default=3, contexts=_SERVERS, usage="count|none",
+    doc="Ends the connection after so many failed logins.",
+)  # fmt: skip
+
+# -- anonymous logins ----------------------------------------------------------------------------------------------
+
+anon_require_password = module.directive(
+    "AnonRequirePassword", types.boolean, default=False, contexts=ANON, usage="on|off",
+    doc="Wants the account's password for this anonymous login, too.",
+)  # fmt: skip
+anon_reject_passwords = module.directive(
+    "AnonRejectPasswords", negatable_pattern, contexts=ANON, usage="[!]regex [NC]",
+    doc="Refuses anonymous logins whose password (an e-mail address, by habit) matches.",
+)  # fmt: skip
+auth_using_alias = module.directive(
+    "AuthUsingAlias", types.boolean, default=False, contexts=ANON, usage="on|off",
+    doc="With AnonRequirePassword: checks the password of the alias instead of that of the block's User.",
+)  # fmt: skip
+user_dir_root = module.directive(
+    "UserDirRoot", types.boolean, default=False, contexts=ANON, usage="on|off",
+    doc="Takes the folder that is named as the login name, inside the anonymous root, as root.",
+)  # fmt: skip
+anon_allow_robots = module.directive(
+    "AnonAllowRobots", types.boolean, default=False, contexts=ANON, usage="on|off", inert=True,
+    doc="Whether web robots may index an anonymous area.",
+)  # fmt: skip
+
+# -- where a session begins ----------------------------------------------------------------------------------------
+
+default_root = module.directive_list(
+    "DefaultRoot", folder_for_groups(absolute=True), contexts=_SERVERS, usage="path [group-expression]",
+    doc="Locks sessions into a folder; `~` is the home, `%u` the user's name.",
+)  # fmt: skip
+default_chdir = module.directive_list(
+    "DefaultChdir", folder_for_groups(absolute=False), contexts=_EVERYWHERE, usage="path [group-expression]",
+    doc="The folder that a session begins in, instead of the home.",
+)  # fmt: skip
+allow_chroot_symlinks = module.directive(
+    "AllowChrootSymlinks", types.boolean, default=True, contexts=_SERVERS, usage="on|off",
+    doc="Off refuses logins whose root is reached through a symbolic link.",
+)  # fmt: skip
+create_home = module.directive(
+    "CreateHome", new_home, contexts=_SERVERS,
+    usage="off|on [mode] [skel path] [dirmode mode] [uid id|~] [gid id|~] [homegid id]",
+    doc="Makes a home that is missing when its user logs in.",
+)  # fmt: skip
+rewrite_home = module.directive(
+    "RewriteHome", types.boolean, default=False, contexts=_SERVERS, usage="on|off",
+    act=_warn_when_on("homes are not rewritten by this version"),
+    doc="Lets mod_rewrite change the home before it is used.",
+)  # fmt: skip
+
+# -- what a client reads -------------------------------------------------------------------------------------------
+
+access_grant_msg = module.directive(
+    "AccessGrantMsg", types.string, contexts=_EVERYWHERE, usage='"text"',
+    doc="The reply to a successful login; `%u` is the name sent with USER.",
+)  # fmt: skip
+access_deny_msg = module.directive(
+    "AccessDenyMsg", types.string, contexts=_EVERYWHERE, usage='"text"',
+    doc="The reply to a failed login; `%u` is the name sent with USER.",
+)  # fmt: skip
+display_login = module.directive(
+    "DisplayLogin", types.string, contexts=_EVERYWHERE, usage="path",
+    doc="A text file that is shown before the reply to a successful login.",
+)  # fmt: skip
+
+# -- how many, how long --------------------------------------------------------------------------------------------
+
+max_clients = module.directive(
+    "MaxClients", cap, default=Cap(), contexts=_EVERYWHERE, usage='count|none ["message"]',
+    doc="How many may be logged in to the server, or through the <Anonymous>, at once.",
+)  # fmt: skip
+max_clients_per_host = module.directive(
+    "MaxClientsPerHost", cap, default=Cap(), contexts=_EVERYWHERE, usage='count|none ["message"]',
+    doc="How many may be logged in from one address at once.",
+)  # fmt: skip
+max_clients_per_user = module.directive(
+    "MaxClientsPerUser", cap, default=Cap(), contexts=_EVERYWHERE, usage='count|none ["message"]',
+    doc="How often one user may be logged in at once.",
+)  # fmt: skip
+max_hosts_per_user = module.directive(
+    "MaxHostsPerUser", cap, default=Cap(), contexts=_EVERYWHERE, usage='count|none ["message"]',
+    doc="From how many addresses one user may be logged in at once.",
+)  # fmt: skip
+max_clients_per_class = module.directive_list(
+    "MaxClientsPerClass", class_cap, contexts=_SERVERS, usage='class count|none ["message"]',
+    doc="How many clients of a class may be logged in at once.",
+)  # fmt: skip
+max_connections_per_host = module.directive(
+    "MaxConnectionsPerHost", cap, default=Cap(), contexts=_SERVERS, usage='count|none ["message"]',
+    doc="How many connections one address may have, logged in or not.",
+)  # fmt: skip
+timeout_login = module.directive(
+    "TimeoutLogin", types.seconds, default=300, contexts=_SERVERS, usage="seconds",
+    doc="How long a client may take to log in; 0 is any time.",
+)  # fmt: skip
+timeout_session = module.directive_list(
+    "TimeoutSession", session_limit, contexts=_EVERYWHERE, usage="seconds [user|group|class expression]",
+    doc="How long a session may last, busy or not; 0 is any time.",
+)  # fmt: skip
+
+# -- the process, which here belongs to many sessions --------------------------------------------------------------
+
+root_revoke_ = module.directive(
+    "RootRevoke", root_revoke, contexts=_EVERYWHERE, usage="on|off|UseNonCompliantActiveTransfers",
+    doc="Read for compatibility: no session has a process, and so none has root's rights to give up.",
+)  # fmt: skip
+use_lastlog = module.directive(
+    "UseLastlog", types.boolean, default=False, contexts=_SERVERS, usage="on|off",
+    act=_warn_when_on("logins are not written to lastlog by this version"),
+    doc="Whether logins are recorded in lastlog.",
+)  # fmt: skip
+wtmp_log = module.directive(
+    "WtmpLog", types.boolean, default=True, contexts=_EVERYWHERE, usage="on|off",
+    act=_warn_when_on("logins are not written to wtmp by this version"),
+    doc="Whether logins are recorded in wtmp.",
+)  # fmt: skip

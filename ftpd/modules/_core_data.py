@@ -1,0 +1,175 @@
+"""Where the next data connection goes: PASV and EPSV, PORT and EPRT, and what a client may not ask for with them."""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import os
+
+from ftpd.api import Class, Command, ConfigError, Outcome, Refuse, Session, types
+from ftpd.modules._core import SESSIONS, module, number, state
+from ftpd.modules._core_server import masquerade, passive
+
+_IPV4, _IPV6 = 1, 2
+"""The numbers of the address families in RFC 2428."""
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+# RFC 1918; ipaddress.is_private means much more
+_PRIVATE = tuple(ipaddress.ip_network(net) for net in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
+
+
+@types.takes(1, 1)
+def _foreign(words: list[str]) -> bool | str:
+    """``on``, ``off``, or the name of a class."""
+    try:
+        return types.boolean(words)
+    except ConfigError:
+        return words[0]
+
+
+allow_foreign = module.directive(
+    "AllowForeignAddress", _foreign, default=False, contexts=SESSIONS,
+    usage="on|off|class", doc="Whether data connections may go to another address than the client's own.",
+)  # fmt: skip
+
+
+def foreign_allowed(session: Session) -> bool:
+    """Whether AllowForeignAddress lets this client transfer between two servers (FXP)."""
+    value = session.settings[allow_foreign]
+    return bool(session.class_name) and value == session.class_name if isinstance(value, str) else value
+
+
+# -- passive -----------------------------------------------------------------------------------------
+
+
+@module.cmd(
+    "PASV", classes=Class.MISC, usage="(returns address/port)", arity=(0, 0),
+    limit=(501, "PASV: Operation not permitted"),
+)  # fmt: skip
+def listen(cmd: Command) -> Outcome:
+    session = cmd.session
+    _not_after_epsv_all(cmd)
+    if ":" in session.local.host:
+        # the reply of RFC 959 has room for four bytes; ProFTPD sends one that no client can read
+        raise Refuse(425, "PASV cannot name an IPv6 address, use EPSV")
+    told = session.settings[masquerade]
+    host, port = _listen(session, told if told is not None and _is_ipv4(told) else None)
+    numbers = ",".join([*host.split("."), str(port >> 8), str(port & 0xFF)])
+    return cmd.ok(227, f"Entering Passive Mode ({numbers}).")
+
+
+@module.cmd(
+    "EPSV", classes=Class.MISC, usage="(returns port |||port|)", arity=(0, 1),
+    limit=(501, "EPSV: Operation not permitted"),
+)  # fmt: skip
+def listen_extended(cmd: Command) -> Outcome:
+    session = cmd.session
+    wanted = cmd.words[0] if cmd.words else ""
+    if wanted.upper() == "ALL":
+        session[state].epsv_all = True
+        return cmd.ok(200, "EPSV ALL command successful")
+    family = 0
+    if wanted:
+        asked = number(wanted, 0xFFFF)
+        if asked is None:
+            raise Refuse(501, "EPSV: unknown network protocol")
+        if asked != _family(session):
+            raise _unsupported(session)
+        family = asked
+    _, port = _listen(session, None, family)
+    return cmd.ok(229, f"Entering Extended Passive Mode (|||{port}|)")
+
+
+def _listen(session: Session, told: str | None, family: int = 0) -> tuple[str, int]:
+    try:
+        return session.wire.passive(ports=session.settings[passive], address=told, extended=family)
+    except OSError as error:
+        if error.errno == errno.EAFNOSUPPORT:
+            raise _unsupported(session) from None
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise Refuse(425, f"Unable to build data connection: {reason}") from None
+
+
+def _is_ipv4(text: str) -> bool:
+    try:
+        ipaddress.IPv4Address(text)
+    except ValueError:
+        return False
+    return True
+
+
+# -- active ------------------------------------------------------------------------------------------
+
+
+@module.cmd(
+    "PORT", classes=Class.MISC, usage="<sp> h1,h2,h3,h4,p1,p2", arity=(1, 1),
+    limit=(501, "PORT: Operation not permitted"),
+)  # fmt: skip
+def connect(cmd: Command) -> Outcome:
+    _not_after_epsv_all(cmd)
+    numbers = [number(part, 255) for part in cmd.words[0].split(",")]
+    if len(numbers) != 6 or any(one is None for one in numbers) or not any(numbers[:4]) or not any(numbers[4:]):
+        raise Refuse(501, "Illegal PORT command")
+    host = ipaddress.IPv4Address(".".join(str(one) for one in numbers[:4]))
+    return _connect(cmd, host, (numbers[4] or 0) << 8 | (numbers[5] or 0))
+
+
+@module.cmd(
+    "EPRT", classes=Class.MISC, usage="<sp> |proto|addr|port|", arity=(1, 1),
+    limit=(501, "EPRT: Operation not permitted"),
+)  # fmt: skip
+def connect_extended(cmd: Command) -> Outcome:
+    _not_after_epsv_all(cmd)
+    text = cmd.words[0]
+    family, *rest = text[1:].split(text[0])
+    if number(family, 0xFFFF) != _family(cmd.session):
+        raise _unsupported(cmd.session)
+    illegal = Refuse(501, "Illegal EPRT command")
+    if len(rest) != 3 or rest[2]:
+        raise illegal
+    port = number(rest[1], 0xFFFF)
+    try:
+        host = ipaddress.ip_address(rest[0])
+    except ValueError:
+        raise illegal from None
+    if port is None or host.version != (4 if family == str(_IPV4) else 6) or "%" in rest[0] or host.is_unspecified:
+        raise illegal
+    return _connect(cmd, host, port)
+
+
+def _connect(cmd: Command, host: Address, port: int) -> Outcome:
+    """Prepare the connection, unless it would make us knock at somebody else's door (RFC 2577 3)."""
+    session = cmd.session
+    peer = ipaddress.ip_address(session.remote.host.partition("%")[0])
+    local = ipaddress.ip_address(session.local.host.partition("%")[0])
+    if host != peer and _is_private(host) and not _is_private(local):
+        # a client behind NAT names its inner address, which cannot be reached from here: its outer one is meant
+        host = peer
+    refused = Refuse(500, f"Illegal {cmd.name} command")
+    if port < 1024 or host.is_multicast or host.is_unspecified or host == ipaddress.IPv4Address("255.255.255.255"):
+        raise refused
+    if host != peer and not foreign_allowed(session):
+        raise refused
+    session.wire.active(session.remote.host if host == peer else str(host), port)
+    return cmd.ok(200, f"{cmd.name} command successful")
+
+
+def _is_private(host: Address) -> bool:
+    return any(host in net for net in _PRIVATE)
+
+
+# -- what both ways share ------------------------------------------------------------------------------
+
+
+def _family(session: Session) -> int:
+    """A data connection speaks what the control connection speaks."""
+    return _IPV6 if ":" in session.local.host else _IPV4
+
+
+def _unsupported(session: Session) -> Refuse:
+    return Refuse(522, f"Network protocol not supported, use ({_family(session)})")
+
+
+def _not_after_epsv_all(cmd: Command) -> None:
+    if cmd.session[state].epsv_all:
+        raise Refuse(500, f"Illegal {cmd.name} command, EPSV ALL in effect")

@@ -1,0 +1,100 @@
+"""What is looked at before every command: the order of RNFR and RNTO, and the filters for arguments and for names."""
+
+from __future__ import annotations
+
+import re
+
+from ftpd.api import LIMIT, Command, Refuse, Settings, normalise, types
+from ftpd.modules._core import PLACES, module, state
+
+allow_filter = module.directive(
+    "AllowFilter", types.regex, contexts=PLACES | LIMIT,
+    usage="pattern [NC]", doc="Only commands whose arguments match are taken.",
+)  # fmt: skip
+deny_filter = module.directive(
+    "DenyFilter", types.regex, contexts=PLACES | LIMIT,
+    usage="pattern [NC]", doc="Commands whose arguments match are refused.",
+)  # fmt: skip
+path_allow_filter = module.directive(
+    "PathAllowFilter", types.regex, contexts=PLACES,
+    usage="pattern [NC]", doc="Only names that match may be made or changed.",
+)  # fmt: skip
+path_deny_filter = module.directive(
+    "PathDenyFilter", types.regex, contexts=PLACES,
+    usage="pattern [NC]", doc="Names that match may be neither made nor changed.",
+)  # fmt: skip
+
+_WHILE_RENAMING = frozenset(
+    # what may stand between RNFR and RNTO: help, a sign of life, and the verbs that change the protection of the line
+    ["RNTO", "HELP", "NOOP", "QUIT", "STAT", "CCC", "CONF", "ENC", "MIC", "PBSZ", "PROT"]
+)
+_SECRET = frozenset({"PASS", "ACCT", "ADAT"})
+
+
+@module.pre()
+def before_every_command(cmd: Command) -> None:
+    session = cmd.session
+    idle = session[state].idle
+    if idle is not None:
+        idle.reset()
+    if session.rename_from is not None and cmd.name not in _WHILE_RENAMING:
+        raise Refuse(501, "Bad sequence of commands")
+    if cmd.argument and cmd.name not in _SECRET:
+        _filter_argument(cmd, session.settings)
+
+
+def _filter_argument(cmd: Command, settings: Settings) -> None:
+    allow, deny = settings[allow_filter], settings[deny_filter]
+    if allow is None and deny is None:
+        return
+    argument = argument_of(cmd)
+    if (allow is not None and not allow.search(argument)) or (deny is not None and deny.search(argument)):
+        raise Refuse(550, f"{argument}: Forbidden command argument")
+
+
+def argument_of(cmd: Command) -> str:
+    """All that followed the verb on the line: of ``SITE CHMOD 644 a`` that is ``CHMOD 644 a``."""
+    parent, _, sub = cmd.name.partition(" ")
+    return f"{sub} {cmd.argument}" if parent == "SITE" and sub else cmd.argument
+
+
+# -- names -------------------------------------------------------------------------------------------
+
+_NAMING = ("APPE", "DELE", "MKD", "RMD", "RNFR", "RNTO", "STOR", "XMKD", "XRMD")
+_NAMING_LAST = ("MFF", "MFMT", "SITE CHGRP", "SITE CHMOD")
+"""Verbs with a word before the path."""
+
+
+@module.pre(*_NAMING)
+def only_fitting_names(cmd: Command) -> None:
+    _filter_name(cmd, cmd.argument)
+
+
+@module.pre(*_NAMING_LAST)
+def only_fitting_last_names(cmd: Command) -> None:
+    _filter_name(cmd, cmd.argument.partition(" ")[2])
+
+
+def _filter_name(cmd: Command, given: str) -> None:
+    if given and cmd.session.user is not None and not name_fits(cmd, given):
+        raise Refuse(550, f"{given}: Forbidden filename")
+
+
+def name_fits(cmd: Command, given: str) -> bool:
+    """Whether PathAllowFilter and PathDenyFilter let the name be used."""
+    session = cmd.session
+    virtual = normalise(session.cwd, given)
+    settings = cmd.gate.settings_at(session, virtual)
+    allow, deny = settings[path_allow_filter], settings[path_deny_filter]
+    if allow is None and deny is None:
+        return True
+    # the path that is meant counts, or /upload/../etc would pass for one in /upload; a name without a folder is
+    # also looked at by itself, as patterns for names begin with ^
+    texts = (virtual,) if "/" in given else (virtual, given)
+    if deny is not None and _found(deny, (*texts, given)):
+        return False
+    return allow is None or _found(allow, texts)
+
+
+def _found(pattern: re.Pattern[str], texts: tuple[str, ...]) -> bool:
+    return any(pattern.search(text) for text in texts)

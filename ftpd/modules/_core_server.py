@@ -1,0 +1,331 @@
+"""What the configuration says of a server and its process: names, addresses, limits; the daemon reads these by name."""
+
+from __future__ import annotations
+
+import fcntl
+import grp
+import pwd
+import re
+import socket
+import struct
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from ftpd.api import (
+    LIMIT_DIRECTIVES,
+    SERVER,
+    VHOST,
+    Config,
+    ConfigError,
+    Directive,
+    Multi,
+    Reading,
+    Scope,
+    module_name,
+    types,
+)
+from ftpd.modules._core import PLACES, SERVERS, SESSIONS, module
+
+module.adopt(*LIMIT_DIRECTIVES)
+
+_GET_ADDRESS = 0x8915
+"""SIOCGIFADDR of netdevice(7)."""
+_NAME = re.compile(r"[^\x00-\x20=\x7f]+")
+
+
+class Ident(NamedTuple):
+    """Whether the banner names the server, and the text of its own that it has."""
+
+    shown: bool = True
+    text: str | None = None
+
+
+# -- parsers -----------------------------------------------------------------------------------------
+
+
+@types.takes(1, 1)
+def _max_instances(words: list[str]) -> int | None:
+    """``none``, or a number above 0."""
+    try:
+        return types.limit_or_none(words)
+    except ConfigError as wrong:
+        right = "none, or a number such as 1000"
+        raise ConfigError("argument must be 'none' or a number greater than 0", right=right, word=wrong.word) from None
+
+
+@types.takes(1, 1)
+def _path_or_none(words: list[str]) -> str:
+    """An absolute path, or the word ``none``, which stays as it is: it is not the same as no line at all."""
+    return "none" if words[0].lower() == "none" else types.to_path(words[0])
+
+
+def _debug_level(words: list[str]) -> int:
+    try:
+        return types.to_integer(words[0], 0, 10)
+    except ConfigError:
+        raise ConfigError("invalid debug level configured", right="a level from 0 to 10", word=0) from None
+
+
+def _syslog_level(words: list[str]) -> str:
+    try:
+        return _levels(words)
+    except ConfigError as wrong:
+        raise ConfigError(f"SyslogLevel requires level keyword, not '{words[0]}'", right=wrong.right, word=0) from None
+
+
+_levels = types.one_of("emerg", "alert", "crit", "error", "warn", "notice", "info", "debug")
+
+
+@types.takes(1, 1)
+def _server_type(words: list[str]) -> str:
+    if words[0].lower() not in ("inetd", "standalone"):
+        raise ConfigError("type must be either 'inetd' or 'standalone'", right="standalone or inetd", word=0)
+    return words[0].lower()
+
+
+@types.takes(1)
+def _auth_order(words: list[str]) -> tuple[str, ...]:
+    """Names of modules; a ``*`` behind one makes its answer final."""
+    for index, word in enumerate(words):
+        try:
+            module_name(word.removesuffix("*"))
+        except ValueError as wrong:
+            raise ConfigError(str(wrong), right="mod_auth_file.c mod_auth_unix.c", word=index) from None
+    return tuple(words)
+
+
+@types.takes(2, 2)
+def _passive_ports(words: list[str]) -> range:
+    """The lowest and the highest port."""
+    low, high = (types.to_integer(word, 0, 65535, word=index) for index, word in enumerate(words[:2]))
+    if low < 1024 or high < 1024:
+        raise ConfigError("port numbers must be above 1023", right="49152 65534", word=0 if low < 1024 else 1)
+    if high < low:
+        raise ConfigError("min port must be less than max port", right=f"{high} {low}", word=0)
+    return range(low, high + 1)
+
+
+@types.takes(1, 1)
+def _masquerade_address(words: list[str]) -> str:
+    """The address that a name or a network device has now; what has none stays as written."""
+    found = _address_of_device(words[0])
+    if found is not None:
+        return found
+    try:
+        entries = socket.getaddrinfo(words[0], None, 0, socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return words[0]
+    # PASV has room for IPv4 only
+    entries.sort(key=lambda entry: entry[0] != socket.AF_INET)
+    return str(entries[0][4][0])
+
+
+def _address_of_device(name: str) -> str | None:
+    try:
+        request = struct.pack("16s16x", name.encode()[:15])
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            return socket.inet_ntoa(fcntl.ioctl(sock, _GET_ADDRESS, request)[20:24])
+    except OSError:
+        return None
+
+
+@types.takes(1, 2)
+def _server_ident(words: list[str]) -> Ident:
+    shown = types.to_boolean(words[0])
+    return Ident(shown, words[1] if shown and len(words) > 1 else None)
+
+
+@types.takes(2, 2)
+def _set_env(words: list[str]) -> tuple[str, str]:
+    """A name and its value."""
+    return _variable(words[0]), words[1]
+
+
+@types.takes(1, 1)
+def _unset_env(words: list[str]) -> str:
+    return _variable(words[0])
+
+
+def _variable(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise ConfigError(f"'{name}' cannot be the name of a variable", right="a name such as LANG", word=0)
+    return name
+
+
+# -- what acts as the line is read ---------------------------------------------------------------------
+
+
+def only(wanted: object, otherwise: str) -> Callable[[Reading, Any], None]:
+    """Warn where a line asks for more than this version does."""
+
+    def act(reading: Reading, value: object) -> None:
+        if value != wanted:
+            reading.warn(otherwise, word=0)
+
+    return act
+
+
+def _into_environment(reading: Reading, value: tuple[str, str]) -> None:
+    # those of a virtual host must not change what the lines of the others see
+    if reading.context is SERVER:
+        reading.environment[value[0]] = value[1]
+
+
+def _out_of_environment(reading: Reading, value: str) -> None:
+    if reading.context is SERVER:
+        reading.environment.pop(value, None)
+
+
+def _resolved(reading: Reading, value: str) -> None:
+    if not (":" in value or re.fullmatch(r"[0-9.]+", value)):
+        reading.warn(f"'{value}' has no address now: clients are told the one they connected to", word=0)
+
+
+# -- the server ----------------------------------------------------------------------------------------
+
+server_name = module.directive(
+    "ServerName", types.string, default="ProFTPD", contexts=SERVER | VHOST, multi=Multi.LAST,
+    usage='"name"', doc="The name of the server: the banner and STAT show it.",
+)  # fmt: skip
+server_admin = module.directive(
+    "ServerAdmin", types.string, default="", contexts=SERVER | VHOST, multi=Multi.LAST,
+    usage="e-mail-address", doc="Whom to write to; HELP tells it. Default root@ and the host's name.",
+)  # fmt: skip
+server_ident = module.directive(
+    "ServerIdent", _server_ident, default=Ident(), contexts=SERVERS,
+    usage='on|off ["text"]', doc="What the banner says; %L is the address, %V the host, %v the ServerName.",
+)  # fmt: skip
+server_alias = module.directive_list(
+    "ServerAlias", types.words, contexts=SERVER | VHOST,
+    usage="name ...", doc="Names by which a client may ask for this server with HOST.",
+)  # fmt: skip
+defer_welcome = module.directive(
+    "DeferWelcome", types.boolean, default=False, contexts=SERVERS,
+    usage="on|off", doc="Keep the server's name and address out of the banner until the client has logged in.",
+)  # fmt: skip
+module.directive(
+    "ServerType", _server_type, default="standalone", contexts=SERVER, multi=Multi.LAST,
+    usage="standalone|inetd", doc="Listen for clients, or serve the one that inetd hands over.",
+)  # fmt: skip
+module.directive(
+    "Port", types.integer(0, 65535), default=21, contexts=SERVERS,
+    usage="port", doc="The port to listen on; 0 keeps a server from listening.",
+)  # fmt: skip
+module.directive(
+    "DefaultAddress", types.words, contexts=SERVER,
+    usage="address|name ...", doc="The addresses that belong to the main server; all of the machine without this line.",
+)  # fmt: skip
+module.directive(
+    "DefaultServer", types.boolean, default=False, contexts=SERVER | VHOST, multi=Multi.ERROR,
+    usage="on|off", doc="Serve connections to addresses that no server is configured for.",
+)  # fmt: skip
+module.directive(
+    "SocketBindTight", types.boolean, default=False, contexts=SERVER, multi=Multi.LAST,
+    usage="on|off", doc="Listen on each server's own addresses instead of on all.",
+)  # fmt: skip
+module.directive(
+    "UseIPv6", types.boolean, default=True, contexts=SERVER, multi=Multi.LAST,
+    usage="on|off", doc="Listen on IPv6 as well.",
+)  # fmt: skip
+module.directive(
+    "UseReverseDNS", types.boolean, default=False, contexts=SERVER, multi=Multi.LAST,
+    act=only(False, "names of clients are not looked up in this version: logs and <Limit> see their addresses"),
+    usage="on|off", doc="Look up the names of clients' addresses.",
+)  # fmt: skip
+masquerade = module.directive(
+    "MasqueradeAddress", _masquerade_address, contexts=SERVERS, act=_resolved,
+    usage="address|name|device", doc="The address that PASV announces, where clients reach the server through NAT.",
+)  # fmt: skip
+passive = module.directive(
+    "PassivePorts", _passive_ports, contexts=SERVERS,
+    usage="min max", doc="The ports that PASV and EPSV choose from, at random.",
+)  # fmt: skip
+module.directive(
+    "AuthOrder", _auth_order, contexts=SERVERS, multi=Multi.ERROR,
+    usage="mod_name.c[*] ...", doc="The modules asked who a user is, in this order, and no others.",
+)  # fmt: skip
+
+# -- the process ---------------------------------------------------------------------------------------
+
+user = module.directive(
+    "User", types.string, contexts=SESSIONS, inherit=False,
+    usage="name|uid", doc="The user the daemon becomes; in <Anonymous>, the account of the login.",
+)  # fmt: skip
+group = module.directive(
+    "Group", types.string, contexts=SESSIONS, inherit=False,
+    usage="name|gid", doc="The group the daemon becomes; in <Anonymous>, the group of the login.",
+)  # fmt: skip
+module.directive(
+    "MaxInstances", _max_instances, contexts=SERVER, multi=Multi.LAST,
+    usage="count|none", doc="How many sessions there may be at once.",
+)  # fmt: skip
+module.directive(
+    "PidFile", types.path, contexts=SERVER, multi=Multi.LAST,
+    usage="path", doc="Where the daemon writes its process id.",
+)  # fmt: skip
+module.directive(
+    "ScoreboardFile", _path_or_none, contexts=SERVER, multi=Multi.LAST,
+    usage="path|none", doc="Where the daemon keeps who is on, for ftpwho and its kin.",
+)  # fmt: skip
+module.directive(
+    "TCPBackLog", types.integer(1), default=128, contexts=SERVER, multi=Multi.LAST,
+    usage="count", doc="How many connections may wait to be accepted.",
+)  # fmt: skip
+module.directive_list(
+    "SetEnv", _set_env, contexts=SERVERS, act=_into_environment,
+    usage="name value", doc="Set a variable for %{env:name} in the lines below.",
+)  # fmt: skip
+module.directive_list(
+    "UnsetEnv", _unset_env, contexts=SERVERS, act=_out_of_environment,
+    usage="name", doc="Forget a variable for the lines below.",
+)  # fmt: skip
+module.directive(
+    "DebugLevel", types.takes(1, 1)(_debug_level), default=0, contexts=SERVERS,
+    usage="0-10", doc="How much the log tells; above 0 it tells everything that SyslogLevel would leave out.",
+)  # fmt: skip
+module.directive(
+    "SyslogLevel", types.takes(1, 1)(_syslog_level), default="notice", contexts=SERVERS,
+    usage="emerg|alert|crit|error|warn|notice|info|debug", doc="The least urgent messages that are logged.",
+)  # fmt: skip
+module.directive(
+    "TransferLog", _path_or_none, contexts=SESSIONS,
+    usage="path|none", doc="Where mod_log writes a line of the xferlog for each transfer.",
+)  # fmt: skip
+times_gmt = module.directive(
+    "TimesGMT", types.boolean, default=True, contexts=SESSIONS,
+    usage="on|off", doc="Tell times in UTC instead of the server's time zone.",
+)  # fmt: skip
+umask = module.directive(
+    "Umask", types.umask, default=(0o022, 0o022), contexts=PLACES,
+    usage="file-umask [directory-umask]", doc="The permissions that new files and directories do not get.",
+)  # fmt: skip
+
+
+# -- what can be checked only when all is read ---------------------------------------------------------
+
+
+@module.check
+def users_exist(config: Config) -> None:
+    """User and Group of a server must be known to the system; in <Anonymous> they may be mod_auth_file's."""
+    for server in config.servers:
+        _must_exist(server, user, pwd.getpwnam, pwd.getpwuid)
+        _must_exist(server, group, grp.getgrnam, grp.getgrgid)
+
+
+def _must_exist(
+    server: Scope, key: Directive[str | None], by_name: Callable[[str], object], by_id: Callable[[int], object]
+) -> None:
+    name = server.values.get(key)
+    if name is None:
+        return
+    try:
+        if name.isascii() and name.isdigit():
+            by_id(int(name))
+        else:
+            by_name(name)
+    except (KeyError, OverflowError):
+        file, line = server.where[key][0]
+        kind = key.name.lower()
+        raise ConfigError(
+            f"{file}:{line}: {key.name}: Unknown {kind} '{name}'", right=f"a {kind} that the system knows"
+        ) from None

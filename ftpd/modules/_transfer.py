@@ -1,0 +1,85 @@
+"""How the built-in modules move data: one road from opening the data connection to its orderly end."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from time import perf_counter
+
+from ftpd.api import TIMEOUT_STALLED, Command, Data, Reply, Slot, Transfer, TransferError
+
+PATIENCE = 60
+"""Seconds that a client has to make the data connection it asked for."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a session has moved and is moving, for STAT and the timers."""
+
+    moved: int = 0
+    current: Transfer | None = None
+
+
+tally = Slot("transfers", Tally)
+
+
+def plural(count: int, noun: str) -> str:
+    """
+    >>> plural(1, "byte"), plural(2, "byte")
+    ('1 byte', '2 bytes')
+    """
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def opening(cmd: Command, what: str, size: int = 0) -> str:
+    """The text of 150; ProFTPD leaves the size out where it is unknown or nothing is to come."""
+    kind = "ASCII" if cmd.session.data_type == "A" else "BINARY"
+    text = f"Opening {kind} mode data connection for {what}"
+    return f"{text} ({plural(size, 'byte')})" if size else text
+
+
+async def carry(cmd: Command, transfer: Transfer, announce: str, move: Callable[[Data], Awaitable[object]]) -> None:
+    """Open the data connection, say 150, move the bytes and close in order; ``transfer`` is kept true.
+
+    When this returns the bytes are over; TransferError says why they are not, and then the connection is closed.
+    """
+    session = cmd.session
+    counts = session[tally]
+    cmd.transfer = transfer
+    transfer.status = "failed"
+    data: Data | None = None
+    began = perf_counter()
+    try:
+        data = await session.wire.open_data(timeout=_patience(cmd), allow_foreign=_foreigners(cmd))
+        transfer.port = data.local_port
+        counts.current = transfer
+        data.stall_after(cmd.setting("TimeoutStalled", 3600))
+        cmd.send(Reply(150, (announce,)))
+        await move(data)
+        await data.finish()
+        transfer.status = "success"
+    except TransferError as error:
+        transfer.status = "cancelled" if error.aborted else "timeout" if error.code == 421 else "failed"
+        if error.code == 421:
+            # a client whose data link hangs will not miss the control link (ProFTPD ends the session as well)
+            session.modules.emit(TIMEOUT_STALLED, session)
+            session.end("Timeout exceeded")
+        raise
+    finally:
+        counts.current = None
+        transfer.seconds = perf_counter() - began
+        if data is not None:
+            if transfer.status != "success":
+                data.abort()
+            transfer.moved = data.moved
+            counts.moved += data.moved
+
+
+def _patience(cmd: Command) -> int:
+    return min(cmd.setting("TimeoutNoTransfer", PATIENCE) or PATIENCE, PATIENCE)
+
+
+def _foreigners(cmd: Command) -> bool:
+    """AllowForeignAddress: whether another host than the client may be at the other end."""
+    allowed: bool | str = cmd.setting("AllowForeignAddress", False)
+    return allowed if isinstance(allowed, bool) else allowed == cmd.session.class_name

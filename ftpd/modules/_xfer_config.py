@@ -1,0 +1,305 @@
+"""The directives of mod_xfer: what may be stored and fetched, how fast, how large, and under which names."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from ftpd.api import (
+    ANON,
+    DIRECTORY,
+    FTPACCESS,
+    GLOBAL,
+    SERVER,
+    VHOST,
+    ConfigError,
+    Expression,
+    Module,
+    Session,
+    class_expression,
+    group_expression,
+    types,
+    user_expression,
+)
+
+module = Module("mod_xfer", version="1.0")
+
+_SERVERS = SERVER | GLOBAL | VHOST
+_SESSIONS = _SERVERS | ANON
+_PLACES = _SESSIONS | DIRECTORY
+_EVERYWHERE = _PLACES | FTPACCESS
+
+TRANSFERS = ("APPE", "RETR", "STOR", "STOU")
+
+
+# -- whom a line is for ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """The clients that a line with ``user``, ``group`` or ``class`` behind it means; everybody without."""
+
+    rank: int = 0
+    expression: Expression | None = None
+
+    def includes(self, session: Session) -> bool:
+        if self.expression is None:
+            return True
+        if self.rank == 3:
+            return self.expression.matches((session.user,) if session.user else None)
+        if self.rank == 2:
+            return self.expression.matches([name for _, name in session.groups])
+        return self.expression.matches((session.class_name,) if session.class_name else None)
+
+
+_AUDIENCES = {"user": (3, user_expression), "group": (2, group_expression), "class": (1, class_expression)}
+
+
+def _audience(words: list[str], first: int) -> Audience:
+    """What stands behind the value of a line; ``first`` is the index of its first word."""
+    if not words:
+        return Audience()
+    kind = words[0].lower()
+    if kind not in _AUDIENCES:
+        raise ConfigError(f"unknown classifier '{words[0]}'", right="user, group or class", word=first)
+    if len(words) < 2:
+        raise ConfigError(f"'{words[0]}' has no expression behind it", right=f"{kind} name[,name ...]", word=first)
+    rank, expression = _AUDIENCES[kind]
+    return Audience(rank, expression(words[1:]))
+
+
+class _Rule(Protocol):
+    @property
+    def audience(self) -> Audience: ...
+
+
+R = TypeVar("R", bound=_Rule)
+
+
+def rule_for(session: Session, rules: tuple[R, ...]) -> R | None:
+    """The line that counts: user before group before class before everybody, the inner section before the outer."""
+    best: R | None = None
+    for rule in rules:
+        if (best is None or rule.audience.rank > best.audience.rank) and rule.audience.includes(session):
+            best = rule
+    return best
+
+
+# -- the parsers ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SizeLimit:
+    """A line of MaxStoreFileSize or MaxRetrieveFileSize; None bytes is no limit."""
+
+    bytes: int | None
+    audience: Audience = Audience()
+
+
+@types.takes(1)
+def size_limit(words: list[str]) -> SizeLimit:
+    """``*``, ``5 Mb``, ``5MB``, and behind it whom it is for."""
+    if words[0] == "*":
+        return SizeLimit(None, _audience(words[1:], 1))
+    has_unit = len(words) > 1 and words[1].lower() not in _AUDIENCES
+    limit = types.to_size(words[0], words[1] if has_unit else "")
+    if limit < 1:
+        raise ConfigError(
+            "size must be greater than zero", right="a number with B, KB, MB or GB, or * for no limit", word=0
+        )
+    used = 2 if has_unit else 1
+    return SizeLimit(limit, _audience(words[used:], used))
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """A line of TransferRate: bytes a second once ``free`` bytes have passed."""
+
+    commands: frozenset[str]
+    rate: float
+    free: int
+    audience: Audience = Audience()
+
+
+_RATE = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)(?::(\d{1,18}))?", re.ASCII)
+
+
+def _commands(text: str) -> frozenset[str]:
+    names = frozenset(name.upper() for name in text.split(",") if name)
+    wrong = sorted(names.difference(TRANSFERS))
+    if wrong or not names:
+        raise ConfigError(
+            f"invalid FTP transfer command '{wrong[0] if wrong else text}'",
+            right="APPE, RETR, STOR, STOU, joined by commas",
+            word=0,
+        )
+    return names
+
+
+@types.takes(2)
+def transfer_rate(words: list[str]) -> Rate:
+    """``RETR,STOR 8.5:1024``: kilobytes a second, and after the colon how many bytes go unthrottled."""
+    commands = _commands(words[0])
+    found = _RATE.fullmatch(words[1])
+    if not found or float(found[1]) <= 0:
+        raise ConfigError(
+            f"rate must be greater than zero, which '{words[1]}' is not",
+            right="kilobytes a second, as 8.5 or 8.5:1024",
+            word=1,
+        )
+    return Rate(commands, float(found[1]) * 1024, int(found[2] or 0), _audience(words[2:], 2))
+
+
+@dataclass(frozen=True, slots=True)
+class Hidden:
+    """How HiddenStores names a file while it is being uploaded."""
+
+    prefix: str
+    suffix: str
+
+    def name(self, session: Session, name: str) -> str:
+        # %P is ProFTPD's word for the session's process; here many sessions share one
+        mark = f"{os.getpid()}-{session.id}"
+        return f"{self.prefix.replace('%P', mark)}{name}{self.suffix.replace('%P', mark)}"
+
+
+@types.takes(1, 2)
+def hidden_stores(words: list[str]) -> Hidden | None:
+    """``on``, ``off``, or a prefix and perhaps a suffix."""
+    if len(words) == 1:
+        try:
+            return Hidden(".in.", ".") if types.to_boolean(words[0]) else None
+        except ConfigError:
+            pass
+    prefix, suffix = words[0], words[1] if len(words) > 1 else "."
+    for index, word in enumerate(words):
+        if "/" in word:
+            raise ConfigError(
+                f"'{word}' holds a slash, but the file stays in its folder",
+                right="on, off, or a prefix as .in.",
+                word=index,
+            )
+    if not prefix + suffix:
+        raise ConfigError("prefix and suffix cannot both be empty", right='HiddenStores "" .filepart', word=0)
+    return Hidden(prefix, suffix)
+
+
+@types.takes(1, 1)
+def unique_prefix(words: list[str]) -> str:
+    """The first letters of the names that STOU makes."""
+    if "/" in words[0] or len(words[0]) > 200:
+        raise ConfigError(f"'{words[0]}' cannot begin a file name", right="up to 200 letters without a slash", word=0)
+    return words[0]
+
+
+@types.takes(1, 2)
+def sendfile(words: list[str]) -> bool:
+    """``on``, ``off``; a length or a percentage means ``on``, for the slices are chosen by the daemon."""
+    if len(words) == 2:
+        types.to_size(words[0], words[1])
+        return True
+    if found := re.fullmatch(r"(\d{1,3})%", words[0], re.ASCII):
+        if not 1 <= int(found[1]) <= 100:
+            raise ConfigError("percentage must be between 1 and 100", right="on, off, 64 KB or 50%", word=0)
+        return True
+    return types.to_boolean(words[0])
+
+
+@types.takes(1, 1)
+def timeout(words: list[str]) -> int:
+    """Seconds up to 65535; 0 is none."""
+    seconds = types.to_seconds(words[0])
+    if seconds > 65535:
+        raise ConfigError("timeout values must be between 0 and 65535", right="seconds, 5min, 2hr or HH:MM:SS", word=0)
+    return seconds
+
+
+@types.takes(2, 3)
+def max_transfers(words: list[str]) -> tuple[frozenset[str], int, str]:
+    """Commands, a count, and perhaps the message of the refusal."""
+    return _commands(words[0]), types.to_integer(words[1], 1, word=1), words[2] if len(words) > 2 else ""
+
+
+# -- the directives --------------------------------------------------------------------------------------
+
+allow_overwrite = module.directive(
+    "AllowOverwrite", types.boolean, default=False, contexts=_EVERYWHERE, usage="on|off",
+    doc="Whether an upload or a rename may replace a file that is there.",
+)  # fmt: skip
+allow_retrieve_restart = module.directive(
+    "AllowRetrieveRestart", types.boolean, default=True, contexts=_EVERYWHERE, usage="on|off",
+    doc="Whether REST and RANG may be used to fetch the rest of a file.",
+)  # fmt: skip
+allow_store_restart = module.directive(
+    "AllowStoreRestart", types.boolean, default=False, contexts=_EVERYWHERE, usage="on|off",
+    doc="Whether an upload may go on where an earlier one ended, by REST, RANG or APPE.",
+)  # fmt: skip
+default_mode = module.directive(
+    "DefaultTransferMode", types.one_of("ascii", "binary"), default="ascii", contexts=_SERVERS, usage="ascii|binary",
+    doc="The type of transfers for a client that never sends TYPE.",
+)  # fmt: skip
+delete_aborted = module.directive(
+    "DeleteAbortedStores", types.boolean, default=False, contexts=_EVERYWHERE, usage="on|off",
+    doc="Whether what arrived of an upload that broke off is removed; with HiddenStores it is, unless this is off.",
+)  # fmt: skip
+module.directive(
+    "DisplayFileTransfer", types.string, contexts=_SERVERS, usage="path", inert=True,
+    doc="A file whose text is shown after each transfer.",
+)  # fmt: skip
+hidden = module.directive(
+    "HiddenStores", hidden_stores, contexts=_PLACES, usage="on|off|prefix [suffix]",
+    doc="Whether an upload gets its name only once it is whole.",
+)  # fmt: skip
+max_retrieve_size = module.directive_list(
+    "MaxRetrieveFileSize", size_limit, contexts=_EVERYWHERE, usage="*|size units [user|group|class expression]",
+    doc="The largest file that may be fetched.",
+)  # fmt: skip
+max_store_size = module.directive_list(
+    "MaxStoreFileSize", size_limit, contexts=_EVERYWHERE, usage="*|size units [user|group|class expression]",
+    doc="The size that an uploaded file may reach.",
+)  # fmt: skip
+module.directive_list(
+    "MaxTransfersPerHost", max_transfers, contexts=_EVERYWHERE, usage="cmd-list count [message]", inert=True,
+    doc="How many transfers one host may have at the same time.",
+)  # fmt: skip
+module.directive_list(
+    "MaxTransfersPerUser", max_transfers, contexts=_EVERYWHERE, usage="cmd-list count [message]", inert=True,
+    doc="How many transfers one user may have at the same time.",
+)  # fmt: skip
+store_unique_prefix = module.directive(
+    "StoreUniquePrefix", unique_prefix, default="ftp", contexts=_EVERYWHERE, usage="prefix",
+    doc="How the names begin that STOU makes.",
+)  # fmt: skip
+timeout_no_transfer = module.directive(
+    "TimeoutNoTransfer", timeout, default=300, contexts=_SESSIONS, usage="seconds",
+    doc="How long a client may stay logged in without a transfer or a listing; 0 is for ever.",
+)  # fmt: skip
+module.directive(
+    "TimeoutStalled", timeout, default=3600, contexts=_SESSIONS, usage="seconds",
+    doc="How long a transfer may stand still before it and the session are ended; 0 is for ever.",
+)  # fmt: skip
+transfer_options = module.directive_list(
+    "TransferOptions", types.flags("AllowSymlinkUpload", "AllowSymlinkUploads", "IgnoreASCII"),
+    contexts=_SERVERS, usage="AllowSymlinkUpload|IgnoreASCII ...",
+    doc="Uploads through symbolic links, and TYPE A without translation.",
+)  # fmt: skip
+transfer_rates = module.directive_list(
+    "TransferRate", transfer_rate, contexts=_EVERYWHERE, doc="How fast a transfer may be.",
+    usage="cmd-list KB/s[:free-bytes] [user|group|class expression]",
+)  # fmt: skip
+use_sendfile = module.directive(
+    "UseSendfile", sendfile, default=True, contexts=_EVERYWHERE, usage="on|off|len units|percentage%",
+    doc="Whether downloads go from file to connection inside the kernel.",
+)  # fmt: skip
+
+
+def option(session: Session, name: str) -> bool:
+    """Whether one of the TransferOptions is set."""
+    return any(name in chosen for chosen in session.settings[transfer_options])
+
+
+def rate_for(session: Session, rates: tuple[Rate, ...], verb: str) -> Rate | None:
+    """The line of TransferRate that counts for this client and verb."""
+    return rule_for(session, tuple(rate for rate in rates if verb in rate.commands))

@@ -1,0 +1,104 @@
+"""RETR: a file, or the part of it that REST or RANG asked for, goes to the client."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ftpd.api import Class, Command, Data, Group, Level, Outcome, Path, Refuse, Transfer, TransferError
+from ftpd.modules._transfer import carry, opening
+from ftpd.modules._xfer_config import (
+    allow_retrieve_restart,
+    max_retrieve_size,
+    module,
+    rate_for,
+    rule_for,
+    transfer_rates,
+    use_sendfile,
+)
+from ftpd.modules._xfer_params import Part, not_understood, take_part, translates
+
+_SLICE = 256 << 10
+
+
+@contextmanager
+def files_only(label: str) -> Iterator[None]:
+    """A folder, a FIFO, a device: none of them is for transfers, and all get ProFTPD's one answer."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.EISDIR, errno.EINVAL):
+            raise Refuse(550, f"{label}: Not a regular file") from None
+        raise
+
+
+@module.cmd("RETR", group=Group.READ, classes=Class.READ, usage="<sp> pathname")
+async def retrieve(cmd: Command) -> Outcome:
+    part = take_part(cmd.session)
+    if not cmd.argument:
+        raise not_understood(cmd)
+    path = cmd.path()
+    with files_only(cmd.argument):
+        descriptor = cmd.files.open_read(path)
+    try:
+        await _send(cmd, path, descriptor, part)
+    finally:
+        os.close(descriptor)
+    return cmd.ok(226, "Transfer complete")
+
+
+async def _send(cmd: Command, path: Path, descriptor: int, part: Part) -> None:
+    size = os.fstat(descriptor).st_size
+    _check_size(cmd, size)
+    count = _check_part(cmd, part, size)
+    ascii = translates(cmd.session)
+    transfer = Transfer(path.virtual, cmd.files.real(path), "o", ascii=ascii, offset=part.offset)
+    transfer.file_size = size
+
+    async def move(data: Data) -> None:
+        if rate := rate_for(cmd.session, cmd.config[transfer_rates], "RETR"):
+            data.throttle(rate.rate, rate.free)
+        if cmd.config[use_sendfile] or ascii:
+            await data.send_file(descriptor, offset=part.offset, count=count, ascii=ascii)
+        else:
+            await data.send(_slices(descriptor, part.offset, count))
+
+    await carry(cmd, transfer, opening(cmd, cmd.argument, count), move)
+
+
+def _check_size(cmd: Command, size: int) -> None:
+    rule = rule_for(cmd.session, cmd.config[max_retrieve_size])
+    if rule is not None and rule.bytes is not None and size > rule.bytes:
+        cmd.session.log(Level.NOTICE, "MaxRetrieveFileSize (%d bytes) refuses '%s'", rule.bytes, cmd.argument)
+        raise Refuse(550, f"{cmd.argument}: Operation not permitted")
+
+
+def _check_part(cmd: Command, part: Part, size: int) -> int:
+    """How many bytes there are to send."""
+    if part.whole:
+        return size
+    if not cmd.config[allow_retrieve_restart]:
+        raise Refuse(451, f"{cmd.argument}: Restart not permitted, try again")
+    if part.offset > size:
+        raise Refuse(554, f"{part.verb}: invalid {cmd.argument} argument")
+    if part.count is None:
+        return size - part.offset
+    if part.offset + part.count > size:
+        raise Refuse(554, f"{cmd.argument}: invalid RANG argument")
+    return part.count
+
+
+def _slices(descriptor: int, offset: int, count: int) -> Iterator[bytes]:
+    """The bytes through memory, for file systems on which sendfile gives wrong ones (UseSendfile off)."""
+    end = offset + count
+    while offset < end:
+        try:
+            piece = os.pread(descriptor, min(end - offset, _SLICE), offset)
+        except OSError as error:
+            raise TransferError(451, f"Transfer aborted. {os.strerror(error.errno or errno.EIO)}") from error
+        if not piece:
+            raise TransferError(451, "Transfer aborted. The file became shorter while it was sent")
+        offset += len(piece)
+        yield piece

@@ -1,0 +1,282 @@
+"""STOR, APPE and STOU: nothing that is there is touched before the client's bytes come, and 226 means in place."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import stat
+import string
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from ftpd.api import Class, Command, Data, Files, Group, Level, Outcome, Path, Refuse, Transfer, TransferError
+from ftpd.modules._transfer import carry, opening
+from ftpd.modules._xfer_config import (
+    allow_overwrite,
+    allow_store_restart,
+    delete_aborted,
+    hidden,
+    max_store_size,
+    module,
+    option,
+    rate_for,
+    rule_for,
+    store_unique_prefix,
+    transfer_rates,
+)
+from ftpd.modules._xfer_params import Part, not_understood, take_part, translates
+from ftpd.modules._xfer_send import files_only
+
+_TRIES = 20
+_LETTERS = string.ascii_letters + string.digits
+_FULL = (452, 552)
+
+
+@dataclass(slots=True)
+class Spot:
+    """Where an upload is written, and what was there before."""
+
+    files: Files
+    label: str
+    """What the client calls the file; replies quote it."""
+    target: Path
+    work: Path
+    """The same as ``target``, or with HiddenStores the name it has until it is whole."""
+    descriptor: int
+    made: bool
+    """We made the file; otherwise it was there."""
+    part: Part = field(default_factory=Part)
+    appends: bool = False
+    _inode: os.stat_result = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._inode = os.fstat(self.descriptor)
+
+    @property
+    def replaces(self) -> bool:
+        """What was there gives way to what comes."""
+        return not self.made and not self.appends and self.part.whole
+
+    @property
+    def size(self) -> int:
+        """How large the file was when it was opened."""
+        return self._inode.st_size
+
+    def close(self) -> None:
+        descriptor, self.descriptor = self.descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+    def remove(self) -> None:
+        """Remove the file, if the name still means the one that was written."""
+        with suppress(OSError):
+            if os.path.samestat(self.files.lstat(self.work), self._inode):
+                self.files.unlink(self.work)
+
+
+# -- the commands --------------------------------------------------------------------------------------
+
+
+@module.cmd("STOR", group=Group.WRITE, classes=Class.WRITE, usage="<sp> pathname")
+async def store(cmd: Command) -> Outcome:
+    part = take_part(cmd.session)
+    path, there = _destination(cmd)
+    if there and not cmd.config[allow_overwrite]:
+        raise _no_overwrite(cmd.argument)
+    _check_kind(cmd, there)
+    if not part.whole:
+        _check_restart(cmd, there)
+        if cmd.config[hidden] is not None:
+            # the part would be renamed over the whole
+            raise Refuse(501, f"{part.verb} not compatible with server configuration")
+    spot = _open(cmd, path, there, part)
+    return await _receive(cmd, spot, opening(cmd, cmd.argument, part.count or 0))
+
+
+@module.cmd("APPE", group=Group.WRITE, classes=Class.WRITE, usage="<sp> pathname")
+async def append(cmd: Command) -> Outcome:
+    part = take_part(cmd.session)
+    if part.count is not None:
+        raise Refuse(550, "APPE incompatible with RANG")
+    path, there = _destination(cmd)
+    _check_kind(cmd, there)
+    _check_restart(cmd, there)
+    # some clients send REST before APPE as they do before STOR: then the offset holds, as with ProFTPD
+    spot = _open(cmd, path, there, part, appends=part.whole)
+    return await _receive(cmd, spot, opening(cmd, cmd.argument))
+
+
+@module.cmd("STOU", group=Group.WRITE, classes=Class.WRITE, usage="(store unique filename)")
+async def store_unique(cmd: Command) -> Outcome:
+    part = take_part(cmd.session)
+    if len(cmd.words) > 1:
+        raise not_understood(cmd)
+    if not part.whole:
+        raise Refuse(550, f"STOU incompatible with {part.verb}")
+    spot = _open_unique(cmd)
+    # RFC 1123 4.1.2.9: clients parse the name out of this text
+    return await _receive(cmd, spot, f"FILE: {spot.target.name}")
+
+
+# -- before the data connection --------------------------------------------------------------------------
+
+
+def _no_overwrite(label: str) -> Refuse:
+    return Refuse(550, f"{label}: Overwrite permission denied")
+
+
+def _destination(cmd: Command) -> tuple[Path, os.stat_result | None]:
+    """The path, and what is there already; a folder that is missing or closed is told at once."""
+    if not cmd.argument:
+        raise not_understood(cmd)
+    path = cmd.path()
+    try:
+        return path, cmd.files.lstat(path)
+    except FileNotFoundError:
+        return path, None
+
+
+def _check_kind(cmd: Command, there: os.stat_result | None) -> None:
+    """Uploads go into regular files; through a symbolic link only where TransferOptions says so."""
+    if there is None or stat.S_ISREG(there.st_mode):
+        return
+    links = option(cmd.session, "AllowSymlinkUpload") or option(cmd.session, "AllowSymlinkUploads")
+    if not (stat.S_ISLNK(there.st_mode) and links):
+        raise Refuse(550, f"{cmd.argument}: Not a regular file")
+
+
+def _check_restart(cmd: Command, there: os.stat_result | None) -> None:
+    if there and not cmd.config[allow_store_restart]:
+        raise Refuse(451, f"{cmd.argument}: Append/Restart not permitted, try again")
+
+
+def _open(
+    cmd: Command, path: Path, there: os.stat_result | None, part: Part, *, appends: bool = False
+) -> Spot:  # fmt: skip
+    """Open the file without changing a byte of it; who is faster than we are is not overwritten unasked."""
+    naming = None if cmd.name == "APPE" else cmd.config[hidden]
+    if naming is not None:
+        return _open_hidden(cmd, path, naming.name(cmd.session, path.name))
+    label = cmd.argument
+    with files_only(label):
+        if there is None:
+            try:
+                descriptor = cmd.files.open_write(path, append=appends, exclusive=True)
+            except FileExistsError:
+                if not cmd.config[allow_store_restart if appends or not part.whole else allow_overwrite]:
+                    raise _no_overwrite(label) from None
+            else:
+                return _checked(Spot(cmd.files, label, path, path, descriptor, True, part, appends))
+        descriptor = cmd.files.open_write(path, append=appends)
+    return _checked(Spot(cmd.files, label, path, path, descriptor, False, part, appends))
+
+
+def _checked(spot: Spot) -> Spot:
+    if spot.part.offset > spot.size:
+        # a hole is not what anybody wants to resume
+        if spot.made:
+            spot.remove()
+        spot.close()
+        raise Refuse(554, f"{spot.part.verb}: invalid {spot.label} argument")
+    return spot
+
+
+def _open_hidden(cmd: Command, path: Path, name: str) -> Spot:
+    folder = path.virtual.rpartition("/")[0]
+    work = Path(f"{folder}/{name}", name, path.settings)
+    try:
+        descriptor = cmd.files.open_write(work, exclusive=True)
+    except FileExistsError:
+        raise Refuse(550, f"{path.given}: Temporary hidden file {work.virtual} already exists") from None
+    return Spot(cmd.files, path.given, path, work, descriptor, True)
+
+
+def _open_unique(cmd: Command) -> Spot:
+    """A file under a name that nobody can guess, and that nobody had."""
+    prefix = cmd.config[store_unique_prefix]
+    for _ in range(_TRIES):
+        name = prefix + "".join(secrets.choice(_LETTERS) for _ in range(6))
+        path = cmd.path(name)
+        naming = cmd.config[hidden]
+        try:
+            if naming is not None:
+                with suppress(FileNotFoundError):
+                    cmd.files.lstat(path)
+                    continue
+                return _open_hidden(cmd, path, naming.name(cmd.session, name))
+            return Spot(cmd.files, name, path, path, cmd.files.open_write(path, exclusive=True), True)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            cmd.session.log(Level.NOTICE, "STOU: '%s' cannot be made: %s", path.virtual, error.strerror)
+            break
+    raise Refuse(450, "STOU: unable to generate unique filename")
+
+
+# -- the transfer and its end ------------------------------------------------------------------------------
+
+
+async def _receive(cmd: Command, spot: Spot, announce: str) -> Outcome:
+    ascii = translates(cmd.session)
+    transfer = Transfer(spot.target.virtual, spot.files.real(spot.target), "i", ascii=ascii, offset=spot.part.offset)
+    try:
+        room = _room(cmd, spot)
+
+        async def move(data: Data) -> None:
+            if rate := rate_for(cmd.session, cmd.config[transfer_rates], cmd.name):
+                data.throttle(rate.rate, rate.free)
+            if spot.replaces:
+                os.ftruncate(spot.descriptor, 0)
+            at = None if spot.appends else spot.part.offset
+            await data.receive_file(spot.descriptor, offset=at, ascii=ascii, limit=room)
+
+        await carry(cmd, transfer, announce, move)
+        transfer.file_size = os.fstat(spot.descriptor).st_size
+        _publish(cmd, spot)
+    except BaseException as error:  # a session that ends in the middle of it cleans up as well
+        if transfer.status == "success":
+            transfer.status = "failed"
+        if _unwanted(cmd, spot, transfer, error):
+            spot.remove()
+        if isinstance(error, TransferError) and error.code == 552 and error.moved == spot.part.count:
+            raise TransferError(552, "Transfer aborted. More came than the range holds", moved=error.moved) from None
+        raise
+    finally:
+        spot.close()
+    return cmd.ok(226, "Transfer complete")
+
+
+def _room(cmd: Command, spot: Spot) -> int | None:
+    """How many bytes may come: what MaxStoreFileSize leaves, and no more than the range."""
+    rule = rule_for(cmd.session, cmd.config[max_store_size])
+    if rule is None or rule.bytes is None:
+        return spot.part.count
+    start = spot.size if spot.appends else spot.part.offset
+    if start >= rule.bytes:
+        raise Refuse(552, f"{spot.label}: {os.strerror(errno.EFBIG)}")
+    return min(rule.bytes - start, spot.part.count or rule.bytes)
+
+
+def _publish(cmd: Command, spot: Spot) -> None:
+    """Close, which is when NFS and quotas tell of a full disk, and give a hidden file its name."""
+    spot.close()
+    if spot.work == spot.target:
+        return
+    try:
+        spot.files.rename(spot.work, spot.target, replace=cmd.config[allow_overwrite] and cmd.name != "STOU")
+    except FileExistsError:
+        raise _no_overwrite(spot.label) from None
+
+
+def _unwanted(cmd: Command, spot: Spot, transfer: Transfer, error: BaseException) -> bool:
+    """Whether what there is of a failed upload goes: never what was there before and has not been touched."""
+    if not transfer.port:
+        return spot.made
+    if spot.work != spot.target:
+        return cmd.config[delete_aborted] or delete_aborted not in cmd.config
+    if not (spot.made or spot.replaces):
+        return False
+    return cmd.config[delete_aborted] or (isinstance(error, TransferError) and error.code in _FULL)

@@ -1,0 +1,49 @@
+"""mod_xfer -- files to and from the client: RETR STOR STOU APPE, what goes before them, and the timer between them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ftpd.api import LOGGED_IN, TIMEOUT_NO_TRANSFER, Command, Reply, Session, Timer
+from ftpd.modules import _xfer_params, _xfer_send, _xfer_store
+from ftpd.modules._xfer_config import module, timeout_no_transfer
+
+# the commands live in files of their own and register with the one module
+__all__ = ["_xfer_params", "_xfer_send", "_xfer_store", "module"]
+
+
+@dataclass(slots=True)
+class _Watch:
+    timer: Timer | None = None
+
+
+_watch = module.session_state(_Watch)
+
+
+@module.on(LOGGED_IN)
+def start_watch(session: Session) -> None:
+    """TimeoutNoTransfer runs from the login and anew after every transfer."""
+    seconds = session.settings[timeout_no_transfer]
+    if not seconds:
+        return
+
+    def ring() -> None:
+        if session.wire.data is not None:
+            start_watch(session)
+            return
+        session.modules.emit(TIMEOUT_NO_TRANSFER, session)
+        session.send(Reply(421, (f"No transfer timeout ({seconds} seconds): closing control connection",)))
+        session.end("Timeout exceeded")
+
+    session[_watch].timer = session.wire.timer(seconds, ring)
+
+
+_DATA_COMMANDS = ("RETR", "STOR", "APPE", "STOU", "LIST", "NLST", "MLSD")
+
+
+@module.log(*_DATA_COMMANDS)
+@module.log_err(*_DATA_COMMANDS)
+def start_anew(cmd: Command) -> None:
+    timer = cmd.session[_watch].timer
+    if timer is not None and timer.active:
+        timer.reset()

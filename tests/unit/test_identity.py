@@ -1,0 +1,233 @@
+"""Identity: who a thread's file operations are done as, for how long, and that no other thread notices."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from ftpd.core import identity
+from ftpd.core.identity import Identity, acting_as, acting_as_daemon, effective, set_neutral
+from tests.unit.fs_ground import ANNA, BERT, as_root, ground
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A folder in which everybody may make files."""
+    with ground() as here:
+        here.root.chmod(0o777)
+        yield here.root
+
+
+def owner_of_a_new_file(place: Path, name: str = "new") -> tuple[int, int]:
+    path = place / name
+    path.write_text("")
+    known = path.stat()
+    path.unlink()
+    return known.st_uid, known.st_gid
+
+
+def groups_of_this_thread() -> list[int]:
+    with open(f"/proc/self/task/{threading.get_native_id()}/status") as status:
+        return next([int(word) for word in line.split()[1:]] for line in status if line.startswith("Groups:"))
+
+
+@as_root
+def test_what_is_made_inside_belongs_to_the_user_and_afterwards_to_the_daemon_again(place: Path) -> None:
+    before = owner_of_a_new_file(place)
+    with acting_as(ANNA):
+        assert owner_of_a_new_file(place) == (ANNA.uid, ANNA.gid)
+        assert groups_of_this_thread() == sorted(ANNA.groups)
+    assert owner_of_a_new_file(place) == before
+
+
+@as_root
+def test_an_exception_inside_ends_the_stay_too(place: Path) -> None:
+    before = owner_of_a_new_file(place)
+    with pytest.raises(KeyError), acting_as(ANNA):
+        raise KeyError
+    assert owner_of_a_new_file(place) == before
+
+
+@as_root
+def test_stays_nest(place: Path) -> None:
+    with acting_as(ANNA):
+        with acting_as(BERT):
+            assert owner_of_a_new_file(place) == (BERT.uid, BERT.gid)
+            with acting_as_daemon():
+                assert owner_of_a_new_file(place) == (0, 0)
+            assert groups_of_this_thread() == list(BERT.groups)
+        assert owner_of_a_new_file(place) == (ANNA.uid, ANNA.gid)
+        assert groups_of_this_thread() == sorted(ANNA.groups)
+
+
+@as_root
+def test_a_user_reads_what_the_groups_allow_and_nothing_that_root_could(place: Path) -> None:
+    for name, gid in (("ours", 4800), ("roots", 0)):
+        (place / name).write_text(name)
+        os.chown(place / name, 0, gid)
+        (place / name).chmod(0o640)
+    with acting_as(ANNA):
+        assert (place / "ours").read_text() == "ours"
+        with pytest.raises(PermissionError):
+            (place / "roots").read_text()
+    with acting_as(BERT), pytest.raises(PermissionError):
+        (place / "ours").read_text()
+
+
+@as_root
+def test_a_user_without_groups_has_none_of_the_daemons(place: Path) -> None:
+    with acting_as(Identity(4711, 4711)):
+        assert groups_of_this_thread() == []
+
+
+@as_root
+def test_an_identity_that_the_kernel_refuses_is_an_error_and_leaves_nothing_changed(place: Path) -> None:
+    before = owner_of_a_new_file(place)
+    with pytest.raises(PermissionError, match="4294967295"), acting_as(Identity(0xFFFFFFFF, 4711, (4800,))):
+        pytest.fail("the body must not run")
+    assert owner_of_a_new_file(place) == before
+    assert 4800 not in groups_of_this_thread()
+
+
+@as_root
+def test_large_ids_are_told_from_failures(place: Path) -> None:
+    with acting_as(Identity(0xFFFFFFF0, 0xFFFFFFF0)):
+        assert owner_of_a_new_file(place) == (0xFFFFFFF0, 0xFFFFFFF0)
+
+
+@as_root
+def test_other_threads_keep_their_identity_meanwhile(place: Path) -> None:
+    inside, looked = threading.Event(), threading.Event()
+    owners = []
+
+    def bystander() -> None:
+        inside.wait()
+        owners.append((owner_of_a_new_file(place), groups_of_this_thread()))
+        looked.set()
+
+    groups = groups_of_this_thread()
+    thread = threading.Thread(target=bystander)
+    thread.start()
+    with acting_as(ANNA):
+        inside.set()
+        assert looked.wait(10)
+    thread.join()
+    assert owners == [((os.geteuid(), os.getegid()), groups)]
+
+
+@as_root
+def test_a_thread_born_inside_a_stay_falls_back_to_the_daemon_not_to_the_user(place: Path) -> None:
+    def first_job() -> tuple[tuple[int, int], tuple[int, int]]:
+        with acting_as(BERT):
+            during = owner_of_a_new_file(place, "b")
+        return during, owner_of_a_new_file(place, "c")
+
+    with ThreadPoolExecutor(1) as pool:
+        with acting_as(ANNA):
+            job = pool.submit(first_job)
+        assert job.result(10) == ((BERT.uid, BERT.gid), (0, 0))
+
+
+@as_root
+def test_many_users_in_many_threads_never_mix(place: Path) -> None:
+    def one(number: int) -> list[tuple[int, int]]:
+        mine = Identity(5000 + number, 6000 + number, (7000 + number,))
+        found = []
+        for turn in range(100):
+            with acting_as(mine):
+                found.append(owner_of_a_new_file(place, f"{number}.{turn}"))
+        return found
+
+    with ThreadPoolExecutor(8) as pool:
+        for number, owners in enumerate(pool.map(one, range(16))):
+            assert set(owners) == {(5000 + number, 6000 + number)}
+
+
+@as_root
+def test_the_neutral_user_is_what_remains_between_stays(place: Path) -> None:
+    nobody = Identity(65534, 65534, (65534,))
+    own = identity._own
+    set_neutral(nobody)
+    try:
+        assert owner_of_a_new_file(place) == (65534, 65534)
+        with acting_as(ANNA):
+            assert owner_of_a_new_file(place) == (ANNA.uid, ANNA.gid)
+        assert owner_of_a_new_file(place) == (65534, 65534)
+        with acting_as_daemon():
+            assert owner_of_a_new_file(place) == (0, 0)
+    finally:
+        set_neutral(own)
+    assert owner_of_a_new_file(place) == (own.uid, own.gid)
+
+
+@as_root
+def test_being_who_one_is_costs_no_system_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    with acting_as(ANNA):
+        monkeypatch.setattr(identity, "_setgroups", None)
+        monkeypatch.setattr(identity, "_setfsuid", None)
+        monkeypatch.setattr(identity, "_setfsgid", None)
+        with acting_as(ANNA):
+            pass
+        monkeypatch.undo()
+
+
+@as_root
+def test_a_machine_whose_setgroups_is_unknown_refuses_instead_of_keeping_roots_groups(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with acting_as_daemon():
+        monkeypatch.setattr(identity, "_SETGROUPS", None)
+        with pytest.raises(OSError, match="run the daemon unprivileged"):
+            identity._switch(ANNA)
+        monkeypatch.undo()
+        assert owner_of_a_new_file(place) == (0, 0)
+
+
+def test_unprivileged_every_identity_is_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(identity, "_started_as_root", False)
+    monkeypatch.setattr(identity, "_switch", None)
+    with acting_as(ANNA), acting_as_daemon():
+        pass
+    set_neutral(ANNA)
+    assert effective(ANNA) == identity._own
+    assert not identity.privileged()
+
+
+@as_root
+def test_privileged_an_identity_is_effective_as_it_stands() -> None:
+    assert effective(ANNA) == ANNA
+
+
+SHEDDING = """
+import os, threading
+from ftpd.core.identity import Identity, acting_as, shed_capabilities
+shed_capabilities()
+def capabilities():
+    return next(int(line.split()[1], 16) for line in open("/proc/thread-self/status") if line.startswith("CapEff:"))
+with acting_as(Identity(4711, 4711)):
+    inside = capabilities()
+seen = []
+thread = threading.Thread(target=lambda: seen.append(capabilities()))
+thread.start()
+thread.join()
+os.seteuid(4711)
+print(hex(capabilities() | inside), hex(seen[0]))
+"""
+
+
+@as_root
+def test_a_user_has_no_right_of_root_left_but_to_become_the_daemon_again() -> None:
+    """Neither CAP_SYS_RESOURCE (quotas) nor CAP_SYS_PTRACE (/proc) survive; a process of its own, as it is final."""
+    done = subprocess.run([sys.executable, "-c", SHEDDING], capture_output=True, text=True, check=True, timeout=60)
+    as_user, as_daemon = (int(word, 16) for word in done.stdout.split())
+    file_rights, resource, ptrace = 0b11111, 1 << 24, 1 << 19
+    assert as_user & (file_rights | resource | ptrace) == 0
+    assert as_daemon & (resource | ptrace) == 0
+    assert as_daemon & file_rights == file_rights

@@ -1,0 +1,459 @@
+"""Data connections come from the client and nobody else, once, in time, on ports that cannot be guessed."""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import errno
+import itertools
+import logging
+import os
+import resource
+import socket
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+from transfer_ground import LOCAL, LOOPS, awaiting, drain, pair, reset, run, until
+
+from ftpd.module.wire import TransferError
+from ftpd.transfer.channel import Ground
+from ftpd.transfer.data import DataChannel
+from ftpd.transfer.ports import ActiveConnector, PassiveListener, plain_host
+
+loops = pytest.mark.parametrize("loop", LOOPS)
+PORTS = range(47000, 47005)
+
+
+def listen(ground: Ground, **options: object) -> PassiveListener:
+    return PassiveListener(ground, **{"local": LOCAL, "peer": "127.0.0.1", **options})
+
+
+def dial(port: int, source: str = "127.0.0.1", to: str = "127.0.0.1") -> socket.socket:
+    """A client that has connected, though nobody may have accepted yet."""
+    return socket.create_connection((to, port), timeout=5, source_address=(source, 0))
+
+
+async def says_hello(data: DataChannel) -> None:
+    await data.send([b"hello"])
+    await data.finish()
+
+
+def hears(client: socket.socket) -> bytes:
+    """What comes to the end of the connection; ``reset`` when there was no orderly one."""
+    with client:
+        try:
+            return client.recv(100) + client.recv(100)
+        except ConnectionError:
+            return b"reset"
+
+
+# -- PASV, EPSV --------------------------------------------------------------------------------------------
+
+
+@loops
+def test_a_client_that_is_there_already_is_served_at_once(loop: str) -> None:
+    async def story(ground: Ground) -> None:
+        listener = listen(ground)
+        client = dial(listener.port)
+        data = await listener.open(timeout=5)
+        assert data.local_port == listener.port
+        assert listener.address == ("127.0.0.1", listener.port)
+        await says_hello(data)
+        assert hears(client) == b"hello"
+        with pytest.raises(ConnectionRefusedError):
+            dial(listener.port)
+
+    run(loop, story)
+
+
+@loops
+def test_a_client_that_takes_its_time_is_waited_for(loop: str) -> None:
+    async def story(ground: Ground) -> None:
+        listener = listen(ground)
+        async with awaiting(listener.open(timeout=5)) as opening:
+            client = dial(listener.port)
+            await says_hello(await opening)
+        assert hears(client) == b"hello"
+
+    run(loop, story)
+
+
+@loops
+def test_a_thief_is_turned_away_and_the_client_still_served(loop: str, caplog: pytest.LogCaptureFixture) -> None:
+    async def story(ground: Ground) -> None:
+        for early in (True, False):
+            listener = listen(ground, label="ftp.test (alice[127.0.0.1])")
+            thief = dial(listener.port, "127.0.0.2") if early else None
+            async with awaiting(listener.open(timeout=5)) as opening:
+                thief = thief or dial(listener.port, "127.0.0.2")
+                await asyncio.sleep(0.01)
+                assert not opening.done()
+                assert hears(thief) in (b"", b"reset")
+                client = dial(listener.port)
+                await says_hello(await opening)
+            assert hears(client) == b"hello"
+            assert f"from 127.0.0.2 to port {listener.port} was refused" in caplog.text
+            assert caplog.records[-1].peer == "ftp.test (alice[127.0.0.1])"
+
+    with caplog.at_level(logging.INFO, "ftpd"):
+        run(loop, story)
+
+
+@loops
+def test_foreign_addresses_are_let_in_where_the_configuration_allows_them(loop: str) -> None:
+    async def story(ground: Ground) -> None:
+        listener = listen(ground)
+        client = dial(listener.port, "127.0.0.2")
+        await says_hello(await listener.open(timeout=5, allow_foreign=True))
+        assert hears(client) == b"hello"
+
+    run(loop, story)
+
+
+@loops
+def test_of_fifty_connections_one_is_used_and_the_rest_are_reset(loop: str) -> None:
+    async def story(ground: Ground) -> None:
+        listener = listen(ground)
+        crowd = []
+        for _ in range(50):
+            client = socket.socket()
+            client.setblocking(False)
+            client.connect_ex(("127.0.0.1", listener.port))
+            crowd.append(client)
+        await says_hello(await listener.open(timeout=5))
+        heard = []
+        for client in crowd:
+            client.settimeout(5)
+            heard.append(hears(client))
+        assert heard.count(b"hello") == 1
+        assert heard.count(b"reset") == 49
+
+    run(loop, story)
+
+
+@loops
+def test_a_range_that_is_full_is_refused_until_a_port_is_free(loop: str) -> None:
+    async def story(ground: Ground) -> None:
+        listeners = [listen(ground, ports=PORTS) for _ in PORTS]
+        assert sorted(listener.port for listener in listeners) == list(PORTS)
+        with pytest.raises(OSError, match="no port from 47000 to 47004 is free") as refusal:
+            listen(ground, ports=PORTS)
+        assert refusal.value.errno == errno.EADDRINUSE
+        freed = listeners.pop()
+        freed.close()
+        listeners.append(listen(ground, ports=PORTS))
+        assert listeners[-1].port == freed.port
+        for listener in listeners:
+            listener.close()
+
+    run(loop, story)
+
+
+@loops
+def test_a_port_can_be_used_again_right_after_a_transfer(loop: str) -> None:
+    async def story(ground: Ground) -> None:
+        for _ in range(3):
+            listener = listen(ground, ports=range(47010, 47011))
+            client = dial(listener.port)
+            await says_hello(await listener.open(timeout=5))
+            assert hears(client) == b"hello"
+
+    run(loop, story)
+
+
+def test_the_next_port_cannot_be_guessed() -> None:
+    async def story(ground: Ground) -> None:
+        picks = []
+        for _ in range(1000):
+            listener = listen(ground, ports=range(47020, 47030))
+            picks.append(listener.port - 47020)
+            listener.close()
+        counts = collections.Counter(picks)
+        assert sum((counts[port] - 100) ** 2 / 100 for port in range(10)) < 52, "chi-squared, p = 1 in 2 million"
+        mean = sum(picks) / 1000
+        spread = sum((pick - mean) ** 2 for pick in picks)
+        follows = sum((a - mean) * (b - mean) for a, b in itertools.pairwise(picks))
+        assert abs(follows / spread) < 0.165, "correlation with the pick before, p = 1 in 5 million"
+
+    run("asyncio", story)
+
+
+@loops
+def test_a_client_that_does_not_come_is_425_in_time(loop: str) -> None:
+    async def story(ground: Ground) -> None:
+        listener = listen(ground)
+        with pytest.raises(TransferError) as failure:
+            await listener.open(timeout=0.01)
+        assert (failure.value.code, failure.value.text) == (
+            425,
+            "Unable to build data connection: Connection timed out",
+        )
+
+    run(loop, story)
+
+
+@loops
+def test_a_listener_that_is_given_up_tells_who_waits(loop: str) -> None:
+    async def story(ground: Ground) -> None:
+        for end, code, aborted in [
+            (lambda port: port.close(), 425, False),
+            (lambda port: port.abort(), 426, True),
+        ]:
+            listener = listen(ground)
+            async with awaiting(listener.open(timeout=5)) as opening:
+                end(listener)
+                with pytest.raises(TransferError) as failure:
+                    await opening
+            assert (failure.value.code, failure.value.aborted) == (code, aborted)
+            with pytest.raises(TransferError) as failure:
+                await listener.open(timeout=5)
+            assert failure.value.code == code
+
+    run(loop, story)
+
+
+@loops
+def test_a_cancelled_wait_leaves_nothing_behind(loop: str) -> None:
+    async def story(ground: Ground) -> None:
+        for arrives in (False, True):
+            listener = listen(ground)
+            async with awaiting(listener.open(timeout=5)) as opening:
+                if arrives:
+                    client = dial(listener.port)
+                    listener.handle_read_event()
+                opening.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await opening
+            if arrives:
+                assert hears(client) in (b"", b"reset")
+            with pytest.raises(ConnectionRefusedError):
+                dial(listener.port)
+
+    run(loop, story)
+
+
+@loops
+def test_a_client_that_went_before_we_looked_ends_the_transfer(loop: str) -> None:
+    async def story(ground: Ground) -> None:
+        listener = listen(ground)
+        reset(dial(listener.port))
+        data = await listener.open(timeout=5)
+        with pytest.raises(TransferError) as failure:
+            await data.send([b"hello"])
+        assert failure.value.code == 426
+
+    run(loop, story)
+
+
+@contextmanager
+def no_descriptors_left() -> Iterator[None]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest = os.dup(0)
+    os.close(lowest)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@loops
+def test_without_a_descriptor_the_client_is_told_so(loop: str) -> None:
+    async def story(ground: Ground) -> None:
+        listener = listen(ground)
+        client = dial(listener.port)
+        with no_descriptors_left(), pytest.raises(TransferError) as failure:
+            await listener.open(timeout=5)
+        with no_descriptors_left(), pytest.raises(TransferError) as active:
+            await ActiveConnector(ground, local=LOCAL, address="127.0.0.1", port=9).open(timeout=5)
+        assert failure.value.code == active.value.code == 425
+        assert failure.value.text == active.value.text == "Unable to build data connection: Too many open files"
+        assert hears(client) == b"reset"
+
+    run(loop, story)
+
+
+@loops
+def test_an_error_of_one_newcomer_does_not_end_the_wait(loop: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story(ground: Ground) -> None:
+        listener = listen(ground)
+        client = dial(listener.port)
+        real, calls = listener.socket, []
+
+        class Flaky:
+            def accept(self) -> tuple[socket.socket, object]:
+                calls.append(1)
+                if len(calls) == 1:
+                    raise ConnectionAbortedError(errno.ECONNABORTED, "gone")
+                accepted: tuple[socket.socket, object] = real.accept()
+                return accepted
+
+            def close(self) -> None:
+                real.close()
+
+        listener.socket = Flaky()
+        await says_hello(await listener.open(timeout=5))
+        assert hears(client) == b"hello"
+
+    run(loop, story)
+
+
+@loops
+def test_the_family_follows_the_control_connection_or_rfc_2428(loop: str) -> None:
+    async def story(ground: Ground) -> None:
+        cases = [
+            (("127.0.0.1", 21), 0, "127.0.0.1"),
+            (("127.0.0.1", 21), 1, "127.0.0.1"),
+            (("127.0.0.1", 21), 2, "127.0.0.1"),
+            (("::ffff:127.0.0.1", 21, 0, 0), 1, "127.0.0.1"),
+            (("::1", 21, 0, 0), 0, "::1"),
+            (("::1", 21, 0, 0), 2, "::1"),
+        ]
+        for local, extended, host in cases:
+            peer = local[0]
+            listener = listen(ground, local=local, peer=peer, extended=extended)
+            assert listener.address[0] == host
+            client = dial(listener.port, host, host)
+            await says_hello(await listener.open(timeout=5))
+            assert hears(client) == b"hello"
+        with pytest.raises(OSError, match="needs an IPv4 control connection") as refusal:
+            listen(ground, local=("::1", 21, 0, 0), peer="::1", extended=1)
+        assert refusal.value.errno == errno.EAFNOSUPPORT
+
+    run(loop, story)
+
+
+def test_an_address_that_is_not_ours_is_the_systems_error() -> None:
+    async def story(ground: Ground) -> None:
+        for ports in (None, PORTS):
+            with pytest.raises(OSError, match="assign") as refusal:
+                listen(ground, local=("192.0.2.1", 21), ports=ports)
+            assert refusal.value.errno == errno.EADDRNOTAVAIL
+
+    run("asyncio", story)
+
+
+def test_peers_are_compared_without_the_clothes_of_their_family() -> None:
+    assert plain_host("::ffff:192.0.2.1") == "192.0.2.1"
+    assert plain_host("::ffff:1") == "::ffff:1"
+    assert plain_host("fe80::1%eth0") == "fe80::1"
+
+
+# -- PORT, EPRT ----------------------------------------------------------------------------------------------
+
+
+@loops
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_the_server_connects_from_the_address_of_the_control_connection(loop: str, host: str) -> None:
+    async def story(ground: Ground) -> None:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        source = "::1" if ":" in host else "127.0.0.3"
+        with socket.create_server((host, 0), family=family) as server:
+            connector = ActiveConnector(
+                ground, local=(source, 21, 0, 0)[: 4 if ":" in host else 2], address=host, port=server.getsockname()[1]
+            )
+            data = await connector.open(timeout=5)
+            client, address = server.accept()
+        assert address[0] == source
+        assert data.local_port == address[1]
+        await says_hello(data)
+        assert hears(client) == b"hello"
+
+    run(loop, story)
+
+
+@loops
+def test_a_client_that_does_not_listen_is_425_with_the_cause(loop: str) -> None:
+    async def story(ground: Ground) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port = server.getsockname()[1]
+        with pytest.raises(TransferError) as failure:
+            await ActiveConnector(ground, local=LOCAL, address="127.0.0.1", port=port).open(timeout=5)
+        assert (failure.value.code, failure.value.text) == (425, "Unable to build data connection: Connection refused")
+
+    run(loop, story)
+
+
+async def busy_port(story: Callable[[int], Awaitable[None]]) -> None:
+    """Run the story with a port whose queue is full: connections to it hang."""
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen(0)
+        crowd = [socket.socket() for _ in range(3)]
+        for client in crowd:
+            client.setblocking(False)
+            client.connect_ex(server.getsockname())
+        await story(server.getsockname()[1])
+        for client in crowd:
+            client.close()
+
+
+@loops
+def test_a_client_that_does_not_answer_is_425_in_time(loop: str) -> None:
+    async def story(ground: Ground) -> None:
+        async def connects(port: int) -> None:
+            with pytest.raises(TransferError) as failure:
+                await ActiveConnector(ground, local=LOCAL, address="127.0.0.1", port=port).open(timeout=0.01)
+            assert (failure.value.code, failure.value.text) == (
+                425,
+                "Unable to build data connection: Connection timed out",
+            )
+
+        await busy_port(connects)
+
+    run(loop, story)
+
+
+@loops
+def test_connecting_can_be_aborted_given_up_or_cancelled(loop: str) -> None:
+    async def story(ground: Ground) -> None:
+        async def connects(port: int) -> None:
+            for end, code in [(lambda port: port.abort(), 426), (lambda port: port.close(), 425)]:
+                connector = ActiveConnector(ground, local=LOCAL, address="127.0.0.1", port=port)
+                async with awaiting(connector.open(timeout=5)) as opening:
+                    end(connector)
+                    with pytest.raises(TransferError) as failure:
+                        await opening
+                assert failure.value.code == code
+            connector = ActiveConnector(ground, local=LOCAL, address="127.0.0.1", port=port)
+            async with awaiting(connector.open(timeout=5)) as opening:
+                opening.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await opening
+
+        await busy_port(connects)
+
+    run(loop, story)
+
+
+@loops
+def test_a_connection_that_comes_late_is_used(loop: str) -> None:
+    async def story(ground: Ground) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            connector = ActiveConnector(ground, local=LOCAL, address="127.0.0.1", port=server.getsockname()[1])
+            start = connector._start
+
+            def slowly() -> int:
+                start()
+                return errno.EINPROGRESS  # as over a real network
+
+            connector._start = slowly
+            await says_hello(await connector.open(timeout=5))
+            client, _ = server.accept()
+        assert await drain(client) == b"hello"
+
+    run(loop, story)
+
+
+@loops
+def test_data_connections_of_a_test_are_real(loop: str) -> None:
+    async def story(ground: Ground) -> None:
+        data, client = pair(ground)
+        assert data.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        assert data.socket.getsockopt(socket.IPPROTO_IP, socket.IP_TOS) == 8
+        await says_hello(data)
+        await until(lambda: data.moved == 5)
+        assert await drain(client) == b"hello"
+
+    run(loop, story)
