@@ -20,13 +20,14 @@ from ftpd.conf.directive import (
 )
 from ftpd.conf.expr import Expression, class_expression, group_expression, user_expression
 from ftpd.conf.tree import Config, Scope
-from ftpd.core import crypt
+from ftpd.core import crypt, listing
 from ftpd.core.clock import Timer
 from ftpd.core.identity import Identity, acting_as, acting_as_daemon, privileged
 from ftpd.core.log import Level, debug, escape, log
 from ftpd.core.paths import normalise
 from ftpd.core.reply import Refuse, Reply
 from ftpd.core.vocab import ANY, DECLINED, ERROR, HANDLED, Class, Group, Outcome, Phase
+from ftpd.module import globbing
 from ftpd.module.auth import Account, Accounts, AuthAnswer, AuthBackend
 from ftpd.module.command import Command, Transfer
 from ftpd.module.events import (
@@ -126,7 +127,9 @@ __all__ = [
     "crypt",
     "debug",
     "escape",
+    "globbing",
     "group_expression",
+    "listing",
     "log",
     "module_name",
     "normalise",

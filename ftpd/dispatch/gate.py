@@ -110,6 +110,9 @@ class PathGate:
         path = Path(virtual, given, self.settings_at(session, virtual))
         if _barred(session, path):
             raise Refuse(*refusal)
+        umask = session.modules.directive("Umask")
+        if umask is not None and session.files is not None:
+            session.files.umask, session.files.folder_umask = path.settings[umask]
         return path
 
     def settings_at(self, session: Session, virtual: str) -> Settings:

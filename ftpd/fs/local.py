@@ -26,11 +26,11 @@ _SPECIAL = stat.S_ISUID | stat.S_ISGID | stat.S_ISVTX
 class LocalFiles:
     """Implements :class:`ftpd.module.files.Files` on the local file system."""
 
-    __slots__ = ("_closed", "_identity", "_opener", "_root", "root", "umask")
+    __slots__ = ("_closed", "_identity", "_opener", "_root", "folder_umask", "root", "umask")
 
     def __init__(self, identity: Identity, root: str, umask: int, *, opener: Opener | None = None) -> None:
         self.root = root
-        self.umask = umask
+        self.umask = self.folder_umask = umask
         self._identity = identity
         self._opener = opener or jail.open_beneath
         self._root: Descriptor | None = None
@@ -129,7 +129,7 @@ class LocalFiles:
     # -- changing names --------------------------------------------------------------------------------
 
     def mkdir(self, path: Path, mode: int = 0o777) -> None:
-        wanted = mode & 0o777 & ~self.umask
+        wanted = mode & 0o777 & ~self.folder_umask
         with self._parent(path, errno.EEXIST) as (folder, name):
             os.mkdir(name, wanted, dir_fd=folder)
             if wanted & ~os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode:

@@ -58,6 +58,8 @@ class Files(Protocol):
 
     root: str
     umask: int
+    folder_umask: int
+    """What new files and new folders do not get; the gate sets both for each path that it lets through."""
 
     def stat(self, path: Path) -> os.stat_result: ...
 

@@ -28,7 +28,7 @@ def _foreign(words: list[str]) -> bool | str:
 
 
 allow_foreign = module.directive(
-    "AllowForeignAddress", _foreign, default=False, contexts=SESSIONS,
+    "AllowForeignAddress", _foreign, contexts=SESSIONS,
     usage="on|off|class", doc="Whether data connections may go to another address than the client's own.",
 )  # fmt: skip
 
@@ -36,7 +36,7 @@ allow_foreign = module.directive(
 def foreign_allowed(session: Session) -> bool:
     """Whether AllowForeignAddress lets this client transfer between two servers (FXP)."""
     value = session.settings[allow_foreign]
-    return bool(session.class_name) and value == session.class_name if isinstance(value, str) else value
+    return value == session.class_name if isinstance(value, str) else value is True
 
 
 # -- passive -----------------------------------------------------------------------------------------
@@ -121,8 +121,9 @@ def connect(cmd: Command) -> Outcome:
 def connect_extended(cmd: Command) -> Outcome:
     _not_after_epsv_all(cmd)
     text = cmd.words[0]
-    family, *rest = text[1:].split(text[0])
-    if number(family, 0xFFFF) != _family(cmd.session):
+    named, *rest = text[1:].split(text[0])
+    family = number(named, 0xFFFF)
+    if family != _family(cmd.session):
         raise _unsupported(cmd.session)
     illegal = Refuse(501, "Illegal EPRT command")
     if len(rest) != 3 or rest[2]:
@@ -132,7 +133,7 @@ def connect_extended(cmd: Command) -> Outcome:
         host = ipaddress.ip_address(rest[0])
     except ValueError:
         raise illegal from None
-    if port is None or host.version != (4 if family == str(_IPV4) else 6) or "%" in rest[0] or host.is_unspecified:
+    if port is None or host.version != (4 if family == _IPV4 else 6) or "%" in rest[0] or host.is_unspecified:
         raise illegal
     return _connect(cmd, host, port)
 

@@ -81,6 +81,11 @@ class _Port:
             self._waiting = None
             self._deadline.cancel()
             self._unwatch()
+        self._check()  # closed between the event and our turn
+
+    def _check(self) -> None:
+        if self._closed:
+            raise self._failure or cannot_connect(errno.ECONNABORTED)
 
     def _late(self) -> None:
         self._end(cannot_connect(errno.ETIMEDOUT))
@@ -148,7 +153,7 @@ class PassiveListener(_Port, Acceptor):  # type: ignore[misc]  # pyftpdlib is un
         self.make = make
         self.label = label
         self.allow_foreign = False
-        self._accepted: socket.socket | None = None
+        self._accepted: Any = None
         super().__init__(ioloop=ground.ioloop)
         family, host, rest = _place(local, extended)
         if ports is None:
@@ -189,12 +194,10 @@ class PassiveListener(_Port, Acceptor):  # type: ignore[misc]  # pyftpdlib is un
         """The client's connection; TransferError 425 when it does not come in time. The port closes either way."""
         self.allow_foreign = allow_foreign
         try:
-            if self._closed:
-                raise self._failure or cannot_connect(errno.ECONNABORTED)
+            self._check()
             if not self._accept():
                 await self._wait(timeout, self.ioloop.READ)
             sock, self._accepted = self._accepted, None
-            assert sock is not None
             return self.make(sock, self.ground)
         finally:
             # further connections in the queue are reset by this
@@ -266,8 +269,7 @@ class ActiveConnector(_Port, Connector):  # type: ignore[misc]  # pyftpdlib is u
         Whether the address may be a foreign one was decided when PORT named it.
         """
         try:
-            if self._closed:
-                raise self._failure or cannot_connect(errno.ECONNABORTED)
+            self._check()
             code = self._start()
             if code == errno.EINPROGRESS:
                 await self._wait(timeout, self.ioloop.WRITE)

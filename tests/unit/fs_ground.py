@@ -93,7 +93,7 @@ def read(files: LocalFiles, virtual: str) -> str:
 
 
 def write(files: LocalFiles, virtual: str, text: str = "new", **how: bool) -> None:
-    fd = files.open_write(v(virtual), **how)  # type: ignore[arg-type]
+    fd = files.open_write(v(virtual), **how)
     try:
         os.write(fd, text.encode())
     finally:

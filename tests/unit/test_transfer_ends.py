@@ -161,7 +161,7 @@ def test_a_client_that_does_nothing_is_421_in_time(loop: str, file: int) -> None
         began = monotonic()
         with pytest.raises(TransferError) as failure:
             await start(data, file)
-        assert monotonic() - began < 1.5
+        assert monotonic() - began < 5
         assert (failure.value.code, failure.value.aborted) == (421, False)
         assert failure.value.text == "Data transfer stall timeout (0.01 seconds): closing data connection"
         client.close()
@@ -204,7 +204,8 @@ def test_a_throttled_download_takes_its_time(loop: str, free: int, file: int) ->
     async def story(ground: Ground) -> None:
         for ascii in (False, True):
             data, client = pair(ground)
-            data.throttle(200_000, free)
+            # where the bytes are free, a rate of one a second must not be felt
+            data.throttle(1 if free else 200_000, free)
             began = monotonic()
 
             async def download(data: DataChannel = data, ascii: bool = ascii) -> None:
@@ -213,11 +214,9 @@ def test_a_throttled_download_takes_its_time(loop: str, free: int, file: int) ->
 
             _, got = await both(download(), drain(client))
             assert got == bytes(100_000)
-            if free:
-                assert monotonic() - began < 0.2
-            else:
+            if not free:
                 # the bucket is full at first (40 kB), the other 60 kB take 0.3 s
-                assert 0.25 < monotonic() - began < 1.5
+                assert 0.25 < monotonic() - began < 5
 
     run(loop, story)
     os.close(file)
@@ -232,7 +231,7 @@ def test_a_throttled_upload_takes_its_time(loop: str, file: int) -> None:
         stored, _ = await both(data.receive_file(file), feed(client, b"x" * 100_000))
         await data.finish()
         assert stored == 100_000
-        assert 0.25 < monotonic() - began < 1.5
+        assert 0.25 < monotonic() - began < 5
 
     run(loop, story)
     os.close(file)

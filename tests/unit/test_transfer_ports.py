@@ -22,7 +22,7 @@ from ftpd.transfer.data import DataChannel
 from ftpd.transfer.ports import ActiveConnector, PassiveListener, plain_host
 
 loops = pytest.mark.parametrize("loop", LOOPS)
-PORTS = range(47000, 47005)
+PORTS = range(23700, 23705)
 
 
 def listen(ground: Ground, **options: object) -> PassiveListener:
@@ -137,7 +137,7 @@ def test_a_range_that_is_full_is_refused_until_a_port_is_free(loop: str) -> None
     async def story(ground: Ground) -> None:
         listeners = [listen(ground, ports=PORTS) for _ in PORTS]
         assert sorted(listener.port for listener in listeners) == list(PORTS)
-        with pytest.raises(OSError, match="no port from 47000 to 47004 is free") as refusal:
+        with pytest.raises(OSError, match="no port from 23700 to 23704 is free") as refusal:
             listen(ground, ports=PORTS)
         assert refusal.value.errno == errno.EADDRINUSE
         freed = listeners.pop()
@@ -154,7 +154,7 @@ def test_a_range_that_is_full_is_refused_until_a_port_is_free(loop: str) -> None
 def test_a_port_can_be_used_again_right_after_a_transfer(loop: str) -> None:
     async def story(ground: Ground) -> None:
         for _ in range(3):
-            listener = listen(ground, ports=range(47010, 47011))
+            listener = listen(ground, ports=range(23710, 23711))
             client = dial(listener.port)
             await says_hello(await listener.open(timeout=5))
             assert hears(client) == b"hello"
@@ -166,8 +166,8 @@ def test_the_next_port_cannot_be_guessed() -> None:
     async def story(ground: Ground) -> None:
         picks = []
         for _ in range(1000):
-            listener = listen(ground, ports=range(47020, 47030))
-            picks.append(listener.port - 47020)
+            listener = listen(ground, ports=range(23720, 23730))
+            picks.append(listener.port - 23720)
             listener.close()
         counts = collections.Counter(picks)
         assert sum((counts[port] - 100) ** 2 / 100 for port in range(10)) < 52, "chi-squared, p = 1 in 2 million"
@@ -241,6 +241,32 @@ def test_a_client_that_went_before_we_looked_ends_the_transfer(loop: str) -> Non
         data = await listener.open(timeout=5)
         with pytest.raises(TransferError) as failure:
             await data.send([b"hello"])
+        assert failure.value.code == 426
+
+    run(loop, story)
+
+
+@loops
+def test_an_abort_between_the_arrival_and_our_turn_is_seen(loop: str) -> None:
+    async def story(ground: Ground) -> None:
+        listener = listen(ground)
+        async with awaiting(listener.open(timeout=5)) as opening:
+            client = dial(listener.port)
+            listener.handle_read_event()
+            listener.abort()
+            with pytest.raises(TransferError) as failure:
+                await opening
+        assert failure.value.code == 426
+        assert hears(client) in (b"", b"reset")
+
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            connector = ActiveConnector(ground, local=LOCAL, address="127.0.0.1", port=server.getsockname()[1])
+            connector._start = lambda start=connector._start: start() or errno.EINPROGRESS
+            async with awaiting(connector.open(timeout=5)) as opening:
+                connector.handle_write_event()
+                connector.abort()
+                with pytest.raises(TransferError) as failure:
+                    await opening
         assert failure.value.code == 426
 
     run(loop, story)
@@ -441,7 +467,7 @@ def test_a_connection_that_comes_late_is_used(loop: str) -> None:
             connector._start = slowly
             await says_hello(await connector.open(timeout=5))
             client, _ = server.accept()
-        assert await drain(client) == b"hello"
+        assert hears(client) == b"hello"
 
     run(loop, story)
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from ftpd.fs import listing
-from ftpd.fs.listing import facts_line, faked, kind, list_line, permissions, shown, windows_line
+from ftpd.core import listing
+from ftpd.core.listing import facts_line, faked, kind, list_line, permissions, shown, windows_line
 
 NOW = 1_800_000_000  # 2027-01-15 08:00 UTC
 

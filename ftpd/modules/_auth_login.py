@@ -1,0 +1,163 @@
+"""Who is let in: the questions of a login in ProFTPD's order, the password being one of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from ftpd.api import Account, AuthAnswer, Command, Identity, Level, Session, crypt
+from ftpd.modules import _auth_directives as d
+from ftpd.modules._auth_denied import Denied
+from ftpd.modules._auth_names import Target, own_value
+
+T = TypeVar("T")
+Groups = tuple[tuple[int, str], ...]
+
+SHELLS = "/etc/shells"
+FTPUSERS = "/etc/ftpusers"
+# what getusershell(3) goes by when there is no /etc/shells
+_DEFAULT_SHELLS = frozenset({"/bin/sh", "/bin/csh"})
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """One who may come in."""
+
+    target: Target
+    account: Account
+    groups: Groups
+    without_password: bool
+
+    @property
+    def identity(self) -> Identity:
+        """The rights of the session: the account's own groups and none of the daemon's."""
+        gids = tuple(dict.fromkeys((self.account.gid, *(gid for gid, _ in self.groups))))
+        return Identity(self.account.uid, self.account.gid, gids)
+
+    @property
+    def group_names(self) -> tuple[str, ...]:
+        return tuple(name for _, name in self.groups)
+
+
+async def vet(command: Command, target: Target, password: str) -> Visitor:
+    """Ask all that a login must answer; Denied at the first wrong answer.
+
+    Whoever fails before the password was looked at has hashed it nonetheless: how long a refusal takes tells
+    nobody which names exist.
+    """
+    session, settings = command.session, target.settings
+    try:
+        account, groups = await _known(command, target)
+        _limit_admits(command, target, account, groups, password)
+    except Denied:
+        await command.offload(lambda: crypt.spend(password), "auth")
+        raise
+    without = False
+    if target.wants_password():
+        without = await _password_holds(command, target, account, password)
+    shells, users = settings[d.require_valid_shell], settings[d.use_ftp_users]
+    if (shells or users) and (objection := await command.offload(lambda: _objection(account, shells, users), "auth")):
+        raise Denied(f"USER {session.login} (Login failed): {objection}")
+    return Visitor(target, account, groups, without)
+
+
+async def _known(command: Command, target: Target) -> tuple[Account, Groups]:
+    """The account and its groups."""
+    session = command.session
+    if target.user is None:
+        raise Denied(f"USER {session.login} (Login failed): Not a UserAlias")
+    accounts = session.modules.accounts
+    account = await _asked(session, accounts.getpwnam(session, target.user))
+    if account is None:
+        raise Denied(_unknown(session, session.login))
+    if account.uid == 0 and not target.settings[d.root_login]:
+        raise Denied("SECURITY VIOLATION: Root login attempted", level=Level.CRIT)
+    groups = await _asked(session, accounts.getgroups(session, account))
+    if target.anonymous is not None:
+        name = own_value(session, target.anonymous, "Group")
+        if name is not None:
+            gid = await command.offload(lambda: accounts.name_gid(session, name), "auth")
+            if gid is None:
+                raise Denied(f"USER {session.login}: no such group '{name}', which <Anonymous> names")
+            groups = ((gid, name), *(group for group in groups if group[0] not in (gid, account.gid)))
+            account = replace(account, gid=gid)
+    if all(gid != account.gid for gid, _ in groups):
+        groups = (
+            (account.gid, await command.offload(lambda: accounts.gid_name(session, account.gid), "auth")),
+            *groups,
+        )
+    return account, groups
+
+
+async def _asked(session: Session, answer: Awaitable[T]) -> T:
+    """A backend's answer; one that breaks denies."""
+    try:
+        return await answer
+    except Exception as error:
+        session.log_exception(error)
+        raise Denied(f"USER {session.login}: an auth backend failed: {error!r}", level=Level.ERROR) from None
+
+
+def _unknown(session: Session, name: str) -> str:
+    here, there = session.local, session.remote
+    return f"USER {name}: no such user found from {session.remote_name} [{there.host}] to {here.host}:{here.port}"
+
+
+def _limit_admits(command: Command, target: Target, account: Account, groups: Groups, password: str) -> None:
+    """<Limit LOGIN>, and AnonRejectPasswords before it."""
+    session = command.session
+    names = tuple(name for _, name in groups)
+    main = command.gate.login(session, None, account.name, names)
+    admitted = main is not False
+    if target.anonymous is not None:
+        rejected = target.settings[d.anon_reject_passwords]
+        if rejected is not None and (rejected[0].search(password) is not None) != rejected[1]:
+            raise Denied(f"ANON {session.login} (Login failed): AnonRejectPasswords denies login")
+        own = command.gate.login(session, target.anonymous, account.name, names)
+        # the server shuts an <Anonymous> out unless that one opens itself by name
+        admitted = own is not False and (admitted or own is True)
+    if not admitted:
+        raise Denied(f"USER {session.login} (Login failed): Limit configuration denies login")
+
+
+async def _password_holds(command: Command, target: Target, account: Account, password: str) -> bool:
+    """Denied unless the password holds; True when none was needed."""
+    session, accounts = command.session, command.session.modules.accounts
+    if target.anonymous is not None and target.settings[d.auth_using_alias] and session.login != target.user:
+        other = await _asked(session, accounts.getpwnam(session, session.login))
+        if other is None:
+            await command.offload(lambda: crypt.spend(password), "auth")
+            raise Denied(_unknown(session, session.login))
+        account = other
+    for name, stored in target.settings[d.user_password]:
+        if name == account.name:
+            held = await command.offload(lambda: crypt.verify(password, stored), "auth")
+            answer = AuthAnswer.OK if held else AuthAnswer.BAD_PASSWORD
+            break
+    else:
+        answer = await _asked(session, accounts.authenticate(session, account, password))
+    if not answer.accepted:
+        raise Denied(f"USER {session.login} (Login failed): {answer.value}")
+    return answer is AuthAnswer.OK_NO_PASS
+
+
+def _objection(account: Account, shells: bool, users: bool) -> str:
+    """What /etc/shells or /etc/ftpusers has against the account; empty when nothing. Reads files: for a thread."""
+    if shells and account.shell not in _lines(SHELLS, _DEFAULT_SHELLS):
+        return f"Invalid shell: '{account.shell}'"
+    if users and account.name in _lines(FTPUSERS, frozenset()):
+        return f"User in {FTPUSERS}"
+    return ""
+
+
+def _lines(path: str, absent: frozenset[str]) -> frozenset[str]:
+    """The first words of the lines of a file; only a file that is not there has a default, any other fault denies."""
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+            return frozenset(line.split()[0] for line in file if line.strip() and not line.lstrip().startswith("#"))
+    except FileNotFoundError:
+        return absent
+    except OSError as error:
+        raise Denied(f"unable to read {path}: {os.strerror(error.errno or 0)}", level=Level.ERROR) from None

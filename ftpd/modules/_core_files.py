@@ -1,0 +1,72 @@
+"""One file at a time: DELE, RNFR and RNTO, SIZE, MDTM."""
+
+from __future__ import annotations
+
+import stat
+import time
+
+from ftpd.api import Class, Command, Group, Outcome, Path, Refuse
+from ftpd.modules._core import module
+from ftpd.modules._core_server import times_gmt
+
+
+@module.cmd("DELE", group=Group.WRITE, classes=Class.WRITE, usage="<sp> pathname", arity=(1, None))
+def delete(cmd: Command) -> Outcome:
+    cmd.files.unlink(cmd.path())
+    return cmd.ok(250, "DELE command successful")
+
+
+# -- renaming ----------------------------------------------------------------------------------------
+
+
+@module.cmd("RNFR", group=Group.WRITE, classes=Class.WRITE | Class.MISC, usage="<sp> pathname", arity=(1, None))
+def rename_from(cmd: Command) -> Outcome:
+    path = cmd.path()
+    # the link itself is renamed, so one that leads nowhere will do
+    cmd.files.lstat(path)
+    cmd.session.rename_from = path
+    return cmd.ok(350, "File or directory exists, ready for destination name")
+
+
+@module.cmd("RNTO", group=Group.WRITE, classes=Class.WRITE | Class.MISC, usage="<sp> pathname", arity=(1, None))
+def rename_to(cmd: Command) -> Outcome:
+    source = cmd.session.rename_from
+    if not isinstance(source, Path):
+        raise Refuse(503, "Bad sequence of commands")
+    target = cmd.path()
+    try:
+        cmd.files.rename(source, target, replace=cmd.setting("AllowOverwrite", False))
+    except FileExistsError:
+        raise Refuse(550, f"{cmd.argument}: Rename permission denied") from None
+    return cmd.ok(250, "Rename successful")
+
+
+@module.log("RNTO")
+@module.log_err("RNTO")
+def forget_source(cmd: Command) -> None:
+    """However RNTO ended, the next one needs a new RNFR; until here the logs can tell what was renamed."""
+    cmd.session.rename_from = None
+
+
+# -- SIZE, MDTM --------------------------------------------------------------------------------------
+
+
+@module.cmd("SIZE", group=Group.READ, classes=Class.INFO, usage="<sp> pathname", arity=(1, None))
+def size(cmd: Command) -> Outcome:
+    if cmd.session.data_type == "A":
+        # with every line end converted the whole file would have to be read (RFC 3659 4)
+        raise Refuse(550, "SIZE not allowed in ASCII mode")
+    found = cmd.files.stat(cmd.path())
+    if not stat.S_ISREG(found.st_mode):
+        raise Refuse(550, f"{cmd.argument}: not a regular file")
+    return cmd.ok(213, str(found.st_size))
+
+
+@module.cmd("MDTM", group=Group.DIRS, classes=Class.INFO | Class.DIRS, usage="<sp> pathname", arity=(1, None))
+def modified(cmd: Command) -> Outcome:
+    path = cmd.path()
+    found = cmd.files.stat(path)
+    if not stat.S_ISREG(found.st_mode):
+        raise Refuse(550, f"{cmd.argument}: not a plain file")
+    broken_down = (time.gmtime if path.settings[times_gmt] else time.localtime)(found.st_mtime)
+    return cmd.ok(213, time.strftime("%Y%m%d%H%M%S", broken_down))

@@ -1,0 +1,175 @@
+"""Where a client is and the folders it makes: CWD, CDUP, PWD, MKD, RMD and their X twins of RFC 775."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from dataclasses import dataclass
+
+from ftpd.api import DIRECTORY, Class, Command, Files, Group, Outcome, Path, Refuse, normalise, types
+from ftpd.modules import _display
+from ftpd.modules._core import SESSIONS, module, state
+from ftpd.modules._core_server import umask
+
+_MOST_LINKS = 40
+"""Symbolic links followed in one path: the kernel's own limit (path_resolution(7))."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chdir:
+    """The file that DisplayChdir names, and whether it is shown again only when it was changed."""
+
+    path: str
+    once: bool = False
+
+
+@types.takes(1, 2)
+def _display_chdir(words: list[str]) -> Chdir:
+    return Chdir(words[0], len(words) > 1 and types.to_boolean(words[1], word=1))
+
+
+display_chdir = module.directive(
+    "DisplayChdir", _display_chdir, contexts=SESSIONS | DIRECTORY,
+    usage="path [on|off]", doc="A file shown when a client enters a folder; on: once in a session, until it changes.",
+)  # fmt: skip
+cd_path = module.directive_list(
+    "CDPath", types.string, contexts=SESSIONS,
+    usage="path", doc="A folder in which CWD looks for names that are not in the working directory.",
+)  # fmt: skip
+
+
+# -- CWD, CDUP ---------------------------------------------------------------------------------------
+
+
+@module.cmd("CWD", "XCWD", group=Group.DIRS, classes=Class.DIRS, usage="<sp> pathname", arity=(1, None))
+def change_folder(cmd: Command) -> Outcome:
+    try:
+        return _enter(cmd, cmd.argument)
+    except FileNotFoundError:
+        if "/" in cmd.argument:
+            raise
+        for folder in cmd.session.settings[cd_path]:
+            try:
+                return _enter(cmd, f"{folder}/{cmd.argument}")
+            except OSError:
+                continue
+        raise
+
+
+@module.cmd("CDUP", "XCUP", group=Group.DIRS, classes=Class.DIRS, usage="(up one directory)", arity=(0, 0))
+def change_up(cmd: Command) -> Outcome:
+    return _enter(cmd, "..")
+
+
+def _enter(cmd: Command, given: str) -> Outcome:
+    session, files = cmd.session, cmd.files
+    hidden = f"{given}: {os.strerror(errno.ENOENT)}"
+    path = cmd.path(given, refusal=(550, hidden))
+    target = resolved(files, path.virtual, session.cwd)
+    if target != path.virtual:
+        # a link must not lead past a <Limit> at the folder it names
+        path = cmd.path(target, refusal=(550, hidden))
+    if not stat.S_ISDIR(files.stat(path).st_mode):
+        raise Refuse(550, f"{given}: {os.strerror(errno.ENOTDIR)}")
+    if not files.access(path, os.X_OK):
+        raise Refuse(550, f"{given}: {os.strerror(errno.EACCES)}")
+    session.cwd = path.virtual
+    session.settings = path.settings
+    return cmd.ok(250, *_message(cmd), f"{cmd.name} command successful")
+
+
+def resolved(files: Files, virtual: str, known: str) -> str:
+    """The path with its symbolic links followed inside the session's root, as PWD is to show it.
+
+    ``known`` is a path that is resolved already: no component of it is looked at again.
+    """
+    done, rest = "/", virtual.strip("/").split("/") if virtual != "/" else []
+    if known != "/" and f"{virtual}/".startswith(f"{known}/"):
+        done, rest = known, virtual[len(known) :].strip("/").split("/") if virtual != known else []
+    links = 0
+    while rest:
+        here = Path(f"{done.rstrip('/')}/{rest.pop(0)}")
+        if stat.S_ISLNK(files.lstat(here).st_mode):
+            links += 1
+            if links > _MOST_LINKS:
+                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+            rest = [*normalise(done, files.readlink(here)).strip("/").split("/"), *rest]
+            rest = [part for part in rest if part]
+            done = "/"
+        else:
+            done = here.virtual
+    return done
+
+
+def _message(cmd: Command) -> list[str]:
+    """The lines of DisplayChdir for the folder just entered."""
+    session, files = cmd.session, cmd.files
+    shown = session.settings[display_chdir]
+    if shown is None:
+        return []
+    path = Path(normalise(session.cwd, shown.path))
+    if shown.once:
+        try:
+            changed = files.stat(path).st_mtime
+        except OSError:
+            return []
+        seen = session[state].shown
+        if seen.get(path.virtual) == changed:
+            return []
+        seen[path.virtual] = changed
+    return _display.of_session(path, session)
+
+
+# -- PWD ---------------------------------------------------------------------------------------------
+
+
+def working_folder(cmd: Command) -> Outcome:
+    return cmd.ok(257, f"{quoted(cmd.session.cwd)} is the current directory")
+
+
+# <Limit> answers with the verb as the client wrote it
+for _verb in ("PWD", "XPWD"):
+    module.cmd(
+        _verb, group=Group.DIRS, classes=Class.INFO | Class.DIRS, usage="(returns current working directory)",
+        arity=(0, 0), limit=(550, f"{_verb}: {os.strerror(errno.EACCES)}"),
+    )(working_folder)  # fmt: skip
+
+
+def quoted(path: str) -> str:
+    """A path as 257 replies write it: in quotes, and those inside doubled (RFC 959 appendix II).
+
+    >>> quoted('/a"b')
+    '"/a""b"'
+    """
+    return '"' + path.replace('"', '""') + '"'
+
+
+# -- MKD, RMD ----------------------------------------------------------------------------------------
+
+
+@module.cmd(
+    "MKD", "XMKD", group=Group.WRITE, classes=Class.DIRS | Class.WRITE, usage="<sp> pathname", arity=(1, None)
+)  # fmt: skip
+def make_folder(cmd: Command) -> Outcome:
+    if "*" in cmd.argument:
+        raise Refuse(550, f"{cmd.argument}: Invalid directory name")
+    path = cmd.path(refusal=(550, f"{cmd.argument}: {os.strerror(errno.EACCES)}"))
+    if path.virtual == "/":
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+    files = cmd.files
+    # the second word of Umask is for folders, while the session's own mask is that for files
+    for_files, files.umask = files.umask, path.settings[umask][1]
+    try:
+        files.mkdir(path)
+    finally:
+        files.umask = for_files
+    return cmd.ok(257, f"{quoted(path.virtual)} - Directory successfully created")
+
+
+@module.cmd(
+    "RMD", "XRMD", group=Group.WRITE, classes=Class.DIRS | Class.WRITE, usage="<sp> pathname", arity=(1, None)
+)  # fmt: skip
+def remove_folder(cmd: Command) -> Outcome:
+    cmd.files.rmdir(cmd.path(refusal=(550, f"{cmd.argument}: {os.strerror(errno.EACCES)}")))
+    return cmd.ok(250, f"{cmd.name} command successful")

@@ -1,0 +1,127 @@
+"""The beginning of a session, its idle time and its end: banner, TimeoutIdle, QUIT."""
+
+from __future__ import annotations
+
+import os
+
+from ftpd.api import (
+    LOGGED_IN,
+    SESSION_OPEN,
+    TIMEOUT_IDLE,
+    Class,
+    Command,
+    Level,
+    Outcome,
+    Path,
+    Reply,
+    Session,
+    normalise,
+    types,
+)
+from ftpd.modules import _display
+from ftpd.modules._core import SERVERS, SESSIONS, module, state
+from ftpd.modules._core_server import defer_welcome, server_ident, server_name
+
+PROFTPD = "1.3.8"
+"""The release whose replies these are; scripts look for it in the banner's %{version} and in CSID."""
+
+display_connect = module.directive(
+    "DisplayConnect", types.string, contexts=SERVERS,
+    usage="path", doc="A file shown before the banner.",
+)  # fmt: skip
+display_quit = module.directive(
+    "DisplayQuit", types.string, contexts=SESSIONS,
+    usage="path", doc="A file shown at QUIT, instead of Goodbye.",
+)  # fmt: skip
+timeout_idle = module.directive(
+    "TimeoutIdle", types.seconds, default=600, contexts=SESSIONS,
+    usage="seconds", doc="How long a client may say nothing while nothing is transferred; 0 is for ever.",
+)  # fmt: skip
+
+
+# -- the banner --------------------------------------------------------------------------------------
+
+
+@module.on(SESSION_OPEN)
+def greet(session: Session) -> None:
+    """mod_core is asked last, so whoever wants to refuse the client has done so."""
+    path = session.settings[display_connect]
+    # a relative path is one of the machine: there is no folder of the user's yet
+    message = [] if path is None else _display.of_machine(os.path.join("/", path), session)
+    session.send(Reply(220, (*message, banner(session))))
+    watch_idle(session)
+
+
+def banner(session: Session) -> str:
+    """The words of the greeting as ServerIdent and DeferWelcome want them."""
+    ident = session.settings[server_ident]
+    here = session.local.host
+    if not ident.shown:
+        return f"{here} FTP server ready"
+    name = session.settings[server_name]
+    text = ident.text
+    if text is not None:
+        host = session.server.args[0] if session.server.args else here
+        for variable, value in (("%L", here), ("%V", host), ("%v", name), ("%{version}", PROFTPD)):
+            text = text.replace(variable, value)
+        return text
+    return "ProFTPD Server ready." if session.settings[defer_welcome] else f"ProFTPD Server ({name}) [{here}]"
+
+
+# -- TimeoutIdle -------------------------------------------------------------------------------------
+
+
+@module.on(LOGGED_IN)
+def watch_idle(session: Session) -> None:
+    """Begin to count, with the value that is in force now: <Anonymous> may have another one."""
+    kept = session[state]
+    seconds = session.settings[timeout_idle]
+    if kept.idle is not None:
+        if kept.idle.seconds == seconds:
+            return
+        kept.idle.cancel()
+    kept.idle = session.wire.timer(seconds, lambda: _idle_for(session, seconds)) if seconds else None
+
+
+def _idle_for(session: Session, seconds: int) -> None:
+    if session.wire.data is not None:
+        # a long transfer is no idleness: count from its end at the latest
+        session[state].idle = session.wire.timer(seconds, lambda: _idle_for(session, seconds))
+        return
+    session.modules.emit(TIMEOUT_IDLE, session)
+    session.log(Level.INFO, "Client session idle timeout, disconnected")
+    session.send(Reply(421, (f"Idle timeout ({seconds} seconds): closing control connection",)))
+    # a command that waits for a data connection must not hold the session any longer
+    session.wire.forget_data()
+    session.end("Timeout exceeded")
+
+
+@module.log("APPE", "LIST", "MLSD", "NLST", "RETR", "STOR", "STOU")
+@module.log_err("APPE", "LIST", "MLSD", "NLST", "RETR", "STOR", "STOU")
+def count_from_here(cmd: Command) -> None:
+    idle = cmd.session[state].idle
+    if idle is not None:
+        idle.reset()
+
+
+# -- QUIT --------------------------------------------------------------------------------------------
+
+
+@module.cmd("QUIT", auth=False, classes=Class.INFO, usage="(close control connection)")
+def say_goodbye(cmd: Command) -> Outcome:
+    session = cmd.session
+    path = session.settings[display_quit]
+    if path is None:
+        return cmd.ok(221, "Goodbye.")
+    if os.path.isabs(path):
+        message = _display.of_machine(path, session)
+    else:
+        message = _display.of_session(Path(normalise(session.cwd, path)), session)
+    return cmd.ok(221, *(message or ["Goodbye."]))
+
+
+@module.log("QUIT")
+@module.log_err("QUIT")
+def leave(cmd: Command) -> None:
+    """After all others have seen the command, and even where one refused it: who wants to go, goes."""
+    cmd.session.end("Quit")

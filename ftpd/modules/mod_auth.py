@@ -1,0 +1,264 @@
+"""mod_auth -- logging in: USER and PASS, anonymous areas, and how long and how often a client may try."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ftpd.api import (
+    LOGGED_IN,
+    MAX_LOGIN_ATTEMPTS,
+    SESSION_CLOSE,
+    SESSION_OPEN,
+    TIMEOUT_LOGIN,
+    Class,
+    Command,
+    Files,
+    Level,
+    Outcome,
+    Reply,
+    Session,
+    Timer,
+)
+from ftpd.modules import _auth_directives as d
+from ftpd.modules._auth_census import Census, Presence
+from ftpd.modules._auth_denied import Denied
+from ftpd.modules._auth_directives import module
+from ftpd.modules._auth_login import Visitor, vet
+from ftpd.modules._auth_names import Target, target_of
+from ftpd.modules._auth_place import create_home, enter, plan_for
+from ftpd.modules._display import display_lines, read_display
+
+__all__ = ["module"]
+
+_LONGEST_NAME = 256
+_DEFAULT_UMASK = (0o022, 0o022)
+_INCORRECT = "Login incorrect."
+
+
+@dataclass(slots=True)
+class Visit:
+    """What a client has done so far to get in; failures are never forgotten while it stays."""
+
+    name: str | None = None
+    """The name that waits for its password."""
+    failures: int = 0
+    over: bool = False
+    timer: Timer | None = None
+    presence: Presence = field(default_factory=Presence)
+
+
+visit_of = module.session_state(Visit)
+census = Census()
+
+
+# -- from connect to close -----------------------------------------------------------------------------------------
+
+
+@module.on(SESSION_OPEN)
+def wait_for_login(session: Session) -> None:
+    visit = session[visit_of]
+    census.connected(session, visit.presence)
+    seconds = session.settings[d.timeout_login]
+    if seconds:
+        visit.timer = session.wire.timer(seconds, lambda: _login_took_too_long(session, seconds))
+
+
+def _login_took_too_long(session: Session, seconds: int) -> None:
+    session.log(Level.INFO, "Login timeout exceeded, disconnected")
+    session.send(Reply(421, (f"Login timeout ({seconds} seconds): closing control connection",)))
+    session.modules.emit(TIMEOUT_LOGIN, session)
+    session.end("Timeout exceeded")
+
+
+@module.on(SESSION_CLOSE)
+def forget(session: Session) -> None:
+    visit = session[visit_of]
+    visit.over = True
+    visit.name = None
+    census.left(visit.presence)
+
+
+# -- the verbs -----------------------------------------------------------------------------------------------------
+
+
+@module.cmd("USER", auth=False, classes=Class.AUTH, usage="<sp> username")
+def user(cmd: Command) -> Outcome:
+    session, login = cmd.session, cmd.argument
+    visit = session[visit_of]
+    if not cmd.words:
+        return cmd.fail(500, "USER: command requires a parameter")
+    if session.logged_in:
+        if login == session.login:
+            return cmd.ok(230, f"User {login} logged in")
+        return cmd.fail(501, "Reauthentication not supported")
+    visit.name = None
+    if "\0" in login:
+        return cmd.fail(501, "USER: a NUL byte cannot be part of a user name")
+    if len(login.encode("utf-8", "surrogateescape")) > _LONGEST_NAME:
+        session.log(Level.NOTICE, "USER %s... (Login failed): maximum login length exceeded", login[:32])
+        return cmd.fail(501, _INCORRECT)
+    session.login = visit.name = login
+    if not target_of(session, login).wants_password():
+        return cmd.ok(331, "Anonymous login ok, send your complete email address as your password")
+    # the whole argument is the name, but ProFTPD repeats its first word only
+    return cmd.ok(331, f"Password required for {cmd.words[0].strip(chr(34))}")
+
+
+@module.cmd("PASS", auth=False, classes=Class.AUTH, usage="<sp> password")
+async def password(cmd: Command) -> Outcome:
+    session, visit = cmd.session, cmd.session[visit_of]
+    if session.logged_in:
+        return cmd.fail(503, "You are already logged in")
+    if visit.name is None:
+        return cmd.fail(503, "Login with USER first")
+    visit.name = None
+    target = target_of(session, session.login)
+    try:
+        _worth_a_try(session, target, cmd.argument)
+        visitor = await vet(cmd, target, cmd.argument)
+        await _let_in(cmd, visitor, visit)
+    except Denied as denied:
+        return _refuse(cmd, target, visit, denied)
+    grant = target.settings[d.access_grant_msg]
+    if grant is not None:
+        granted = grant.replace("%u", session.login)
+    elif target.anonymous is not None:
+        granted = "Anonymous access granted, restrictions apply"
+    else:
+        granted = f"User {session.login} logged in"
+    return cmd.ok(232 if visitor.without_password else 230, *await _greeting(cmd), granted)
+
+
+@module.cmd("ACCT", auth=False, classes=Class.AUTH, usage="is not implemented")
+@module.cmd("REIN", auth=False, classes=Class.AUTH, usage="is not implemented")
+def not_implemented(cmd: Command) -> Outcome:
+    return cmd.fail(502, f"{cmd.name} command not implemented")
+
+
+# -- PASS, step by step --------------------------------------------------------------------------------------------
+
+
+def _worth_a_try(session: Session, target: Target, password: str) -> None:
+    """Refuse what no account can have, before any is looked up."""
+    settings = target.settings
+    if "\0" in password:
+        raise Denied(f"USER {session.login} (Login failed): the password holds a NUL byte", code=501)
+    if len(password.encode("utf-8", "surrogateescape")) > settings[d.max_password_size]:
+        raise Denied(f"USER {session.login} (Login failed): the password is longer than MaxPasswordSize")
+    if not password and target.wants_password() and not settings[d.allow_empty_passwords]:
+        raise Denied(f"USER {session.login} (Login failed): the password is empty", code=501)
+
+
+async def _let_in(cmd: Command, visitor: Visitor, visit: Visit) -> None:
+    """Find the session's place, and only when there is one change the session."""
+    session, target, account = cmd.session, visitor.target, visitor.account
+    how = target.settings[d.create_home]
+    if how is not None and target.anonymous is None:
+        await cmd.offload(lambda: create_home(session, account, how), "files")
+    plan = await plan_for(cmd, target, account, visitor.group_names)
+    umask = session.modules.directive("Umask")
+    files_umask = _DEFAULT_UMASK[0] if umask is None else (target.settings[umask] or _DEFAULT_UMASK)[0]
+    anonymous = target.anonymous is not None
+    files, cwd = await cmd.offload(
+        lambda: enter(session, plan, visitor.identity, files_umask, anonymous=anonymous), "files"
+    )
+    try:
+        if visit.over:
+            raise Denied(f"USER {session.login}: the client left before it was logged in", level=Level.INFO)
+        census.logged_in(session, visit.presence, target.settings, account.name, anonymous)
+        _settle(cmd, visitor, files, plan.home, cwd)
+        if not session.modules.emit(LOGGED_IN, session):
+            raise Denied(f"USER {session.login}: a module failed to prepare the session", level=Level.ERROR, final=True)
+    except BaseException:
+        _unsettle(session)
+        files.close()
+        raise
+    if visit.timer is not None:
+        visit.timer.cancel()
+    _limit_session(session)
+    session.log(Level.INFO, "%s %s: Login successful.", "ANON" if anonymous else "USER", session.login)
+
+
+def _settle(cmd: Command, visitor: Visitor, files: Files, home: str, cwd: str) -> None:
+    session = cmd.session
+    session.user = visitor.account.name
+    session.account = visitor.account
+    session.groups = visitor.groups
+    session.identity = visitor.identity
+    session.anonymous = visitor.target.anonymous
+    session.home = home
+    session.files = files
+    session.cwd = cwd
+    # nothing of what was said before the login may act on it
+    session.restart = 0
+    session.rename_from = None
+    session.notes["mod_auth.orig-user"] = session.login
+    session.notes["mod_auth.home-dir"] = home
+    if not visitor.target.wants_password():
+        session.notes["mod_auth.anon-passwd"] = cmd.argument
+    session.settings = cmd.gate.settings_at(session, cwd)
+
+
+def _unsettle(session: Session) -> None:
+    session.user = session.account = session.identity = session.anonymous = session.files = None
+    session.groups = ()
+    session.home = session.cwd = "/"
+    session.settings = session.server.settings
+
+
+def _refuse(cmd: Command, target: Target, visit: Visit, denied: Denied) -> Outcome:
+    session = cmd.session
+    session.log(denied.level, "%s", denied.reason)
+    visit.failures += 1
+    most = session.server.settings[d.max_login_attempts]
+    if most is not None and visit.failures >= most:
+        session.log(Level.NOTICE, "Maximum login attempts (%d) exceeded, connection refused", most)
+        session.modules.emit(MAX_LOGIN_ATTEMPTS, session)
+        session.end("Maximum login attempts exceeded")
+    elif denied.final:
+        session.end("Login refused")
+    own = target.settings[d.access_deny_msg]
+    text = _INCORRECT if own is None else own.replace("%u", session.login)
+    return cmd.fail(denied.code, *([denied.first] if denied.first else []), text)
+
+
+async def _greeting(cmd: Command) -> tuple[str, ...]:
+    """The lines of DisplayLogin; none where there is no file, which the log tells."""
+    session = cmd.session
+    name = session.settings[d.display_login]
+    if name is None:
+        return ()
+    most = session.settings[d.max_clients].most
+    counts = {
+        "N": str(census.clients(session)),
+        "M": str(most or 0),
+        "y": str(census.clients_of_class(session)),
+        "z": str(next((cap.most or 0 for n, cap in session.settings[d.max_clients_per_class] if n == session.class_name), 0)),
+    }  # fmt: skip
+
+    def read() -> tuple[str, ...] | None:
+        text = read_display(session, name)
+        return None if text is None else display_lines(session, text, counts)
+
+    lines = await cmd.offload(read, "files")
+    if lines is None:
+        session.log(Level.NOTICE, "unable to display DisplayLogin file '%s'", name)
+    return lines or ()
+
+
+def _limit_session(session: Session) -> None:
+    """Start TimeoutSession: the first line that means this client counts."""
+    names = {"user": (session.user or "",), "group": tuple(name for _, name in session.groups)}
+    names["class"] = (session.class_name,) if session.class_name else ()
+    for line in session.settings[d.timeout_session]:
+        if line.who is None or line.who.matches(names[line.kind]):
+            if line.seconds:
+                session.wire.timer(line.seconds, lambda: _session_took_too_long(session, line.seconds))
+            return
+
+
+def _session_took_too_long(session: Session, seconds: int) -> None:
+    session.log(Level.INFO, "Session timed out, disconnected")
+    session.wire.abort_transfer()
+    session.send(Reply(421, (f"Session Timeout ({seconds} seconds): closing control connection",)))
+    session.end("Timeout exceeded")

@@ -1,0 +1,18 @@
+"""mod_core -- what every server does: greeting, folders and names, data connections, FEAT and HELP, its directives."""
+
+from __future__ import annotations
+
+# each of these fills the table with one part of the module; a table's later rows are asked first
+from ftpd.modules import (  # noqa: F401
+    _core_data,
+    _core_files,
+    _core_filters,
+    _core_folders,
+    _core_greeting,
+    _core_inert,
+    _core_server,
+    _core_talk,
+)
+from ftpd.modules._core import module
+
+__all__ = ["module"]
