@@ -78,7 +78,9 @@ def _with_configuration(line: CommandLine, record: BuildRecord) -> int:
             return 0
         return daemon.run()
     except ConfigFaults as faults:
-        print(faults, file=sys.stderr)
+        for warning in faults.warnings:
+            print(warning.render(), file=sys.stderr)
+        print(faults.render(), file=sys.stderr)
     except (ConfigError, logs.StartError) as error:
         _complain(f"fatal: {error}")
     return 1

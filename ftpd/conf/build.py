@@ -175,6 +175,8 @@ class _Builder:
                 if directive.act is not None:
                     directive.act(self, value)
                 self.scope.add(directive, value, (line.file, line.number))
+                if directive.inert:
+                    self.warn("is accepted, but has no effect in this version")
             except ConfigError as wrong:
                 # two modules that own a name mostly complain of the same
                 faults.setdefault(wrong.message, wrong)
@@ -297,17 +299,18 @@ class _Builder:
     # -- the result --------------------------------------------------------------------------------
 
     def config(self) -> Config:
-        """Everything joined and frozen; ConfigFaults when there was any."""
+        """Everything joined and frozen; with faults it is what ConfigFaults carries, so that checks can look on."""
         warnings = tuple(self.report.warnings)
-        if self.report.faults:
-            raise ConfigFaults(self.report.faults, warnings)
         servers = (self.top, *self._hosts)
         for server in servers:
             add_globals(server, self._globals)
             finish(server)
         for scope in self._classes:
             scope.settings = Settings(scope.values)
-        return Config(self.top, servers, tuple(self._classes), warnings, tuple(self.reader.files))
+        config = Config(self.top, servers, tuple(self._classes), warnings, tuple(self.reader.files))
+        if self.report.faults:
+            raise ConfigFaults(self.report.faults, warnings, config)
+        return config
 
 
 def _count(most: int) -> str:

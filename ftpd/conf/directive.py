@@ -45,14 +45,25 @@ class ConfigError(Exception):
     """What is wrong with a line, in the words the administrator shall read.
 
     ``right`` says what would be right; ``word`` is the index of the faulty argument (0 is the first), or
-    None when the directive's name or the whole line is at fault.
+    None when the directive's name or the whole line is at fault.  A check of the whole configuration says
+    in ``directive`` and ``at`` (file and line) what it complains of; elsewhere the line being read is meant.
     """
 
-    def __init__(self, message: str, *, right: str = "", word: int | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        right: str = "",
+        word: int | None = None,
+        directive: str = "",
+        at: tuple[str, int] | None = None,
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.right = right
         self.word = word
+        self.directive = directive
+        self.at = at
 
 
 class Reading(Protocol):

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ftpd.conf.directive import ConfigError
 from ftpd.conf.lexer import BLANKS, Line
 from ftpd.core.log import escape
+
+if TYPE_CHECKING:
+    from ftpd.conf.tree import Config
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +52,12 @@ class Fault:
 class ConfigFaults(Exception):
     """All that keeps a configuration from being used, and what was only worth a warning."""
 
-    def __init__(self, faults: list[Fault], warnings: tuple[Fault, ...] = ()) -> None:
+    def __init__(self, faults: list[Fault], warnings: tuple[Fault, ...] = (), config: Config | None = None) -> None:
         super().__init__("\n".join(fault.summary() for fault in faults))
         self.faults = faults
         self.warnings = warnings
+        self.config = config
+        """What could be read in spite of the faults, for those who look for more of them."""
 
     def render(self) -> str:
         """Every fault in full."""

@@ -85,7 +85,7 @@ class Reader:
     def _text(self, file: str) -> tuple[str, tuple[int, int]]:
         with acting_as_daemon():
             descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC | (os.O_NONBLOCK if self._sources else 0))
-            with open(descriptor, "rb") as opened:
+            try:
                 status = os.fstat(descriptor)
                 key = (status.st_dev, status.st_ino)
                 if stat.S_ISDIR(status.st_mode):
@@ -95,7 +95,10 @@ class Reader:
                     raise OSError(22, "it is not a regular file", file)
                 if any(isinstance(source, _Source) and source.key == key for source in self._sources):
                     raise ConfigError(f"'{file}' is being read already: it would include itself without end", word=0)
-                raw = opened.read()
+                with open(descriptor, "rb", closefd=False) as opened:
+                    raw = opened.read()
+            finally:
+                os.close(descriptor)
         if status.st_mode & stat.S_IWOTH and stat.S_ISREG(status.st_mode):
             self.report.file_warning(
                 file, 0, "is world-writable: any user of this machine can change the configuration"

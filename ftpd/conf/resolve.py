@@ -193,7 +193,9 @@ def connect_allowed(server: Scope, who: Who) -> Verdict:
         for verdict in _login_opinions(level, who):
             if verdict.allowed:
                 return verdict
-            denied = denied or verdict
+            # an <Anonymous> that shuts itself says nothing about the server's own users
+            if level is server:
+                denied = denied or verdict
     return denied or UNLIMITED
 
 

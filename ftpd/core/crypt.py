@@ -120,7 +120,10 @@ def hash(password: str, prefix: str = "$6$", cost: int = 0) -> str:
     >>> verify("secret", hash("secret"))
     True
     """
-    found = _hashed(password.encode("utf-8", "surrogateescape"), salt(prefix, cost).encode("ascii"))
+    secret = password.encode("utf-8", "surrogateescape")
+    if b"\0" in secret:
+        raise CryptError("a password cannot hold a NUL byte: crypt(3) would end it there")
+    found = _hashed(secret, salt(prefix, cost).encode("ascii"))
     if found is None:
-        raise CryptError("libcrypt cannot hash this password: 512 bytes are the most it takes")
+        raise CryptError("libcrypt cannot hash this password: 511 bytes are the most it takes")
     return found

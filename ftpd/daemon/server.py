@@ -52,6 +52,8 @@ class Daemon:
     def __init__(self, options: Options, record: BuildRecord) -> None:
         self.options = options
         self.record = record
+        # asked while we may still read it: an interpreter can lie where User cannot
+        self._version = ftpd_version()
         self.pools = Pools()
         self.generation = self._assemble()
         self.settings = daemon_settings(self.generation, record, ipv6=options.ipv6)
@@ -72,9 +74,10 @@ class Daemon:
         self._sockets = self._inherited() or {end: bind(end, self.settings.backlog) for end in self.bindings.endpoints}
         if not self._sockets:
             raise StartError("no valid servers configured: every server has Port 0")
+        loop = self._loop()
         self._become(self.settings)
         ready = None if self.options.foreground or self.options.one_session else detach.detach()
-        return self._loop()(self._serve(ready))
+        return loop(self._serve(ready))
 
     @staticmethod
     def _loop() -> Callable[..., int]:
@@ -136,7 +139,7 @@ class Daemon:
         worker.generation.emit(SHUTDOWN, None)
         await worker.close(grace=_GRACE)
         pidfile.remove(self.settings.pid_file)
-        log(Level.NOTICE, "ProFTPD %s standalone mode SHUTDOWN", ftpd_version())
+        log(Level.NOTICE, "ProFTPD %s standalone mode SHUTDOWN", self._version)
         return 0
 
     async def _serve_one(self, sock: socket.socket) -> int:
@@ -166,7 +169,7 @@ class Daemon:
         log(Level.NOTICE, "modules: %s", " ".join(self.generation.loaded))
         port = next(iter(self._sockets))[1]
         log(Level.NOTICE, "try: curl ftp://127.0.0.1:%d/", port)
-        log(Level.NOTICE, "ProFTPD %s standalone mode STARTUP", ftpd_version())
+        log(Level.NOTICE, "ProFTPD %s standalone mode STARTUP", self._version)
 
     def _status(self, worker: Worker) -> str:
         where = ", ".join(f"{host} port {port}" for host, port in self._sockets)

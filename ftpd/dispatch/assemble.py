@@ -9,6 +9,8 @@ from importlib_metadata import entry_points
 
 from ftpd.conf import build
 from ftpd.conf.directive import ConfigError, DirectiveTable, Reading
+from ftpd.conf.faults import ConfigFaults, Fault
+from ftpd.conf.tree import Config
 from ftpd.dispatch.registry import Generation
 from ftpd.module import loader
 from ftpd.module.build import BuildRecord
@@ -96,13 +98,32 @@ def assemble(
     """
     assembly = Assembly(static_modules(record) if static is None else static, record.libexec)
     try:
-        config = build.read(
-            path, assembly, defines=defines, environment=dict(os.environ if environment is None else environment)
-        )
-        for module in assembly.modules:
-            for check in module.checks:
-                check(config)
+        config = _read(path, assembly, defines, dict(os.environ if environment is None else environment))
     except BaseException:
         assembly.discard()
         raise
     return Generation(assembly.modules, config, offload)
+
+
+def _read(path: str, assembly: Assembly, defines: Iterable[str], environment: dict[str, str]) -> Config:
+    """Read the file and let the modules look at the whole; all that is wrong is told together."""
+    faults: list[Fault] = []
+    try:
+        config = build.read(path, assembly, defines=defines, environment=environment)
+    except ConfigFaults as found:
+        if found.config is None:
+            raise
+        config, faults = found.config, list(found.faults)
+    for check in [check for module in assembly.modules for check in module.checks]:
+        try:
+            check(config)
+        except ConfigError as wrong:
+            file, line = wrong.at or (path, 0)
+            faults.append(Fault(file, line, wrong.directive, wrong.message, wrong.right))
+        except Exception:
+            # a check need not be ready for a configuration that is known to be faulty
+            if not faults:
+                raise
+    if faults:
+        raise ConfigFaults(faults, config.warnings)
+    return config

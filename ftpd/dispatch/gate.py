@@ -7,8 +7,7 @@ from dataclasses import replace
 
 from ftpd.conf import resolve
 from ftpd.conf.directive import Settings
-from ftpd.conf.tree import Scope
-from ftpd.conf.tree import Config
+from ftpd.conf.tree import Config, Scope
 from ftpd.core import paths
 from ftpd.core.log import Level
 from ftpd.core.reply import Refuse

@@ -62,8 +62,11 @@ def _ask(chain: Chain, phase: Phase, command: Command) -> Step:
                 admit(command, handler)
             answer = handler.run(command)
             if handler.awaits:
-                answer = yield watchdog.timed(_what(handler), answer)  # type: ignore[arg-type]
-                began = perf_counter()
+                try:
+                    answer = yield watchdog.timed(_what(handler), answer)  # type: ignore[arg-type]
+                finally:
+                    # the waiting was not the handler's, whether it ended well or not
+                    began = perf_counter()
         except Exception as error:
             answer = _answer_for(error, handler, command)
         spent = perf_counter() - began

@@ -19,12 +19,12 @@ from ftpd.core.reply import Refuse, Reply
 from ftpd.dispatch.gate import welcome
 from ftpd.dispatch.phases import Road, run_inline, run_on
 from ftpd.dispatch.registry import Generation
-from ftpd.engine.dataport import DataPort
+from ftpd.engine.dataport import ABORTED, DataPort
 from ftpd.engine.lines import LineReader, LineTooLong
 from ftpd.module.command import Command
 from ftpd.module.events import BAD_PROTOCOL, INVALID_COMMAND, SESSION_CLOSE, SESSION_OPEN
 from ftpd.module.session import Address, Session
-from ftpd.module.wire import Data
+from ftpd.module.wire import Data, TransferError
 from ftpd.transfer.ports import plain_host
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ _QUEUE = 128
 """Pipelined lines that are held before the socket is left alone."""
 _BATCH = 64
 """Commands that one session may run in a row before the others get a turn."""
-_LINGER = 10.0
+_LINGER = 5.0
 
 _FOREIGN = frozenset(
     # HTTP and SMTP on the FTP port: a browser or a relay is being abused, or a scanner is at work
@@ -62,16 +62,22 @@ _FOREIGN = frozenset(
 )
 
 
+def _is_abort(line: bytes | LineTooLong) -> bool:
+    return isinstance(line, bytes) and line.strip().upper() == b"ABOR"
+
+
 class ControlChannel(FTPHandler):  # type: ignore[misc]
     """pyftpdlib's command channel, with our own reading and dispatch; implements Wire."""
 
     def __init__(self, sock: socket.socket, worker: Worker, generation: Generation, server: Scope) -> None:
-        # FTPHandler's own constructor makes thirty attributes for verbs that modules answer here:
-        # only the channel beneath it is wanted
-        AsyncChat.__init__(self, sock, ioloop=worker.ioloop)
+        # what fails for a client that has already gone comes first: nothing is registered with the loop yet
+        remote, local = sock.getpeername(), sock.getsockname()
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
         if sock.family != socket.AF_UNIX:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # FTPHandler's own constructor makes thirty attributes for verbs that modules answer here:
+        # only the channel beneath it is wanted
+        AsyncChat.__init__(self, sock, ioloop=worker.ioloop)
         self.worker = worker
         self.generation = generation
         self._reader = LineReader()
@@ -84,10 +90,12 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
         self._ended = False
         self._peer_done = False
         self._scheduled = False
+        self._abort_wanted = False
+        """ABOR came before the command that it is for had its data connection."""
         self._running = False
         """A command is on its way through dispatch: whatever ends the session waits for its reply."""
         self._events = self.ioloop.READ
-        remote, local = sock.getpeername(), sock.getsockname()
+        self._linger: Timer | None = None
         self.session = Session(
             wire=self,
             modules=generation,
@@ -129,7 +137,10 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
         if self._ending is not None:
             # what comes after QUIT is not for us; it is read so that closing sends no reset
             if not data:
-                self.close()
+                self._peer_done = True
+                if self._ended:
+                    self.close()
+                self._watch()
             return
         if not data:
             self._peer_done = True
@@ -159,13 +170,13 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
 
     def _overtakes(self, line: bytes) -> bool:
         """ABOR ends the transfer at once and is answered after it; STAT is answered between (RFC 959 4.1.3)."""
-        verb = line.strip().upper()
-        if verb == b"ABOR":
+        assert self._queue is not None
+        if _is_abort(line):
             if self.abort_transfer():
-                assert self._queue is not None
                 self._queue.appendleft(line)
                 return True
-        elif verb == b"STAT" and self._port is not None and self._port.busy:
+            self._abort_wanted = not self._queue
+        elif line.strip().upper() == b"STAT" and self._port is not None and self._port.busy:
             self._run_aside(line)
             return True
         return False
@@ -233,6 +244,8 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
             self._answer(command)
         else:
             self._task = self.worker.spawn(self._wait(command, *rest))
+            # an ABOR in the same packet is for this command
+            self._abort_wanted = bool(self._queue) and _is_abort(self._queue[0])
 
     def _invalid(self) -> None:
         self.generation.emit(INVALID_COMMAND, self.session)
@@ -250,7 +263,10 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
             self.end("Application error")
         finally:
             self._task = None
-            if self._peer_done and not self._queue:
+            self._abort_wanted = False
+            if self._ending is not None:
+                self._finish_when_written()
+            elif self._peer_done and not self._queue:
                 self.end("Read EOF from client")
             elif self._queue:
                 self._schedule()
@@ -304,7 +320,8 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
         self._out = self._out[sent:]
         if not self._out:
             if self._ending is not None:
-                self._finish_when_written()
+                if self._task is None:
+                    self._finish_when_written()
             elif self._queue:
                 self._schedule()
         self._watch()
@@ -352,11 +369,12 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
             return
         # wait for the client's own end, so that a reset cannot overtake our last reply
         self._start_linger()
-        self._peer_done = False
         self._watch()
 
     def _start_linger(self) -> None:
-        self.worker.sweep.start(_LINGER, self.close)
+        """A client that neither reads what is left nor closes gets some seconds, once."""
+        if self._linger is None:
+            self._linger = self.worker.sweep.start(_LINGER, self.close)
 
     def vanish(self, reason: str) -> None:
         """The client is gone: stop its transfer, let its command come to its end, and close."""
@@ -384,6 +402,9 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
         """Close the socket; a command that still waits is left to see its transfer fail."""
         if self._closed:
             return
+        if self._linger is not None:
+            # left running, it would keep this session in memory for seconds after its end
+            self._linger.cancel()
         if self._task is not None and not self._task.done():
             self.abort_transfer()
             self._task.add_done_callback(lambda task: self._finish_closed())
@@ -431,6 +452,9 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
             self._port.forget()
 
     async def open_data(self, *, timeout: float, allow_foreign: bool = False) -> Data:
+        if self._abort_wanted:
+            self.forget_data()
+            raise TransferError(426, ABORTED, aborted=True)
         return await self._data_port().open(timeout=timeout, allow_foreign=allow_foreign)
 
     @property

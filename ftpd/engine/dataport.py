@@ -11,6 +11,9 @@ from ftpd.transfer.data import DataChannel
 from ftpd.transfer.errors import cannot_connect
 from ftpd.transfer.ports import ActiveConnector, PassiveListener
 
+ABORTED = "Transfer aborted. Data connection closed."
+"""ProFTPD's answer to ABOR; where the connection is lost by itself, its text has no full stop."""
+
 
 class DataPort:
     """The data side of one control connection; made at the first PASV or PORT.
@@ -69,7 +72,7 @@ class DataPort:
         running = self._opening or self.data
         if running is None:
             return False
-        running.abort(426, "Transfer aborted. Data connection closed.")
+        running.abort(426, ABORTED)
         return True
 
     def _drop_prepared(self) -> None:

@@ -37,7 +37,7 @@ class Worker:
         self.loop = asyncio.get_running_loop()
         self.ioloop = AsyncioLoop(self.loop)
         self.sweep = Sweep()
-        self.ground = Ground(self.ioloop, self.sweep)
+        self.ground = Ground(self.ioloop.data, self.sweep)
         self.pools = pools
         self.generation = generation
         self.sessions: set[ControlChannel] = set()
@@ -82,31 +82,38 @@ class Worker:
                     return
                 log(Level.ERROR, "accept failed: %s", error)
                 return
+            self._shedding = False
             self._serve(sock)
 
     def _shed(self, listener: socket.socket, error: OSError) -> None:
-        """No descriptor is left: the one kept in reserve tells the next client so, then the listener rests."""
+        """No descriptor is left: the one kept in reserve tells those who wait so, then the listener rests."""
         if not self._shedding:
+            self._shedding = True
             log(Level.CRIT, "%s: new connections are refused until others end", os.strerror(error.errno or 0))
-        os.close(self._spare)
-        try:
-            sock, _ = listener.accept()
-            with sock:
-                sock.setblocking(False)
-                sock.send(Reply(421, ("Too many connections, please try again later",)).encode())
-        except OSError as again:
-            debug(2, "shedding a connection failed: %s", again)
+        if self._spare >= 0:
+            os.close(self._spare)
+        for _ in range(_ACCEPTS):
+            try:
+                sock, _address = listener.accept()
+                with sock:
+                    sock.setblocking(False)
+                    sock.send(Reply(421, ("Too many connections, please try again later",)).encode())
+            except BlockingIOError:
+                break
+            except OSError as again:
+                debug(2, "shedding a connection failed: %s", again)
+                break
         try:
             self._spare = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
         except OSError as again:
-            log(Level.ERROR, "the reserve descriptor is gone: %s", again)
-        self._shedding = True
+            self._spare = -1
+            debug(2, "the reserve descriptor could not be had again: %s", again)
+        # the connections that go on waiting would wake us without an end
         self.loop.remove_reader(listener.fileno())
         self.loop.call_later(_PAUSE, self._listen_again, listener)
 
     def _listen_again(self, listener: socket.socket) -> None:
-        self._shedding = False
-        if listener.fileno() >= 0:
+        if listener in self._listeners:
             self.loop.add_reader(listener.fileno(), self._accept, listener)
 
     def _serve(self, sock: socket.socket) -> None:
@@ -191,8 +198,10 @@ class Worker:
             channel.close()
         await self.generation.stop()
         self.sweep.close()
+        self.ioloop.close()
         self.pools.close()
-        os.close(self._spare)
+        if self._spare >= 0:
+            os.close(self._spare)
 
     def _dismiss(self, channel: ControlChannel) -> None:
         channel.send(Reply(421, ("Service not available, server is shutting down",)))

@@ -55,6 +55,10 @@ class Census:
                 self._leave(presence, before)
                 raise Refuse(530, _text(cap, default), close=True)
 
+    def logged_out(self, presence: Presence) -> None:
+        """The login came to nothing after all; the connection is still there."""
+        self._leave(presence, 1)
+
     def left(self, presence: Presence) -> None:
         """The session ended."""
         self._leave(presence, 0)

@@ -78,16 +78,16 @@ async def _known(command: Command, target: Target) -> tuple[Account, Groups]:
     if target.anonymous is not None:
         name = own_value(session, target.anonymous, "Group")
         if name is not None:
-            gid = await command.offload(lambda: accounts.name_gid(session, name), "auth")
-            if gid is None:
+            chosen = await command.offload(lambda: accounts.name_gid(session, name), "auth")
+            if chosen is None and name.isascii() and name.isdigit():
+                chosen = int(name)
+            if chosen is None:
                 raise Denied(f"USER {session.login}: no such group '{name}', which <Anonymous> names")
-            groups = ((gid, name), *(group for group in groups if group[0] not in (gid, account.gid)))
-            account = replace(account, gid=gid)
-    if all(gid != account.gid for gid, _ in groups):
-        groups = (
-            (account.gid, await command.offload(lambda: accounts.gid_name(session, account.gid), "auth")),
-            *groups,
-        )
+            groups = ((chosen, name), *(group for group in groups if group[0] not in (chosen, account.gid)))
+            account = replace(account, gid=chosen)
+    gid = account.gid
+    if all(number != gid for number, _ in groups):
+        groups = ((gid, await command.offload(lambda: accounts.gid_name(session, gid), "auth")), *groups)
     return account, groups
 
 
@@ -131,11 +131,10 @@ async def _password_holds(command: Command, target: Target, account: Account, pa
             await command.offload(lambda: crypt.spend(password), "auth")
             raise Denied(_unknown(session, session.login))
         account = other
-    for name, stored in target.settings[d.user_password]:
-        if name == account.name:
-            held = await command.offload(lambda: crypt.verify(password, stored), "auth")
-            answer = AuthAnswer.OK if held else AuthAnswer.BAD_PASSWORD
-            break
+    stored = next((hash for name, hash in target.settings[d.user_password] if name == account.name), None)
+    if stored is not None:
+        held = await command.offload(lambda: crypt.verify(password, stored), "auth")
+        answer = AuthAnswer.OK if held else AuthAnswer.BAD_PASSWORD
     else:
         answer = await _asked(session, accounts.authenticate(session, account, password))
     if not answer.accepted:

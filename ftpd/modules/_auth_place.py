@@ -30,7 +30,8 @@ async def plan_for(command: Command, target: Target, account: Account, groups: t
     session, settings = command.session, target.settings
     if target.anonymous is not None:
         root = await _folder(session, target.anonymous.args[0], account)
-        if settings[d.user_dir_root]:
+        # only an alias leads to a folder of its own name; the block's User gets the whole area
+        if settings[d.user_dir_root] and session.login != target.user:
             root = f"{root}/{_single_name(session.login)}"
         chdir = _first(settings, groups, account, "/")
         return Plan(root, (*chdir, "/"), account.home, settings[d.allow_chroot_symlinks])

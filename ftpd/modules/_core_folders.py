@@ -5,12 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ftpd.api import DIRECTORY, Class, Command, Files, Group, Outcome, Path, Refuse, normalise, types
 from ftpd.modules import _display
 from ftpd.modules._core import SESSIONS, module, state
-from ftpd.modules._core_server import umask
 
 _MOST_LINKS = 40
 """Symbolic links followed in one path: the kernel's own limit (path_resolution(7))."""
@@ -47,14 +47,21 @@ def change_folder(cmd: Command) -> Outcome:
     try:
         return _enter(cmd, cmd.argument)
     except FileNotFoundError:
-        if "/" in cmd.argument:
-            raise
-        for folder in cmd.session.settings[cd_path]:
+        for place in _elsewhere(cmd):
             try:
-                return _enter(cmd, f"{folder}/{cmd.argument}")
+                return _enter(cmd, place)
             except OSError:
                 continue
         raise
+
+
+def _elsewhere(cmd: Command) -> Iterator[str]:
+    """Where a folder that is not there may be meant to be: at home, or in CDPath."""
+    session, given = cmd.session, cmd.argument
+    if (given == "~" or given.startswith("~/")) and cmd.files.root == "/":
+        yield session.home + given[1:]
+    elif "/" not in given:
+        yield from (f"{folder}/{given}" for folder in session.settings[cd_path])
 
 
 @module.cmd("CDUP", "XCUP", group=Group.DIRS, classes=Class.DIRS, usage="(up one directory)", arity=(0, 0))
@@ -157,13 +164,7 @@ def make_folder(cmd: Command) -> Outcome:
     path = cmd.path(refusal=(550, f"{cmd.argument}: {os.strerror(errno.EACCES)}"))
     if path.virtual == "/":
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
-    files = cmd.files
-    # the second word of Umask is for folders, while the session's own mask is that for files
-    for_files, files.umask = files.umask, path.settings[umask][1]
-    try:
-        files.mkdir(path)
-    finally:
-        files.umask = for_files
+    cmd.files.mkdir(path)
     return cmd.ok(257, f"{quoted(path.virtual)} - Directory successfully created")
 
 

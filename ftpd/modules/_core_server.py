@@ -295,7 +295,7 @@ times_gmt = module.directive(
     "TimesGMT", types.boolean, default=True, contexts=SESSIONS,
     usage="on|off", doc="Tell times in UTC instead of the server's time zone.",
 )  # fmt: skip
-umask = module.directive(
+module.directive(
     "Umask", types.umask, default=(0o022, 0o022), contexts=PLACES,
     usage="file-umask [directory-umask]", doc="The permissions that new files and directories do not get.",
 )  # fmt: skip
@@ -324,8 +324,10 @@ def _must_exist(
         else:
             by_name(name)
     except (KeyError, OverflowError):
-        file, line = server.where[key][0]
         kind = key.name.lower()
         raise ConfigError(
-            f"{file}:{line}: {key.name}: Unknown {kind} '{name}'", right=f"a {kind} that the system knows"
+            f"Unknown {kind} '{name}'",
+            right=f"a {kind} that the system knows",
+            directive=key.name,
+            at=server.where[key][0],
         ) from None

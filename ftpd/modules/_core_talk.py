@@ -31,11 +31,12 @@ def features(cmd: Command) -> Outcome:
 
 _COLUMNS = 8
 # the verbs that ProFTPD's list has, in its order: those of RFC 2228 are in it though only mod_tls answers them
-_STANDARD = """
-    CWD XCWD CDUP XCUP SMNT QUIT PORT PASV EPRT EPSV ALLO RNFR RNTO DELE MDTM RMD XRMD MKD XMKD PWD XPWD SIZE SYST HELP
-    NOOP FEAT OPTS HOST CLNT AUTH CCC CONF ENC MIC PBSZ PROT TYPE STRU MODE RETR STOR STOU APPE REST ABOR RANG USER PASS
-    ACCT REIN LIST NLST STAT SITE MLSD MLST
-""".split()
+_STANDARD = (
+    "CWD", "XCWD", "CDUP", "XCUP", "SMNT", "QUIT", "PORT", "PASV", "EPRT", "EPSV", "ALLO", "RNFR", "RNTO", "DELE",
+    "MDTM", "RMD", "XRMD", "MKD", "XMKD", "PWD", "XPWD", "SIZE", "SYST", "HELP", "NOOP", "FEAT", "OPTS", "HOST",
+    "CLNT", "AUTH", "CCC", "CONF", "ENC", "MIC", "PBSZ", "PROT", "TYPE", "STRU", "MODE", "RETR", "STOR", "STOU",
+    "APPE", "REST", "ABOR", "RANG", "USER", "PASS", "ACCT", "REIN", "LIST", "NLST", "STAT", "SITE", "MLSD", "MLST",
+)  # fmt: skip
 _NEVER = frozenset({"ACCT", "REIN", "SMNT"})
 _USAGE = {
     "ACCT": "is not implemented",

@@ -244,9 +244,9 @@ delete_aborted = module.directive(
     "DeleteAbortedStores", types.boolean, default=False, contexts=_EVERYWHERE, usage="on|off",
     doc="Whether what arrived of an upload that broke off is removed; with HiddenStores it is, unless this is off.",
 )  # fmt: skip
-module.directive(
-    "DisplayFileTransfer", types.string, contexts=_SERVERS, usage="path", inert=True,
-    doc="A file whose text is shown after each transfer.",
+display_file_transfer = module.directive(
+    "DisplayFileTransfer", types.string, contexts=_SERVERS, usage="path",
+    doc="A file whose text is shown in front of the reply to each finished transfer.",
 )  # fmt: skip
 hidden = module.directive(
     "HiddenStores", hidden_stores, contexts=_PLACES, usage="on|off|prefix [suffix]",

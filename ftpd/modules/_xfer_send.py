@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ftpd.api import Class, Command, Data, Group, Level, Outcome, Path, Refuse, Transfer, TransferError
+from ftpd.modules import _display
 from ftpd.modules._transfer import carry, opening
 from ftpd.modules._xfer_config import (
     allow_retrieve_restart,
+    display_file_transfer,
     max_retrieve_size,
     module,
     rate_for,
@@ -46,7 +48,18 @@ async def retrieve(cmd: Command) -> Outcome:
         await _send(cmd, path, descriptor, part)
     finally:
         os.close(descriptor)
-    return cmd.ok(226, "Transfer complete")
+    return complete(cmd)
+
+
+def complete(cmd: Command) -> Outcome:
+    """226, with the text of DisplayFileTransfer before it."""
+    file = cmd.config[display_file_transfer]
+    shown: list[str] = []
+    if file is not None and file.startswith("/"):
+        shown = _display.of_machine(file, cmd.session)
+    elif file is not None:
+        shown = _display.of_session(Path(f"{cmd.session.cwd.rstrip('/')}/{file}"), cmd.session)
+    return cmd.ok(226, *shown, "Transfer complete")
 
 
 async def _send(cmd: Command, path: Path, descriptor: int, part: Part) -> None:

@@ -26,7 +26,7 @@ from ftpd.modules._xfer_config import (
     transfer_rates,
 )
 from ftpd.modules._xfer_params import Part, not_understood, take_part, translates
-from ftpd.modules._xfer_send import files_only
+from ftpd.modules._xfer_send import complete, files_only
 
 _TRIES = 20
 _LETTERS = string.ascii_letters + string.digits
@@ -246,7 +246,7 @@ async def _receive(cmd: Command, spot: Spot, announce: str) -> Outcome:
         raise
     finally:
         spot.close()
-    return cmd.ok(226, "Transfer complete")
+    return complete(cmd)
 
 
 def _room(cmd: Command, spot: Spot) -> int | None:

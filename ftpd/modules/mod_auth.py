@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from ftpd.api import (
@@ -15,18 +16,20 @@ from ftpd.api import (
     Files,
     Level,
     Outcome,
+    Path,
+    Refuse,
     Reply,
     Session,
     Timer,
 )
 from ftpd.modules import _auth_directives as d
+from ftpd.modules import _display
 from ftpd.modules._auth_census import Census, Presence
 from ftpd.modules._auth_denied import Denied
 from ftpd.modules._auth_directives import module
 from ftpd.modules._auth_login import Visitor, vet
 from ftpd.modules._auth_names import Target, target_of
 from ftpd.modules._auth_place import create_home, enter, plan_for
-from ftpd.modules._display import display_lines, read_display
 
 __all__ = ["module"]
 
@@ -119,6 +122,13 @@ async def password(cmd: Command) -> Outcome:
         await _let_in(cmd, visitor, visit)
     except Denied as denied:
         return _refuse(cmd, target, visit, denied)
+    except Refuse:
+        raise
+    except Exception as error:
+        # whatever broke, nobody gets in by it, and no reply repeats the argument of PASS
+        session.log_exception(error)
+        broken = Denied(f"USER {session.login}: the login broke off: {error!r}", level=Level.ERROR)
+        return _refuse(cmd, target, visit, broken)
     grant = target.settings[d.access_grant_msg]
     if grant is not None:
         granted = grant.replace("%u", session.login)
@@ -171,6 +181,7 @@ async def _let_in(cmd: Command, visitor: Visitor, visit: Visit) -> None:
             raise Denied(f"USER {session.login}: a module failed to prepare the session", level=Level.ERROR, final=True)
     except BaseException:
         _unsettle(session)
+        census.logged_out(visit.presence)
         files.close()
         raise
     if visit.timer is not None:
@@ -228,33 +239,40 @@ async def _greeting(cmd: Command) -> tuple[str, ...]:
     name = session.settings[d.display_login]
     if name is None:
         return ()
-    most = session.settings[d.max_clients].most
-    counts = {
-        "N": str(census.clients(session)),
-        "M": str(most or 0),
-        "y": str(census.clients_of_class(session)),
-        "z": str(next((cap.most or 0 for n, cap in session.settings[d.max_clients_per_class] if n == session.class_name), 0)),
-    }  # fmt: skip
 
-    def read() -> tuple[str, ...] | None:
-        text = read_display(session, name)
-        return None if text is None else display_lines(session, text, counts)
+    def read() -> list[str]:
+        if name.startswith("/"):
+            return _display.of_machine(name, session)
+        return _display.of_session(Path(f"{session.cwd.rstrip('/')}/{name}"), session)
 
     lines = await cmd.offload(read, "files")
-    if lines is None:
+    if not lines:
         session.log(Level.NOTICE, "unable to display DisplayLogin file '%s'", name)
-    return lines or ()
+    return tuple(_with_counts(session, line) for line in lines)
+
+
+def _with_counts(session: Session, line: str) -> str:
+    """Fill in %M and %N (clients at most, and now), %z and %y (the same of the client's class)."""
+    per_class = session.settings[d.max_clients_per_class]
+    caps = dict(per_class)
+    counts = {
+        "%M": session.settings[d.max_clients].most or 0,
+        "%N": census.clients(session),
+        "%z": caps.get(session.class_name, d.Cap()).most or 0,
+        "%y": census.clients_of_class(session),
+    }
+    return re.sub("%[MNyz]", lambda found: str(counts[found[0]]), line)
 
 
 def _limit_session(session: Session) -> None:
     """Start TimeoutSession: the first line that means this client counts."""
     names = {"user": (session.user or "",), "group": tuple(name for _, name in session.groups)}
     names["class"] = (session.class_name,) if session.class_name else ()
-    for line in session.settings[d.timeout_session]:
-        if line.who is None or line.who.matches(names[line.kind]):
-            if line.seconds:
-                session.wire.timer(line.seconds, lambda: _session_took_too_long(session, line.seconds))
-            return
+    lines = session.settings[d.timeout_session]
+    meant = (line for line in lines if line.who is None or line.who.matches(names[line.kind]))
+    seconds = next((line.seconds for line in meant), 0)
+    if seconds:
+        session.wire.timer(seconds, lambda: _session_took_too_long(session, seconds))
 
 
 def _session_took_too_long(session: Session, seconds: int) -> None:

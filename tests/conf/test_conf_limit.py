@@ -280,6 +280,12 @@ def test_an_anonymous_without_a_login_limit_is_open(tmp_path: Path) -> None:
     assert not connect_allowed(main, NOBODY).allowed
 
 
+def test_an_anonymous_that_shuts_itself_lets_the_others_connect(tmp_path: Path) -> None:
+    closed = f"<Anonymous /srv/ftp>\nUser ftp\n{LOGIN.format('DenyAll')}</Anonymous>\n"
+    assert connect_allowed(configured(tmp_path, closed).main, NOBODY).allowed
+    assert not connect_allowed(configured(tmp_path, LOGIN.format("DenyAll") + closed).main, NOBODY).allowed
+
+
 def test_several_login_limits_must_agree(tmp_path: Path) -> None:
     main = configured(tmp_path, LOGIN.format("DenyUser anna") + LOGIN.format("AllowAll")).main
     assert not login_allowed(main, None, ANNA).allowed

@@ -34,7 +34,9 @@ def run(*argv: str | Path, script: str = "", stdin: bytes = b"", fails: bool = F
         check=False,
     )
     printed = done.stdout.decode(errors="backslashreplace")
-    assert (done.returncode != 0) == fails, f"{argv[0]} ended with {done.returncode} and printed:\n{printed}"
+    # for pytest to show when the test fails later on
+    print(f"$ {argv[0]}: {done.returncode}\n{printed}")
+    assert (done.returncode != 0) == fails, f"{argv[0]} ended with {done.returncode}"
     return printed
 
 

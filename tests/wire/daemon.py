@@ -73,45 +73,28 @@ def free_port() -> int:
             return port
 
 
-class Daemon:
-    """One daemon; ``home`` is what its user sees as /, ``anonymous`` what visitors see."""
+class Running:
+    """A daemon's process, from its 220 to its orderly end."""
 
     host = "127.0.0.1"
-    user = "alice"
-    password = "secret"
 
-    def __init__(self, base: Path, more_conf: str = "") -> None:
-        self.port = free_port()
-        self.home = base / "home"
-        self.anonymous = base / "anonymous"
-        self._run = base / "run"
-        # Root's daemon serves as nobody, who has to reach the folders, while pytest's are for their owner alone
-        self._owner = pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
-        uid, gid = self._owner.pw_uid, self._owner.pw_gid
-        for folder in (base, *base.parents):
-            if folder.name.startswith("pytest-") or folder == base:
-                folder.chmod(0o711)
-        for folder in (self.home, self.anonymous, self._run):
-            folder.mkdir(parents=True)
-        os.chown(self.home, uid, gid)
-        group = grp.getgrgid(gid).gr_name
-        passwd = self._run / "passwd"
-        passwd.write_text(f"alice:{HASH}:{uid}:{gid}::{self.home}:/bin/sh\nftp:*:{uid}:{gid}::{self.anonymous}:/bin/sh\n")
-        passwd.chmod(0o600)
-        (self._run / "group").write_text(f"{group}:x:{gid}:\n")
-        self._conf = self._run / "ftpd.conf"
-        self._conf.write_text(
-            more_conf
-            + CONF.format(
-                port=self.port, owner=self._owner.pw_name, group=group, run=self._run, anonymous=self.anonymous
-            )
-        )
-        self._log = self._run / "log"
+    def __init__(self, conf: Path, port: int, environ: dict[str, str] | None = None) -> None:
+        self.port = port
+        self._conf = conf
+        self._environ = os.environ | (environ or {})
+        self._log = conf.with_name("log")
 
     def start(self) -> None:
+        assert Path(BINARY).exists(), (
+            f"there is no {BINARY}: install the project into this environment, or set FTPD_BIN"
+        )
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                [BINARY, "-n", "-c", str(self._conf)], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                [BINARY, "-n", "-c", str(self._conf)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=self._environ,
             )
         try:
             until("the daemon greets with 220", self._greets, seconds=10)
@@ -129,7 +112,9 @@ class Daemon:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-            raise AssertionError(f"the daemon did not end within 10 seconds of SIGTERM; its log:\n{self.log()}") from None
+            raise AssertionError(
+                f"the daemon did not end within 10 seconds of SIGTERM; its log:\n{self.log()}"
+            ) from None
         assert code == 0, f"the daemon ended with {code}; its log:\n{self.log()}"
         faults = re.findall(r".*(?:Traceback|watchdog:|was never awaited|ResourceWarning).*(?:\n .*)*", self.log())
         assert not faults, "the daemon's log tells of a fault:\n" + "\n".join(faults)
@@ -149,6 +134,41 @@ class Daemon:
                 return replies.readline().startswith(b"221")
         except OSError:
             return False
+
+
+class Daemon(Running):
+    """A daemon of the tests' own; ``home`` is what its user sees as /, ``anonymous`` what visitors see."""
+
+    user = "alice"
+    password = "secret"
+
+    def __init__(self, base: Path, more_conf: str = "") -> None:
+        self.home = base / "home"
+        self.anonymous = base / "anonymous"
+        self._run = base / "run"
+        # Root's daemon serves as nobody, who has to reach the folders, while pytest's are for their owner alone
+        self._owner = pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
+        uid, gid = self._owner.pw_uid, self._owner.pw_gid
+        for folder in (base, *base.parents):
+            if folder.name.startswith("pytest-") or folder == base:
+                folder.chmod(0o711)
+        for folder in (self.home, self.anonymous, self._run):
+            folder.mkdir(parents=True)
+        os.chown(self.home, uid, gid)
+        group = grp.getgrgid(gid).gr_name
+        passwd = self._run / "passwd"
+        passwd.write_text(
+            f"alice:{HASH}:{uid}:{gid}::{self.home}:/bin/sh\nftp:*:{uid}:{gid}::{self.anonymous}:/bin/sh\n"
+        )
+        passwd.chmod(0o600)
+        (self._run / "group").write_text(f"{group}:x:{gid}:\n")
+        super().__init__(self._run / "ftpd.conf", free_port())
+        self._conf.write_text(
+            more_conf
+            + CONF.format(
+                port=self.port, owner=self._owner.pw_name, group=group, run=self._run, anonymous=self.anonymous
+            )
+        )
 
     @property
     def url(self) -> str:

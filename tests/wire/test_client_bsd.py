@@ -1,4 +1,4 @@
-"""tnftp and GNU inetutils ftp, heirs of the BSD client: the one by EPSV, the other by PORT, both with ABOR as urgent data."""
+"""tnftp and GNU inetutils ftp, heirs of the BSD client: one by EPSV, one by PORT, both with ABOR as urgent data."""
 
 from __future__ import annotations
 
@@ -127,7 +127,6 @@ def test_after_an_interrupt_the_session_goes_on(client: str, server: Daemon, her
     """Ctrl-C sends IAC IP, then IAC DM as urgent data with ABOR, and waits for 426 and 226."""
     server.give_huge("huge.bin")
     server.give("next.txt", b"next")
-    # closes the session's transfer by one client only; the pipe below is that of the client's standard output
     ftp_process = start(client, "-n", "-i")
     try:
         assert ftp_process.stdin is not None and ftp_process.stdout is not None

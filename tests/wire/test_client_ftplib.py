@@ -122,9 +122,9 @@ def test_a_data_connection_closed_in_a_download_leaves_the_session_usable(ftp: f
 
 
 def test_what_is_refused_names_the_reason(ftp: ftplib.FTP) -> None:
-    with pytest.raises(ftplib.error_perm, match="550 nowhere.txt: No such file or directory"):
+    with pytest.raises(ftplib.error_perm, match=r"550 nowhere\.txt: No such file or directory"):
         fetch(ftp, "nowhere.txt")
-    with pytest.raises(ftplib.error_perm, match="550 .*No such file or directory"):
+    with pytest.raises(ftplib.error_perm, match=r"550 .*No such file or directory"):
         ftp.cwd("nowhere")
     with pytest.raises(ftplib.error_perm, match="550"):
         ftp.rmd("nowhere")

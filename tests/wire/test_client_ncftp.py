@@ -124,7 +124,5 @@ def test_killed_in_a_download(server: Daemon) -> None:
 
 
 def test_killed_in_an_upload(server: Daemon) -> None:
-    kill_while_uploading(
-        server.home / "endless.bin", "ncftpput", "-c", *login(server), server.host, "/endless.bin"
-    )
+    kill_while_uploading(server.home / "endless.bin", "ncftpput", "-c", *login(server), server.host, "/endless.bin")
     server.assert_well()

@@ -1,0 +1,156 @@
+"""The tables of AuthUserFile and AuthGroupFile: parsed as a whole, and read again when the file has changed."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from ftpd.api import Account, Level, acting_as_daemon, crypt, log
+
+T = TypeVar("T")
+
+_LARGEST = 256 * 1024 * 1024
+_NUMBER = re.compile(r"\d{1,10}", re.ASCII)
+_HIGHEST_ID = 2**32 - 2
+"""The last id; the one above it means "leave as it is" to chown(2) and its kin."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A regular expression; ``negated`` means what it does not match."""
+
+    pattern: re.Pattern[str]
+    negated: bool
+
+    def admits(self, text: str) -> bool:
+        return (self.pattern.search(text) is not None) != self.negated
+
+
+@dataclass(frozen=True, slots=True)
+class FileSpec:
+    """A line of AuthUserFile or AuthGroupFile: the file, and which of its entries count."""
+
+    path: str
+    lowest: int = 0
+    highest: int = _HIGHEST_ID
+    name: Wanted | None = None
+    home: Wanted | None = None
+
+    def admits(self, number: int, name: str, home: str = "") -> bool:
+        return (
+            self.lowest <= number <= self.highest
+            and (self.name is None or self.name.admits(name))
+            and (self.home is None or self.home.admits(home))
+        )
+
+
+class Users:
+    """The accounts of a file; of two with one name or one id the first counts."""
+
+    def __init__(self, spec: FileSpec, text: str) -> None:
+        self.by_name: dict[str, Account] = {}
+        self.hashes: dict[str, str] = {}
+        self.by_id: dict[int, str] = {}
+        self.malformed: list[int] = []
+        for number, line in _lines(text):
+            fields = line.split(":")
+            if len(fields) != 7 or not fields[0] or (uid := _id(fields[2])) is None or (gid := _id(fields[3])) is None:
+                self.malformed.append(number)
+                continue
+            name, hashed, _, _, gecos, home, shell = fields
+            if name in self.by_name or not spec.admits(uid, name, home):
+                continue
+            self.by_name[name] = Account(name, uid, gid, home, shell, gecos)
+            self.hashes[name] = hashed
+            self.by_id.setdefault(uid, name)
+        for hashed in self.hashes.values():
+            if crypt.usable(hashed):
+                # so that even the first name tried, when nobody has that name, costs what a true one costs
+                crypt.remember(hashed)
+                break
+
+
+class Groups:
+    """The groups of a file."""
+
+    def __init__(self, spec: FileSpec, text: str) -> None:
+        self.by_id: dict[int, str] = {}
+        self.by_name: dict[str, int] = {}
+        self.malformed: list[int] = []
+        self._of: dict[str, list[tuple[int, str]]] = {}
+        for number, line in _lines(text):
+            fields = line.split(":")
+            if len(fields) != 4 or not fields[0] or (gid := _id(fields[2])) is None:
+                self.malformed.append(number)
+                continue
+            name = fields[0]
+            if not spec.admits(gid, name):
+                continue
+            self.by_id.setdefault(gid, name)
+            self.by_name.setdefault(name, gid)
+            for member in fields[3].split(","):
+                if member.strip():
+                    self._of.setdefault(member.strip(), []).append((gid, name))
+
+    def of(self, account: Account) -> tuple[tuple[int, str], ...]:
+        """The account's groups, the primary one first."""
+        primary = (account.gid, self.by_id.get(account.gid, str(account.gid)))
+        others = (group for group in self._of.get(account.name, ()) if group[0] != account.gid)
+        return tuple(dict.fromkeys((primary, *others)))
+
+
+def _lines(text: str) -> Iterator[tuple[int, str]]:
+    for number, line in enumerate(text.split("\n"), 1):
+        bare = line.rstrip("\r")
+        if bare.strip() and not bare.lstrip().startswith("#"):
+            yield number, bare
+
+
+def _id(text: str) -> int | None:
+    return int(text) if _NUMBER.fullmatch(text) and int(text) <= _HIGHEST_ID else None
+
+
+class Table(Generic[T]):
+    """A parsed file; :meth:`current` blocks when it must read, :meth:`known` only the first time."""
+
+    def __init__(self, spec: FileSpec, parse: Callable[[FileSpec, str], T]) -> None:
+        self._spec = spec
+        self._parse = parse
+        self._lock = threading.Lock()
+        self._seen: tuple[int, ...] = ()
+        self._content: T | None = None
+
+    def known(self) -> T:
+        """The content as it was read last."""
+        return self.current() if self._content is None else self._content
+
+    def current(self) -> T:
+        """The content as it is now; OSError when the file cannot be read or is open to others' hands."""
+        with self._lock, acting_as_daemon():
+            descriptor = os.open(self._spec.path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+            with os.fdopen(descriptor, "rb") as file:
+                now = os.fstat(descriptor)
+                if not stat.S_ISREG(now.st_mode):
+                    raise OSError(22, "Not a regular file", self._spec.path)
+                if now.st_mode & stat.S_IWOTH:
+                    raise PermissionError(1, "The file is writable by everybody", self._spec.path)
+                seen = (now.st_mtime_ns, now.st_ctime_ns, now.st_size, now.st_ino, now.st_dev)
+                if self._content is None or seen != self._seen:
+                    if now.st_size > _LARGEST:
+                        raise OSError(27, f"The file is larger than {_LARGEST} bytes", self._spec.path)
+                    text = file.read(_LARGEST).decode("utf-8", "surrogateescape")
+                    self._content = self._parse(self._spec, text)
+                    self._seen = seen
+                    self._complain(self._content)
+        return self._content
+
+    def _complain(self, content: T) -> None:
+        malformed: list[int] = getattr(content, "malformed", [])
+        if malformed:
+            shown = ", ".join(map(str, malformed[:10])) + (", ..." if len(malformed) > 10 else "")
+            log(Level.WARN, "'%s': malformed entries are left out, on line %s", self._spec.path, shown)

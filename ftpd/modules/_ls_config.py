@@ -1,0 +1,134 @@
+"""The directives of mod_ls: which flags listings have, how far they go, and whose names they show."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from ftpd.api import ANON, DIRECTORY, FTPACCESS, GLOBAL, SERVER, VHOST, ConfigError, Module, types
+
+module = Module("mod_ls", version="1.0")
+
+_SESSIONS = SERVER | GLOBAL | VHOST | ANON
+_EVERYWHERE = _SESSIONS | DIRECTORY | FTPACCESS
+
+_KEYWORDS = {
+    word.lower(): word
+    for word in (
+        "AdjustedSymlinks", "LISTOnly", "NLSTOnly", "NoAdjustedSymlinks", "NoErrorIfAbsent", "SortedNLST", "strict",
+    )
+}  # fmt: skip
+_COUNTS = ("maxdepth", "maxdirs", "maxfiles")
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A line of ListOptions."""
+
+    flags: str = ""
+    """The letters that are set for everybody."""
+    denied: str = ""
+    """The letters behind a ``+``: they are never in force, whoever asks for them."""
+    words: frozenset[str] = frozenset()
+    most_files: int | None = None
+    most_depth: int | None = None
+    most_folders: int | None = None
+
+    def counts_for(self, verb: str) -> bool:
+        if "LISTOnly" in self.words:
+            return verb == "LIST"
+        return verb == "NLST" or "NLSTOnly" not in self.words
+
+
+@types.takes(1)
+def list_options(words: list[str]) -> Listing:
+    """``"-la +R" strict maxfiles 1000 ...``"""
+    flags = denied = ""
+    rest = list(enumerate(words))
+    for index, word in enumerate(words):
+        # the flags are one word in quotes as a rule; ProFTPD's documents put keywords in there as well
+        if any(part[0] in "+-" for part in word.split()) or not word:
+            rest.remove((index, word))
+            for part in word.split():
+                if part[0] == "+":
+                    denied += part[1:]
+                elif part[0] == "-":
+                    flags += part[1:]
+                else:
+                    rest.append((index, part))
+    return _with_keywords(flags, denied, rest)
+
+
+def _with_keywords(flags: str, denied: str, rest: list[tuple[int, str]]) -> Listing:
+    chosen: set[str] = set()
+    counts: dict[str, int] = {}
+    words = iter(rest)
+    for index, word in words:
+        name = word.lower()
+        if name in _COUNTS:
+            _, text = next(words, (index, ""))
+            if not text:
+                raise ConfigError(f"'{word}' has no number behind it", right=f"{name} 1000", word=index)
+            counts[name] = types.to_integer(text, 1, word=index + 1)
+        elif name in _KEYWORDS:
+            chosen.add(_KEYWORDS[name])
+        else:
+            raise ConfigError(
+                f"unknown option '{word}'",
+                right=f'flags as "-a", {", ".join([*_KEYWORDS.values(), *_COUNTS])}',
+                word=index,
+            )
+    return Listing(
+        flags, denied, frozenset(chosen), counts.get("maxfiles"), counts.get("maxdepth"), counts.get("maxdirs")
+    )
+
+
+@types.takes(1, 2)
+def fake_name(words: list[str]) -> str | None:
+    """``off``, or ``on`` and the name that is shown; ``~`` is the client's own."""
+    if not types.to_boolean(words[0]):
+        return None
+    name = words[1] if len(words) > 1 else "ftp"
+    if not re.fullmatch(r"[!-~]{1,64}", name):
+        raise ConfigError(
+            f"'{name}' cannot stand in a column of a listing", right="a name without blanks, or ~", word=1
+        )
+    return name
+
+
+@types.takes(1, 1)
+def fake_mode(words: list[str]) -> int:
+    """The permissions that are shown."""
+    return types.to_octal(words[0])
+
+
+options = module.directive(
+    "ListOptions", list_options, default=Listing(), contexts=_EVERYWHERE,
+    usage='"flags" [strict] [maxdepth n] [maxfiles n] [maxdirs n] [LISTOnly] [NLSTOnly] [NoErrorIfAbsent]'
+    " [AdjustedSymlinks] [NoAdjustedSymlinks] [SortedNLST]",
+    doc="The flags that listings have, and how much one listing may show.",
+)  # fmt: skip
+fake_user = module.directive(
+    "DirFakeUser", fake_name, contexts=_EVERYWHERE, usage="off|on [display-name]",
+    doc="The user whom listings show as the owner of everything.",
+)  # fmt: skip
+fake_group = module.directive(
+    "DirFakeGroup", fake_name, contexts=_EVERYWHERE, usage="off|on [display-name]",
+    doc="The group that listings show for everything.",
+)  # fmt: skip
+fake_permissions = module.directive(
+    "DirFakeMode", fake_mode, contexts=_EVERYWHERE, usage="display-mode",
+    doc="The permissions that listings show for everything; folders get x where they have r.",
+)  # fmt: skip
+list_style = module.directive(
+    "ListStyle", types.one_of("Unix", "Windows"), default="Unix", contexts=_SESSIONS, usage="Unix|Windows",
+    doc="Whether LIST writes the lines of ls or those of a Windows server.",
+)  # fmt: skip
+show_symlinks = module.directive(
+    "ShowSymlinks", types.boolean, default=True, contexts=_SESSIONS, usage="on|off",
+    doc="Whether symbolic links are shown as links, or as what they lead to.",
+)  # fmt: skip
+use_globbing = module.directive(
+    "UseGlobbing", types.boolean, default=True, contexts=_SESSIONS, usage="on|off",
+    doc="Whether * ? [ ] { } in the argument of LIST and NLST are patterns.",
+)  # fmt: skip

@@ -1,0 +1,236 @@
+"""mod_auth_file -- accounts from files of one's own in the format of /etc/passwd and /etc/group."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import Any
+
+from ftpd.api import (
+    GLOBAL,
+    SERVER,
+    VHOST,
+    Account,
+    AuthAnswer,
+    AuthBackend,
+    Config,
+    ConfigError,
+    Directive,
+    Module,
+    Session,
+    acting_as_daemon,
+    crypt,
+    types,
+)
+from ftpd.modules._auth_file_tables import FileSpec, Groups, Table, Users, Wanted
+
+module = Module("mod_auth_file", version="1.0")
+
+_SERVERS = SERVER | GLOBAL | VHOST
+
+
+# -- directives ----------------------------------------------------------------------------------------------------
+
+
+def _spec(name: str, *, homes: bool) -> Any:
+    usage = "path [id min-max] [name regex]" + (" [home regex]" if homes else "")
+
+    @types.takes(1)
+    def parse(words: list[str]) -> FileSpec:
+        path = words[0]
+        if not path.startswith("/"):
+            raise ConfigError(f"unable to use relative path for {name} '{path}'", right=f"/etc/ftpd/{path}", word=0)
+        _must_be_file(name, path)
+        found: dict[str, Any] = {}
+        for index in range(1, len(words), 2):
+            kind = words[index].lower()
+            if kind not in ("id", "name", "home") or (kind == "home" and not homes):
+                raise ConfigError(f"unknown restriction '{words[index]}'", right=usage, word=index)
+            if index + 1 == len(words):
+                raise ConfigError(f"'{words[index]}' has no value behind it", right=usage, word=index)
+            if kind == "id":
+                found["lowest"], found["highest"] = _ids(words[index + 1], index + 1)
+            else:
+                found[kind] = _wanted(words[index + 1], index + 1)
+        return FileSpec(path, **found)
+
+    return parse
+
+
+def _ids(text: str, word: int) -> tuple[int, int]:
+    low, dash, high = text.partition("-")
+    if not dash:
+        raise ConfigError(f"badly formatted ID restriction parameter '{text}'", right="1000-1999", word=word)
+    lowest, highest = types.to_integer(low, 0, 2**32 - 2, word=word), types.to_integer(high, 0, 2**32 - 2, word=word)
+    if lowest > highest:
+        raise ConfigError("minimum cannot be larger than maximum", right=f"{high}-{low}", word=word)
+    return lowest, highest
+
+
+def _wanted(text: str, word: int) -> Wanted:
+    bare = text.removeprefix("!")
+    try:
+        return Wanted(types.regex([bare]), bare != text)
+    except ConfigError as wrong:
+        raise ConfigError(wrong.message, right=wrong.right, word=word) from None
+
+
+def _must_be_file(name: str, path: str) -> None:
+    try:
+        with acting_as_daemon():
+            known = os.stat(path)
+    except OSError as error:
+        raise ConfigError(
+            f"unable to use {path}: {error.strerror}", right="a file that ftpasswd or an editor made", word=0
+        ) from None
+    if not stat.S_ISREG(known.st_mode):
+        raise ConfigError(f"unable to use {name} '{path}': not a regular file", right="a file", word=0)
+
+
+user_file: Directive[FileSpec | None] = module.directive(
+    "AuthUserFile", _spec("AuthUserFile", homes=True), contexts=_SERVERS,
+    usage="path [id min-max] [home regex] [name regex]",
+    doc="The file that holds the accounts, as /etc/passwd with the hashes in it.",
+)  # fmt: skip
+group_file: Directive[FileSpec | None] = module.directive(
+    "AuthGroupFile", _spec("AuthGroupFile", homes=False), contexts=_SERVERS, usage="path [id min-max] [name regex]",
+    doc="The file that holds the groups, as /etc/group.",
+)  # fmt: skip
+options: Directive[frozenset[str]] = module.directive(
+    "AuthFileOptions", types.flags("InsecurePerms", "SyntaxCheck"), default=frozenset(), contexts=_SERVERS,
+    usage="InsecurePerms|SyntaxCheck ...",
+    doc="InsecurePerms takes files that everybody may read; SyntaxCheck refuses files with malformed entries.",
+)  # fmt: skip
+
+
+@module.check
+def files_are_safe(config: Config) -> None:
+    """Refuse files that others can read or write; only here is known whether InsecurePerms stands anywhere."""
+    for server in config.servers:
+        chosen = server.settings[options]
+        for key, secret in ((user_file, True), (group_file, False)):
+            spec = server.settings[key]
+            if spec is None:
+                continue
+            try:
+                _refuse_unsafe(key.name, spec.path, secret=secret and "InsecurePerms" not in chosen)
+                if "SyntaxCheck" in chosen:
+                    _refuse_malformed(key.name, spec, secret)
+            except (ConfigError, OSError) as wrong:
+                right = wrong.right if isinstance(wrong, ConfigError) else ""
+                at = server.where[key][0] if key in server.where else None
+                raise ConfigError(str(wrong), right=right, directive=key.name, at=at) from None
+
+
+def _refuse_unsafe(name: str, path: str, *, secret: bool) -> None:
+    with acting_as_daemon():
+        real = os.path.realpath(path)
+        mode = stat.S_IMODE(os.stat(real).st_mode)
+        # a link that others can bend is as bad as a file that they can write
+        folders = {os.path.dirname(path), os.path.dirname(real)}
+        modes = {folder: os.stat(folder).st_mode for folder in sorted(folders)}
+    if mode & stat.S_IWOTH:
+        raise ConfigError(f"unable to use world-writable {name} '{path}' (perms {mode:04o})", right=f"chmod o-w {path}")
+    if secret and mode & stat.S_IROTH:
+        right = f"chmod o-r {path}, or AuthFileOptions InsecurePerms"
+        raise ConfigError(f"unable to use world-readable {name} '{path}' (perms {mode:04o})", right=right)
+    for folder, folder_mode in modes.items():
+        # in a sticky folder only the owner of a file can put another in its place
+        if folder_mode & stat.S_IWOTH and not folder_mode & stat.S_ISVTX:
+            raise ConfigError(
+                f"unable to use {name} from world-writable directory '{folder}'", right=f"chmod o-w {folder}"
+            )
+
+
+def _refuse_malformed(name: str, spec: FileSpec, users: bool) -> None:
+    table: Table[Any] = Table(spec, Users if users else Groups)
+    try:
+        malformed = table.current().malformed
+    except OSError as error:
+        raise ConfigError(f"unable to use {name} '{spec.path}': {error.strerror}") from None
+    if malformed:
+        fields = "name:hash:uid:gid:gecos:home:shell" if users else "name::gid:member,member"
+        raise ConfigError(
+            f"bad entries ({len(malformed)}) detected in {name} {spec.path}, the first on its line {malformed[0]}",
+            right=fields,
+        )
+
+
+# -- the backend ---------------------------------------------------------------------------------------------------
+
+
+class AuthFile(AuthBackend):
+    """Answers for the accounts of the server's AuthUserFile, and for no others."""
+
+    def __init__(self) -> None:
+        self._users: dict[FileSpec, Table[Users]] = {}
+        self._groups: dict[FileSpec, Table[Groups]] = {}
+
+    def _users_of(self, session: Session) -> Table[Users] | None:
+        spec = session.server.settings[user_file]
+        if spec is None:
+            return None
+        table = self._users.get(spec)
+        if table is None:
+            table = self._users[spec] = Table(spec, Users)
+        return table
+
+    def _groups_of(self, session: Session) -> Table[Groups] | None:
+        spec = session.server.settings[group_file]
+        if spec is None:
+            return None
+        table = self._groups.get(spec)
+        if table is None:
+            table = self._groups[spec] = Table(spec, Groups)
+        return table
+
+    async def getpwnam(self, session: Session, user: str) -> Account | None:
+        table = self._users_of(session)
+        if table is None:
+            return None
+        return (await session.offload(table.current, "auth")).by_name.get(user)
+
+    async def getgroups(self, session: Session, account: Account) -> tuple[tuple[int, str], ...] | None:
+        if account.source is not self:
+            return None
+        table = self._groups_of(session)
+        if table is None:
+            # a system group that names a user of the same name is not meant for a user of the file
+            return ()
+        return (await session.offload(table.current, "auth")).of(account)
+
+    async def authenticate(self, session: Session, account: Account, password: str) -> AuthAnswer | None:
+        table = self._users_of(session)
+        if table is None or account.source is not self:
+            return None
+
+        def check() -> AuthAnswer:
+            stored = table.current().hashes.get(account.name)
+            if stored is None:
+                crypt.spend(password)
+                return AuthAnswer.NO_SUCH_USER
+            if crypt.verify(password, stored):
+                return AuthAnswer.OK
+            return AuthAnswer.BAD_PASSWORD if crypt.usable(stored) else AuthAnswer.DISABLED
+
+        return await session.offload(check, "auth")
+
+    def uid_name(self, session: Session, uid: int) -> str | None:
+        table = self._users_of(session)
+        return None if table is None else table.known().by_id.get(uid)
+
+    def gid_name(self, session: Session, gid: int) -> str | None:
+        table = self._groups_of(session)
+        return None if table is None else table.known().by_id.get(gid)
+
+    def name_uid(self, session: Session, name: str) -> int | None:
+        table = self._users_of(session)
+        account = None if table is None else table.known().by_name.get(name)
+        return None if account is None else account.uid
+
+    def name_gid(self, session: Session, name: str) -> int | None:
+        table = self._groups_of(session)
+        return None if table is None else table.known().by_name.get(name)
+
+
+module.auth(AuthFile())

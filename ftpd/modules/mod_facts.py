@@ -1,0 +1,181 @@
+"""mod_facts -- MLSD and MLST: listings for programs (RFC 3659 7), and MFF and MFMT to change what they show."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import posixpath
+import stat
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
+
+from ftpd.api import Class, Command, Data, Folder, Group, Outcome, Path, Refuse, Session, Transfer, listing
+from ftpd.modules import _facts_change
+from ftpd.modules._facts_config import advertise, choose, chosen, module, offered, option
+from ftpd.modules._folders import Owners, names_of, sliced
+from ftpd.modules._transfer import carry, opening
+
+__all__ = ["module"]
+
+
+@module.feat
+def features(session: Session) -> Iterator[str]:
+    if session.settings[advertise]:
+        shown = chosen(session)
+        yield "MFF " + "".join(f"{name};" for name in _facts_change.CHANGEABLE)
+        yield "MFMT"
+        yield "MLST " + "".join(f"{name}{'*' if name in shown else ''};" for name in offered(session))
+        yield "TVFS"
+
+
+@module.opts("MLST")
+def choose_facts(cmd: Command) -> Outcome:
+    if len(cmd.words) > 1:
+        return cmd.fail(501, "'OPTS MLST' not understood")
+    names = "".join(f"{name};" for name in choose(cmd.session, cmd.argument.strip()))
+    return cmd.ok(200, f"MLST OPTS {names}".rstrip())
+
+
+class Facts:
+    """The lines of one listing; the configuration in force is that of the path asked for last."""
+
+    def __init__(self, cmd: Command) -> None:
+        session = cmd.session
+        self._files = cmd.files
+        self._facts = chosen(session)
+        self._slink = option(session, "UseSlink")
+        self._links: bool = cmd.setting("ShowSymlinks", True)
+        self._mode: int | None = cmd.setting("DirFakeMode", None)
+        self._users = Owners(session, group=False, fake=cmd.setting("DirFakeUser", None))
+        self._groups = Owners(session, group=True, fake=cmd.setting("DirFakeGroup", None))
+        self._letters: dict[tuple[int, int, int], str] = {}
+
+    def entry(self, name: str, attributes: os.stat_result, folder: Folder, at: Path, above: os.stat_result) -> str:
+        """The line of an entry of the open folder ``at``, whose own attributes are ``above``."""
+        kind: str | None = None
+        target: os.stat_result | None = None
+        if name == ".":
+            kind = "cdir"
+        elif name == "..":
+            kind = "pdir"
+        elif stat.S_ISLNK(attributes.st_mode):
+            try:
+                target = folder.stat(name)
+                if not self._links:
+                    attributes = target
+                elif self._slink:
+                    kind = _slink(at, folder.readlink(name))
+            except OSError:
+                pass  # a link that leads nowhere is shown as the link it is
+        return self.line(name, attributes, self._perm(target or attributes, above), kind=kind, unique=target)
+
+    def line(
+        self, name: str, attributes: os.stat_result, perm: str, *, kind: str | None, unique: os.stat_result | None
+    ) -> str:
+        return listing.facts_line(
+            name,
+            attributes,
+            perm=perm,
+            type=kind,
+            user=self._users[attributes.st_uid],
+            group=self._groups[attributes.st_gid],
+            facts=self._facts,
+            mode=None if self._mode is None else listing.faked(attributes.st_mode, self._mode),
+            unique=unique,
+        )
+
+    def _perm(self, attributes: os.stat_result, above: os.stat_result) -> str:
+        """By the mode bits alone, which cost nothing; entries of a folder share a few answers."""
+        key = attributes.st_mode, attributes.st_uid, attributes.st_gid
+        letters = self._letters.get(key)
+        if letters is None:
+            files = self._files
+            letters = self._letters[key] = listing.permissions(
+                folder=stat.S_ISDIR(attributes.st_mode),
+                readable=files.may(attributes, os.R_OK),
+                writable=files.may(attributes, os.W_OK),
+                searchable=files.may(attributes, os.X_OK),
+                removable=files.may_remove(above, attributes),
+            )
+        return letters
+
+
+def _slink(at: Path, target: str) -> str:
+    """FileZilla's word for a link; where a blank or a semicolon would end the fact early, the RFC's."""
+    if not target.isprintable() or any(letter in target for letter in " ;"):
+        return "OS.unix=symlink"
+    return f"OS.unix=slink:{posixpath.normpath(posixpath.join(at.virtual, target))}"
+
+
+def _named(cmd: Command) -> str:
+    """The path of MLSD and MLST: no flags and no patterns (RFC 3659 2.2.2); blanks alone are none."""
+    return cmd.argument if cmd.argument.strip() else ""
+
+
+@module.cmd("MLST", group=Group.DIRS, classes=Class.DIRS, usage="[<sp> pathname]")
+def facts_of_one(cmd: Command) -> Outcome:
+    given = _named(cmd)
+    path = cmd.path(given or ".")
+    label = given or path.virtual
+    files = cmd.files
+    try:
+        attributes = files.stat(path)
+    except OSError:
+        raise Refuse(550, f"'{label}' cannot be listed") from None
+    above = Path(posixpath.dirname(path.virtual))
+    perm = listing.permissions(
+        folder=stat.S_ISDIR(attributes.st_mode),
+        readable=files.access(path, os.R_OK),
+        writable=files.access(path, os.W_OK),
+        searchable=files.access(path, os.X_OK),
+        removable=files.access(above, os.W_OK | os.X_OK) and files.may_remove(files.stat(above), files.lstat(path)),
+    )
+    line = Facts(cmd).line(path.virtual, attributes, perm, kind=None, unique=None)
+    return cmd.ok(250, f"Start of list for {label}", line, "End of list")
+
+
+@module.cmd("MLSD", group=Group.DIRS, classes=Class.DIRS, usage="[<sp> pathname]")
+async def facts_of_folder(cmd: Command) -> Outcome:
+    given = _named(cmd)
+    path = cmd.path(given or ".")
+    label = given or path.virtual
+    try:
+        opened = cmd.files.open_folder(path)
+    except NotADirectoryError:
+        if _is_entry(cmd, path):
+            raise Refuse(550, f"'{label}' is not a directory") from None
+        raise
+    except OSError as error:
+        raise Refuse(550, f"{label}: {error.strerror}") from None
+    with opened as folder:
+        transfer = Transfer(path.virtual, cmd.files.real(path), "l", ascii=True)
+
+        async def move(data: Data) -> None:
+            async with aclosing(_chunks(cmd, path, folder)) as made:
+                await data.send(made)
+
+        await carry(cmd, transfer, opening(cmd, "MLSD"), move)
+    return cmd.ok(226, "Transfer complete")
+
+
+def _is_entry(cmd: Command, path: Path) -> bool:
+    """A file where a folder was asked for; not one in the middle of the path."""
+    try:
+        cmd.files.lstat(path)
+    except OSError:
+        return False
+    return True
+
+
+async def _chunks(cmd: Command, path: Path, folder: Folder) -> AsyncGenerator[bytes, None]:
+    facts = Facts(cmd)
+    above = folder.lstat(".")
+    names = [".", "..", *await names_of(cmd, folder, sorted)]
+    for some in sliced(names):
+        lines = [
+            facts.entry(name, attributes, folder, path, above)
+            for name, attributes in folder.lstat_many(some)
+            if attributes is not None
+        ]
+        yield ("\r\n".join(lines) + "\r\n").encode("utf-8", "surrogateescape")
+        await asyncio.sleep(0)

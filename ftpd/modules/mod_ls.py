@@ -1,0 +1,122 @@
+"""mod_ls -- LIST, NLST and STAT: listings in the layout of ls, which clients have parsed for forty years."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from ftpd.api import DECLINED, Class, Command, Data, Group, Outcome, Refuse, Transfer
+from ftpd.modules._ls_config import module
+from ftpd.modules._ls_request import Flags, Found, Request, find, read
+from ftpd.modules._ls_walk import lines, names
+from ftpd.modules._transfer import carry, opening, plural, tally
+
+__all__ = ["module"]
+
+_MOST_STATUS_LINES = 10_000
+"""Lines of one STAT: all of it waits in memory for the control connection."""
+
+
+@module.cmd("LIST", group=Group.DIRS, classes=Class.DIRS, usage="[<sp> pathname]")
+async def list_folder(cmd: Command) -> Outcome:
+    request = read(cmd)
+    failure: Refuse | None = None
+    try:
+        found = await find(cmd, request.text)
+    except OSError as error:
+        found = Found([], False)
+        failure = _absent(request, error)
+    # ProFTPD announces the list before it looks: clients that wait for 150 get it, and the 450 after it
+    await _send(cmd, lines(cmd, request, found), request)
+    if failure is not None and "NoErrorIfAbsent" not in request.limits.words:
+        raise failure
+    return cmd.ok(226, "Transfer complete")
+
+
+@module.cmd("NLST", group=Group.DIRS, classes=Class.DIRS, usage="[<sp> (pathname)]")
+async def list_names(cmd: Command) -> Outcome:
+    request = read(cmd)
+    try:
+        found = await find(cmd, request.text)
+        if not found.targets:
+            raise Refuse(450, "No files found")
+    except (OSError, Refuse) as error:
+        if isinstance(error, Refuse) and error.code != 450:
+            raise
+        if "NoErrorIfAbsent" not in request.limits.words:
+            raise error if isinstance(error, Refuse) else _absent(request, error) from None
+        found = Found([], False)
+    await _send(cmd, names(cmd, request, found), request)
+    return cmd.ok(226, "Transfer complete")
+
+
+def _absent(request: Request, error: OSError) -> Refuse:
+    return Refuse(450, f"{request.text or '.'}: {error.strerror}")
+
+
+async def _send(cmd: Command, source: AsyncGenerator[list[str], None], request: Request) -> None:
+    path = cmd.path(request.text or ".")
+    transfer = Transfer(path.virtual, cmd.files.real(path), "l", ascii=True)
+
+    async def chunks() -> AsyncGenerator[bytes, None]:
+        async for some in source:
+            if some:
+                yield ("\r\n".join(some) + "\r\n").encode("utf-8", "surrogateescape")
+
+    async def move(data: Data) -> None:
+        # closing: a folder must not stay open behind a client that went away
+        async with aclosing(chunks()) as made, aclosing(source):
+            await data.send(made)
+
+    await carry(cmd, transfer, opening(cmd, "file list"), move)
+
+
+# -- STAT --------------------------------------------------------------------------------------------
+
+
+@module.cmd("STAT", group=Group.DIRS, classes=Class.INFO, usage="[<sp> pathname]")
+async def status_of_path(cmd: Command) -> Outcome:
+    """A listing over the control connection (RFC 959): always with all entries, never what lies below."""
+    request = read(cmd)
+    shown = request.text or "."
+    letters = (request.flags.letters | {"a"}) - {"R", "d", "C", "1"}
+    request = Request(Flags(letters), request.text, request.limits)
+    try:
+        found = await find(cmd, request.text, patterns=False)
+        made: list[str] = []
+        async with aclosing(lines(cmd, request, found)) as source:
+            async for some in source:
+                made += some
+                if len(made) > _MOST_STATUS_LINES:
+                    del made[_MOST_STATUS_LINES:]
+                    made.append("... and more, which LIST shows")
+                    break
+    except OSError as error:
+        raise _absent(request, error) from None
+    return cmd.ok(212 if found.is_folder else 213, f"Status of {shown}:", *made, "End of status")
+
+
+@module.cmd("STAT", group=Group.DIRS, classes=Class.INFO, usage="[<sp> pathname]")
+def status_of_session(cmd: Command) -> Outcome | None:
+    """STAT alone tells of the session; it may come while a transfer runs. Declared last, it is asked first."""
+    if cmd.argument:
+        return DECLINED
+    session = cmd.session
+    kind = "ASCII" if session.data_type == "A" else "BINARY"
+    counts = session[tally]
+    told = [
+        f"Status of '{session.setting('ServerName', 'ProFTPD')}'",
+        f"Connected from {session.remote_name} ({session.remote.host})",
+        f"Logged in as {session.user}",
+        f"TYPE: {kind}, STRUcture: File, Mode: Stream",
+    ]
+    moving = session.wire.data
+    total = counts.moved + (0 if moving is None else moving.moved)
+    if total:
+        told.append(f"Total bytes transferred for session: {total}")
+    if moving is None or counts.current is None:
+        told.append("No data connection")
+    else:
+        told.append("Data connection established")
+        told.append(f"{plural(moving.moved, 'byte')} transferred")
+    return cmd.ok(211, *told, "End of status")

@@ -1,0 +1,93 @@
+"""The directives of the login: what their lines mean, and which lines are refused with which words."""
+
+from __future__ import annotations
+
+import pytest
+
+from ftpd.api import ConfigError
+from ftpd.modules._auth_directives import Cap, ForGroups, NewHome, SessionLimit, module
+
+BY_NAME = {directive.name: directive for directive in module.directives}
+
+
+def value(line: str) -> object:
+    name, *words = line.split()
+    return BY_NAME[name].parse(words)
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("MaxClients 5", Cap(5)),
+        ("MaxClients none", Cap()),
+        ("MaxClientsPerHost 2 Sorry", Cap(2, "Sorry")),
+        ("MaxClientsPerClass local 3", ("local", Cap(3))),
+        ("MaxLoginAttempts none", None),
+        ("MaxLoginAttempts 1", 1),
+        ("DefaultRoot ~", ForGroups("~")),
+        ("TimeoutLogin 5min", 300),
+        ("TimeoutSession 60", SessionLimit(60)),
+        ("UserAlias bob tom", ("bob", "tom")),
+        ("CreateHome off", None),
+        ("CreateHome on", NewHome()),
+        (
+            "CreateHome on 0755 skel /etc/skel dirmode 0700 uid ~ gid 5 homegid 6 NoRootPrivs",
+            NewHome(0o755, 0o700, "/etc/skel", -1, 5, 6),
+        ),
+        ("RootRevoke UseNonCompliantActiveTransfers", True),
+        ("RootRevoke off", False),
+    ],
+)
+def test_a_line_means(line: str, expected: object) -> None:
+    assert value(line) == expected
+
+
+def test_a_folder_may_be_for_members_of_groups() -> None:
+    line = value("DefaultRoot ~ staff,!admins")
+    assert isinstance(line, ForGroups)
+    assert line.means(("staff", "users"))
+    assert not line.means(("staff", "admins"))
+    assert not line.means(())
+
+
+def test_time_may_be_short_for_some() -> None:
+    line = value("TimeoutSession 60 group staff,interns")
+    assert isinstance(line, SessionLimit) and line.who is not None
+    assert (line.seconds, line.kind) == (60, "group")
+    assert line.who.matches(("staff", "interns"))
+    assert not line.who.matches(("staff",))
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("MaxClients 0", "parameter must be 'none' or a number greater than 0"),
+        ("MaxClients abc", "parameter must be 'none' or a number greater than 0"),
+        ("MaxClientsPerClass local 0", "max must be 'none' or a number greater than 0"),
+        ("MaxLoginAttempts 0", "parameter must be 'none' or a number greater than 0"),
+        ("MaxPasswordSize x", "'x' is not a number"),
+        ("DefaultRoot foo", "(foo) absolute pathname required"),
+        ("TimeoutLogin -1", "error parsing timeout value '-1'"),
+        ("TimeoutSession 10 foo x", "unknown classifier used: 'foo'"),
+        ("TimeoutSession 10 user", "missing parameters"),
+        ("CreateHome foo", "expected Boolean parameter"),
+        ("CreateHome on 9", "'9' is not a valid mode"),
+        ("CreateHome on foo", "bad mode parameter: 'foo'"),
+        ("CreateHome on skel", "'skel' has no value behind it"),
+        ("CreateHome on skel relative", "absolute pathname required"),
+        ("RootRevoke foo", "expected Boolean parameter"),
+        ("AnonRejectPasswords [", "'['"),
+        ("AnonRejectPasswords a b", "unknown flag 'b'"),
+    ],
+)
+def test_a_faulty_line_is_refused_with_the_reason(line: str, said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        value(line)
+    assert said in caught.value.message
+
+
+def test_every_directive_says_what_it_is_and_takes() -> None:
+    assert len(BY_NAME) == len(module.directives)
+    for directive in module.directives:
+        assert directive.doc.endswith("."), directive
+        assert directive.usage, directive

@@ -1,0 +1,263 @@
+"""Accounts from files of one's own: who is in them, which files are taken, and how soon a change counts."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+
+from ftpd.api import ConfigError, crypt
+from ftpd.conf.faults import ConfigFaults
+from ftpd.modules.mod_auth_file import module
+from ftpd.testing import Bench
+
+INCORRECT = "530 Login incorrect."
+HASH = crypt.hash("secret", "$5$")
+UID, GID = os.geteuid(), os.getegid()
+
+
+class Files:
+    """A passwd and a group file in a folder of their own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.passwd, self.group = folder / "passwd", folder / "group"
+        self.home = folder
+
+    def users(self, *lines: str, mode: int = 0o600) -> Files:
+        self.passwd.write_text("\n".join(lines) + "\n")
+        self.passwd.chmod(mode)
+        return self
+
+    def groups(self, *lines: str) -> Files:
+        self.group.write_text("\n".join(lines) + "\n")
+        return self
+
+    def line(self, name: str = "tom", stored: str = HASH, uid: int = UID, gid: int = GID) -> str:
+        return f"{name}:{stored}:{uid}:{gid}:{name}:{self.home}:/bin/sh"
+
+    def bench(self, restriction: str = "", conf: str = "") -> Bench:
+        groups = f"AuthGroupFile {self.group}\n" if self.group.exists() else ""
+        lines = f"{conf}\nAuthOrder mod_auth_file.c\nAuthUserFile {self.passwd} {restriction}\n{groups}"
+        return Bench(conf=lines, login=None)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Files:
+    return Files(tmp_path)
+
+
+async def enter(bench: Bench, user: str = "tom", password: str = "secret") -> str:
+    await bench(f"USER {user}")
+    return await bench(f"PASS {password}")
+
+
+def login(bench: Bench, user: str = "tom", password: str = "secret") -> str:
+    async def run() -> str:
+        async with bench:
+            return await enter(bench, user, password)
+
+    return asyncio.run(run())
+
+
+# -- who is in the file --------------------------------------------------------------------------------
+
+
+def test_a_user_of_the_file_logs_in_with_its_password(files: Files) -> None:
+    files.users("# accounts", "", files.line())
+    assert login(files.bench()) == "230 User tom logged in"
+    assert login(files.bench(), "tom", "wrong") == INCORRECT
+    assert login(files.bench(), "root", "secret") == INCORRECT
+
+
+@pytest.mark.parametrize("stored", ["", "*", "!", "x", "!!", "*0", "*1", "secret", f"!{HASH}", HASH[:-3]])
+def test_what_is_no_hash_lets_nobody_in(files: Files, stored: str) -> None:
+    files.users(files.line(stored=stored))
+    for password in ("", "secret", stored):
+        assert login(files.bench(), "tom", password) == INCORRECT
+
+
+def test_the_first_of_two_lines_for_one_name_counts(files: Files) -> None:
+    files.users(files.line(), files.line(stored=crypt.hash("other", "$5$")))
+    assert login(files.bench()) == "230 User tom logged in"
+    assert login(files.bench(), "tom", "other") == INCORRECT
+
+
+@pytest.mark.parametrize(
+    "line", ["tom", "tom:{h}:1:1::/", "tom:{h}:-1:1::/:/bin/sh", "tom:{h}:x:1::/:/bin/sh", ":{h}:1:1::/:/bin/sh",
+             "tom:{h}:4294967295:1::/:/bin/sh", "tom:{h}:²:1::/:/bin/sh", "tom:{h}:1:1::/:/bin/sh:more"],
+)  # fmt: skip
+def test_a_malformed_line_is_left_out_and_the_others_hold(files: Files, line: str) -> None:
+    files.users(line.format(h=HASH), files.line("ann"))
+    assert login(files.bench()) == INCORRECT
+    assert login(files.bench(), "ann") == "230 User ann logged in"
+
+
+def test_entries_may_be_restricted(files: Files) -> None:
+    files.users(files.line())
+    assert login(files.bench(f"id {UID}-{UID}")) == "230 User tom logged in"
+    assert login(files.bench(f"id {UID + 1}-{UID + 9}")) == INCORRECT
+    assert login(files.bench("name ^t")) == "230 User tom logged in"
+    assert login(files.bench("name !^t")) == INCORRECT
+    assert login(files.bench("home ^/nowhere")) == INCORRECT
+
+
+def test_a_name_that_is_no_utf_8_is_a_name_like_any_other(files: Files) -> None:
+    files.passwd.write_bytes(files.line("t\udcffm").encode("utf-8", "surrogateescape") + b"\n")
+    files.passwd.chmod(0o600)
+    assert login(files.bench(), "t\udcffm") == "230 User t\udcffm logged in".encode("utf-8", "surrogateescape").decode(
+        "utf-8", "surrogateescape"
+    )
+
+
+# -- groups and names ----------------------------------------------------------------------------------
+
+
+def groups_of(bench: Bench) -> tuple[tuple[tuple[int, str], ...], tuple[int, ...]]:
+    async def run() -> tuple[tuple[tuple[int, str], ...], tuple[int, ...]]:
+        async with bench:
+            assert (await enter(bench)).startswith("230")
+            session = bench.session
+            assert session is not None and session.identity is not None
+            return session.groups, session.identity.groups
+
+    return asyncio.run(run())
+
+
+def test_groups_come_from_the_group_file(files: Files) -> None:
+    files.users(files.line(gid=7000)).groups("own::7000:", "staff:x:7001:ann,tom", "others::7002:ann", "broken:7003")
+    assert groups_of(files.bench()) == (((7000, "own"), (7001, "staff")), (7000, 7001))
+
+
+def test_without_a_group_file_a_user_has_the_primary_group_alone(files: Files) -> None:
+    files.users(files.line(gid=7000))
+    assert groups_of(files.bench()) == (((7000, "7000"),), (7000,))
+
+
+def test_a_system_user_of_the_same_name_lends_no_groups(files: Files) -> None:
+    # root's own groups on every machine are more than this
+    files.users(files.line("tom", gid=7000))
+    bench = files.bench()
+    bench._conf = bench._conf.replace("AuthOrder mod_auth_file.c", "AuthOrder mod_auth_unix.c mod_auth_file.c")
+    assert groups_of(bench)[1] == (7000,)
+
+
+def test_ids_have_the_names_of_the_files(files: Files) -> None:
+    files.users(files.line()).groups("own::7000:")
+
+    async def run() -> None:
+        async with files.bench() as bench:
+            session = bench.session
+            assert session is not None
+            accounts = session.modules.accounts
+            assert accounts.uid_name(session, UID) == "tom"
+            assert accounts.uid_name(session, 7654321) == "7654321"
+            assert accounts.gid_name(session, 7000) == "own"
+            assert (accounts.name_uid(session, "tom"), accounts.name_gid(session, "own")) == (UID, 7000)
+            assert accounts.name_uid(session, "nosuch") is None
+
+    asyncio.run(run())
+
+
+# -- a file that changes -------------------------------------------------------------------------------
+
+
+def test_a_change_counts_at_the_next_login(files: Files) -> None:
+    files.users(files.line())
+
+    async def run() -> list[str]:
+        async with files.bench() as bench:
+            before = await enter(bench, "ann")
+            replacement = files.passwd.with_name("new")
+            replacement.write_text(files.line("ann") + "\n")
+            replacement.chmod(0o600)
+            replacement.rename(files.passwd)
+            return [before, await enter(bench, "tom"), await enter(bench, "ann")]
+
+    assert asyncio.run(run()) == [INCORRECT, INCORRECT, "230 User ann logged in"]
+
+
+def test_a_file_that_went_away_or_was_opened_to_all_lets_nobody_in(files: Files) -> None:
+    async def run(spoil: str) -> str:
+        files.users(files.line())
+        async with files.bench() as bench:
+            if spoil == "gone":
+                files.passwd.unlink()
+            else:
+                files.passwd.chmod(0o602)
+            return await enter(bench)
+
+    assert asyncio.run(run("gone")) == INCORRECT
+    assert asyncio.run(run("writable")) == INCORRECT
+
+
+# -- which files are taken -----------------------------------------------------------------------------
+
+
+def refusal(bench: Bench) -> str:
+    with pytest.raises(Exception) as caught:
+        login(bench)
+    error = caught.value
+    if isinstance(error, ConfigFaults):
+        return " ".join(fault.message for fault in error.faults)
+    return str(error)
+
+
+def test_a_file_that_others_can_read_is_refused_unless_one_insists(files: Files) -> None:
+    files.users(files.line(), mode=0o644)
+    assert "unable to use world-readable AuthUserFile" in refusal(files.bench())
+    assert login(files.bench(conf="AuthFileOptions InsecurePerms")) == "230 User tom logged in"
+    assert login(files.users(files.line(), mode=0o640).bench()) == "230 User tom logged in"
+
+
+def test_a_file_that_others_can_write_is_refused_always(files: Files) -> None:
+    files.users(files.line(), mode=0o602)
+    assert "world-writable AuthUserFile" in refusal(files.bench())
+    assert "world-writable AuthUserFile" in refusal(files.bench(conf="AuthFileOptions InsecurePerms"))
+    files.users(files.line()).groups("own::7000:").group.chmod(0o666)
+    assert "world-writable AuthGroupFile" in refusal(files.bench())
+
+
+def test_a_file_in_a_folder_that_others_can_write_is_refused(files: Files) -> None:
+    files.users(files.line()).home.chmod(0o777)
+    assert "from world-writable directory" in refusal(files.bench())
+    files.home.chmod(0o1777)
+    assert login(files.bench()) == "230 User tom logged in"
+
+
+def test_a_link_is_as_good_as_what_it_leads_to(files: Files, tmp_path: Path) -> None:
+    files.users(files.line())
+    real = files.passwd
+    files.passwd = tmp_path / "link"
+    files.passwd.symlink_to(real)
+    assert login(files.bench()) == "230 User tom logged in"
+    real.chmod(0o602)
+    assert "world-writable" in refusal(files.bench())
+
+
+def test_malformed_entries_may_be_refused_at_the_start(files: Files) -> None:
+    files.users(files.line(), "tom:x:1")
+    assert "bad entries (1) detected" in refusal(files.bench(conf="AuthFileOptions SyntaxCheck"))
+    assert login(files.users(files.line()).bench(conf="AuthFileOptions SyntaxCheck")) == "230 User tom logged in"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["relative"], "unable to use relative path for AuthUserFile 'relative'"),
+        (["/no/such/file"], "unable to use /no/such/file: No such file or directory"),
+        (["/tmp"], "not a regular file"),
+        (["/etc/passwd", "id", "5"], "badly formatted ID restriction parameter"),
+        (["/etc/passwd", "id", "9-5"], "minimum cannot be larger than maximum"),
+        (["/etc/passwd", "id", "a-b"], "'a' is not a number"),
+        (["/etc/passwd", "id"], "'id' has no value behind it"),
+        (["/etc/passwd", "foo", "x"], "unknown restriction 'foo'"),
+        (["/etc/passwd", "name", "["], "'['"),
+    ],
+)
+def test_a_faulty_line_is_refused(words: list[str], said: str) -> None:
+    user_file = next(directive for directive in module.directives if directive.name == "AuthUserFile")
+    with pytest.raises(ConfigError) as caught:
+        user_file.parse(words)
+    assert said in str(caught.value)

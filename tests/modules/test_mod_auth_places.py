@@ -1,0 +1,315 @@
+"""Where a login leads: the home, a root, an anonymous area, a home made on the spot, or nowhere."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import stat
+
+import pytest
+
+from ftpd.api import Account, AuthAnswer, AuthBackend, Module, Session
+from ftpd.testing import Bench
+
+INCORRECT = "530 Login incorrect."
+TOM = "230 User tom logged in"
+ANONYMOUS = "230 Anonymous access granted, restrictions apply"
+
+
+class Family(AuthBackend):
+    """Accounts below one folder, and the anonymous ``ftp``, whose password nobody knows."""
+
+    def __init__(self, top: str) -> None:
+        self.top = top
+
+    def getpwnam(self, session: Session, user: str) -> Account | None:
+        if user not in ("tom", "ann", "ftp", "a/b"):
+            return None
+        return Account(user, os.geteuid(), os.getegid(), f"{self.top}/{user}", "/bin/sh")
+
+    def getgroups(self, session: Session, account: Account) -> tuple[tuple[int, str], ...] | None:
+        return ((account.gid, account.name), *(((7001, "staff"),) if account.name == "ann" else ()))
+
+    def authenticate(self, session: Session, account: Account, password: str) -> AuthAnswer | None:
+        return AuthAnswer.OK if password == "secret" and account.name != "ftp" else AuthAnswer.BAD_PASSWORD
+
+    def name_gid(self, session: Session, name: str) -> int | None:
+        return {"guests": 7007}.get(name)
+
+
+@pytest.fixture
+def top(tmp_path: os.PathLike[str]) -> str:
+    """A folder with the homes of tom and ann, and an anonymous area."""
+    place = os.path.realpath(tmp_path)
+    for name in ("tom/sub", "ann", "ftp/pub", "ftp/guest"):
+        os.makedirs(f"{place}/{name}")
+    return place
+
+
+def login(top: str, conf: str, user: str = "tom", *then: str, password: str = "secret") -> list[str]:
+    """Log in and send what follows; gives the replies from that to PASS on, and ``closed`` when that was the end."""
+
+    async def run() -> list[str]:
+        family = Module("family", version="1.0")
+        family.auth(Family(top))
+        async with Bench(family, conf=f"AuthOrder mod_family.c\n{conf}", login=None) as bench:
+            await bench(f"USER {user}")
+            replies = [await bench(f"PASS {password}"), *[await bench(line) for line in then]]
+            return [*replies, "closed"] if bench.wire.closed_for else replies
+
+    return asyncio.run(run())
+
+
+def begins_in(folder: str) -> str:
+    return f'257 "{folder}" is the current directory'
+
+
+# -- without a root ------------------------------------------------------------------------------------
+
+
+def test_a_session_begins_at_home(top: str) -> None:
+    assert login(top, "", "tom", "PWD") == [TOM, begins_in(f"{top}/tom")]
+
+
+def test_without_its_home_a_session_that_has_no_root_is_refused(top: str) -> None:
+    os.rename(f"{top}/tom", f"{top}/elsewhere")
+    assert login(top, "", "tom", "PWD") == [INCORRECT, "530 Please login with USER and PASS", "closed"]
+
+
+def test_a_home_that_is_a_file_is_no_home(top: str) -> None:
+    os.rename(f"{top}/tom", f"{top}/elsewhere")
+    with open(f"{top}/tom", "w"):
+        pass
+    assert login(top, "") == [INCORRECT, "closed"]
+
+
+# -- DefaultRoot ---------------------------------------------------------------------------------------
+
+
+def test_a_session_may_be_locked_into_its_home(top: str) -> None:
+    assert login(top, "DefaultRoot ~", "tom", "PWD", "CWD ..", "PWD", f"CWD {top}") == [
+        TOM, begins_in("/"), "250 CWD command successful", begins_in("/"), f"550 {top}: No such file or directory",
+    ]  # fmt: skip
+
+
+def test_a_root_above_the_home_shows_the_home_below_it(top: str) -> None:
+    assert login(top, f"DefaultRoot {top}", "tom", "PWD") == [TOM, begins_in("/tom")]
+    assert login(top, f"DefaultRoot {top}/%u", "tom", "PWD") == [TOM, begins_in("/")]
+    assert login(top, "DefaultRoot ~ann", "tom", "PWD") == [TOM, begins_in("/")]
+
+
+def test_inside_a_root_a_missing_home_is_no_obstacle(top: str) -> None:
+    os.rename(f"{top}/tom", f"{top}/elsewhere")
+    assert login(top, f"DefaultRoot {top}", "tom", "PWD") == [TOM, begins_in("/")]
+
+
+def test_a_root_that_is_not_there_keeps_the_session_out(top: str) -> None:
+    assert login(top, f"DefaultRoot {top}/nowhere", "tom") == [INCORRECT, "closed"]
+    assert login(top, "DefaultRoot ~nobody-at-all", "tom") == [INCORRECT, "closed"]
+
+
+def test_a_root_may_be_for_some_groups(top: str) -> None:
+    conf = "DefaultRoot ~ !staff"
+    assert login(top, conf, "tom", "PWD") == [TOM, begins_in("/")]
+    assert login(top, conf, "ann", "PWD") == ["230 User ann logged in", begins_in(f"{top}/ann")]
+    both = f"DefaultRoot ~ staff\nDefaultRoot {top}"
+    assert login(top, both, "ann", "PWD")[1] == begins_in("/")
+    assert login(top, both, "tom", "PWD")[1] == begins_in("/tom")
+
+
+def test_a_name_with_a_slash_is_no_part_of_a_path(top: str) -> None:
+    assert login(top, f"DefaultRoot {top}/%u", "a/b") == [INCORRECT, "closed"]
+
+
+def test_a_root_reached_through_a_link_may_be_refused(top: str) -> None:
+    os.symlink(f"{top}/tom", f"{top}/link")
+    assert login(top, f"DefaultRoot {top}/link/sub", "tom")[0] == TOM
+    conf = f"AllowChrootSymlinks off\nDefaultRoot {top}"
+    assert login(top, f"{conf}/link/sub", "tom") == [INCORRECT, "closed"]
+    assert login(top, f"{conf}/link", "tom") == [INCORRECT, "closed"]
+    assert login(top, f"{conf}/tom/sub", "tom")[0] == TOM
+
+
+# -- DefaultChdir --------------------------------------------------------------------------------------
+
+
+def test_a_session_may_begin_elsewhere(top: str) -> None:
+    assert login(top, "DefaultChdir sub", "tom", "PWD")[1] == begins_in(f"{top}/tom/sub")
+    assert login(top, f"DefaultChdir {top}/ann", "tom", "PWD")[1] == begins_in(f"{top}/ann")
+    assert login(top, "DefaultRoot ~\nDefaultChdir ~/sub", "tom", "PWD")[1] == begins_in("/sub")
+    assert login(top, "DefaultRoot ~\nDefaultChdir /sub", "tom", "PWD")[1] == begins_in("/sub")
+
+
+def test_where_it_cannot_begin_it_begins_at_home(top: str) -> None:
+    assert login(top, "DefaultChdir /nowhere", "tom", "PWD")[1] == begins_in(f"{top}/tom")
+    assert login(top, "DefaultRoot ~\nDefaultChdir ../../ann", "tom", "PWD")[1] == begins_in("/")
+
+
+def test_the_beginning_may_be_for_some_groups(top: str) -> None:
+    conf = f"DefaultChdir {top} staff"
+    assert login(top, conf, "ann", "PWD")[1] == begins_in(top)
+    assert login(top, conf, "tom", "PWD")[1] == begins_in(f"{top}/tom")
+
+
+# -- CreateHome ----------------------------------------------------------------------------------------
+
+
+def test_a_missing_home_may_be_made(top: str) -> None:
+    os.rename(f"{top}/tom", f"{top}/elsewhere")
+    assert login(top, "CreateHome on 0750", "tom", "PWD") == [TOM, begins_in(f"{top}/tom")]
+    known = os.stat(f"{top}/tom")
+    assert (stat.S_IMODE(known.st_mode), known.st_uid) == (0o750, os.geteuid())
+
+
+def test_a_new_home_may_be_furnished(top: str) -> None:
+    os.rename(f"{top}/tom", f"{top}/elsewhere")
+    os.makedirs(f"{top}/skel/docs")
+    for name in ("readme", "docs/deep"):
+        with open(f"{top}/skel/{name}", "w") as out:
+            out.write(name)
+    os.chmod(f"{top}/skel/readme", 0o4640)
+    os.symlink("readme", f"{top}/skel/link")
+    os.mkfifo(f"{top}/skel/fifo")
+    assert login(top, f"CreateHome on skel {top}/skel")[0] == TOM
+    assert sorted(os.listdir(f"{top}/tom")) == ["docs", "link", "readme"]
+    with open(f"{top}/tom/docs/deep") as file:
+        assert file.read() == "docs/deep"
+    assert stat.S_IMODE(os.stat(f"{top}/tom/readme").st_mode) == 0o640
+    assert os.readlink(f"{top}/tom/link") == "readme"
+
+
+def test_a_home_that_is_there_is_left_alone(top: str) -> None:
+    os.chmod(f"{top}/tom", 0o755)
+    assert login(top, "CreateHome on 0700")[0] == TOM
+    assert stat.S_IMODE(os.stat(f"{top}/tom").st_mode) == 0o755
+
+
+def test_a_home_that_cannot_be_made_is_not_left_half_made(top: str) -> None:
+    os.rename(f"{top}/tom", f"{top}/elsewhere")
+    assert login(top, f"CreateHome on skel {top}/no-skeleton") == [INCORRECT, "closed"]
+    assert not os.path.lexists(f"{top}/tom")
+
+
+# -- <Anonymous> ---------------------------------------------------------------------------------------
+
+
+def area(top: str, *lines: str) -> str:
+    inside = "\n".join(("User ftp", "UserAlias anonymous ftp", *lines))
+    return f"<Anonymous {top}/ftp>\n{inside}\n</Anonymous>"
+
+
+def test_a_guest_needs_no_password_and_sees_the_area_only(top: str) -> None:
+    for name in ("ftp", "anonymous"):
+        assert login(top, area(top), name, "PWD", "CWD /pub", password="me@home") == [
+            ANONYMOUS, begins_in("/"), "250 CWD command successful"
+        ]  # fmt: skip
+    assert login(top, area(top), "tom", "PWD") == [TOM, begins_in(f"{top}/tom")]
+
+
+def test_a_guest_is_asked_for_an_address(top: str) -> None:
+    async def run() -> list[str]:
+        family = Module("family", version="1.0")
+        family.auth(Family(top))
+        async with Bench(family, conf=f"AuthOrder mod_family.c\n{area(top)}", login=None) as bench:
+            return [await bench("USER ftp"), await bench("USER tom")]
+
+    assert asyncio.run(run()) == [
+        "331 Anonymous login ok, send your complete email address as your password", "331 Password required for tom"
+    ]  # fmt: skip
+
+
+def test_guests_may_be_let_in_under_an_alias_only(top: str) -> None:
+    conf = area(top, "AuthAliasOnly on")
+    assert login(top, conf, "ftp", password="me@home") == [INCORRECT]
+    assert login(top, conf, "anonymous", password="me@home") == [ANONYMOUS]
+
+
+def test_an_address_may_be_unwanted(top: str) -> None:
+    conf = area(top, "AnonRejectPasswords @spam")
+    assert login(top, conf, "ftp", password="a@spam.example") == [INCORRECT]
+    assert login(top, conf, "ftp", password="a@good.example") == [ANONYMOUS]
+    only = area(top, "AnonRejectPasswords !@")
+    assert login(top, only, "ftp", password="nonsense") == [INCORRECT]
+
+
+def test_an_area_may_want_a_password_after_all(top: str) -> None:
+    conf = area(top, "AnonRequirePassword on", "AuthUsingAlias on", "UserAlias tom ftp")
+    assert login(top, conf, "ftp", password="me@home") == [INCORRECT]
+    assert login(top, conf, "tom", "PWD") == [ANONYMOUS, begins_in("/")]
+    assert login(top, conf, "tom", password="wrong") == [INCORRECT]
+
+
+def test_an_area_s_limits_hold_for_it_alone(top: str) -> None:
+    deny, allow = "<Limit LOGIN>\nDenyAll\n</Limit>", "<Limit LOGIN>\nAllowAll\n</Limit>"
+    closed = area(top, deny)
+    assert login(top, closed, "ftp", password="x") == [INCORRECT]
+    assert login(top, closed, "tom") == [TOM]
+    opened = f"{deny}\n{area(top, allow)}"
+    assert login(top, opened, "ftp", password="x") == [ANONYMOUS]
+    assert login(top, opened, "tom") == [INCORRECT]
+    assert login(top, f"{deny}\n{area(top)}", "ftp", password="x") == [INCORRECT]
+
+
+def test_an_area_that_is_not_there_is_told_as_such(top: str) -> None:
+    conf = area(f"{top}/nowhere")
+    assert login(top, conf, "ftp", password="x") == ["530-Unable to set anonymous privileges.\n530 Login incorrect."]
+
+
+def test_an_area_may_be_the_home_of_its_user(top: str) -> None:
+    assert login(top, "<Anonymous ~ftp>\nUser ftp\n</Anonymous>", "ftp", "CWD pub", password="x") == [
+        ANONYMOUS, "250 CWD command successful"
+    ]  # fmt: skip
+
+
+def test_a_name_may_lead_to_a_folder_of_the_area_and_nowhere_else(top: str) -> None:
+    conf = area(top, "UserDirRoot on", "UserAlias * ftp")
+    assert login(top, conf, "guest", "CWD /", "CWD /pub", password="x") == [
+        ANONYMOUS, "250 CWD command successful", "550 /pub: No such file or directory"
+    ]  # fmt: skip
+    assert (
+        login(top, conf.replace("UserAlias * ftp", ""), "ftp", "CWD /pub", password="x")[1]
+        == "250 CWD command successful"
+    )
+    for name in ("..", ".", "../tom", "guest/../..", "/"):
+        assert login(top, conf, name, password="x")[0] == INCORRECT
+
+
+def test_a_guest_s_group_is_the_area_s(top: str) -> None:
+    async def run() -> None:
+        family = Module("family", version="1.0")
+        family.auth(Family(top))
+        conf = f"AuthOrder mod_family.c\n{area(top, 'Group guests', 'Umask 077')}"
+        async with Bench(family, conf=conf, login=None) as bench:
+            await bench("USER ftp")
+            await bench("PASS me@home")
+            session = bench.session
+            assert session is not None and session.identity is not None and session.files is not None
+            assert (session.identity.gid, session.identity.groups) == (7007, (7007,))
+            assert session.groups == ((7007, "guests"),)
+            assert session.notes["mod_auth.anon-passwd"] == "me@home"
+            assert session.files.umask == 0o077
+
+    asyncio.run(run())
+    assert login(top, area(top, "Group nosuch"), "ftp", password="x") == [INCORRECT]
+
+
+# -- MagicTokenChroot ----------------------------------------------------------------------------------
+
+
+def test_a_home_may_say_where_its_root_ends(top: str) -> None:
+    magic = f"{top}/./tom"
+
+    class Magic(Family):
+        def getpwnam(self, session: Session, user: str) -> Account | None:
+            return Account(user, os.geteuid(), os.getegid(), magic, "/bin/sh")
+
+    async def run(conf: str) -> list[str]:
+        module = Module("magic", version="1.0")
+        module.auth(Magic(top))
+        async with Bench(module, conf=f"AuthOrder mod_magic.c\n{conf}", login=None) as bench:
+            await bench("USER tom")
+            return [await bench("PASS secret"), await bench("PWD"), await bench("CWD /ann")]
+
+    inside = asyncio.run(run("AuthUnixOptions MagicTokenChroot"))
+    assert inside == [TOM, begins_in("/tom"), "250 CWD command successful"]
+    assert asyncio.run(run(""))[2] == "550 /ann: No such file or directory"

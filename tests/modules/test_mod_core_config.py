@@ -1,0 +1,188 @@
+"""What the directives of mod_core take, what they refuse, and what they do as they are read."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import Any
+
+import pytest
+
+from ftpd.conf.directive import ConfigError
+from ftpd.conf.faults import ConfigFaults
+from ftpd.conf.tree import Config
+from ftpd.testing import Bench
+
+
+def read(conf: str) -> tuple[Config, list[str]]:
+    """The configuration, and the warnings that came with it."""
+
+    async def story() -> Config:
+        async with Bench(conf=conf, login=None) as ftp:
+            assert ftp.generation is not None
+            return ftp.generation.config
+
+    config = asyncio.run(story())
+    return config, [fault.message for fault in config.warnings]
+
+
+def value(conf: str, name: str) -> Any:
+    """What a directive of the main server is worth."""
+    config, _ = read(conf)
+    return next((held for key, held in config.main.settings._values.items() if key.name == name), None)
+
+
+def faults(conf: str) -> str:
+    with pytest.raises((ConfigFaults, ConfigError)) as wrong:
+        read(conf)
+    return wrong.value.render() if isinstance(wrong.value, ConfigFaults) else wrong.value.message
+
+
+@pytest.mark.parametrize(
+    ("line", "name", "meant"),
+    [
+        ("Port 2121", "Port", 2121),
+        ("PassivePorts 49152 65534", "PassivePorts", range(49152, 65535)),
+        ("MaxInstances none", "MaxInstances", None),
+        ("MaxInstances 30", "MaxInstances", 30),
+        ("ServerType INETD", "ServerType", "inetd"),
+        ("SyslogLevel Debug", "SyslogLevel", "debug"),
+        ("DebugLevel 10", "DebugLevel", 10),
+        ("AuthOrder mod_auth_file.c* mod_auth_unix", "AuthOrder", ("mod_auth_file.c*", "mod_auth_unix")),
+        ("AllowForeignAddress on", "AllowForeignAddress", True),
+        ("AllowForeignAddress friends", "AllowForeignAddress", "friends"),
+        ("MasqueradeAddress 192.0.2.7", "MasqueradeAddress", "192.0.2.7"),
+        ("MasqueradeAddress lo", "MasqueradeAddress", "127.0.0.1"),
+        ("ScoreboardFile none", "ScoreboardFile", "none"),
+        ("TransferLog none", "TransferLog", "none"),
+        ("Umask 027", "Umask", (0o027, 0o027)),
+        ("TimeoutIdle 5min", "TimeoutIdle", 300),
+        ("User root", "User", "root"),
+        ("User 0", "User", "0"),
+        ("DefaultAddress 127.0.0.1 ::1", "DefaultAddress", ("127.0.0.1", "::1")),
+    ],
+)
+def test_lines_and_what_they_mean(line: str, name: str, meant: object) -> None:
+    assert value(line, name) == meant
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("Port 70000", "value must be between 0 and 65535"),
+        ("PassivePorts 5000 4000", "min port must be less than max port"),
+        ("PassivePorts 100 4000", "port numbers must be above 1023"),
+        ("PassivePorts 4000", "missing parameters"),
+        ("MaxInstances abc", "argument must be 'none' or a number greater than 0"),
+        ("MaxInstances 0", "argument must be 'none' or a number greater than 0"),
+        ("ServerType foo", "type must be either 'inetd' or 'standalone'"),
+        ("SyslogLevel foo", "SyslogLevel requires level keyword"),
+        ("DebugLevel 99", "invalid debug level configured"),
+        ("Umask 9x", "'9x' is not a valid umask"),
+        ("TimeoutIdle abc", "error parsing timeout value 'abc'"),
+        ("DenyFilter [abc", "'[abc' failed regex compilation"),
+        ("AuthOrder foo.c", "'foo.c' does not name a module"),
+        ("AuthOrder mod_a.c\nAuthOrder mod_b.c", "has already been set"),
+        ("DefaultServer on\nDefaultServer on", "has already been set"),
+        ("PidFile run/pid", "absolute pathname required"),
+        ("TransferLog xferlog", "absolute pathname required"),
+        ("ServerIdent foo", "expected Boolean parameter"),
+        ("SetEnv A", "missing parameters"),
+        ("SetEnv A=B c", "cannot be the name of a variable"),
+        ("AllowOverride on user foo\nAllowOverride maybe", "expected Boolean parameter"),
+        ("User nosuchuser", "User: Unknown user 'nosuchuser'"),
+        ("User 4294967295", "User: Unknown user '4294967295'"),
+        ("Group nosuchgroup", "Group: Unknown group 'nosuchgroup'"),
+        ("<VirtualHost 127.0.0.2>\nUser nosuchuser\n</VirtualHost>", "User: Unknown user 'nosuchuser'"),
+        ("<VirtualHost 127.0.0.2>\nMaxInstances 3\n</VirtualHost>", "directive not allowed in <VirtualHost> context"),
+        ("Trace foo", "badly formatted parameter: 'foo'"),
+        ("Trace foo:bar", "error parsing level 'bar' for channel 'foo'"),
+        ("TraceOptions Timestamp", "bad option: 'Timestamp'"),
+        ("SocketOptions rcvbuf", "missing parameters"),
+        ("SocketOptions rcvbuf many", "'many' is not a number"),
+        ("SocketOptions speed 1", "'speed' is unknown here"),
+        ("TCPBackLog 0", "value must be of at least 1"),
+        ("TCPNoDelay maybe", "expected Boolean parameter"),
+        ("FSCachePolicy size", "expected Boolean parameter"),
+        ("FSCachePolicy size 5 maxAge x", "'x' is not a number"),
+        ("<Directory /srv>\nHideFiles [\n</Directory>", "failed regex compilation"),
+        ("<Directory /srv>\nHideFiles ^x everybody\n</Directory>", "'everybody' is unknown here"),
+    ],
+)
+def test_lines_that_are_refused(line: str, complaint: str) -> None:
+    assert complaint in faults(line)
+
+
+def test_the_user_of_an_anonymous_section_need_not_be_the_systems() -> None:
+    config, _ = read("<Anonymous /srv/ftp>\nUser visitors\n</Anonymous>\n")
+    assert len(config.main.children) == 1
+
+
+def test_an_unknown_user_is_told_with_file_and_line() -> None:
+    assert re.search(r"/proftpd\.conf:\d+: User: Unknown user 'nosuchuser'", faults("User nosuchuser\n"))
+
+
+def test_setenv_acts_on_the_lines_below() -> None:
+    conf = "SetEnv WHO everybody\nServerName %{env:WHO}\n"
+    assert value(conf, "ServerName") == "everybody"
+    assert value(conf.replace("ServerName", "UnsetEnv WHO\nServerName x"), "ServerName") == "x"
+    elsewhere = "<VirtualHost 127.0.0.2>\nSetEnv WHO nobody\n</VirtualHost>\nServerName a%{env:WHO}\n"
+    assert value(elsewhere, "ServerName") == "a"
+
+
+@pytest.mark.parametrize(
+    ("line", "warning"),
+    [
+        ("UseReverseDNS on", "names of clients are not looked up"),
+        ("AllowOverride on", ".ftpaccess files are not read"),
+        ("MultilineRFC2228 on", "deprecated"),
+        ("Protocols ftp sftp", "only ftp is spoken"),
+        ("SyslogFacility AUTH", "the facility is DAEMON"),
+        ("MasqueradeAddress no-such-host.invalid", "has no address now"),
+    ],
+)
+def test_what_is_asked_for_in_vain_is_told(line: str, warning: str) -> None:
+    assert warning in " ".join(read(line)[1])
+
+
+@pytest.mark.parametrize("line", ["UseReverseDNS off", "AllowOverride off", "Protocols ftp", "SyslogFacility DAEMON"])
+def test_what_holds_anyway_needs_no_warning(line: str) -> None:
+    assert read(line)[1] == []
+
+
+INERT = """
+CommandBufferSize 512
+FSCachePolicy on
+FSCachePolicy size 32 maxAge 5
+FSOptions IgnoreExtendedAttributes
+MaxCommandRate 10 2
+MaxConnectionRate 5
+ProcessTitles terse
+RegexOptions Engine PCRE MatchLimit 100
+ScoreboardMutex /var/run/lock
+ScoreboardOptions AllowMissingEntry
+ScoreboardScrub 30
+SocketOptions maxseg 512 keepalive 100:30:10 reuseport on
+TCPNoDelay ctrl on data off
+TimeoutLinger 10
+Trace session DEFAULT:10 auth:1-5
+TraceLog /var/log/trace
+TraceOptions +ConnIPs -Timestamp
+<Anonymous /srv/ftp>
+  User ftp
+  GroupOwner staff
+  UserOwner ftp
+  HideGroup !staff
+  HideUser ~
+  HideNoAccess off
+  <Directory /srv/ftp/pub>
+    HideFiles ^\\. user tom
+    HideFiles none
+  </Directory>
+</Anonymous>
+"""
+
+
+def test_all_that_proftpd_takes_is_taken() -> None:
+    config, _ = read(INERT)
+    assert config.main.children

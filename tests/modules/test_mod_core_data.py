@@ -1,0 +1,223 @@
+"""PASV, EPSV, PORT, EPRT: what is announced, what is accepted, and whose address may be named."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from core_ground import last, talk
+
+from ftpd.module.session import Address
+from ftpd.testing import Bench
+
+REFUSED = "500 Illegal PORT command"
+MALFORMED = "501 Illegal PORT command"
+
+
+async def _from(remote: str, local: str, *lines: str, conf: str = "") -> tuple[list[str], object]:
+    async with Bench(conf=conf, remote=remote) as ftp:
+        assert ftp.session is not None
+        ftp.session.local = Address(local, 21)
+        return [await ftp(line) for line in lines], ftp.wire.listening
+
+
+def client(remote: str, local: str, *lines: str, conf: str = "") -> list[str]:
+    """The replies to a client from ``remote`` that has connected to ``local``."""
+    return asyncio.run(_from(remote, local, *lines, conf=conf))[0]
+
+
+def target(remote: str, local: str, line: str, conf: str = "") -> object:
+    """What the data connection was told after the line."""
+    return asyncio.run(_from(remote, local, line, conf=conf))[1]
+
+
+# -- passive -----------------------------------------------------------------------------------------
+
+
+def test_pasv_announces_address_and_port() -> None:
+    assert talk("PASV", "PASV x") == [
+        "227 Entering Passive Mode (127,0,0,1,195,80).",
+        "501 Invalid number of parameters",
+    ]
+
+
+def test_pasv_announces_the_masquerade_address_and_a_port_of_the_range() -> None:
+    conf = "MasqueradeAddress 192.0.2.7\nPassivePorts 52000 52001\n"
+    assert talk("PASV", "EPSV", conf=conf) == [
+        "227 Entering Passive Mode (192,0,2,7,203,32).",
+        "229 Entering Extended Passive Mode (|||52000|)",
+    ]
+
+
+def test_an_ipv6_masquerade_address_has_no_room_in_pasv() -> None:
+    assert last("PASV", conf="MasqueradeAddress 2001:db8::1\n") == "227 Entering Passive Mode (127,0,0,1,195,80)."
+
+
+def test_pasv_over_ipv6_says_what_to_use() -> None:
+    assert client("2001:db8::2", "2001:db8::1", "PASV", "EPSV", "EPSV 2", "EPSV 1") == [
+        "425 PASV cannot name an IPv6 address, use EPSV",
+        "229 Entering Extended Passive Mode (|||50000|)",
+        "229 Entering Extended Passive Mode (|||50000|)",
+        "522 Network protocol not supported, use (2)",
+    ]
+
+
+def test_a_full_range_of_ports_is_told() -> None:
+    async def story() -> str:
+        async with Bench() as ftp:
+
+            def full(**unused: object) -> tuple[str, int]:
+                raise OSError(98, "Address already in use")
+
+            ftp.wire.passive = full  # type: ignore[method-assign]
+            return await ftp("PASV")
+
+    assert asyncio.run(story()) == "425 Unable to build data connection: Address already in use"
+
+
+@pytest.mark.parametrize(
+    ("line", "reply"),
+    [
+        ("EPSV 1", "229 Entering Extended Passive Mode (|||50000|)"),
+        ("EPSV 2", "522 Network protocol not supported, use (1)"),
+        ("EPSV 3", "522 Network protocol not supported, use (1)"),
+        ("EPSV 0", "522 Network protocol not supported, use (1)"),
+        ("EPSV 1x", "501 EPSV: unknown network protocol"),
+        ("EPSV abc", "501 EPSV: unknown network protocol"),
+        ("EPSV \u00b9", "501 EPSV: unknown network protocol"),
+        ("EPSV -1", "501 EPSV: unknown network protocol"),
+        ("EPSV 1 2", "501 Invalid number of parameters"),
+    ],
+)
+def test_epsv_and_its_protocols(line: str, reply: str) -> None:
+    assert last(line) == reply
+
+
+def test_epsv_all_is_a_promise() -> None:
+    lines = ("EPSV all", "PASV", "PORT 127,0,0,1,200,10", "EPRT |1|127.0.0.1|51210|", "EPSV")
+    assert talk(*lines) == [
+        "200 EPSV ALL command successful",
+        "500 Illegal PASV command, EPSV ALL in effect",
+        "500 Illegal PORT command, EPSV ALL in effect",
+        "500 Illegal EPRT command, EPSV ALL in effect",
+        "229 Entering Extended Passive Mode (|||50000|)",
+    ]
+
+
+# -- active ------------------------------------------------------------------------------------------
+
+
+def test_port_to_the_client_itself() -> None:
+    assert last("PORT 127,0,0,1,200,10") == "200 PORT command successful"
+    assert target("127.0.0.1", "127.0.0.1", "PORT 127,0,0,1,200,10") == {"active": ("127.0.0.1", 51210)}
+
+
+@pytest.mark.parametrize(
+    ("line", "reply"),
+    [
+        ("PORT 127,0,0,2,200,10", REFUSED),
+        ("PORT 8,8,8,8,200,10", REFUSED),
+        ("PORT 255,255,255,255,200,10", REFUSED),
+        ("PORT 224,0,0,1,200,10", REFUSED),
+        ("PORT 127,0,0,1,0,80", REFUSED),
+        ("PORT 127,0,0,1,3,255", REFUSED),
+        ("PORT 127,0,0,1,0,0", MALFORMED),
+        ("PORT 0,0,0,0,10,10", MALFORMED),
+        ("PORT 1,2,3", MALFORMED),
+        ("PORT a,b,c,d,e,f", MALFORMED),
+        ("PORT 127,0,0,1,256,1", MALFORMED),
+        ("PORT 127,0,0,1,10,1,5", MALFORMED),
+        ("PORT 127,0,0,1,10,-1", MALFORMED),
+        ("PORT 127,0,0,1,+10,1", MALFORMED),
+        ("PORT 127,0,0,1,1_0,1", MALFORMED),
+        ("PORT 127,0,0,1,\u0661\u0662,1", MALFORMED),
+        ("PORT 127,0,0,1,200,", MALFORMED),
+        ("PORT 127,0,0,1,200," + "0" * 5000, MALFORMED),
+        ("PORT 127,0,0,1, 10,10", "501 Invalid number of parameters"),
+        ("PORT", "501 Invalid number of parameters"),
+    ],
+)
+def test_port_knocks_at_nobody_elses_door(line: str, reply: str) -> None:
+    assert last(line) == reply
+
+
+@pytest.mark.parametrize(
+    ("line", "reply"),
+    [
+        ("EPRT |1|127.0.0.1|51210|", "200 EPRT command successful"),
+        ("EPRT !1!127.0.0.1!51210!", "200 EPRT command successful"),
+        ("EPRT |1|127.0.0.2|51210|", "500 Illegal EPRT command"),
+        ("EPRT |1|127.0.0.1|80|", "500 Illegal EPRT command"),
+        ("EPRT |1|127.0.0.1|0|", "500 Illegal EPRT command"),
+        ("EPRT |1|127.0.0.1|70000|", "501 Illegal EPRT command"),
+        ("EPRT |1|127.0.0.1|65536|", "501 Illegal EPRT command"),
+        ("EPRT |1|127.0.0.1|abc|", "501 Illegal EPRT command"),
+        ("EPRT |1|127.0.0.1|-5|", "501 Illegal EPRT command"),
+        ("EPRT |1|127.0.0.1||", "501 Illegal EPRT command"),
+        ("EPRT |1|0.0.0.0|51210|", "501 Illegal EPRT command"),
+        ("EPRT |1|foo|51210|", "501 Illegal EPRT command"),
+        ("EPRT |1|300.0.0.1|51210|", "501 Illegal EPRT command"),
+        ("EPRT |1|::1|51210|", "501 Illegal EPRT command"),
+        ("EPRT |1|127.0.0.1|51210", "501 Illegal EPRT command"),
+        ("EPRT |1|127.0.0.1|", "501 Illegal EPRT command"),
+        ("EPRT |1|", "501 Illegal EPRT command"),
+        ("EPRT |2|::1|51210|", "522 Network protocol not supported, use (1)"),
+        ("EPRT |3|127.0.0.1|51210|", "522 Network protocol not supported, use (1)"),
+        ("EPRT |", "522 Network protocol not supported, use (1)"),
+        ("EPRT x", "522 Network protocol not supported, use (1)"),
+        ("EPRT", "501 Invalid number of parameters"),
+        ("EPRT |1|127.0.0.1|51210| x", "501 Invalid number of parameters"),
+    ],
+)
+def test_eprt_takes_the_clients_address_and_high_ports(line: str, reply: str) -> None:
+    assert last(line) == reply
+
+
+def test_eprt_over_ipv6() -> None:
+    lines = (
+        "EPRT |2|2001:db8::2|5000|",
+        "EPRT |2|2001:db8::3|5000|",
+        "EPRT |2|::ffff:127.0.0.1|5000|",
+        "EPRT |1|127.0.0.1|5000|",
+        "EPRT |2|2001:db8::2%eth0|5000|",
+    )
+    assert client("2001:db8::2", "2001:db8::1", *lines) == [
+        "200 EPRT command successful",
+        "500 Illegal EPRT command",
+        "500 Illegal EPRT command",
+        "522 Network protocol not supported, use (2)",
+        "501 Illegal EPRT command",
+    ]
+
+
+def test_a_client_behind_nat_is_reached_at_its_outer_address() -> None:
+    assert target("203.0.113.9", "198.51.100.1", "PORT 10,0,0,5,200,10") == {"active": ("203.0.113.9", 51210)}
+    # where the server itself is inside, inner addresses are as good as any other: they must be the client's
+    assert client("10.0.0.9", "10.0.0.1", "PORT 10,0,0,5,200,10") == [REFUSED]
+
+
+def test_allowforeignaddress_lets_two_servers_talk() -> None:
+    assert target("127.0.0.1", "127.0.0.1", "PORT 8,8,8,8,200,10", conf="AllowForeignAddress on\n") == {
+        "active": ("8.8.8.8", 51210)
+    }
+    refused = ("PORT 8,8,8,8,0,25", "PORT 255,255,255,255,200,10")
+    assert talk(*refused, conf="AllowForeignAddress on\n") == [REFUSED, REFUSED]
+    assert last("PORT 8,8,8,8,200,10", conf="AllowForeignAddress friends\n") == REFUSED
+
+
+def test_allowforeignaddress_for_a_class() -> None:
+    async def story() -> str:
+        async with Bench(conf="AllowForeignAddress friends\n") as ftp:
+            assert ftp.session is not None
+            ftp.session.class_name = "friends"
+            return await ftp("PORT 8,8,8,8,200,10")
+
+    assert asyncio.run(story()) == "200 PORT command successful"
+
+
+def test_limit_by_name_refuses_a_way_to_connect() -> None:
+    conf = "<Limit PORT EPRT>\nDenyAll\n</Limit>\n"
+    assert talk("PORT 127,0,0,1,200,10", "EPRT |1|127.0.0.1|51210|", "PASV", conf=conf)[:2] == [
+        "501 PORT: Operation not permitted",
+        "501 EPRT: Operation not permitted",
+    ]

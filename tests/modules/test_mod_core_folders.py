@@ -1,0 +1,208 @@
+"""CWD, CDUP, PWD, MKD, RMD and their twins, as a client meets them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import stat
+
+import pytest
+from core_ground import HOME, last, talk
+
+from ftpd.testing import Bench
+
+TREE = {"a.txt": b"hello", "sub/deep/x.txt": b"x", 'we"ird/': b""}
+
+
+def test_a_client_walks_in_and_out() -> None:
+    assert talk("PWD", "CWD sub", "PWD", "CDUP", "XPWD", "XCWD sub", "XCUP", files=TREE) == [
+        '257 "/" is the current directory',
+        "250 CWD command successful",
+        '257 "/sub" is the current directory',
+        "250 CDUP command successful",
+        '257 "/" is the current directory',
+        "250 XCWD command successful",
+        "250 XCUP command successful",
+    ]
+
+
+def test_dots_and_slashes_in_a_path_are_tidied() -> None:
+    assert last("CWD ./../sub/deep//", "PWD", files=TREE) == '257 "/sub/deep" is the current directory'
+
+
+def test_nobody_walks_above_the_root() -> None:
+    assert last("CWD ../../..", "PWD", files=TREE) == '257 "/" is the current directory'
+
+
+@pytest.mark.parametrize(
+    ("line", "reply"),
+    [
+        ("CWD", "501 Invalid number of parameters"),
+        ("CWD nope", "550 nope: No such file or directory"),
+        ("CWD nope/nope", "550 nope/nope: No such file or directory"),
+        ("CWD a.txt", "550 a.txt: Not a directory"),
+        ("CWD *", "550 *: No such file or directory"),
+        ("CWD  sub", "550  sub: No such file or directory"),
+        ("CDUP x", "501 Invalid number of parameters"),
+        ("PWD x", "501 Invalid number of parameters"),
+    ],
+)
+def test_what_cannot_be_entered_is_named(line: str, reply: str) -> None:
+    assert last(line, files=TREE) == reply
+
+
+def test_quotes_in_a_folder_are_doubled() -> None:
+    assert last('CWD we"ird', "PWD", files=TREE) == '257 "/we""ird" is the current directory'
+
+
+def test_a_symbolic_link_shows_where_it_leads() -> None:
+    async def story() -> list[str]:
+        async with Bench(conf=HOME, files=TREE) as ftp:
+            os.symlink("sub/deep", os.path.join(ftp.root, "link"))
+            os.symlink("loop", os.path.join(ftp.root, "loop"))
+            os.symlink("/etc", os.path.join(ftp.root, "out"))
+            os.symlink("nowhere", os.path.join(ftp.root, "broken"))
+            return [
+                await ftp(line) for line in ("CWD link", "PWD", "CDUP", "PWD", "CWD /loop", "CWD /out", "CWD /broken")
+            ]
+
+    assert asyncio.run(story()) == [
+        "250 CWD command successful",
+        '257 "/sub/deep" is the current directory',
+        "250 CDUP command successful",
+        '257 "/sub" is the current directory',
+        "550 /loop: Too many levels of symbolic links",
+        # the link is one inside the user's root, and there is no /etc in it
+        "550 /out: No such file or directory",
+        "550 /broken: No such file or directory",
+    ]
+
+
+def test_a_link_does_not_lead_past_a_limit() -> None:
+    conf = "<Directory {root}/sub>\n<Limit CWD>\nDenyAll\n</Limit>\n</Directory>\n"
+
+    async def story() -> list[str]:
+        async with Bench(conf=HOME + conf, files=TREE) as ftp:
+            os.symlink("sub", os.path.join(ftp.root, "link"))
+            return [await ftp("CWD sub"), await ftp("CWD link"), await ftp('CWD we"ird')]
+
+    assert asyncio.run(story()) == [
+        "550 sub: No such file or directory",
+        "550 link: No such file or directory",
+        "250 CWD command successful",
+    ]
+
+
+def test_limit_on_all_hides_folders_and_refuses_pwd() -> None:
+    conf = "<Limit ALL>\nDenyAll\n</Limit>\n"
+    assert talk("PWD", "CWD sub", "CDUP", "MKD n", "RMD sub", files=TREE, conf=conf) == [
+        "550 PWD: Permission denied",
+        "550 sub: No such file or directory",
+        "550 ..: No such file or directory",
+        "550 n: Permission denied",
+        "550 sub: Permission denied",
+    ]
+
+
+def test_cdpath_finds_what_is_not_here() -> None:
+    conf = "CDPath /nowhere\nCDPath /sub\n"
+    assert talk("CWD deep", "PWD", "CWD nope", files=TREE, conf=conf) == [
+        "250 CWD command successful",
+        '257 "/sub/deep" is the current directory',
+        "550 nope: No such file or directory",
+    ]
+
+
+def test_a_tilde_is_the_home_of_who_is_not_locked_in() -> None:
+    async def story(conf: str) -> list[str]:
+        async with Bench(conf=conf, files=TREE) as ftp:
+            lines = ("CWD /", "CWD ~", "PWD", "CWD ~/sub", "PWD")
+            return [(await ftp(line)).replace(ftp.root, "HOME") for line in lines]
+
+    assert asyncio.run(story(""))[1:] == [
+        "250 CWD command successful",
+        '257 "HOME" is the current directory',
+        "250 CWD command successful",
+        '257 "HOME/sub" is the current directory',
+    ]
+    assert asyncio.run(story(HOME))[1:4:2] == [
+        "550 ~: No such file or directory",
+        "550 ~/sub: No such file or directory",
+    ]
+
+
+# -- MKD, RMD ----------------------------------------------------------------------------------------
+
+
+def test_a_folder_is_made_and_removed() -> None:
+    assert talk(
+        "MKD new", "MKD new", "CWD sub", "XMKD two words", "CDUP", "RMD sub/two words", "XRMD new", files=TREE
+    ) == [
+        '257 "/new" - Directory successfully created',
+        "550 new: File exists",
+        "250 CWD command successful",
+        '257 "/sub/two words" - Directory successfully created',
+        "250 CDUP command successful",
+        "250 RMD command successful",
+        "250 XRMD command successful",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "reply"),
+    [
+        ("MKD", "501 Invalid number of parameters"),
+        ('MKD qu"o"te', '257 "/qu""o""te" - Directory successfully created'),
+        ("MKD trailing/", '257 "/trailing" - Directory successfully created'),
+        ("MKD %d%s", '257 "/%d%s" - Directory successfully created'),
+        ("MKD no/such", "550 no/such: No such file or directory"),
+        ("MKD a.txt", "550 a.txt: File exists"),
+        ("MKD a.txt/z", "550 a.txt/z: Not a directory"),
+        ("MKD .", "550 .: File exists"),
+        ("MKD /", "550 /: File exists"),
+        ("MKD a*b", "550 a*b: Invalid directory name"),
+        ("RMD sub", "550 sub: Directory not empty"),
+        ("RMD a.txt", "550 a.txt: Not a directory"),
+        ("RMD nope", "550 nope: No such file or directory"),
+        ("RMD *", "550 *: No such file or directory"),
+    ],
+)
+def test_what_mkd_and_rmd_say(line: str, reply: str) -> None:
+    assert last(line, files=TREE) == reply
+
+
+def test_the_second_word_of_umask_is_for_folders() -> None:
+    async def story() -> tuple[int, int]:
+        async with Bench(conf=HOME + "Umask 077 027\n") as ftp:
+            await ftp("MKD made")
+            await ftp.upload("STOR file", b"")
+            modes = [os.stat(os.path.join(ftp.root, name)).st_mode for name in ("made", "file")]
+            return stat.S_IMODE(modes[0]), stat.S_IMODE(modes[1])
+
+    assert asyncio.run(story()) == (0o750, 0o600)
+
+
+# -- DisplayChdir --------------------------------------------------------------------------------------
+
+MESSAGE = {"sub/.message": b"welcome to %C\n100%% of it, %U\n", "other/": b""}
+
+
+def test_a_folder_shows_its_message() -> None:
+    replies = talk("CWD sub", "CDUP", "CWD sub", files=MESSAGE, conf="DisplayChdir .message\n")
+    shown = "250-welcome to /sub\n 100%% of it, tom\n250 CWD command successful"
+    assert replies == [shown, "250 CDUP command successful", shown]
+
+
+def test_a_message_can_be_shown_once_in_a_session() -> None:
+    async def story() -> list[str]:
+        async with Bench(conf=HOME + "DisplayChdir .message on\n", files=MESSAGE) as ftp:
+            heard = [await ftp("CWD /sub"), await ftp("CWD /sub")]
+            ftp.write("sub/.message", b"news\n")
+            os.utime(os.path.join(ftp.root, "sub/.message"), (1, 1))
+            return [*heard, await ftp("CWD /sub"), await ftp("CWD /other")]
+
+    heard = asyncio.run(story())
+    assert heard[0].startswith("250-welcome")
+    assert heard[1] == "250 CWD command successful"
+    assert heard[2] == "250-news\n250 CWD command successful"
+    assert heard[3] == "250 CWD command successful"

@@ -1,0 +1,106 @@
+"""ModulePath and LoadModule: what is loaded, from where, and what is refused."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+
+from ftpd.conf.faults import ConfigFaults
+from ftpd.testing import Bench
+
+HELLO = """'''mod_hello -- answers XHLO.'''
+from ftpd.api import SERVER, Module, types
+module = Module("mod_hello", version="0.1")
+greeting = module.directive("HelloText", types.string, default="hello", contexts=SERVER)
+@module.cmd("XHLO", auth=False)
+def greet(cmd):
+    return cmd.ok(200, cmd.config[greeting])
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A ModulePath with one module in it."""
+    path = tmp_path / "libexec"
+    path.mkdir(mode=0o755)
+    (path / "mod_hello.py").write_text(HELLO)
+    (path / "mod_hello.py").chmod(0o644)
+    return path
+
+
+def say(conf: str, line: str = "XHLO") -> str:
+    async def story() -> str:
+        async with Bench(conf=conf, login=None) as ftp:
+            return await ftp(line)
+
+    return asyncio.run(story())
+
+
+def faults(conf: str) -> str:
+    with pytest.raises(ConfigFaults) as wrong:
+        asyncio.run(Bench(conf=conf, login=None).open())
+    return wrong.value.render()
+
+
+@pytest.mark.parametrize("name", ["mod_hello.c", "mod_hello.py", "mod_hello"])
+def test_a_module_is_there_from_the_next_line_on(folder: Path, name: str) -> None:
+    assert say(f'ModulePath {folder}\nLoadModule {name}\nHelloText "good day"\n') == "200 good day"
+
+
+def test_a_directive_above_its_loadmodule_is_unknown(folder: Path) -> None:
+    assert "unknown configuration directive" in faults(f"ModulePath {folder}\nHelloText x\nLoadModule mod_hello.c\n")
+
+
+@pytest.mark.parametrize("name", ["foo.c", "../mod_hello.c", "/tmp/mod_hello.so", "mod_hello.so", "mod_.c.c"])
+def test_what_names_no_module_is_not_looked_for(folder: Path, name: str) -> None:
+    assert f"error loading module '{name}'" in faults(f"ModulePath {folder}\nLoadModule {name}\n")
+
+
+def test_a_module_that_is_not_there_is_named_with_its_folder(folder: Path) -> None:
+    shown = faults(f"ModulePath {folder}\nLoadModule mod_nothing.c\n")
+    assert f"there is no mod_nothing.py in {folder}" in shown
+    assert "mod_hello.c" in shown
+
+
+def test_modulepath_must_be_safe(folder: Path, tmp_path: Path) -> None:
+    assert "must be an absolute path" in faults("ModulePath libexec\n")
+    assert "error checking '/nowhere'" in faults("ModulePath /nowhere\n")
+    assert "is not a directory" in faults(f"ModulePath {folder}/mod_hello.py\n")
+    folder.chmod(0o777)
+    assert "can be written by everybody" in faults(f"ModulePath {folder}\n")
+    if os.geteuid() == 0:
+        folder.chmod(0o755)
+        os.chown(folder, 12345, -1)
+        assert "belongs to uid 12345" in faults(f"ModulePath {folder}\n")
+
+
+def test_loading_belongs_to_the_main_server(folder: Path) -> None:
+    conf = f"<VirtualHost 127.0.0.2>\nModulePath {folder}\nLoadModule mod_hello.c\n</VirtualHost>\n"
+    assert faults(conf).count("directive not allowed in <VirtualHost> context") == 2
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("LoadFile lib.so", "absolute pathname required"),
+        ("ModuleOrder mod_core.c mod_core.c", "duplicate module name 'mod_core.c' as parameters 1 and 2"),
+        ("ModuleOrder mod_nothing.c", "no such module 'mod_nothing.c' loaded"),
+        ("ModuleOrder", "missing parameters"),
+        ("ModuleControlsACLs foo allow user root", "unknown action: 'foo'"),
+        ("ModuleControlsACLs all maybe user root", "second parameter must be 'allow' or 'deny'"),
+        ("ModuleControlsACLs all allow class root", "third parameter must be 'user' or 'group'"),
+        ("ModuleControlsACLs all allow user", "missing parameters"),
+    ],
+)
+def test_lines_that_are_refused(line: str, complaint: str) -> None:
+    assert complaint in faults(line)
+
+
+def test_lines_that_are_taken() -> None:
+    conf = (
+        "ModuleOrder mod_core.c mod_log.c\nLoadFile /usr/lib/libz.so\nModuleControlsACLs insmod,rmmod allow user root\n"
+    )
+    assert say(conf, "NOOP") == "200 NOOP command successful"

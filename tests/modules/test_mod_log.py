@@ -1,0 +1,159 @@
+"""The TransferLog: one line of fourteen fields for each transfer, whatever the names in it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from pathlib import Path
+
+import pytest
+from core_ground import HOME
+
+from ftpd.conf.faults import ConfigFaults
+from ftpd.module.wire import TransferError
+from ftpd.testing import Bench
+from ftpd.testing.memory import MemoryData
+
+LINE = re.compile(
+    r"\w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d \d{4} (\d+) (\S+) (\d+) (\S+) ([ab]) _ ([oid]) ([ar]) (\S+) ftp 0 \* ([ci])"
+)
+
+
+def logged(log: Path) -> list[tuple[str, ...]]:
+    """The fields of each line: seconds, host, size, path, type, direction, access, user, completion."""
+    lines = log.read_text().splitlines()
+    found = [LINE.fullmatch(line) for line in lines]
+    assert all(found), lines
+    return [one.groups() for one in found if one]
+
+
+def test_transfers_and_deletions_are_recorded(tmp_path: Path) -> None:
+    log = tmp_path / "xferlog"
+
+    async def story() -> str:
+        async with Bench(conf=f"{HOME}TransferLog {log}\n", files={"two words.txt": b"hello"}) as ftp:
+            await ftp("TYPE I")
+            await ftp("PASV")
+            await ftp.download("RETR two words.txt")
+            await ftp("PASV")
+            await ftp.upload("STOR up.bin", b"0123456789")
+            await ftp("DELE up.bin")
+            await ftp("DELE up.bin")
+            return ftp.root
+
+    root = asyncio.run(story()).replace(" ", "_")
+    assert logged(log) == [
+        ("0", "127.0.0.1", "5", f"{root}/two_words.txt", "b", "o", "r", "tom", "c"),
+        ("0", "127.0.0.1", "10", f"{root}/up.bin", "b", "i", "r", "tom", "c"),
+        ("0", "127.0.0.1", "10", f"{root}/up.bin", "b", "d", "r", "tom", "c"),
+    ]
+    assert log.stat().st_mode & 0o777 == 0o644 & ~_umask()
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def test_a_broken_transfer_is_incomplete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = tmp_path / "xferlog"
+
+    async def broken(self: MemoryData, *unused: object, **options: object) -> int:
+        self.moved = 3
+        raise TransferError(426, "Transfer aborted. Data connection closed", aborted=True, moved=3)
+
+    async def story() -> None:
+        async with Bench(conf=f"{HOME}TransferLog {log}\n", files={"a": b"hello"}) as ftp:
+            await ftp("TYPE I")
+            # no data connection, no transfer
+            assert (await ftp("RETR a")).startswith("425")
+            monkeypatch.setattr(MemoryData, "send_file", broken)
+            await ftp("PASV")
+            await ftp.download("RETR a")
+
+    asyncio.run(story())
+    assert [(line[2], line[5], line[8]) for line in logged(log)] == [("3", "o", "i")]
+
+
+def test_names_cannot_forge_a_line(tmp_path: Path) -> None:
+    log = tmp_path / "xferlog"
+    names = ["a\x1b[31mb", "c\u0085d", "e\u2028f", "g\u202eh", "i\udcffj"]
+
+    async def story() -> None:
+        async with Bench(conf=f"{HOME}TransferLog {log}\n") as ftp:
+            for name in names:
+                await ftp("PASV")
+                assert (await ftp.upload(f"STOR {name}", b"")).endswith("226 Transfer complete")
+
+    asyncio.run(story())
+    assert [os.path.basename(line[3]) for line in logged(log)] == ["a_[31mb", "c_d", "e_f", "g_h", "i_j"]
+
+
+@pytest.mark.parametrize("where", ["none", "/nowhere/xferlog", "{link}", "{fifo}", "{open}/xferlog"])
+def test_a_log_that_cannot_be_written_does_not_stop_a_transfer(tmp_path: Path, where: str) -> None:
+    link, fifo, opened, victim = tmp_path / "link", tmp_path / "fifo", tmp_path / "open", tmp_path / "victim"
+    victim.write_text("")
+    link.symlink_to(victim)
+    os.mkfifo(fifo)
+    opened.mkdir()
+    opened.chmod(0o777)
+
+    async def story() -> str:
+        target = where.format(link=link, fifo=fifo, open=opened)
+        async with Bench(conf=f"{HOME}TransferLog {target}\n") as ftp:
+            await ftp("PASV")
+            return await ftp.upload("STOR a", b"x")
+
+    assert asyncio.run(story()).endswith("226 Transfer complete")
+    assert victim.read_text() == ""
+    assert not (opened / "xferlog").exists()
+
+
+def test_allowlogsymlinks_lets_a_log_be_a_link(tmp_path: Path) -> None:
+    real, link = tmp_path / "real", tmp_path / "link"
+    link.symlink_to(real)
+
+    async def story() -> None:
+        async with Bench(conf=f"{HOME}TransferLog {link}\nAllowLogSymlinks on\n") as ftp:
+            await ftp("PASV")
+            await ftp.upload("STOR a", b"x")
+
+    asyncio.run(story())
+    assert len(logged(real)) == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("SystemLog log", "absolute pathname required"),
+        ("ExtendedLog log", "relative paths not allowed: 'log'"),
+        ("ExtendedLog /var/log/x FOO", "invalid log class 'FOO' in 'FOO'"),
+        ("ExtendedLog syslog:loud", "names no level of syslog"),
+        ("LogFormat name", "missing parameters"),
+        ('LogFormat "" "%h"', "missing required name parameter"),
+        ("LogOptions Hostname", "bad LogOption: 'Hostname'"),
+    ],
+)
+def test_lines_that_are_refused(line: str, complaint: str) -> None:
+    with pytest.raises(ConfigFaults) as wrong:
+        asyncio.run(Bench(conf=line).open())
+    assert complaint in wrong.value.render()
+
+
+def test_lines_that_are_taken(tmp_path: Path) -> None:
+    conf = f"""
+    SystemLog {tmp_path}/system
+    ServerLog none
+    LogOptions -Hostname +RoleBasedProcessLabels
+    LogFormat short "%h %r"
+    ExtendedLog {tmp_path}/all ALL,!AUTH|MISC+!STOR short
+    ExtendedLog syslog:info AUTH
+    """
+
+    async def story() -> str:
+        async with Bench(conf=conf) as ftp:
+            return await ftp("NOOP")
+
+    assert asyncio.run(story()) == "200 NOOP command successful"

@@ -1,0 +1,436 @@
+"""LIST, NLST and STAT: the lines that clients parse, the flags they send, and how much one listing may show."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+
+import pytest
+from xfer_ground import fetch, run, talk, upload_over
+
+from ftpd.conf.faults import ConfigFaults
+from ftpd.dispatch.phases import run as dispatch
+from ftpd.modules._folders import sliced
+from ftpd.testing import Bench
+from ftpd.testing.memory import MemoryData, MemoryWire
+
+TREE = {"B.txt": b"22", "a.txt": b"1", "c d.txt": b"333", ".h": b"4", "d/in.txt": b"5", "d/e/deep.txt": b"6"}
+OPENED = "150 Opening ASCII mode data connection for file list"
+FAKES = "DirFakeUser on ann\nDirFakeGroup on staff\n"
+
+
+def _plain(line: str) -> str:
+    """How many links and bytes a folder has is the file system's own affair."""
+    if line.startswith("d") and line[40:41].isdigit():
+        return f"{line[:11]}  -{line[14:33]}       -{line[41:]}"
+    return line
+
+
+def _dated(ftp: Bench, *paths: str) -> None:
+    for path in paths:
+        os.utime(os.path.join(ftp.root, path), (1709618828, 1709618828), follow_symlinks=False)
+
+
+def _list(line: str, *, conf: str = FAKES, links: dict[str, str] | None = None) -> list[str]:
+    """What the line lists of the tree, everything being of 2024-03-05."""
+
+    async def tale(ftp: Bench) -> list[str]:
+        for name, target in (links or {}).items():
+            os.symlink(target, os.path.join(ftp.root, name))
+        _dated(ftp, *TREE, *(links or {}), "d", "d/e", ".")
+        os.chmod(f"{ftp.root}/a.txt", 0o644)
+        content = await ftp.download(line)
+        assert ftp.replies == f"{OPENED}\n226 Transfer complete", ftp.replies
+        assert content.replace(b"\r\n", b"").find(b"\n") < 0
+        return [_plain(text) for text in content.decode().split("\r\n")[:-1]]
+
+    return run(tale, files=TREE, conf=conf)
+
+
+def _names(line: str, **more: object) -> list[str]:
+    return [text[55:] for text in _list(line, **more)]  # type: ignore[arg-type]
+
+
+def test_a_listing_has_the_columns_of_ls() -> None:
+    assert _list("LIST", links={"l": "a.txt"}) == [
+        "-rw-r--r--   1 ann      staff           2 Mar  5  2024 B.txt",
+        "-rw-r--r--   1 ann      staff           1 Mar  5  2024 a.txt",
+        "-rw-r--r--   1 ann      staff           3 Mar  5  2024 c d.txt",
+        "drwxr-xr-x   - ann      staff           - Mar  5  2024 d",
+        "lrwxrwxrwx   1 ann      staff           5 Mar  5  2024 l -> a.txt",
+    ]
+
+
+def test_owners_are_named_and_n_shows_their_numbers() -> None:
+    line = _list("LIST a.txt", conf="")[0]
+    numeric = _list("LIST -n a.txt", conf=FAKES)[0]
+    assert line.split()[2] not in ("ann", "")
+    assert numeric.split()[2:4] == [str(os.geteuid()), str(os.getegid())]
+
+
+@pytest.mark.parametrize(
+    ("line", "names"),
+    [
+        ("LIST", ["B.txt", "a.txt", "c d.txt", "d"]),
+        ("LIST -a", [".", "..", ".h", "B.txt", "a.txt", "c d.txt", "d"]),
+        ("LIST -la", [".", "..", ".h", "B.txt", "a.txt", "c d.txt", "d"]),
+        ("LIST -a -l", [".", "..", ".h", "B.txt", "a.txt", "c d.txt", "d"]),
+        ("LIST -A", [".h", "B.txt", "a.txt", "c d.txt", "d"]),
+        ("LIST -r", ["d", "c d.txt", "a.txt", "B.txt"]),
+        ("LIST -xyzZ", ["B.txt", "a.txt", "c d.txt", "d"]),
+        ("LIST -", ["B.txt", "a.txt", "c d.txt", "d"]),
+        ("LIST d", ["e", "in.txt"]),
+        ("LIST -l d", ["e", "in.txt"]),
+        ("LIST -- d", ["e", "in.txt"]),
+        ("LIST d/", ["e", "in.txt"]),
+        ("LIST /d", ["e", "in.txt"]),
+        ("LIST -d d", ["d"]),
+        ("LIST -d", ["."]),
+        ("LIST a.txt", ["a.txt"]),
+        ("LIST d/in.txt", ["d/in.txt"]),
+        ("LIST c d.txt", ["c d.txt"]),
+        ("LIST *.txt", ["B.txt", "a.txt", "c d.txt"]),
+        ("LIST [aB].txt", ["B.txt", "a.txt"]),
+        ("LIST */*", ["d/e", "d/in.txt"]),
+        ("LIST nope*", []),
+        ("LIST -F", ["B.txt", "a.txt", "c d.txt", "d/"]),
+    ],
+)
+def test_flags_and_arguments(line: str, names: list[str]) -> None:
+    assert _names(line) == names
+
+
+def test_times_sort_and_can_be_those_of_change() -> None:
+    async def tale(ftp: Bench) -> list[bytes]:
+        os.utime(f"{ftp.root}/old", (1, 1))
+        os.utime(f"{ftp.root}/new", (9_000_000_000, 9_000_000_000))
+        assert b" 1970 old" in await ftp.download("LIST old")
+        assert b" 1970 old" in await ftp.download("LIST -u old")
+        assert b" 1970 old" not in await ftp.download("LIST -c old")
+        return [await ftp.download(line) for line in ("LIST -1t", "LIST -1tr", "LIST -1U")]
+
+    by_time, reverse, unsorted = run(tale, files={"mid": b"", "old": b"", "new": b""})
+    assert by_time == b"new\r\nmid\r\nold\r\n"
+    assert reverse == b"old\r\nmid\r\nnew\r\n"
+    assert sorted(unsorted.split()) == [b"mid", b"new", b"old"]
+
+
+def test_short_forms() -> None:
+    assert _list("LIST -1") == ["B.txt", "a.txt", "c d.txt", "d"]
+    assert _list("LIST -CF", links={"l": "a.txt"}) == ["B.txt\ta.txt\tc d.txt\td/\tl@"]
+    assert _list("LIST -1l")[0].startswith("-rw")
+
+
+def test_sizes_sort_and_can_be_for_humans() -> None:
+    async def tale(ftp: Bench) -> list[bytes]:
+        os.truncate(f"{ftp.root}/large", 3_000_000)
+        return [await ftp.download(line) for line in ("LIST -1S", "LIST -1Sr", "LIST -h")]
+
+    down, up, human = run(tale, files={"small": b"1", "mid": b"22", "large": b"", "twin": b"1"})
+    assert down.split() == [b"large", b"mid", b"small", b"twin"]
+    assert up.split() == [b"small", b"twin", b"mid", b"large"]
+    assert [line.split()[4] for line in human.splitlines()] == [b"2.9M", b"2", b"1", b"1"]
+
+
+def test_a_wide_c_listing_wraps() -> None:
+    rows = fetch("LIST -C", files={f"name-{number:02}": b"" for number in range(30)}).decode().split("\r\n")[:-1]
+    assert len(rows) == 3
+    assert all(len(row) <= 80 for row in rows)
+
+
+def test_recursion_lists_folder_after_folder_and_follows_no_link() -> None:
+    assert [text[55:] or text for text in _list("LIST -R", links={"d/loop": ".."})] == [
+        "B.txt", "a.txt", "c d.txt", "d",
+        "", "d:", "e", "in.txt", "loop -> ..",
+        "", "d/e:", "deep.txt",
+    ]  # fmt: skip
+
+
+def test_links_can_be_followed_and_then_broken_ones_are_left_out() -> None:
+    links = {"br": "zip", "dl": "d", "l": "a.txt"}
+    followed = ["B.txt", "a.txt", "c d.txt", "d", "dl", "l"]
+    assert _names("LIST -L", links=links) == followed
+    assert _names("LIST", links=links, conf=FAKES + "ShowSymlinks off\n") == followed
+    assert _names("LIST -F dl", links=links) == ["e/", "in.txt"]
+    assert _names("LIST -F", links=links)[-3:] == ["d/", "dl -> d/", "l -> a.txt"]
+
+
+def test_a_file_that_is_called_like_a_flag_wins() -> None:
+    async def tale(ftp: Bench) -> list[bytes]:
+        return [await ftp.download(line) for line in ("NLST -a", "LIST -1a", "NLST -rf")]
+
+    assert run(tale, files={"-a": b"", "-rf": b"", "x": b""}) == [
+        b"-a\r\n",
+        b".\r\n..\r\n-a\r\n-rf\r\nx\r\n",
+        b"-rf\r\n",
+    ]
+
+
+def test_a_name_cannot_forge_a_line() -> None:
+    content = fetch("LIST -1", files={"a\nb": b"", "*": b"", " x": b"", "~": b"", "%d": b""})
+    assert content == b" x\r\n%d\r\n*\r\na?b\r\n~\r\n"
+
+
+def test_a_name_that_is_also_a_pattern_is_the_name() -> None:
+    assert fetch("NLST *", files={"*": b"", "x": b""}) == b"*\r\n"
+
+
+def test_names_that_are_not_utf8_come_as_they_are() -> None:
+    async def tale(ftp: Bench) -> bytes:
+        with open(os.path.join(os.fsencode(ftp.root), b"\xe9t\xe9"), "wb"):
+            pass
+        return await ftp.download("NLST")
+
+    assert run(tale) == b"\xe9t\xe9\r\n"
+
+
+def test_what_is_not_there_is_450() -> None:
+    async def tale(ftp: Bench) -> list[str]:
+        os.symlink("zip", f"{ftp.root}/br")
+        replies = []
+        for line in ("LIST nope", "LIST br", "LIST a.txt/x", "NLST nope", "NLST nope*", "LIST d a.txt"):
+            await ftp.download(line)
+            replies.append(ftp.replies)
+        return replies
+
+    assert run(tale, files=TREE) == [
+        f"{OPENED}\n450 nope: No such file or directory",
+        f"{OPENED}\n450 br: No such file or directory",
+        f"{OPENED}\n450 a.txt/x: Not a directory",
+        "450 nope: No such file or directory",
+        "450 No files found",
+        f"{OPENED}\n450 d a.txt: No such file or directory",
+    ]
+
+
+def test_listings_need_a_data_connection() -> None:
+    assert talk("LIST", "NLST", "LIST nope") == ["425 Unable to build data connection: Connection refused"] * 3
+
+
+# -- NLST ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "names"),
+    [
+        ("NLST", ["B.txt", "a.txt", "c d.txt", "d"]),
+        ("NLST -CF", ["B.txt", "a.txt", "c d.txt", "d"]),
+        ("NLST -a", [".", "..", ".h", "B.txt", "a.txt", "c d.txt", "d"]),
+        ("NLST d", ["d/e", "d/in.txt"]),
+        ("NLST ./d/", ["d/e", "d/in.txt"]),
+        ("NLST /d", ["/d/e", "/d/in.txt"]),
+        ("NLST .", ["B.txt", "a.txt", "c d.txt", "d"]),
+        ("NLST *.txt", ["B.txt", "a.txt", "c d.txt"]),
+        ("NLST /*.txt", ["/B.txt", "/a.txt", "/c d.txt"]),
+        ("NLST -l *.txt", ["B.txt", "a.txt", "c d.txt"]),
+        ("NLST {a,B}.txt", ["a.txt", "B.txt"]),
+        ("NLST c d.txt", ["c d.txt"]),
+        ("NLST d*", ["d"]),
+        ("NLST d/e/../in.txt", ["d/e/../in.txt"]),
+    ],
+)
+def test_nlst_gives_names_that_retr_takes(line: str, names: list[str]) -> None:
+    assert _list(line) == names
+
+
+def test_an_empty_folder_has_no_names_and_is_there() -> None:
+    async def tale(ftp: Bench) -> tuple[bytes, str]:
+        return await ftp.download("NLST empty"), ftp.replies
+
+    assert run(tale, files={"empty/": b""}) == (b"", f"{OPENED}\n226 Transfer complete")
+
+
+def test_names_above_the_working_directory() -> None:
+    assert fetch("CWD d/e", "NLST ../*.txt", files=TREE) == b"../in.txt\r\n"
+    assert fetch("CWD d/e", "NLST ..", files=TREE) == b"../e\r\n../in.txt\r\n"
+
+
+# -- the configuration -----------------------------------------------------------------------------------------
+
+
+def test_dirfake_hides_owners_and_permissions() -> None:
+    assert _list("LIST", conf="DirFakeUser on ~\nDirFakeGroup on\nDirFakeMode 0640\n")[2:] == [
+        "-rw-r-----   1 tom      ftp             3 Mar  5  2024 c d.txt",
+        "drwxr-x---   - tom      ftp             - Mar  5  2024 d",
+    ]
+
+
+def test_listoptions_set_flags_and_deny_them() -> None:
+    assert _names("LIST", conf=FAKES + 'ListOptions "-A"\n')[0] == ".h"
+    assert "" not in _list("LIST -R", conf=FAKES + 'ListOptions "+R"\n')
+    assert _names("LIST -r", conf=FAKES + 'ListOptions "-A" strict\n')[0] == ".h"
+    assert _names("LIST", conf=FAKES + 'ListOptions "-A" NLSTOnly\n')[0] == "B.txt"
+    assert _list("NLST d", conf=FAKES + 'ListOptions "-A -1" NLSTOnly\n') == ["e", "in.txt"]
+
+
+def test_listoptions_bound_what_one_listing_shows() -> None:
+    assert _names("LIST", conf=FAKES + 'ListOptions "-l" maxfiles 2\n') == ["B.txt", "a.txt"]
+    assert _list("NLST", conf='ListOptions "-l" maxfiles 2\n') == ["B.txt", "a.txt"]
+    assert "d:" not in _list("LIST -R", conf=FAKES + 'ListOptions "-l" maxdepth 1\n')
+    two = _list("LIST -R", conf=FAKES + 'ListOptions "-l" maxdirs 2\n')
+    assert "d:" in two
+    assert "d/e:" not in two
+
+
+def test_noerrorifabsent_makes_nothing_of_nothing() -> None:
+    async def tale(ftp: Bench) -> list[str]:
+        replies = []
+        for line in ("LIST nope", "NLST nope", "NLST nope*"):
+            await ftp.download(line)
+            replies.append(ftp.replies)
+        return replies
+
+    assert run(tale, conf='ListOptions "-l" NoErrorIfAbsent\n') == [f"{OPENED}\n226 Transfer complete"] * 3
+
+
+def test_useglobbing_off_takes_patterns_for_names() -> None:
+    async def tale(ftp: Bench) -> str:
+        await ftp.download("NLST *.txt")
+        return ftp.replies
+
+    assert run(tale, files=TREE, conf="UseGlobbing off\n") == "450 *.txt: No such file or directory"
+
+
+def test_liststyle_windows() -> None:
+    assert _list("LIST", conf="ListStyle Windows\n")[2:] == [
+        "03-05-24  06:07AM                    3 c d.txt",
+        "03-05-24  06:07AM       <DIR>          d",
+    ]
+
+
+def test_limits_close_folders_to_listings_of_every_kind() -> None:
+    conf = FAKES + "<Directory {root}/d/e>\n<Limit ALL>\nDenyAll\n</Limit>\n</Directory>\n"
+
+    async def tale(ftp: Bench) -> list[str]:
+        refused = []
+        for line in ("LIST d/e", "NLST d/e", "STAT d/e", "LIST d/e/deep.txt"):
+            await ftp.download(line)
+            refused.append(ftp.replies)
+        assert b"deep.txt" not in await ftp.download("LIST -R")
+        assert b"deep.txt" not in await ftp.download("NLST d/*/*")
+        return refused
+
+    assert run(tale, files=TREE, conf=conf) == [
+        "550 d/e: Operation not permitted",
+        "550 d/e: Operation not permitted",
+        "550 d/e: Operation not permitted",
+        "550 d/e/deep.txt: Operation not permitted",
+    ]
+
+
+# -- STAT ------------------------------------------------------------------------------------------------------
+
+
+def test_stat_of_a_path_lists_it_on_the_control_connection() -> None:
+    async def tale(ftp: Bench) -> list[str]:
+        _dated(ftp, "d", "d/e", "d/in.txt", "a.txt")
+        os.utime(ftp.root, (1709618828, 1709618828))
+        return [await ftp(line) for line in ("STAT d", "STAT -l a.txt", "STAT nope", "STAT *.txt", "STAT -CR d")]
+
+    folder, file, absent, pattern, flags = run(tale, files=TREE, conf=FAKES)
+    first, *lines, end = folder.splitlines()
+    assert (first, end) == ("212-Status of d:", "212 End of status")
+    assert [line[56:] for line in lines] == [".", "..", "e", "in.txt"]
+    assert lines[3] == " -rw-r--r--   1 ann      staff           1 Mar  5  2024 in.txt"
+    assert file.splitlines() == [
+        "213-Status of a.txt:",
+        " -rw-r--r--   1 ann      staff           1 Mar  5  2024 a.txt",
+        "213 End of status",
+    ]
+    assert absent == "450 nope: No such file or directory"
+    assert pattern == "450 *.txt: No such file or directory"
+    assert flags == folder
+
+
+def test_stat_tells_of_the_session() -> None:
+    async def tale(ftp: Bench) -> tuple[str, str]:
+        before = await ftp("STAT")
+        await ftp("TYPE I")
+        await ftp.download("RETR a.txt")
+        return before, await ftp("STAT")
+
+    before, after = run(tale, files={"a.txt": b"hello"}, conf='ServerName "Our house"\n')
+    assert before.splitlines() == [
+        "211-Status of 'Our house'",
+        " Connected from 127.0.0.1 (127.0.0.1)",
+        " Logged in as tom",
+        " TYPE: ASCII, STRUcture: File, Mode: Stream",
+        " No data connection",
+        "211 End of status",
+    ]
+    assert " TYPE: BINARY, STRUcture: File, Mode: Stream\n Total bytes transferred for session: 5\n" in after
+
+
+def test_stat_tells_of_the_transfer_that_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MemoryWire, "data", property(lambda wire: wire.last))
+
+    async def tale(ftp: Bench) -> str:
+        told = asyncio.get_running_loop().create_future()
+
+        class Asking(MemoryData):
+            async def receive_file(self, descriptor: int, **how: object) -> int:
+                self.moved = 7
+                ftp.wire.last = self
+                command, plan = ftp.generation.command(ftp.session, "STAT", "")  # type: ignore[union-attr, arg-type]
+                await dispatch(command, plan)
+                told.set_result(command.reply)
+                return 7
+
+        await upload_over(ftp, "STOR x", Asking())
+        return "\n".join((await told).lines)
+
+    assert "\nTotal bytes transferred for session: 7\nData connection established\n7 bytes transferred\n" in run(tale)
+
+
+# -- much of everything ------------------------------------------------------------------------------------------
+
+
+def test_a_large_folder_is_listed_whole_and_in_order() -> None:
+    async def tale(ftp: Bench) -> list[bytes]:
+        for number in range(2500):
+            os.close(os.open(f"{ftp.root}/f{number:05}", os.O_CREAT))
+        long = await ftp.download("LIST")
+        return [*long.split(b"\r\n")[:-1], await ftp.download("NLST"), await ftp.download("LIST -1t")]
+
+    *lines, names, by_time = run(tale)
+    assert [line[-6:] for line in lines] == [b"f%05d" % number for number in range(2500)]
+    assert len(names.split()) == len(by_time.split()) == 2500
+
+
+def test_flags_by_the_thousand_are_just_flags() -> None:
+    began = time.perf_counter()
+    assert fetch("LIST -" + "CRBlaF1" * 10_000 + "1 a.txt", files={"a.txt": b""}) == b"a.txt\r\n"
+    assert time.perf_counter() - began < 2
+
+
+@pytest.mark.parametrize("pattern", ["*/../" * 40 + "*", "{a,b}" * 20, "[" * 4000, "a*" * 20 + "b"])
+def test_a_costly_pattern_ends_soon(pattern: str) -> None:
+    async def tale(ftp: Bench) -> str:
+        began = time.perf_counter()
+        await ftp.download(f"NLST {pattern}")
+        assert time.perf_counter() - began < 1
+        return ftp.replies[:3]
+
+    # "x/.." is where it began, whatever x is: the first pattern is a plain one
+    assert run(tale, files={"a" * 100: b"", "d/e/": b"", "x/y/": b""}) == ("150" if ".." in pattern else "450")
+
+
+def test_slices_cover_all() -> None:
+    assert [len(some) for some in sliced(list(range(1001)))] == [500, 500, 1]
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ('ListOptions "-l" maxfiles', "has no number behind it"),
+        ('ListOptions "-l" maxfiles some', "is not a number"),
+        ('ListOptions "-l" maxwidth 4', "unknown option 'maxwidth'"),
+        ("DirFakeMode 999", "not a valid mode"),
+        ('DirFakeUser on "a b"', "cannot stand in a column"),
+        ("ListStyle Mac", "is unknown here"),
+    ],
+)
+def test_wrong_directives_are_explained(line: str, words: str) -> None:
+    with pytest.raises(ConfigFaults, match=words):
+        talk("NOOP", conf=f"{line}\n")

@@ -1,0 +1,192 @@
+"""RETR: whole files, parts of them, and what is no file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from xfer_ground import fetch, run, talk
+
+from ftpd.testing import Bench
+
+TREE = {"a.txt": b"hello\nworld\n", "one": b"x", "zero": b"", "sub/": b"", "with blank.txt": b"b"}
+
+
+async def _get(ftp: Bench, *lines: str) -> tuple[str, bytes]:
+    for line in lines[:-1]:
+        assert (await ftp(line))[0] in "23"
+    content = await ftp.download(lines[-1])
+    return ftp.replies, content
+
+
+def test_a_file_is_announced_with_its_size_and_sent() -> None:
+    async def tale(ftp: Bench) -> list[tuple[str, bytes]]:
+        return [await _get(ftp, "TYPE I", f"RETR {name}") for name in ("a.txt", "one", "zero", "with blank.txt")]
+
+    opening = "150 Opening BINARY mode data connection for"
+    assert run(tale, files=TREE) == [
+        (f"{opening} a.txt (12 bytes)\n226 Transfer complete", b"hello\nworld\n"),
+        (f"{opening} one (1 byte)\n226 Transfer complete", b"x"),
+        (f"{opening} zero\n226 Transfer complete", b""),
+        (f"{opening} with blank.txt (1 byte)\n226 Transfer complete", b"b"),
+    ]
+
+
+def test_ascii_gives_network_line_ends() -> None:
+    assert fetch("TYPE A", "RETR a.txt", files=TREE) == b"hello\r\nworld\r\n"
+
+
+def test_ignoreascii_answers_type_a_and_sends_the_bytes() -> None:
+    assert fetch("TYPE A", "RETR a.txt", files=TREE, conf="TransferOptions IgnoreASCII\n") == b"hello\nworld\n"
+
+
+def test_usesendfile_off_sends_the_same_bytes() -> None:
+    big = os.urandom(700_001)
+    lines = ("TYPE I", "REST 3", "RETR big")
+    assert fetch(*lines, files={"big": big}, conf="UseSendfile off\n") == big[3:]
+    assert fetch(*lines, files={"big": big}, conf="UseSendfile on\n") == big[3:]
+
+
+def test_what_is_no_file_is_refused_at_once() -> None:
+    async def tale(ftp: Bench) -> list[str]:
+        os.mkfifo(f"{ftp.root}/fifo")
+        os.symlink("nowhere", f"{ftp.root}/broken")
+        os.symlink("/etc/passwd", f"{ftp.root}/out")
+        lines = ("RETR nope", "RETR sub", "RETR fifo", "RETR broken", "RETR out", "RETR a.txt/x", "RETR *.txt", "RETR")
+        return [await ftp(line) for line in lines]
+
+    assert run(tale, files=TREE) == [
+        "550 nope: No such file or directory",
+        "550 sub: Not a regular file",
+        "550 fifo: Not a regular file",
+        "550 broken: No such file or directory",
+        "550 out: No such file or directory",
+        "550 a.txt/x: Not a directory",
+        "550 *.txt: No such file or directory",
+        "500 'RETR' not understood",
+    ]
+
+
+def test_without_a_data_connection_there_is_425() -> None:
+    assert talk("RETR a.txt", files=TREE) == ["425 Unable to build data connection: Connection refused"]
+
+
+# -- REST and RANG ---------------------------------------------------------------------------------------
+
+
+def test_rest_holds_for_the_next_transfer_only() -> None:
+    async def tale(ftp: Bench) -> list[tuple[str, bytes]]:
+        await ftp("TYPE I")
+        return [await _get(ftp, "REST 6", "NOOP", "RETR a.txt"), await _get(ftp, "RETR a.txt")]
+
+    opening = "150 Opening BINARY mode data connection for a.txt"
+    assert run(tale, files=TREE) == [
+        (f"{opening} (6 bytes)\n226 Transfer complete", b"world\n"),
+        (f"{opening} (12 bytes)\n226 Transfer complete", b"hello\nworld\n"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("before", "failing"),
+    [
+        ("REST 6", "RETR nope"),
+        ("REST 13", "RETR a.txt"),
+        ("RANG 2 5", "RETR sub"),
+        ("REST 6", "STOR a.txt"),
+        ("REST 6", "RETR closed/x"),
+    ],
+)
+def test_an_offset_never_reaches_a_later_transfer(before: str, failing: str) -> None:
+    conf = "<Directory {root}/closed>\n<Limit RETR>\nDenyAll\n</Limit>\n</Directory>\n"
+    content = fetch("TYPE I", before, failing, "RETR a.txt", files={**TREE, "closed/x": b"secret"}, conf=conf)
+    assert content == b"hello\nworld\n"
+
+
+def test_the_end_of_a_file_is_a_place_to_start_and_beyond_it_is_not() -> None:
+    async def tale(ftp: Bench) -> list[tuple[str, bytes]]:
+        await ftp("TYPE I")
+        return [await _get(ftp, "REST 12", "RETR a.txt"), await _get(ftp, "REST 13", "RETR a.txt")]
+
+    end, beyond = run(tale, files=TREE)
+    assert end == ("150 Opening BINARY mode data connection for a.txt\n226 Transfer complete", b"")
+    assert beyond[0] == "554 REST: invalid a.txt argument"
+
+
+def test_a_range_is_sent_and_must_lie_in_the_file() -> None:
+    async def tale(ftp: Bench) -> list[tuple[str, bytes]]:
+        await ftp("TYPE I")
+        asked = ("RANG 2 5", "RANG 2 100", "RANG 12 13", "RANG 50 60")
+        return [await _get(ftp, line, "RETR a.txt") for line in asked]
+
+    inside, *outside = run(tale, files=TREE)
+    assert inside == (
+        "150 Opening BINARY mode data connection for a.txt (4 bytes)\n226 Transfer complete",
+        b"llo\n",
+    )
+    assert [replies for replies, _ in outside] == [
+        "554 a.txt: invalid RANG argument",
+        "554 a.txt: invalid RANG argument",
+        "554 RANG: invalid a.txt argument",
+    ]
+
+
+def test_the_last_of_rest_and_rang_counts() -> None:
+    assert fetch("TYPE I", "RANG 2 5", "REST 1", "RETR a.txt", files=TREE) == b"ello\nworld\n"
+    assert fetch("TYPE I", "REST 1", "RANG 2 5", "RETR a.txt", files=TREE) == b"llo\n"
+    assert fetch("TYPE I", "RANG 2 5", "RANG 1 0", "RETR a.txt", files=TREE) == b"hello\nworld\n"
+
+
+def test_allowretrieverestart_off_refuses_parts_and_not_wholes() -> None:
+    async def tale(ftp: Bench) -> list[str]:
+        await ftp("TYPE I")
+        parts = [(await _get(ftp, line, "RETR a.txt"))[0] for line in ("REST 3", "RANG 1 2", "REST 0")]
+        return parts
+
+    refused, also, whole = run(tale, files=TREE, conf="AllowRetrieveRestart off\n")
+    assert refused == also == "451 a.txt: Restart not permitted, try again"
+    assert whole.endswith("226 Transfer complete")
+
+
+# -- limits ------------------------------------------------------------------------------------------------
+
+
+def test_maxretrievefilesize_refuses_the_larger_file() -> None:
+    async def tale(ftp: Bench) -> list[str]:
+        return [(await _get(ftp, f"RETR {name}"))[0][:3] for name in ("a.txt", "one")]
+
+    assert run(tale, files=TREE, conf="MaxRetrieveFileSize 5 B\n") == ["550", "150"]
+    # a line for the user wins over the one for everybody, whatever their order
+    assert run(tale, files=TREE, conf="MaxRetrieveFileSize *\nMaxRetrieveFileSize 5 B user tom\n") == ["550", "150"]
+    assert run(tale, files=TREE, conf="MaxRetrieveFileSize 5 B user ann\nMaxRetrieveFileSize *\n") == ["150", "150"]
+
+
+def test_transferrate_slows_the_commands_it_names() -> None:
+    async def tale(ftp: Bench) -> list[float | None]:
+        rates = []
+        for line in ("RETR a.txt", "STOR new"):
+            await ftp.download(line)
+            assert ftp.wire.last is not None
+            rates.append(ftp.wire.last.rate)
+        return rates
+
+    assert run(tale, files=TREE, conf="TransferRate RETR,APPE 1.5:10\n") == [1536.0, None]
+    assert run(tale, files=TREE, conf="TransferRate STOR 2 user !tom\n") == [None, None]
+
+
+def test_displayfiletransfer_stands_before_the_last_line(tmp_path: Path) -> None:
+    text = tmp_path / "thanks"
+    text.write_text("Thank you, come again.\n")
+
+    async def tale(ftp: Bench) -> str:
+        return (await _get(ftp, "RETR one"))[0]
+
+    assert run(tale, files=TREE, conf=f"DisplayFileTransfer {text}\n").splitlines()[1:] == [
+        "226-Thank you, come again.",
+        "226 Transfer complete",
+    ]
+
+
+def test_limit_on_read_keeps_files_from_being_fetched() -> None:
+    conf = "<Limit READ>\nDenyAll\n</Limit>\n"
+    assert talk("RETR a.txt", files=TREE, conf=conf) == ["550 a.txt: Operation not permitted"]
