@@ -38,10 +38,11 @@ class Fault:
             # a tab is one column wide here, and what cannot be printed is as wide as its escape
             source = self.source.replace("\t", " ")
             indent = len(source) - len(source.lstrip(BLANKS))
-            before, marked = source[indent : self.column], source[self.column : self.column + self.width]
+            before = source[indent : self.column]
+            marked = source[self.column : self.column + self.width].rstrip(BLANKS)
             lines.append(f"    {escape(source.strip(BLANKS))}")
             if self.width:
-                lines.append(f"    {' ' * len(escape(before))}^{'~' * (len(escape(marked)) - 1)}")
+                lines.append(f"    {' ' * len(escape(before))}^{'~' * max(0, len(escape(marked)) - 1)}")
         if self.right:
             lines.append(f"    right: {escape(self.right)}")
         return "\n".join(lines)

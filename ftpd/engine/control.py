@@ -77,7 +77,7 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         # FTPHandler's own constructor makes thirty attributes for verbs that modules answer here:
         # only the channel beneath it is wanted
-        AsyncChat.__init__(self, sock, ioloop=worker.ioloop)
+        AsyncChat.__init__(self, sock, ioloop=worker.ioloop.data)
         self.worker = worker
         self.generation = generation
         self._reader = LineReader()

@@ -134,7 +134,7 @@ def restart_at(cmd: Command) -> Outcome:
     offset = number(cmd.words[0])
     if offset is None:
         return cmd.fail(501, "REST requires a value greater than or equal to 0")
-    if offset and cmd.session.data_type == "A" and not option(cmd.session, "IgnoreASCII"):
+    if offset and translates(cmd.session):
         # an offset in bytes means nothing where line ends change their length on the way
         return cmd.fail(501, "REST: Resuming transfers not allowed in ASCII mode")
     forget_part(cmd.session)

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,12 +68,15 @@ def ftpd_server(tmp_path: Path) -> Iterator[StartServer]:
     for server in started:
         if server.process.poll() is None:
             server.stop()
+        shutil.rmtree(server.root)
 
 
 def _start(folder: Path, conf: str, modules: Sequence[Path]) -> LiveServer:
-    root, libexec = folder / "home", folder / "libexec"
-    for place in (folder, root, libexec):
+    libexec = folder / "libexec"
+    for place in (folder, libexec):
         place.mkdir(mode=0o755)
+    # not below the test's own folder: root's is closed to the user that a daemon of root serves as
+    root = Path(tempfile.mkdtemp(prefix="ftpd-home-"))
     for module in modules:
         shutil.copy(module, libexec)
         (libexec / module.name).chmod(0o644)

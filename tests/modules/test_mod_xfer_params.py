@@ -6,6 +6,7 @@ import pytest
 from xfer_ground import run, talk
 
 from ftpd.testing import Bench
+from ftpd.testing.memory import MemoryWire
 
 
 @pytest.mark.parametrize(
@@ -123,17 +124,15 @@ def test_timeoutnotransfer_0_lets_a_client_stay() -> None:
     assert run(tale, conf="TimeoutNoTransfer 0\nTimeoutIdle 600\n") is None
 
 
-def test_the_timer_waits_for_a_transfer_that_runs() -> None:
+def test_the_timer_waits_for_a_transfer_that_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MemoryWire, "data", property(lambda wire: wire.last))
+
     async def tale(ftp: Bench) -> list[str | None]:
-        type(ftp.wire).data = property(lambda wire: wire.last)  # type: ignore[assignment, method-assign]
-        try:
-            await ftp.upload("STOR x", b"x")
-            ftp.wire.pass_time(5)
-            during = ftp.wire.closed_for
-            ftp.wire.last = None
-            ftp.wire.pass_time(5)
-            return [during, ftp.wire.closed_for]
-        finally:
-            type(ftp.wire).data = property(lambda wire: None)  # type: ignore[assignment, method-assign]
+        await ftp.upload("STOR x", b"x")
+        ftp.wire.pass_time(5)
+        during = ftp.wire.closed_for
+        ftp.wire.last = None
+        ftp.wire.pass_time(5)
+        return [during, ftp.wire.closed_for]
 
     assert run(tale, conf="TimeoutNoTransfer 5\nTimeoutIdle 600\n") == [None, "Timeout exceeded"]
