@@ -2,46 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from getopt import GetoptError, getopt
 
 
 @dataclass(frozen=True)
 class Option:
-    """One option: its letter, its long name, the name of its argument, and its line of help."""
+    """One option: its letter, its long name, the name of its argument, its line of help, and what its lack is called."""
 
     letter: str
     long: str
     argument: str
     help: str
+    missing: str = ""
 
 
 OPTIONS = (
     Option("h", "help", "", "Show this help and end"),
     Option("n", "nodaemon", "", "Stay in the foreground and log to standard error"),
     Option("q", "quiet", "", "With -n: log where the configuration says, not to standard error"),
-    Option("d", "debug", "level", "Log debugging messages up to this level (0-10)"),
-    Option("D", "define", "label", "Define a label for <IfDefine>; may be repeated"),
-    Option("c", "config", "file", "Read this configuration; the path is absolute"),
-    Option("p", "persistent", "0|1", "Default of PersistentPasswd"),
+    Option("d", "debug", "level", "Log debugging messages up to this level (0-10)", "debug level"),
+    Option("D", "define", "label", "Define a label for <IfDefine>; may be repeated", "definition"),
+    Option("c", "config", "file", "Read this configuration; the path is absolute", "configuration path"),
+    Option("p", "persistent", "0|1", "Accepted as proftpd does, without an effect", "Boolean (0|1)"),
     Option("l", "list", "", "List the static modules and end"),
     Option("v", "version", "", "Print the version and end; -vv also what is loaded, -vvv also all directives"),
+    Option("", "version-status", "", "The same as -vv"),
     Option("V", "settings", "", "Print how this ftpd was built and end"),
     Option("t", "configtest", "", "Check the configuration, report everything that is wrong with it, and end"),
-    Option("S", "serveraddr", "address", "Use this address for the main server"),
-    Option("X", "", "", "Serve one session, then end"),
+    Option("S", "serveraddr", "address", "Use this address for the main server", "server address"),
+    Option("X", "", "", "Stay in the foreground, serve one session, then end"),
     Option("N", "nocollision", "", "Do not check servers for the same address and port"),
     Option("4", "ipv4", "", "IPv4 only"),
     Option("6", "ipv6", "", "IPv6 too"),
 )
-
-_WHAT_IS_MISSING = {
-    "d": "-d requires debug level parameter",
-    "D": "-D requires definition parameter",
-    "c": "-c requires configuration path parameter",
-    "p": "-p requires Boolean (0|1) parameter",
-    "S": "-S requires server address parameter",
-}
 
 
 class UsageError(Exception):
@@ -72,34 +66,74 @@ class CommandLine:
 
 def parse(words: list[str]) -> CommandLine:
     """Work the options off; UsageError says what cannot be meant."""
-    short = "".join(o.letter + (":" if o.argument else "") for o in OPTIONS)
-    long = [o.long + ("=" if o.argument else "") for o in OPTIONS if o.long] + ["version-status"]
-    try:
-        found, rest = getopt(words, short, long)
-    except GetoptError as error:
-        if error.opt in _WHAT_IS_MISSING and "requires" in error.msg:
-            raise UsageError(f"fatal: {_WHAT_IS_MISSING[error.opt]}") from None
-        raise UsageError(f"unknown option: {error.opt}", usage=True) from None
     line = CommandLine()
-    letters = {f"--{o.long}": o.letter for o in OPTIONS if o.long}
-    for name, value in found:
-        if name == "--version-status":
-            line.verbose = 2
-        else:
-            _apply(line, letters.get(name, name[1:]), value)
+    strays: list[str] = []
+    for option, value in _options(words, strays):
+        _apply(line, option.letter or option.long, value)
         if line.act in ("help", "list", "settings"):
             return line
-    if rest:
-        raise UsageError(f"fatal: unknown parameter: '{rest[0]}'")
-    if line.verbose:
-        line.act = "version"
+    if strays:
+        raise UsageError(f"fatal: unknown parameter: '{strays[0]}'")
     if line.config is not None and not line.config.startswith("/"):
-        raise UsageError("fatal: -c requires an absolute path")
+        raise UsageError(f"fatal: -c requires an absolute path, not '{line.config}'")
+    if line.verbose and not line.act:
+        line.act = "version"
     return line
 
 
-def _apply(line: CommandLine, letter: str, value: str) -> None:
-    match letter:
+def _options(words: list[str], strays: list[str]) -> Iterator[tuple[Option, str]]:
+    """Each option with its argument, as getopt_long(3) finds them: bundled, abbreviated, between other words."""
+    rest = iter(words)
+    for word in rest:
+        if word == "--":
+            strays.extend(rest)
+        elif word.startswith("--"):
+            name, given, value = word[2:].partition("=")
+            option = _long(name)
+            if given and not option.argument:
+                raise UsageError(f"option --{option.long} takes no argument, but is given '{value}'", usage=True)
+            yield option, value if given else _argument(option, rest)
+        elif word.startswith("-") and word != "-":
+            letters = word[1:]
+            while letters:
+                option, letters = _short(letters[0]), letters[1:]
+                if option.argument and letters:
+                    yield option, letters
+                    break
+                yield option, _argument(option, rest)
+        else:
+            strays.append(word)
+
+
+def _short(letter: str) -> Option:
+    for option in OPTIONS:
+        if option.letter == letter:
+            return option
+    raise UsageError(f"unknown option: {letter}", usage=True)
+
+
+def _long(name: str) -> Option:
+    """The option of that name, or the only one whose name begins so."""
+    found = [option for option in OPTIONS if option.long and option.long.startswith(name)]
+    for option in found:
+        if len(found) == 1 or option.long == name:
+            return option
+    if found and name:
+        raise UsageError(f"ambiguous option: --{name} (--{', --'.join(o.long for o in found)})", usage=True)
+    raise UsageError(f"unknown option: {name}", usage=True)
+
+
+def _argument(option: Option, rest: Iterator[str]) -> str:
+    if not option.argument:
+        return ""
+    value = next(rest, None)
+    if value is None:
+        raise UsageError(f"fatal: -{option.letter} requires {option.missing} parameter")
+    return value
+
+
+def _apply(line: CommandLine, name: str, value: str) -> None:
+    match name:
         case "h":
             line.act = "help"
         case "l":
@@ -114,6 +148,8 @@ def _apply(line: CommandLine, letter: str, value: str) -> None:
             line.quiet = True
         case "v":
             line.verbose += 1
+        case "version-status":
+            line.verbose = 2
         case "D":
             line.defines.append(value)
         case "c":
@@ -121,25 +157,26 @@ def _apply(line: CommandLine, letter: str, value: str) -> None:
         case "S":
             line.address = value
         case "4" | "6":
-            line.ipv6 = letter == "6"
+            line.ipv6 = name == "6"
         case "X":
             line.one_session = True
         case "N":
             line.check_collisions = False
         case "d":
             if not (value.isascii() and value.isdigit() and int(value) <= 10):
-                raise UsageError(f"fatal: -d takes a level from 0 to 10, not '{value}'")
+                raise UsageError(f"fatal: -d requires debug level parameter: a number from 0 to 10, not '{value}'")
             line.debug = int(value)
         case "p":
             if value not in ("0", "1"):
-                raise UsageError("fatal: -p requires Boolean (0|1) parameter")
+                raise UsageError(f"fatal: -p requires Boolean (0|1) parameter, not '{value}'")
 
 
 def usage() -> str:
     """The text of -h."""
     lines = ["usage: ftpd [options]", ""]
     for option in OPTIONS:
-        long = f", --{option.long}" if option.long else ""
+        names = [f"-{option.letter}"] if option.letter else []
+        names += [f"--{option.long}"] if option.long else []
         argument = f" {option.argument}" if option.argument else ""
-        lines += [f" -{option.letter}{long}{argument}", f"     {option.help}"]
+        lines += [f" {', '.join(names)}{argument}", f"     {option.help}"]
     return "\n".join(lines)

@@ -124,10 +124,29 @@ SATISFY: Directive[str] = Directive(
     inherit=False,
 )  # fmt: skip
 
+_DOCS = {
+    "Order": "Whether the Allow or the Deny lines of a <Limit> are asked first, and what holds when none applies.",
+    "Allow": "Addresses and host names that may use the limited commands.",
+    "Deny": "Addresses and host names that may not use the limited commands.",
+    "AllowAll": "Everybody may; outside <Limit> it lifts a DenyAll further out.",
+    "DenyAll": "Nobody may; outside <Limit> it hides what is there already.",
+    "AllowUser": "Users who may use the limited commands.",
+    "DenyUser": "Users who may not use the limited commands.",
+    "AllowGroup": "Groups whose members may use the limited commands.",
+    "DenyGroup": "Groups whose members may not use the limited commands.",
+    "AllowClass": "Classes of clients that may use the limited commands.",
+    "DenyClass": "Classes of clients that may not use the limited commands.",
+    "IgnoreHidden": "Whether hidden files do not exist for the limited commands.",
+    "From": "The addresses and host names that belong to a class.",
+    "Satisfy": "Whether one From line of a class is enough, or all must hold.",
+}
+
 LIMIT_DIRECTIVES: tuple[Directive[Any], ...] = (
     ORDER, ALLOW, DENY, ALLOW_ALL, DENY_ALL, ALLOW_USER, DENY_USER, ALLOW_GROUP, DENY_GROUP, ALLOW_CLASS, DENY_CLASS,
     IGNORE_HIDDEN, FROM, SATISFY,
 )  # fmt: skip
+for _directive in LIMIT_DIRECTIVES:
+    _directive.doc = _DOCS[_directive.name]
 
 
 # -- <Limit> -----------------------------------------------------------------------------------------
