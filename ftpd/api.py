@@ -20,23 +20,25 @@ from ftpd.conf.directive import (
 )
 from ftpd.conf.expr import Expression, class_expression, group_expression, user_expression
 from ftpd.conf.tree import Config, Scope
-from ftpd.core import crypt, listing
+from ftpd.core import crypt, listing, logfile
 from ftpd.core.clock import Timer
-from ftpd.core.identity import Identity, acting_as, acting_as_daemon, privileged
+from ftpd.core.identity import ROOT, Identity, acting_as, acting_as_daemon, neutral, privileged
 from ftpd.core.log import Level, debug, escape, log
 from ftpd.core.paths import normalise
 from ftpd.core.reply import Refuse, Reply
 from ftpd.core.vocab import ANY, DECLINED, ERROR, HANDLED, Class, Group, Outcome, Phase
-from ftpd.module import globbing
+from ftpd.module import globbing, logformat
 from ftpd.module.auth import Account, Accounts, AuthAnswer, AuthBackend
 from ftpd.module.command import Command, Transfer
 from ftpd.module.events import (
     BAD_PROTOCOL,
     INVALID_COMMAND,
     LOGGED_IN,
+    MAX_INSTANCES,
     MAX_LOGIN_ATTEMPTS,
     POSTPARSE,
     RESTART,
+    REWRITE_HOME,
     SESSION_CLOSE,
     SESSION_OPEN,
     SHUTDOWN,
@@ -47,11 +49,13 @@ from ftpd.module.events import (
     TIMEOUT_STALLED,
     UNHANDLED_COMMAND,
     Event,
+    Rehousing,
+    event_named,
 )
 from ftpd.module.files import Files, Folder, Path
 from ftpd.module.loader import check_folder
 from ftpd.module.names import module_name
-from ftpd.module.session import Address, Session, Slot
+from ftpd.module.session import GREETING, Address, Session, Slot
 from ftpd.module.table import API_VERSION, Module
 from ftpd.module.wire import Data, TransferError, Wire
 
@@ -66,14 +70,18 @@ __all__ = [
     "ERROR",
     "FTPACCESS",
     "GLOBAL",
+    "GREETING",
     "HANDLED",
     "INVALID_COMMAND",
     "LIMIT",
     "LIMIT_DIRECTIVES",
     "LOGGED_IN",
+    "MAX_INSTANCES",
     "MAX_LOGIN_ATTEMPTS",
     "POSTPARSE",
     "RESTART",
+    "REWRITE_HOME",
+    "ROOT",
     "SERVER",
     "SESSION_CLOSE",
     "SESSION_OPEN",
@@ -111,6 +119,7 @@ __all__ = [
     "Phase",
     "Reading",
     "Refuse",
+    "Rehousing",
     "Reply",
     "Scope",
     "Session",
@@ -127,11 +136,15 @@ __all__ = [
     "crypt",
     "debug",
     "escape",
+    "event_named",
     "globbing",
     "group_expression",
     "listing",
     "log",
+    "logfile",
+    "logformat",
     "module_name",
+    "neutral",
     "normalise",
     "privileged",
     "types",

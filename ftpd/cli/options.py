@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Option:
-    """One option: its letter, its long name, the name of its argument, its line of help, and what its lack is called."""
+    """One option; ``missing`` is what the message calls an argument that is not there."""
 
     letter: str
     long: str
@@ -171,9 +171,9 @@ def _apply(line: CommandLine, name: str, value: str) -> None:
                 raise UsageError(f"fatal: -p requires Boolean (0|1) parameter, not '{value}'")
 
 
-def usage() -> str:
+def usage(program: str) -> str:
     """The text of -h."""
-    lines = ["usage: ftpd [options]", ""]
+    lines = [f"usage: {program} [options]", ""]
     for option in OPTIONS:
         names = [f"-{option.letter}"] if option.letter else []
         names += [f"--{option.long}"] if option.long else []

@@ -8,6 +8,7 @@ from collections.abc import Callable, Container
 
 from ftpd.conf.directive import ConfigError, ModuleHost
 from ftpd.conf.lexer import Line
+from ftpd.conf.patterns import compile_pattern
 
 COMPATIBLE = "1.3.8"
 """The ProFTPD release whose configuration language this is; what <IfVersion> compares with."""
@@ -51,28 +52,41 @@ _USAGE = {
 
 
 def _version(arguments: list[str]) -> bool:
+    if len(arguments) > 2:
+        raise ConfigError("wrong number of parameters", right=_USAGE["<ifversion>"], word=2)
     sign, wanted = ("=", arguments[0]) if len(arguments) == 1 else (arguments[0], arguments[1])
     negated = len(arguments) > 1 and sign.startswith("!")
     sign = sign.removeprefix("!") if negated else sign
+    word = len(arguments) - 1
     if sign == "~" or (sign in ("=", "==") and wanted.startswith("/")):
-        return _matches(wanted) != negated
+        # ProFTPD takes a pattern that does not match for a faulty line; its document promises a section left out
+        return _matches(wanted, word) != negated
     if sign not in _COMPARE:
-        raise ConfigError(f"unknown comparison operator '{sign}'", right="= == > >= < <= or ~", word=0)
-    numbers = re.fullmatch(r"(\d{1,9})(?:\.(\d{1,9}))?(?:\.(\d{1,9}))?\w*", wanted, re.ASCII)
-    if numbers is None:
-        raise ConfigError(
-            f"'{wanted}' is not a version", right=f"a version such as {COMPATIBLE}", word=len(arguments) - 1
-        )
-    ours = tuple(map(int, COMPATIBLE.split(".")))
-    return _COMPARE[sign](ours, tuple(int(part or 0) for part in numbers.groups())) != negated
+        raise ConfigError(f"unknown comparison operator '{arguments[0]}'", right="= == > >= < <= or ~", word=0)
+    theirs, ours = _rank(wanted), _rank(COMPATIBLE)
+    if theirs is None or ours is None:
+        raise ConfigError(f"'{wanted}' is not a version", right=f"a version such as {COMPATIBLE}", word=word)
+    return _COMPARE[sign](ours, theirs) != negated
 
 
-def _matches(pattern: str) -> bool:
+_VERSION = re.compile(r"(\d{1,9})(?:\.(\d{1,9})(?:\.(\d{1,9})(?:rc(\d{0,9})|([a-z]))?)?)?", re.ASCII | re.IGNORECASE)
+
+
+def _rank(version: str) -> tuple[int, ...] | None:
+    """Numbers in the order of releases: 1.3.8rc1, 1.3.8rc2, 1.3.8, 1.3.8a; None when it is no version."""
+    found = _VERSION.fullmatch(version)
+    if found is None:
+        return None
+    major, minor, revision, candidate, letter = found.groups()
+    numbers = tuple(int(part or 0) for part in (major, minor, revision))
+    if candidate is not None:
+        return *numbers, -1, int(candidate or 0)
+    return *numbers, ord(letter.lower()) if letter else 0, 0
+
+
+def _matches(pattern: str, word: int) -> bool:
     if pattern.startswith("/"):
         if len(pattern) < 2 or not pattern.endswith("/"):
             raise ConfigError("Missing terminating '/' of regular expression", right="/expression/")
         pattern = pattern[1:-1]
-    try:
-        return re.search(pattern, COMPATIBLE) is not None
-    except re.error as wrong:
-        raise ConfigError(f"'{pattern}' failed regex compilation: {wrong}") from None
+    return compile_pattern(pattern, nocase=True, word=word).search(COMPATIBLE) is not None

@@ -59,6 +59,12 @@ def _belongs(found: Known, modules: ModuleHost) -> ConfigError:
                 f"belongs to {module}, which is not loaded", right=f"a line 'LoadModule {module}.c' above this one"
             )
     owners = _listed(list(found.modules))
+    if "mod_dso" in found.modules:
+        # the one core module that a build may be without
+        return ConfigError(
+            "belongs to mod_dso, which this ftpd was built without",
+            right="build it with ./configure --enable-dso, or leave the line out",
+        )
     return ConfigError(
         f"belongs to {owners}, which this ftpd does not have",
         right=f"leave the line out, or put it between <IfModule {found.modules[0]}.c> and </IfModule>",

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import os
 import socket
 from dataclasses import dataclass
-from typing import Any
 
+from ftpd.conf.faults import ConfigFaults, Fault, Report
 from ftpd.conf.tree import Scope
-from ftpd.daemon.logs import StartError
-from ftpd.daemon.values import DaemonSettings
+from ftpd.daemon.errors import StartError
+from ftpd.daemon.values import DaemonSettings, value_of
 from ftpd.dispatch.registry import Generation
 
 _FTP_PORT = 21
+_FIRST_FREE_PORT = 1024
 Endpoint = tuple[str, int]
 
 
@@ -24,6 +26,7 @@ class Bindings:
     endpoints: tuple[Endpoint, ...]
     servers: tuple[tuple[str, int, Scope], ...]
     default: tuple[tuple[int, Scope], ...]
+    warnings: tuple[Fault, ...] = ()
 
     def server_of(self, local: Endpoint) -> Scope | None:
         """The server for a connection to ``local``: its exact address, else the port's DefaultServer."""
@@ -36,51 +39,108 @@ class Bindings:
                 return scope
         return None
 
+    def example(self) -> tuple[Endpoint, Scope] | None:
+        """An address and port that a client on this machine can try, and whose they are."""
+        for address, port, scope in self.servers:
+            return (address, port), scope
+        for port, scope in self.default:
+            return ("127.0.0.1", port), scope
+        return None
+
 
 def _plain(host: str) -> str:
     return host.removeprefix("::ffff:") if "." in host else host.partition("%")[0]
 
 
-def bindings(generation: Generation, settings: DaemonSettings, *, main_address: str | None = None) -> Bindings:
-    """Resolve the servers' addresses; StartError for a name that has none. ``main_address`` is that of -S."""
+def bindings(
+    generation: Generation,
+    settings: DaemonSettings,
+    *,
+    main_address: str | None = None,
+    check_collisions: bool = True,
+) -> Bindings:
+    """Resolve the servers' addresses; ConfigFaults for names that have none. ``main_address`` is that of -S."""
     config = generation.config
-
-    def value(scope: Scope, name: str, default: Any) -> Any:
-        key = generation.directive(name)
-        found = None if key is None else scope.settings[key]
-        return default if found is None else found
-
     servers: list[tuple[str, int, Scope]] = []
     default: list[tuple[int, Scope]] = []
     endpoints: list[Endpoint] = []
+    report = Report()
+    wildcard = "::" if settings.use_ipv6 and socket.has_dualstack_ipv6() else "0.0.0.0"
     for scope in config.servers:
-        port = int(value(scope, "Port", _FTP_PORT))
+        port = int(value_of(generation, scope, "Port", _FTP_PORT))
         if port == 0:
             continue
-        if scope is config.main:
-            names = [main_address] if main_address else list(value(scope, "DefaultAddress", ()))
+        if scope is config.main and main_address is not None:
+            addresses = _of_the_command_line(main_address, settings)
         else:
-            names = list(scope.args)
-        addresses = [address for name in names for address in resolved(name, use_ipv6=settings.use_ipv6)]
-        servers += [(address, port, scope) for address in addresses]
-        if value(scope, "DefaultServer", False) or (scope is config.main and not names):
+            addresses = _addresses(generation, scope, settings, report)
+        named = bool(value_of(generation, scope, "ServerAlias", ()))
+        for address in addresses:
+            other = next((s for a, p, s in servers if (a, p) == (address, port)), None)
+            if other is None:
+                servers.append((address, port, scope))
+            elif check_collisions and not named:
+                report.warnings.append(_collision(generation, scope, other, f"{address}:{port}"))
+        if value_of(generation, scope, "DefaultServer", False) or (scope is config.main and not addresses):
             default.append((port, scope))
-        wildcard = "::" if settings.use_ipv6 and socket.has_dualstack_ipv6() else "0.0.0.0"
         wanted = addresses if settings.bind_tight and addresses else [wildcard]
         endpoints += [(address, port) for address in wanted if (address, port) not in endpoints]
-    return Bindings(tuple(endpoints), tuple(servers), tuple(default))
+    if report.faults:
+        raise ConfigFaults(report.faults, config.warnings, config)
+    if not endpoints and not settings.inetd:
+        raise StartError("no valid servers configured: every server has Port 0, so there is nothing to listen on")
+    return Bindings(tuple(endpoints), tuple(servers), tuple(default), tuple(report.warnings))
+
+
+def _of_the_command_line(name: str, settings: DaemonSettings) -> list[str]:
+    try:
+        return resolved(name, use_ipv6=settings.use_ipv6)
+    except ValueError as wrong:
+        raise StartError(f"unable to use '{name}' as server address: {wrong}") from None
+
+
+def _addresses(generation: Generation, scope: Scope, settings: DaemonSettings, report: Report) -> list[str]:
+    main = scope is generation.config.main
+    key = generation.directive("DefaultAddress")
+    names = value_of(generation, scope, "DefaultAddress", ()) if main else scope.args
+    found: list[str] = []
+    for name in names:
+        try:
+            found += resolved(name, use_ipv6=settings.use_ipv6)
+        except ValueError as wrong:
+            file, line = scope.where[key][0] if main and key in scope.where else (scope.file, scope.line)
+            what = "DefaultAddress" if main else scope.title
+            report.faults.append(
+                Fault(file, line, what, f"unable to resolve '{name}': {wrong}", "an address of this machine")
+            )
+    return found
+
+
+def _collision(generation: Generation, scope: Scope, other: Scope, where: str) -> Fault:
+    first, second = (value_of(generation, server, "ServerName", server.title) for server in (other, scope))
+    return Fault(
+        scope.file,
+        scope.line,
+        scope.title,
+        f'"{second}" address/port ({where}) already in use by "{first}", which gets all connections there',
+        "another Port or address, a ServerAlias for name-based servers, or -N for silence",
+    )
 
 
 def resolved(name: str, *, use_ipv6: bool) -> list[str]:
-    """The numeric addresses of a name or address."""
+    """The numeric addresses of a name or address; ValueError says why there are none."""
     try:
-        return [str(ipaddress.ip_address(name))]
+        address = ipaddress.ip_address(name)
     except ValueError:
         pass
+    else:
+        if address.version == 6 and not use_ipv6:
+            raise ValueError("it is an IPv6 address, but IPv6 is off (UseIPv6 off, or -4)")
+        return [str(address)]
     try:
         found = socket.getaddrinfo(name, None, 0 if use_ipv6 else socket.AF_INET, socket.SOCK_STREAM)
-    except OSError as error:
-        raise StartError(f"unable to resolve the server address {name}: {error.args[-1]}") from None
+    except (OSError, UnicodeError) as error:
+        raise ValueError(f"{error.args[-1]}") from None
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
@@ -97,8 +157,15 @@ def bind(endpoint: Endpoint, backlog: int) -> socket.socket:
         sock.listen(backlog)
     except OSError as error:
         sock.close()
-        hint = ""
-        if isinstance(error, PermissionError) and port < 1024 and os.geteuid() != 0:
-            hint = "; ports below 1024 need root or CAP_NET_BIND_SERVICE"
-        raise StartError(f"Failed binding to {host}, port {port}: {error.strerror}{hint}") from None
+        raise StartError(f"Failed binding to {host}, port {port}: {error.strerror}{_hint(error, port)}") from None
     return sock
+
+
+def _hint(error: OSError, port: int) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return "; another daemon, or inetd, is already listening there"
+    if error.errno == errno.EADDRNOTAVAIL:
+        return "; no interface of this machine has this address"
+    if isinstance(error, PermissionError) and port < _FIRST_FREE_PORT and os.geteuid() != 0:
+        return f"; ports below {_FIRST_FREE_PORT} need root or CAP_NET_BIND_SERVICE"
+    return ""

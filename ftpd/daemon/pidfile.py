@@ -1,29 +1,78 @@
-"""The PidFile: written when the daemon listens, removed when it ends, never through a link."""
+"""The PidFile: written when the daemon listens, locked while it lives, removed when it ends, never through a link."""
 
 from __future__ import annotations
 
+import fcntl
 import os
 
 from ftpd.core.identity import acting_as_daemon
+from ftpd.daemon.errors import StartError
 
 
-def write(path: str) -> None:
-    """Put our process id there, mode 0644, replacing what a daemon that died left behind."""
-    with acting_as_daemon():
-        aside = f"{path}.{os.getpid()}"
-        descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
-        with open(descriptor, "w") as out:
-            out.write(f"{os.getpid()}\n")
-        os.rename(aside, path)
+class PidFile:
+    """Ours from :meth:`write` to :meth:`remove`; the lock tells a daemon that lives from what one that died left."""
 
+    def __init__(self, path: str, descriptor: int) -> None:
+        self.path = path
+        self._descriptor = descriptor
 
-def remove(path: str) -> None:
-    """Remove the file if it is ours."""
-    try:
+    @classmethod
+    def write(cls, path: str) -> PidFile:
+        """Put our process id there, mode 0644; StartError when that cannot be, or when a living daemon's is there."""
         with acting_as_daemon():
-            with open(path) as file:
-                ours = file.read().strip() == str(os.getpid())
-            if ours:
-                os.unlink(path)
-    except OSError:
-        return
+            before = -1
+            try:
+                before = _claim(path)
+                return cls(path, _write(path))
+            except OSError as error:
+                reason = "it is a symbolic link" if os.path.islink(path) else error.strerror
+                raise StartError(f"unable to write PidFile {path}: {reason}") from None
+            finally:
+                if before >= 0:
+                    os.close(before)
+
+    def remove(self) -> None:
+        """Remove the file, if it is still the one that we wrote."""
+        with acting_as_daemon():
+            try:
+                if os.path.samestat(os.lstat(self.path), os.fstat(self._descriptor)):
+                    os.unlink(self.path)
+            except OSError:
+                pass
+            finally:
+                os.close(self._descriptor)
+
+
+def _claim(path: str) -> int:
+    """A lock on the file that is there (-1: none is), so that of two daemons that start at once one is refused."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return -1
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        whose = os.read(descriptor, 20).decode("ascii", "replace").strip()
+        os.close(descriptor)
+        raise StartError(f"PidFile {path} belongs to a daemon that is running, process {whose}") from None
+    return descriptor
+
+
+def _write(path: str) -> int:
+    # made aside and renamed: who reads it never finds it empty
+    aside = f"{path}.{os.getpid()}"
+    try:
+        os.unlink(aside)
+    except FileNotFoundError:
+        pass
+    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.fchmod(descriptor, 0o644)
+        os.write(descriptor, f"{os.getpid()}\n".encode())
+        os.rename(aside, path)
+    except BaseException:
+        os.close(descriptor)
+        os.unlink(aside)
+        raise
+    return descriptor

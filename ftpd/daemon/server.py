@@ -1,245 +1,292 @@
-"""The daemon's life: read, bind, drop rights, serve, reload on SIGHUP, end on SIGTERM."""
+"""The daemon's life: bind, drop rights, serve, take over a new configuration on SIGHUP, end on SIGTERM."""
 
 from __future__ import annotations
 
 import asyncio
-import grp
 import os
-import pwd
-import resource
 import signal
 import socket
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
 
+from ftpd.conf.directive import ConfigError
 from ftpd.conf.faults import ConfigFaults
 from ftpd.conf.tree import Scope
-from ftpd.core import identity
-from ftpd.core.identity import Identity
 from ftpd.core.log import Level, log
-from ftpd.daemon import detach, logs, pidfile, systemd
-from ftpd.daemon.listen import Bindings, Endpoint, bind, bindings
-from ftpd.daemon.logs import StartError
-from ftpd.daemon.values import DaemonSettings, daemon_settings
-from ftpd.dispatch.assemble import assemble
+from ftpd.daemon import detach, logs, plan, rights, single, systemd
+from ftpd.daemon.announce import announce, status
+from ftpd.daemon.errors import StartError
+from ftpd.daemon.listen import Endpoint, bind
+from ftpd.daemon.pidfile import PidFile
+from ftpd.daemon.plan import Plan
 from ftpd.dispatch.registry import Generation
 from ftpd.engine.pool import Pools
 from ftpd.engine.worker import Worker
-from ftpd.module.build import BuildRecord, ftpd_version
+from ftpd.module.build import ftpd_version
 from ftpd.module.events import RESTART, SHUTDOWN, STARTUP
 
 _GRACE = 2.0
 """Seconds that transfers get to end when the daemon is told to stop."""
+_KEPT = "the configuration before stays in force"
 
 
-@dataclass
-class Options:
-    """What the command line decided."""
-
-    config: str
-    foreground: bool = False
-    quiet: bool = False
-    debug: int | None = None
-    defines: list[str] = field(default_factory=list)
-    address: str | None = None
-    ipv6: bool | None = None
-    one_session: bool = False
+def hold_hangups() -> None:
+    """To be called first: a HUP that comes before there is a handler would end us; so it is heard when there is one."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
 
 
 class Daemon:
     """One process that serves; :meth:`run` returns its exit status."""
 
-    def __init__(self, options: Options, record: BuildRecord) -> None:
-        self.options = options
-        self.record = record
+    def __init__(self, first: Plan, pools: Pools) -> None:
+        self.plan = first
+        self.pools = pools
         # asked while we may still read it: an interpreter can lie where User cannot
         self._version = ftpd_version()
-        self.pools = Pools()
-        self.generation = self._assemble()
-        self.settings = daemon_settings(self.generation, record, ipv6=options.ipv6)
-        self.bindings = bindings(self.generation, self.settings, main_address=options.address)
         self._sockets: dict[Endpoint, socket.socket] = {}
-        self._stop: asyncio.Event | None = None
+        self._handed_over = False
+        self._pid_file: PidFile | None = None
+        self._stop = asyncio.Event()
         self._reloading: asyncio.Task[None] | None = None
-
-    def _assemble(self) -> Generation:
-        return assemble(self.options.config, self.record, self.pools, defines=self.options.defines)
+        self._told_again = False
 
     def run(self) -> int:
         """Serve until told to stop; StartError when it cannot begin."""
+        for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM):
+            # they would end us; were they ignored instead, so they would be in the programs that modules start
+            signal.signal(number, _not_for_us)
         os.umask(0)
-        _raise_descriptor_limit()
-        if self.settings.inetd:
-            return self._loop()(self._serve_one(socket.socket(fileno=os.dup(0))))
-        self._sockets = self._inherited() or {end: bind(end, self.settings.backlog) for end in self.bindings.endpoints}
-        if not self._sockets:
-            raise StartError("no valid servers configured: every server has Port 0")
-        loop = self._loop()
-        self._become(self.settings)
-        ready = None if self.options.foreground or self.options.one_session else detach.detach()
+        rights.prepare()
+        loop = _event_loop()
+        if self.plan.settings.inetd:
+            client = single.client_of_inetd()
+            rights.take_on(self.plan.identity)
+            return loop(self._serve_one(client))
+        self._sockets = self._inherited() or self._bound(self.plan)
+        rights.take_on(self.plan.identity)
+        ready = None if self.plan.options.foreground else detach.detach()
         return loop(self._serve(ready))
 
-    @staticmethod
-    def _loop() -> Callable[..., int]:
-        if os.environ.get("FTPD_LOOP", "uvloop") == "uvloop":
-            try:
-                import uvloop
-            except ImportError:
-                return asyncio.run
-            return uvloop.run
-        return asyncio.run
-
     def _inherited(self) -> dict[Endpoint, socket.socket]:
-        return {sock.getsockname()[:2]: sock for sock in systemd.inherited_sockets()}
+        sockets = {sock.getsockname()[:2]: sock for sock in systemd.inherited_sockets()}
+        self._handed_over = bool(sockets)
+        return sockets
 
-    @staticmethod
-    def _become(settings: DaemonSettings) -> None:
-        """From here on the daemon's threads are User and Group, unless they act for somebody."""
-        if not identity.privileged():
-            return
-        user = settings.user or "nobody"
+    def _bound(self, wanted: Plan) -> dict[Endpoint, socket.socket]:
+        """The endpoints that are wanted and that we do not listen on yet; all of them or StartError."""
+        opened: dict[Endpoint, socket.socket] = {}
         try:
-            entry = pwd.getpwuid(int(user)) if user.isdigit() else pwd.getpwnam(user)
-            group = settings.group
-            gid = entry.pw_gid if group is None else int(group) if group.isdigit() else grp.getgrnam(group).gr_gid
-        except KeyError as error:
-            raise StartError(f"User or Group is not known to the system: {error.args[0]}") from None
-        identity.set_neutral(Identity(entry.pw_uid, gid, (gid,)))
+            for end in wanted.bindings.endpoints:
+                if end not in self._sockets:
+                    opened[end] = bind(end, wanted.settings.backlog)
+        except StartError:
+            for sock in opened.values():
+                sock.close()
+            raise
+        return opened
+
+    def _server_of(self, generation: Generation, local: Endpoint) -> Scope | None:
+        return self.plan.bindings.server_of(local)
 
     # -- serving -------------------------------------------------------------------------------------
 
     async def _serve(self, ready: detach.Ready | None) -> int:
         loop = asyncio.get_running_loop()
-        self._stop = asyncio.Event()
-        identity.set_neutral(identity.neutral())
-        await self.generation.start()
-        worker = Worker(self.generation, self.pools, self._server_of)
-        worker.most_sessions = self.settings.max_instances
-        self._open_log()
-        for sock in self._sockets.values():
-            worker.listen(sock)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._told_to_stop, number)
-        loop.add_signal_handler(signal.SIGHUP, self._told_to_reload, worker)
-        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+        worker = Worker(self.plan.generation, self.pools, self._server_of)
         try:
-            pidfile.write(self.settings.pid_file)
-        except OSError as error:
-            log(Level.ERROR, "unable to write PidFile %s: %s", self.settings.pid_file, error.strerror)
-            if not self.options.foreground:
-                await worker.close()
-                return 1
-        self.generation.emit(STARTUP, None)
-        self._announce()
+            await self._begin(worker)
+        except BaseException:
+            self._leave()
+            await worker.close()
+            raise
+        self._hear_the_end(loop)
+        loop.add_signal_handler(signal.SIGHUP, self._told_to_reload, worker)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
+        announce(self.plan, tuple(self._sockets), self._version, handed_over=self._handed_over)
         if ready is not None:
             ready()
-        systemd.notify(READY=1, STATUS=self._status(worker), MAINPID=os.getpid())
-        await self._stop.wait()
+        systemd.notify(READY=1, STATUS=self._status(), MAINPID=os.getpid())
+        alive = asyncio.create_task(_say_that_we_live())
+        if self.plan.options.one_session:
+            await single.serve_first(worker, list(self._sockets.values()), self._stop)
+        else:
+            await self._stop.wait()
         systemd.notify(STOPPING=1, STATUS="ending sessions")
+        for task in (alive, self._reloading):
+            if task is not None:
+                task.cancel()
         worker.generation.emit(SHUTDOWN, None)
         await worker.close(grace=_GRACE)
-        pidfile.remove(self.settings.pid_file)
+        self._leave()
         log(Level.NOTICE, "ProFTPD %s standalone mode SHUTDOWN", self._version)
         return 0
 
-    async def _serve_one(self, sock: socket.socket) -> int:
-        """ServerType inetd: the one client is on our standard input."""
-        self._become(self.settings)
-        await self.generation.start()
-        worker = Worker(self.generation, self.pools, lambda generation, local: generation.config.main)
-        self._open_log()
-        worker.adopt(sock)
-        await worker.idle()
-        await worker.close()
+    async def _begin(self, worker: Worker) -> None:
+        """All that can fail, while who started us still waits for the outcome."""
+        await _into_service(self.plan.generation.start())
+        worker.most_sessions = self.plan.settings.max_instances
+        self._pid_file = self._write_pid_file(self.plan)
+        self._open_log(self.plan)
+        if not self.plan.options.one_session:
+            for sock in self._sockets.values():
+                worker.listen(sock)
+        self.plan.generation.emit(STARTUP, None)
+
+    async def _serve_one(self, client: socket.socket) -> int:
+        """ServerType inetd: the one client that was handed over."""
+        worker = Worker(self.plan.generation, self.pools, single.server_for_inetd(self.plan))
+        try:
+            self._open_log(self.plan)
+            await _into_service(self.plan.generation.start())
+            self._hear_the_end(worker.loop)
+            await single.serve(worker, client, self._stop)
+        finally:
+            await worker.close()
         return 0
 
-    def _server_of(self, generation: Generation, local: Endpoint) -> Scope | None:
-        return self.bindings.server_of(local)
+    def _write_pid_file(self, wanted: Plan) -> PidFile | None:
+        try:
+            return PidFile.write(wanted.settings.pid_file)
+        except StartError as error:
+            # nobody asked for it, and who started us in the foreground has other means to find us
+            if wanted.settings.pid_file_wanted or not wanted.options.foreground:
+                raise
+            log(Level.INFO, "%s; a PidFile line names another", error)
+            return None
 
-    def _open_log(self) -> None:
-        debug = self.settings.debug_level if self.options.debug is None else self.options.debug
-        if self.options.foreground and not self.options.quiet:
-            logs.to_terminal(debug)
+    def _leave(self) -> None:
+        if self._pid_file is not None:
+            self._pid_file.remove()
+            self._pid_file = None
+
+    @staticmethod
+    def _open_log(wanted: Plan) -> None:
+        if wanted.to_terminal:
+            logs.to_terminal(wanted.debug)
         else:
-            logs.to_configured(self.settings.system_log, self.settings.syslog_level, debug)
+            logs.to_configured(wanted.settings.system_log, wanted.settings.syslog_level, wanted.debug)
 
-    def _announce(self) -> None:
-        for host, port in self._sockets:
-            log(Level.NOTICE, "listening on %s, port %d", host, port)
-        log(Level.NOTICE, "modules: %s", " ".join(self.generation.loaded))
-        port = next(iter(self._sockets))[1]
-        log(Level.NOTICE, "try: curl ftp://127.0.0.1:%d/", port)
-        log(Level.NOTICE, "ProFTPD %s standalone mode STARTUP", self._version)
-
-    def _status(self, worker: Worker) -> str:
-        where = ", ".join(f"{host} port {port}" for host, port in self._sockets)
-        return f"serving on {where}"
+    def _status(self) -> str:
+        return status(tuple(self._sockets))
 
     # -- signals -------------------------------------------------------------------------------------
 
+    def _hear_the_end(self, loop: asyncio.AbstractEventLoop) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+            loop.add_signal_handler(number, self._told_to_stop, number)
+
     def _told_to_stop(self, number: int) -> None:
-        log(Level.NOTICE, "ftpd killed (signal %d)", number)
-        assert self._stop is not None
+        how = "killed" if number == signal.SIGTERM else "terminating"
+        log(Level.NOTICE, "ProFTPD %s (signal %d)", how, number)
         self._stop.set()
 
     def _told_to_reload(self, worker: Worker) -> None:
+        """A HUP while a configuration is being read asks to read it once more: it may have changed meanwhile."""
+        self._told_again = True
         if self._reloading is None or self._reloading.done():
             self._reloading = worker.loop.create_task(self._reload(worker))
 
     async def _reload(self, worker: Worker) -> None:
         """Build a new generation aside and swap it in when it is whole; a faulty one leaves the old in service."""
-        log(Level.NOTICE, "received SIGHUP -- reading the configuration again")
-        systemd.notify_reloading()
-        try:
-            generation = await asyncio.to_thread(self._assemble)
-        except ConfigFaults as faults:
-            for line in str(faults).splitlines():
-                log(Level.ERROR, "%s", line)
-            log(Level.ERROR, "the configuration is faulty: the one before stays in force")
-            systemd.notify(READY=1, STATUS="the configuration is faulty: the one before stays in force")
-            return
+        while self._told_again:
+            self._told_again = False
+            log(Level.NOTICE, "received SIGHUP -- reading the configuration %s again", self.plan.options.config)
+            systemd.notify_reloading()
+            try:
+                await self._take_over(worker, await self._read())
+                said = self._status()
+            except ConfigFaults as faults:
+                for line in faults.render().splitlines():
+                    log(Level.ERROR, "%s", line)
+                said = f"the configuration is faulty: {_KEPT}"
+                log(Level.ERROR, "%s", said)
+            except (ConfigError, StartError) as error:
+                said = f"{error}: {_KEPT}"
+                log(Level.ERROR, "%s", said)
+            except Exception as error:
+                said = f"the new configuration could not be put into service: {_KEPT}"
+                log(Level.ERROR, "%s: %r", said, error, exc_info=error)
+            systemd.notify(READY=1, STATUS=said)
+
+    async def _read(self) -> Plan:
+        # in a thread: names are looked up, and files may lie on a disk that has to spin up
+        return await asyncio.to_thread(plan.read, self.plan.options, self.plan.record, self.pools)
+
+    async def _take_over(self, worker: Worker, wanted: Plan) -> None:
         opened: dict[Endpoint, socket.socket] = {}
+        pid_file = self._pid_file
         try:
-            settings = daemon_settings(generation, self.record, ipv6=self.options.ipv6)
-            wanted = bindings(generation, settings, main_address=self.options.address)
-            for end in wanted.endpoints:
-                if end not in self._sockets:
-                    opened[end] = bind(end, settings.backlog)
-            await worker.replace(generation)
-        except (StartError, OSError) as error:
+            if wanted.settings.inetd:
+                raise StartError("ServerType inetd: a daemon that listens cannot become one that inetd starts")
+            if not self._handed_over:
+                opened = self._bound(wanted)
+            if wanted.settings.pid_file != self.plan.settings.pid_file:
+                pid_file = self._write_pid_file(wanted)
+            await _into_service(worker.replace(wanted.generation))
+        except BaseException:
             for sock in opened.values():
                 sock.close()
-            generation.forget()
-            log(Level.ERROR, "%s: the configuration before stays in force", error)
-            systemd.notify(READY=1, STATUS=f"{error}: the configuration before stays in force")
-            return
-        self._take_over(worker, generation, settings, wanted, opened)
+            if pid_file is not None and pid_file is not self._pid_file:
+                pid_file.remove()
+            await wanted.generation.stop()
+            raise
+        self.plan = wanted
+        if pid_file is not self._pid_file:
+            self._leave()
+            self._pid_file = pid_file
+        self._listen(worker, opened)
+        worker.most_sessions = wanted.settings.max_instances
+        rights.take_on(wanted.identity)
+        try:
+            self._open_log(wanted)
+        except StartError as error:
+            log(Level.ERROR, "%s: the log before goes on", error)
+        for warning in wanted.warnings:
+            log(Level.WARN, "%s", warning.summary())
+        wanted.generation.emit(RESTART, None)
+        log(Level.NOTICE, "the new configuration is in force")
 
-    def _take_over(
-        self,
-        worker: Worker,
-        generation: Generation,
-        settings: DaemonSettings,
-        wanted: Bindings,
-        opened: dict[Endpoint, socket.socket],
-    ) -> None:
-        self.generation, self.settings, self.bindings = generation, settings, wanted
-        for end in [end for end in self._sockets if end not in wanted.endpoints]:
-            worker.stop_listening(self._sockets.pop(end))
+    def _listen(self, worker: Worker, opened: dict[Endpoint, socket.socket]) -> None:
+        if not self._handed_over:
+            for end in [end for end in self._sockets if end not in self.plan.bindings.endpoints]:
+                worker.stop_listening(self._sockets.pop(end))
+                log(Level.NOTICE, "no longer listening on %s, port %d", *end)
         for end, sock in opened.items():
             self._sockets[end] = sock
             worker.listen(sock)
-        worker.most_sessions = settings.max_instances
+            log(Level.NOTICE, "listening on %s, port %d", *end)
+
+
+def _not_for_us(number: int, frame: object) -> None:
+    """A signal that means nothing here."""
+
+
+async def _into_service(start: Awaitable[None]) -> None:
+    """Await what lets the modules of a generation begin; one may not get what it needs, as a database."""
+    try:
+        await start
+    except Exception as error:
+        raise StartError(f"a module could not begin its work: {type(error).__name__}: {error}") from error
+
+
+async def _say_that_we_live() -> None:
+    interval = systemd.watchdog_interval()
+    while interval is not None:
+        systemd.notify(WATCHDOG=1)
+        await asyncio.sleep(interval)
+
+
+def _event_loop() -> Callable[..., int]:
+    """What runs the loop: uvloop where it is installed, unless FTPD_LOOP asks for asyncio's own."""
+    wanted = os.environ.get("FTPD_LOOP", "")
+    if wanted not in ("", "uvloop", "asyncio"):
+        raise StartError(f"FTPD_LOOP is '{wanted}'; it can be uvloop or asyncio")
+    if wanted != "asyncio":
         try:
-            self._open_log()
-        except StartError as error:
-            log(Level.ERROR, "%s: the log before goes on", error)
-        generation.emit(RESTART, None)
-        log(Level.NOTICE, "the new configuration is in force")
-        systemd.notify(READY=1, STATUS=self._status(worker))
-
-
-def _raise_descriptor_limit() -> None:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+            import uvloop
+        except ImportError:
+            if wanted:
+                raise StartError("FTPD_LOOP asks for uvloop, which is not installed: pip install uvloop") from None
+        else:
+            runner: Callable[..., int] = uvloop.run
+            return runner
+    return asyncio.run

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from ftpd.conf.tree import Scope
 from ftpd.dispatch.registry import Generation
 from ftpd.module.build import BuildRecord
 
@@ -17,6 +18,8 @@ class DaemonSettings:
     user: str | None
     group: str | None
     pid_file: str
+    pid_file_wanted: bool
+    """A line of the configuration asks for it; otherwise it is where the build put it."""
     max_instances: int | None
     backlog: int
     bind_tight: bool
@@ -26,21 +29,26 @@ class DaemonSettings:
     debug_level: int
 
 
+def value_of(generation: Generation, scope: Scope, name: str, default: Any) -> Any:
+    """What the directive of that name says for a server, whoever owns it; ``default`` where nobody does."""
+    key = generation.directive(name)
+    found = None if key is None else scope.settings[key]
+    return default if found is None else found
+
+
 def daemon_settings(generation: Generation, record: BuildRecord, *, ipv6: bool | None = None) -> DaemonSettings:
     """The main server's values; ``ipv6`` is what -4 or -6 decided."""
 
     def value(name: str, default: Any) -> Any:
-        key = generation.directive(name)
-        if key is None:
-            return default
-        found = generation.config.main.settings[key]
-        return default if found is None else found
+        return value_of(generation, generation.config.main, name, default)
 
+    pid_file = value("PidFile", None)
     return DaemonSettings(
         inetd=value("ServerType", "standalone") == "inetd",
         user=value("User", None),
         group=value("Group", None),
-        pid_file=value("PidFile", record.pid_file),
+        pid_file=pid_file or record.pid_file,
+        pid_file_wanted=pid_file is not None,
         max_instances=value("MaxInstances", None),
         backlog=value("TCPBackLog", 128),
         bind_tight=value("SocketBindTight", False),

@@ -20,16 +20,38 @@ from ftpd.module.table import Module
 
 
 def static_modules(record: BuildRecord) -> list[Module]:
-    """The modules that the build record calls static, found as entry points, in its order."""
+    """The modules that the build record calls static, in its order: entry points, or files of the static folder."""
     found = {entry.name: entry for entry in entry_points(group="ftpd.modules")}
-    missing = [name for name in record.static if name not in found]
+    missing = [name for name in record.static if name not in found and not _has_file(record.static_folder, name)]
     if missing:
         raise ConfigError(
             f"the build names {', '.join(missing)} as static, but no installed package brings it",
             right="install the package, or configure without it",
         )
-    modules: list[Module] = [found[name].load() for name in record.static]
+    modules: list[Module] = []
+    try:
+        for name in record.static:
+            module: Module = found[name].load() if name in found else loader.load(record.static_folder, name)
+            modules.append(module)
+            if absent := [need for need in module.needs if need not in {other.name for other in modules}]:
+                raise ConfigError(
+                    f"the static module {name} needs {', '.join(absent)}, which is not built in before it",
+                    right=f"configure --with-modules={':'.join((*absent, name))}",
+                )
+    except BaseException:
+        _forget(modules)
+        raise
     return modules
+
+
+def _has_file(folder: str, name: str) -> bool:
+    return folder != "" and os.path.isfile(os.path.join(folder, f"{name}.py"))
+
+
+def _forget(modules: Sequence[Module]) -> None:
+    for module in modules:
+        if module.namespace:
+            loader.unload(module.namespace)
 
 
 class Assembly:
@@ -54,8 +76,8 @@ class Assembly:
         return any(module.name == bare for module in self.modules)
 
     def can_load(self, name: str) -> bool:
-        """Whether ModulePath has a file for it."""
-        return os.path.isfile(os.path.join(self.path, f"{module_name(name)}.py"))
+        """Whether there is LoadModule, and ModulePath has a file for it."""
+        return self.is_loaded("mod_dso") and _has_file(self.path, module_name(name))
 
     def load(self, name: str, reading: Reading) -> None:
         if self.is_loaded(name):
@@ -78,9 +100,7 @@ class Assembly:
 
     def discard(self) -> None:
         """Forget what was loaded for a configuration that failed."""
-        for module in self.modules:
-            if module.namespace:
-                loader.unload(module.namespace)
+        _forget(self.modules)
 
 
 def assemble(

@@ -45,6 +45,8 @@ class Generation:
         for module in reversed(self.modules):
             for event, listener in reversed(module.listeners):
                 self._listeners.setdefault(event, []).append(listener)
+        self.openings = tuple(opening for module in reversed(self.modules) for opening in reversed(module.openings))
+        """What is awaited for each client before SESSION_OPEN, in the order in which listeners are told."""
         self._help = tuple(
             VerbHelp(handler.verb, handler.usage, module.name, handler.auth)
             for module in modules

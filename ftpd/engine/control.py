@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 _READ_SIZE = 8192
 _BACKLOG = 64 * 1024
+_NOT_AVAILABLE = "Service not available, closing control connection"
 """Bytes of replies that wait for a slow reader before the session's commands wait too."""
 _QUEUE = 128
 """Pipelined lines that are held before the socket is left alone."""
@@ -77,7 +78,7 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         # FTPHandler's own constructor makes thirty attributes for verbs that modules answer here:
         # only the channel beneath it is wanted
-        AsyncChat.__init__(self, sock, ioloop=worker.ioloop.data)
+        AsyncChat.__init__(self, sock, ioloop=worker.ioloop)
         self.worker = worker
         self.generation = generation
         self._reader = LineReader()
@@ -110,12 +111,38 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
         """Tell the modules; mod_core greets the client."""
         try:
             welcome(self.session, self.generation.config)
-            if not self.generation.emit(SESSION_OPEN, self.session):
-                raise Refuse(421, "Service not available, closing control connection")
+            if not self.generation.openings:
+                self._open()
+                return
         except Refuse as refusal:
-            if refusal.lines:
-                self.send(Reply(refusal.code, tuple(refusal.lines)))
-            self.end("Session initialized failed")
+            self._turn_away(refusal)
+            return
+        # what the client sends meanwhile waits, as it does behind a command
+        self._task = self.worker.spawn(self._open_in_time())
+
+    async def _open_in_time(self) -> None:
+        """For modules that must ask somebody first: they have their time before the greeting."""
+        try:
+            for opening in self.generation.openings:
+                await opening(self.session)
+            if not self._ended and not self._closed:
+                self._open()
+        except Refuse as refusal:
+            self._turn_away(refusal)
+        except Exception as error:
+            self.session.log_exception(error)
+            self._turn_away(Refuse(421, _NOT_AVAILABLE))
+        finally:
+            self._waited()
+
+    def _open(self) -> None:
+        if not self.generation.emit(SESSION_OPEN, self.session):
+            raise Refuse(421, _NOT_AVAILABLE)
+
+    def _turn_away(self, refusal: Refuse) -> None:
+        if refusal.lines:
+            self.send(Reply(refusal.code, tuple(refusal.lines)))
+        self.end("Session initialized failed")
 
     # -- reading -----------------------------------------------------------------------------------
 
@@ -245,7 +272,7 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
         else:
             self._task = self.worker.spawn(self._wait(command, *rest))
             # an ABOR in the same packet is for this command
-            self._abort_wanted = bool(self._queue) and _is_abort(self._queue[0])
+            self._abort_wanted = _is_abort(self._queue[0]) if self._queue else False
 
     def _invalid(self) -> None:
         self.generation.emit(INVALID_COMMAND, self.session)
@@ -262,14 +289,17 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
             self.session.log_exception(error)
             self.end("Application error")
         finally:
-            self._task = None
-            self._abort_wanted = False
-            if self._ending is not None:
-                self._finish_when_written()
-            elif self._peer_done and not self._queue:
-                self.end("Read EOF from client")
-            elif self._queue:
-                self._schedule()
+            self._waited()
+
+    def _waited(self) -> None:
+        self._task = None
+        self._abort_wanted = False
+        if self._ending is not None:
+            self._finish_when_written()
+        elif self._peer_done and not self._queue:
+            self.end("Read EOF from client")
+        elif self._queue:
+            self._schedule()
 
     def _answer(self, command: Command) -> None:
         reply = command.reply
@@ -463,6 +493,10 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
 
     def abort_transfer(self) -> bool:
         return self._port is not None and self._port.abort()
+
+    @property
+    def gone(self) -> bool:
+        return self._closed or self._peer_done or self._ending is not None
 
     def timer(self, seconds: float, callback: Callable[[], None]) -> Timer:
         def ring() -> None:

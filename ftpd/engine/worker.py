@@ -7,6 +7,7 @@ import errno
 import os
 import socket
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any
 
 from ftpd.conf.tree import Scope
@@ -18,6 +19,7 @@ from ftpd.dispatch.registry import Generation
 from ftpd.engine.control import ControlChannel
 from ftpd.engine.pool import Pools
 from ftpd.fs.local import LocalFiles
+from ftpd.module.events import MAX_INSTANCES
 from ftpd.module.files import Files
 from ftpd.transfer.channel import Ground
 from ftpd.transfer.ioloop import AsyncioLoop
@@ -30,11 +32,17 @@ _PAUSE = 0.2
 ServerOf = Callable[[Generation, tuple[str, int]], Scope | None]
 
 
+def _tell(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    log(Level.ERROR, "a fault on the event loop: %s", context["message"], exc_info=context.get("exception"))
+
+
 class Worker:
     """Accepts and serves; made inside a running loop."""
 
     def __init__(self, generation: Generation, pools: Pools, server_of: ServerOf) -> None:
         self.loop = asyncio.get_running_loop()
+        # asyncio's own would write to a logger of which nobody reads
+        self.loop.set_exception_handler(_tell)
         self.ioloop = AsyncioLoop(self.loop)
         self.sweep = Sweep()
         self.ground = Ground(self.ioloop.data, self.sweep)
@@ -46,6 +54,8 @@ class Worker:
         self._server_of = server_of
         self._listeners: list[socket.socket] = []
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._endings: list[asyncio.Task[None]] = []
+        """Generations on their way out of service; unlike commands, these are never cancelled."""
         self._spare = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
         self._shedding = False
         self._idle = asyncio.Event()
@@ -95,14 +105,14 @@ class Worker:
         for _ in range(_ACCEPTS):
             try:
                 sock, _address = listener.accept()
-                with sock:
-                    sock.setblocking(False)
-                    sock.send(Reply(421, ("Too many connections, please try again later",)).encode())
             except BlockingIOError:
                 break
             except OSError as again:
                 debug(2, "shedding a connection failed: %s", again)
                 break
+            with sock, suppress(OSError):
+                sock.setblocking(False)
+                sock.send(Reply(421, ("Too many connections, please try again later",)).encode())
         try:
             self._spare = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
         except OSError as again:
@@ -119,6 +129,7 @@ class Worker:
     def _serve(self, sock: socket.socket) -> None:
         if self.most_sessions is not None and len(self.sessions) >= self.most_sessions:
             log(Level.WARN, "MaxInstances (%d) reached, new connection denied", self.most_sessions)
+            self.generation.emit(MAX_INSTANCES, None)
             sock.close()
             return
         try:
@@ -150,7 +161,8 @@ class Worker:
         """A session told its modules goodbye; a generation that was replaced ends with its last one."""
         self.sessions.discard(channel)
         if channel.generation.session_ended():
-            self.spawn(channel.generation.stop())
+            self._endings = [task for task in self._endings if not task.done()]
+            self._endings.append(self.loop.create_task(channel.generation.stop()))
         if not self.sessions:
             self._idle.set()
 
@@ -196,6 +208,7 @@ class Worker:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for channel in list(self.sessions):
             channel.close()
+        await asyncio.gather(*self._endings)
         await self.generation.stop()
         self.sweep.close()
         self.ioloop.close()

@@ -185,10 +185,10 @@ class LocalFiles:
             with acting_as_daemon():
                 os.chown(handle, uid, gid)
 
-    def utime(self, path: Path, seconds: float) -> None:
+    def utime(self, path: Path, seconds: float, accessed: float | None = None) -> None:
         with self._inode(path) as (_, handle):
             try:
-                os.utime(handle, (seconds, seconds))
+                os.utime(handle, (seconds if accessed is None else accessed, seconds))
             except OverflowError:
                 raise OSError(errno.EOVERFLOW, "No file can have that time", path.virtual) from None
 

@@ -7,8 +7,6 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from importlib_metadata import version
-
 CORE_MODULES = (
     "mod_core",
     "mod_xfer",
@@ -31,6 +29,10 @@ _PACKAGE = Path(__file__).resolve().parent.parent
 RECORD = _PACKAGE / "build.json"
 
 
+class BuildError(Exception):
+    """What is wrong with how ftpd was built or installed."""
+
+
 @dataclass(frozen=True)
 class BuildRecord:
     """What was decided at build time."""
@@ -41,6 +43,8 @@ class BuildRecord:
     configuration: str
     rundir: str
     options: tuple[str, ...] = ()
+    static_folder: str = ""
+    """Where the static modules lie that are files of their own instead of entry points of a package."""
 
     @property
     def pid_file(self) -> str:
@@ -59,11 +63,11 @@ def unconfigured() -> BuildRecord:
     checkout = _PACKAGE.parent
     if (checkout / "libexec").is_dir() and (checkout / "etc" / "proftpd.conf").is_file():
         return BuildRecord(
-            True, CORE_MODULES, str(checkout / "libexec"), str(checkout / "etc/proftpd.conf"), str(checkout / "var")
+            True, CORE_MODULES, str(checkout / "libexec"), str(checkout / "etc/proftpd.conf"), str(checkout / "var/run")
         )
     prefix = Path(sys.prefix)
     return BuildRecord(
-        True, CORE_MODULES, str(prefix / "libexec"), str(prefix / "etc/proftpd.conf"), str(prefix / "var")
+        True, CORE_MODULES, str(prefix / "libexec"), str(prefix / "etc/proftpd.conf"), str(prefix / "var/run")
     )
 
 
@@ -73,10 +77,21 @@ def build_record() -> BuildRecord:
         text = RECORD.read_text()
     except FileNotFoundError:
         return unconfigured()
-    fields = json.loads(text)
-    return BuildRecord(**{**fields, "static": tuple(fields["static"]), "options": tuple(fields["options"])})
+    except OSError as error:
+        raise BuildError(f"the build record {RECORD} cannot be read: {error.strerror}") from None
+    try:
+        fields = json.loads(text)
+        return BuildRecord(**{**fields, "static": tuple(fields["static"]), "options": tuple(fields.get("options", ()))})
+    except (ValueError, KeyError, TypeError) as error:
+        raise BuildError(f"the build record {RECORD} is damaged ({error}); run configure again, or remove it") from None
 
 
 def ftpd_version() -> str:
     """What -v and the log say: scripts look for ProFTPD's version first, ours stands behind it."""
-    return f"{COMPATIBLE_WITH} (ftpd {version('ftpd')})"
+    # costs more than all else that -l and -h need
+    from importlib_metadata import PackageNotFoundError, version
+
+    try:
+        return f"{COMPATIBLE_WITH} (ftpd {version('ftpd')})"
+    except PackageNotFoundError:
+        raise BuildError("ftpd is not installed in this Python; in a checkout, run: pip install -e .") from None

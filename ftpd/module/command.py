@@ -58,7 +58,7 @@ class Transfer:
         """The virtual path; of a listing, the folder."""
         self.real_path = real_path
         self.direction = direction
-        """``o`` out to the client, ``i`` in, ``l`` a listing."""
+        """``o`` out to the client, ``i`` in, ``l`` a listing, ``d`` from disk to disk (SITE COPY, as ProFTPD logs it)."""
         self.ascii = ascii
         self.offset = offset
         self.moved = 0
@@ -109,6 +109,14 @@ class Command:
     def send(self, reply: Reply) -> None:
         """Write a preliminary reply (1xx) at once."""
         self.session.wire.send(reply)
+
+    def rewrite(self, argument: str) -> None:
+        """Give the command another argument, for the handlers that come; ValueError for what no client can send."""
+        if not {"\r", "\n", "\0"}.isdisjoint(argument):
+            raise ValueError(f"{self.name}: an argument cannot hold a line end or a NUL byte")
+        self.argument = argument
+        self.words = argument.split()
+        self._settings = None
 
     # -- what it may ask ---------------------------------------------------------------------------
 

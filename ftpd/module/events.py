@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic, TypeVar
+from collections.abc import Awaitable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from weakref import WeakValueDictionary
 
 if TYPE_CHECKING:
     from ftpd.module.command import Command
@@ -14,13 +17,30 @@ T = TypeVar("T", contravariant=True)
 class Event(Generic[T]):
     """A moment; listeners get the payload, those registered last are called first."""
 
-    __slots__ = ("name",)
+    __slots__ = ("__weakref__", "name")
 
     def __init__(self, name: str) -> None:
         self.name = name
+        _by_name[name] = self
 
     def __repr__(self) -> str:
         return f"<Event {self.name}>"
+
+
+@dataclass(slots=True)
+class Rehousing:
+    """Somebody is to be let in: the home is the argument of ``command``, ``work`` is awaited before it is used."""
+
+    command: Command
+    work: list[Awaitable[None]] = field(default_factory=list)
+
+
+_by_name: WeakValueDictionary[str, Event[Any]] = WeakValueDictionary()
+
+
+def event_named(name: str) -> Event[Any] | None:
+    """The event that a configuration means; that of a module is there once the module is loaded, the last one wins."""
+    return _by_name.get(name)
 
 
 STARTUP: Event[None] = Event("core.startup")
@@ -39,4 +59,7 @@ TIMEOUT_IDLE: Event[Session] = Event("core.timeout-idle")
 TIMEOUT_LOGIN: Event[Session] = Event("core.timeout-login")
 TIMEOUT_NO_TRANSFER: Event[Session] = Event("core.timeout-no-transfer")
 TIMEOUT_STALLED: Event[Session] = Event("core.timeout-stalled")
+MAX_INSTANCES: Event[None] = Event("core.max-instances")
+"""A connection was turned away because MaxInstances are served."""
+REWRITE_HOME: Event[Rehousing] = Event("mod_auth.rewrite-home")
 MAX_LOGIN_ATTEMPTS: Event[Session] = Event("mod_auth.max-login-attempts")

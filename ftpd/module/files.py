@@ -99,7 +99,8 @@ class Files(Protocol):
     def chown(self, path: Path, uid: int = -1, gid: int = -1, *, as_daemon: bool = False) -> None:
         """``as_daemon`` gives away what is the session's own (UserOwner, GroupOwner), PermissionError for the rest."""
 
-    def utime(self, path: Path, seconds: float) -> None: ...
+    def utime(self, path: Path, seconds: float, accessed: float | None = None) -> None:
+        """Set the time of the last change; that of the last access becomes ``accessed``, by default the same."""
 
     def readlink(self, path: Path) -> str: ...
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import grp
 import itertools
 import os
+import pwd
 import stat
 import sys
 import types
@@ -25,11 +28,11 @@ def load(folder: str, name: str) -> Module:
         bare = module_name(name)
     except ValueError as error:
         raise ConfigError(str(error), right="LoadModule mod_example.c", word=0) from None
-    path = os.path.join(folder, f"{bare}.py")
     with acting_as_daemon():
-        check_folder(folder)
+        # the folder that was checked is the one that is read, wherever a link leads by then
+        path = os.path.join(check_folder(folder), f"{bare}.py")
         source = _read(path, bare)
-    return _execute(path, bare, source)
+    return execute(path, bare, source)
 
 
 def unload(module: types.ModuleType | str) -> None:
@@ -37,10 +40,12 @@ def unload(module: types.ModuleType | str) -> None:
     sys.modules.pop(module if isinstance(module, str) else module.__name__, None)
 
 
-def check_folder(folder: str) -> None:
-    """ConfigError unless the folder and all above it can be written by root and the daemon's user alone."""
-    real = os.path.realpath(folder)
+def check_folder(folder: str) -> str:
+    """The folder without symbolic links; ConfigError unless only root and the daemon's user can change its files."""
     try:
+        real = os.path.realpath(folder, strict=True)
+        if not stat.S_ISDIR(os.stat(real).st_mode):
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
         parts = [real]
         while parts[-1] != "/":
             parts.append(os.path.dirname(parts[-1]))
@@ -48,23 +53,44 @@ def check_folder(folder: str) -> None:
             _check_writers(part, os.stat(part), is_parent=part != real)
     except OSError as error:
         raise ConfigError(
-            f"the ModulePath {folder} cannot be used: {error.strerror}", right="ModulePath /usr/local/libexec"
+            f"the ModulePath {folder} cannot be used: {error.strerror}", right="ModulePath /usr/local/libexec", word=0
         ) from None
+    return real
 
 
 def _check_writers(path: str, found: os.stat_result, *, is_parent: bool = False) -> None:
-    owners = {0, os.geteuid()}
-    if found.st_uid not in owners:
+    if found.st_uid not in (0, os.geteuid()):
         raise ConfigError(
-            f"{path} belongs to uid {found.st_uid}; only root and the daemon's user may own modules and their folder"
+            f"{path} belongs to uid {found.st_uid}; only root and the daemon's user may own modules and their folder",
+            right=f"chown {'root' if os.geteuid() == 0 else os.geteuid()} {path}",
+            word=0,
         )
     if is_parent and found.st_mode & stat.S_ISVTX:
+        # as in /tmp: what others may add here, they may not put in the place of ours
         return
-    if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        who = "everybody" if found.st_mode & stat.S_IWOTH else f"group {found.st_gid}"
-        raise ConfigError(
-            f"{path} can be written by {who}, who could run code as this daemon", right=f"chmod go-w {path}"
-        )
+    if found.st_mode & stat.S_IWOTH:
+        who = "everybody"
+    elif found.st_mode & stat.S_IWGRP and not _is_private(found):
+        who = f"group {found.st_gid}"
+    else:
+        return
+    raise ConfigError(
+        f"{path} can be written by {who}, who could run code as this daemon", right=f"chmod go-w {path}", word=0
+    )
+
+
+def _is_private(found: os.stat_result) -> bool:
+    """Whether the group is its owner's alone: distributions that give each user one also make files group-writable.
+
+    Root's group is not taken for one, nor is a group that has members.
+    """
+    if found.st_uid == 0 or found.st_uid != os.geteuid():
+        return False
+    try:
+        owner, group = pwd.getpwuid(found.st_uid), grp.getgrgid(found.st_gid)
+    except KeyError:
+        return False
+    return (group.gr_name, group.gr_gid) == (owner.pw_name, owner.pw_gid) and set(group.gr_mem) <= {owner.pw_name}
 
 
 def _read(path: str, bare: str) -> bytes:
@@ -77,12 +103,15 @@ def _read(path: str, bare: str) -> bytes:
     except OSError as error:
         reason = "it is a symbolic link" if os.path.islink(path) else error.strerror
         raise ConfigError(f"{path} cannot be read: {reason}", word=0) from None
-    with open(descriptor, "rb") as file:
+    try:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
             raise ConfigError(f"{path} is not a regular file", word=0)
         _check_writers(path, found)
-        return file.read()
+        with open(descriptor, "rb", closefd=False) as file:
+            return file.read()
+    finally:
+        os.close(descriptor)
 
 
 def _available(path: str) -> str:
@@ -92,7 +121,8 @@ def _available(path: str) -> str:
     return "one of " + ", ".join(names) if names else "an empty ModulePath holds no modules"
 
 
-def _execute(path: str, bare: str, source: bytes) -> Module:
+def execute(path: str, bare: str, source: bytes) -> Module:
+    """Run the source in a namespace of its own and give its Module; who may write the file is not asked."""
     namespace = types.ModuleType(f"ftpd_shared_{next(_loads)}.{bare}")
     namespace.__file__ = path
     # dataclasses and typing look their module up by name while the file runs
@@ -113,7 +143,8 @@ def _execute(path: str, bare: str, source: bytes) -> Module:
             right=f"pip install 'ftpd[{bare.removeprefix('mod_')}]', or the package by its own name",
             word=0,
         ) from None
-    except Exception as error:
+    except (Exception, SystemExit) as error:
+        # a module that calls sys.exit ends itself, not the daemon that goes on serving while it reads a configuration
         unload(namespace)
         raise ConfigError(f"{path}{_where(error, path)}: {type(error).__name__}: {error}", word=0) from error
 

@@ -46,6 +46,10 @@ class Slot(Generic[T]):
         self.make = make
 
 
+GREETING: Slot[list[str]] = Slot("greeting", list)
+"""Lines that modules want to stand before the banner."""
+
+
 @dataclass(frozen=True, slots=True)
 class VerbHelp:
     """What HELP, SITE HELP and FEAT know of a verb."""

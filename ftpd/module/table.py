@@ -67,6 +67,7 @@ class Module:
         self.handlers: list[Handler] = []
         self.backends: list[AuthBackend] = []
         self.listeners: list[tuple[Event[Any], Callable[[Any], None]]] = []
+        self.openings: list[Callable[[Session], Awaitable[None]]] = []
         self.features: list[Callable[[Session], Iterable[str]]] = []
         self.controls: list[Control] = []
         self.checks: list[Callable[[Any], None]] = []
@@ -214,6 +215,11 @@ class Module:
             return function
 
         return keep
+
+    def opening(self, function: Callable[[Session], Awaitable[None]]) -> Callable[[Session], Awaitable[None]]:
+        """Await something before a client is told anything and SESSION_OPEN happens; Refuse turns it away."""
+        self.openings.append(function)
+        return function
 
     def session_state(self, make: Callable[[], T]) -> Slot[T]:
         """A typed place in every session: ``session[slot]`` makes it at first use."""

@@ -90,5 +90,9 @@ class Wire(Protocol):
     def abort_transfer(self) -> bool:
         """ABOR: end the transfer under way with 426; False when there is none."""
 
+    @property
+    def gone(self) -> bool:
+        """Whether the client has closed its side, or the session is ending: long work for it is to stop."""
+
     def timer(self, seconds: float, callback: Callable[[], None]) -> Timer:
         """A timer to the second that dies with the session; an exception in it is logged."""

@@ -263,7 +263,6 @@ create_home = module.directive(
 )  # fmt: skip
 rewrite_home = module.directive(
     "RewriteHome", types.boolean, default=False, contexts=_SERVERS, usage="on|off",
-    act=_warn_when_on("homes are not rewritten by this version"),
     doc="Lets mod_rewrite change the home before it is used.",
 )  # fmt: skip
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from ftpd.api import (
+    GREETING,
     LOGGED_IN,
     SESSION_OPEN,
     TIMEOUT_IDLE,
@@ -48,7 +49,8 @@ def greet(session: Session) -> None:
     path = session.settings[display_connect]
     # a relative path is one of the machine: there is no folder of the user's yet
     message = [] if path is None else _display.of_machine(os.path.join("/", path), session)
-    session.send(Reply(220, (*message, banner(session))))
+    session.send(Reply(220, (*session[GREETING], *message, banner(session))))
+    session.forget(GREETING)
     watch_idle(session)
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ftpd.api import (
     LOGGED_IN,
     MAX_LOGIN_ATTEMPTS,
+    REWRITE_HOME,
     SESSION_CLOSE,
     SESSION_OPEN,
     TIMEOUT_LOGIN,
@@ -18,6 +19,7 @@ from ftpd.api import (
     Outcome,
     Path,
     Refuse,
+    Rehousing,
     Reply,
     Session,
     Timer,
@@ -161,7 +163,10 @@ def _worth_a_try(session: Session, target: Target, password: str) -> None:
 
 async def _let_in(cmd: Command, visitor: Visitor, visit: Visit) -> None:
     """Find the session's place, and only when there is one change the session."""
-    session, target, account = cmd.session, visitor.target, visitor.account
+    session, target = cmd.session, visitor.target
+    if target.settings[d.rewrite_home]:
+        visitor = replace(visitor, account=replace(visitor.account, home=await _other_home(cmd, visitor.account.home)))
+    account = visitor.account
     how = target.settings[d.create_home]
     if how is not None and target.anonymous is None:
         await cmd.offload(lambda: create_home(session, account, how), "files")
@@ -188,6 +193,19 @@ async def _let_in(cmd: Command, visitor: Visitor, visit: Visit) -> None:
         visit.timer.cancel()
     _limit_session(session)
     session.log(Level.INFO, "%s %s: Login successful.", "ANON" if anonymous else "USER", session.login)
+
+
+async def _other_home(cmd: Command, home: str) -> str:
+    """RewriteHome: what the rules for the command REWRITE_HOME make of the home."""
+    asked = Command(cmd.session, "REWRITE_HOME", home, gate=cmd.gate, offload=cmd.offload_pool)
+    rehousing = Rehousing(asked)
+    if not cmd.session.modules.emit(REWRITE_HOME, rehousing):
+        raise Denied(f"USER {cmd.session.login}: a module failed to rewrite the home", level=Level.ERROR, final=True)
+    for work in rehousing.work:
+        await work
+    if not asked.argument.startswith("/"):
+        raise Denied(f"USER {cmd.session.login}: the home was rewritten to '{asked.argument}', which is no full path")
+    return asked.argument
 
 
 def _settle(cmd: Command, visitor: Visitor, files: Files, home: str, cwd: str) -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 import time
 
-from ftpd.api import ANON, GLOBAL, SERVER, VHOST, Command, ConfigError, Level, Module, Refuse, Session, types
-from ftpd.modules._log_files import append
+from ftpd.api import ANON, GLOBAL, SERVER, VHOST, Command, ConfigError, Level, Module, Refuse, Session, logfile, types
 
 module = Module("mod_log", version="1.0")
 
@@ -116,12 +115,12 @@ def note_size(cmd: Command) -> None:
         return
 
 
-@module.log("APPE", "RETR", "STOR", "STOU", "SITE CPTO")
+@module.log("APPE", "RETR", "STOR", "STOU", "SITE COPY", "SITE CPTO")
 def log_transfer(cmd: Command) -> None:
     _record(cmd, whole=True)
 
 
-@module.log_err("APPE", "RETR", "STOR", "STOU", "SITE CPTO")
+@module.log_err("APPE", "RETR", "STOR", "STOU")
 def log_broken_transfer(cmd: Command) -> None:
     # without a data connection nothing was transferred, and nothing was broken off
     if cmd.transfer is not None and cmd.transfer.port:
@@ -137,7 +136,7 @@ def log_deletion(cmd: Command) -> None:
 
 def _record(cmd: Command, *, whole: bool) -> None:
     done = cmd.transfer
-    if done is None or done.direction not in ("i", "o"):
+    if done is None or done.direction == "l":
         return
     _write(
         cmd, done.seconds, done.moved, done.real_path, ascii=done.ascii, direction=done.direction,
@@ -173,7 +172,7 @@ def _write(
         ]
     )
     try:
-        append(target, line, follow=session.settings[allow_symlinks])
+        logfile.append(target, line, follow=session.settings[allow_symlinks])
     except OSError as error:
         if not session[complaint].made:
             session[complaint].made = True

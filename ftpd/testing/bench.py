@@ -133,6 +133,8 @@ class Bench:
             enter=lambda identity, root, umask: LocalFiles(identity, root, umask),
         )
         try:
+            for opening in self.generation.openings:
+                await opening(self.session)
             self.generation.emit(SESSION_OPEN, self.session)
         except Refuse as refusal:
             self.wire.send(Reply(refusal.code, tuple(refusal.lines)))

@@ -123,6 +123,10 @@ class MemoryWire:
     def abort_transfer(self) -> bool:
         return False
 
+    @property
+    def gone(self) -> bool:
+        return self.closed_for is not None
+
     def timer(self, seconds: float, callback: Callable[[], None]) -> Timer:
         timer = Timer(self._sweep, seconds, callback)
         self._timers.append(timer)

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import Any
 
-from pyftpdlib.ioloop import Epoll, _IOLoop
+from pyftpdlib.ioloop import Epoll
 
 from ftpd.core import watchdog
 from ftpd.core.log import Level, log
 
 BATCH = 16
-"""Data channels served before the loop gives everybody else a turn; each may move a megabyte or four."""
+"""Channels served before the loop gives everybody else a turn; one of data may move a megabyte or four."""
 
 
 def _guarded(handler: Any, work: Callable[[], Any]) -> None:
@@ -87,65 +87,54 @@ class LoopTimer:
             watchdog.note(f"timer {getattr(self._target, '__qualname__', self._target)}", spent)
 
 
-class AsyncioLoop(_IOLoop):  # type: ignore[misc]  # pyftpdlib is untyped
-    """What control channels and listeners register with; made once a worker, inside its running loop.
+class _Guest(Epoll):  # type: ignore[misc]  # pyftpdlib is untyped
+    """pyftpdlib's epoll loop, whose own descriptor is watched by the asyncio loop.
 
-    ``data`` is the loop that data channels use: registering there costs a fifth of ``add_reader``, which
-    pays for descriptors that live for one transfer; an idle control connection is cheaper here.
+    Not ``add_reader`` for each connection: a descriptor that lives for one transfer pays five times as much for
+    it, and uvloop calls but once and never again where a client's reset comes together with its last words.
     """
 
-    READ = 1
-    WRITE = 2
-
-    def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
-        self.aio = loop or asyncio.get_running_loop()
-        self.socket_map: dict[int, Any] = {}
-        self.timers: set[LoopTimer] = set()
-        self._wanted: dict[int, int] = {}
-        self.data = DataLoop(self)
+    def __init__(self, aio: asyncio.AbstractEventLoop) -> None:
+        super().__init__()
+        self.aio = aio
+        aio.add_reader(self.fileno(), self._ready)
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} of {len(self.socket_map)} connections and {len(self.timers)} timers>"
+        return f"<{type(self).__name__} of {len(self.socket_map)} connections>"
 
     __str__ = __repr__
 
-    def register(self, fd: int, instance: Any, events: int) -> None:
-        self.socket_map[fd] = instance
-        self._want(fd, events)
+    def _ready(self) -> None:
+        # never more than a batch: epoll keeps the rest, and hands it out in turn (ready list, round robin)
+        for fd, events in self._poller.poll(0, BATCH):
+            # .get: an earlier handler of the batch may have closed this one
+            handler = self.socket_map.get(fd)
+            # errors and hang-ups come to whoever waits: the next read or write says what it was
+            if handler is not None and events & ~self.WRITE and handler.readable():
+                _guarded(handler, handler.handle_read_event)
+                handler = self.socket_map.get(fd)
+            if handler is not None and events & ~self.READ and handler.writable():
+                _guarded(handler, handler.handle_write_event)
 
-    def modify(self, fd: int, events: int) -> None:
-        self._want(fd, events)
+    def close(self) -> None:
+        """Close every handler."""
+        if not self._poller.closed:
+            _close_all(self.socket_map)
+            self.aio.remove_reader(self.fileno())
+            self._poller.close()
 
-    def unregister(self, fd: int) -> None:
-        self._want(fd, 0)
-        self.socket_map.pop(fd, None)
 
-    def _want(self, fd: int, events: int) -> None:
-        changed = self._wanted.get(fd, 0) ^ events
-        if changed & self.READ:
-            if events & self.READ:
-                self.aio.add_reader(fd, self._readable, fd)
-            else:
-                self.aio.remove_reader(fd)
-        if changed & self.WRITE:
-            if events & self.WRITE:
-                self.aio.add_writer(fd, self._writable, fd)
-            else:
-                self.aio.remove_writer(fd)
-        if events:
-            self._wanted[fd] = events
-        else:
-            self._wanted.pop(fd, None)
+class AsyncioLoop(_Guest):
+    """What control channels register with; made once a worker, inside its running loop.
 
-    def _readable(self, fd: int) -> None:
-        handler = self.socket_map.get(fd)
-        if handler is not None and handler.readable():
-            _guarded(handler, handler.handle_read_event)
+    ``data`` is the loop of the data channels: apart, so that a command waits for one batch of transfers and not
+    for all of them.
+    """
 
-    def _writable(self, fd: int) -> None:
-        handler = self.socket_map.get(fd)
-        if handler is not None and handler.writable():
-            _guarded(handler, handler.handle_write_event)
+    def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        super().__init__(loop or asyncio.get_running_loop())
+        self.timers: set[LoopTimer] = set()
+        self.data = DataLoop(self)
 
     def call_later(self, seconds: float, target: Callable[..., Any], *args: Any, **kwargs: Any) -> LoopTimer:
         return self._timer(seconds, target, args, kwargs, every=False)
@@ -171,42 +160,23 @@ class AsyncioLoop(_IOLoop):  # type: ignore[misc]  # pyftpdlib is untyped
     def close(self) -> None:
         """Close every handler and drop every timer."""
         self.data.close()
-        _close_all(self.socket_map)
+        super().close()
         for timer in tuple(self.timers):
             timer.cancel()
 
 
-class DataLoop(Epoll):  # type: ignore[misc]  # pyftpdlib is untyped
-    """pyftpdlib's epoll loop as a guest: its own descriptor is watched by the asyncio loop."""
+class DataLoop(_Guest):
+    """What data channels and their ports register with."""
 
     def __init__(self, host: AsyncioLoop) -> None:
-        super().__init__()
+        super().__init__(host.aio)
         self.host = host
-        host.aio.add_reader(self.fileno(), self._ready)
-
-    def _ready(self) -> None:
-        # never more than a batch: epoll keeps the rest, and hands it out in turn (ready list, round robin)
-        for fd, events in self._poller.poll(0, BATCH):
-            # .get: an earlier handler of the batch may have closed this one
-            handler = self.socket_map.get(fd)
-            # errors and hang-ups come to whoever waits: the next read or write says what it was
-            if handler is not None and events & ~self.WRITE and handler.readable():
-                _guarded(handler, handler.handle_read_event)
-                handler = self.socket_map.get(fd)
-            if handler is not None and events & ~self.READ and handler.writable():
-                _guarded(handler, handler.handle_write_event)
 
     def call_later(self, seconds: float, target: Callable[..., Any], *args: Any, **kwargs: Any) -> LoopTimer:
         return self.host.call_later(seconds, target, *args, **kwargs)
 
     def call_every(self, seconds: float, target: Callable[..., Any], *args: Any, **kwargs: Any) -> LoopTimer:
         return self.host.call_every(seconds, target, *args, **kwargs)
-
-    def close(self) -> None:
-        if not self._poller.closed:
-            _close_all(self.socket_map)
-            self.host.aio.remove_reader(self.fileno())
-            self._poller.close()
 
 
 def _close_all(handlers: dict[int, Any]) -> None:

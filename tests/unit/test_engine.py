@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 import struct
+import weakref
 from pathlib import Path
 
 import pytest
@@ -186,5 +188,98 @@ def test_a_half_closed_client_still_gets_its_replies(tmp_path: Path) -> None:
             client.writer.write(b"WAIT 1\r\nNOOP 2\r\n")
             client.writer.write_eof()
             assert (await client.rest()).splitlines() == ["220 ready", "200 waited 1", "200 ok 2"]
+
+    asyncio.run(story())
+
+
+def test_a_command_may_end_the_session_while_the_client_still_reads(tmp_path: Path) -> None:
+    module, over = talking(), asyncio.Event()
+
+    @module.cmd("LAST", auth=False)
+    async def last(cmd: Command) -> Outcome:
+        # more than the connection holds: some of it is still to be written when the end is told
+        cmd.send(Reply(150, ("x" * 1000,) * 5000))
+        cmd.session.end("Enough")
+        await over.wait()
+        return cmd.ok(200, "the last")
+
+    async def story() -> None:
+        async with serving(tmp_path, module) as place, place.client() as client:
+            assert await client.ask("LAST") == "220 ready"
+            for _ in range(5000):
+                assert (await client.line()).endswith("xxx")
+            over.set()
+            assert await client.rest() == "200 the last\r\n"
+
+    asyncio.run(story())
+
+
+def test_a_fault_beneath_the_modules_ends_the_session_and_no_other(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Fault(BaseException):
+        """What no handler of exceptions of a module takes."""
+
+    module = talking()
+
+    @module.cmd("FALL", auth=False)
+    async def fall(cmd: Command) -> Outcome:
+        raise Fault
+
+    async def story() -> None:
+        async with serving(tmp_path, module) as place, place.client() as other, place.client() as client:
+            await client.line()
+            await client.send(b"FALL\r\n")
+            assert await client.rest() == ""
+            assert await other.line() == "220 ready"
+            assert await other.ask("NOOP") == "200 ok"
+            assert "FALL ended in a fault" in caplog.text
+
+    asyncio.run(story())
+
+
+def test_abor_with_its_command_in_one_packet_is_for_that_command(tmp_path: Path) -> None:
+    module = talking()
+
+    @module.cmd("RETR", auth=False)
+    async def retrieve(cmd: Command) -> Outcome:
+        await asyncio.sleep(0)  # a module that asks somebody before it opens the data connection
+        await cmd.session.wire.open_data(timeout=60)
+        return cmd.ok(226, "sent")
+
+    @module.cmd("ABOR", auth=False)
+    def abort(cmd: Command) -> Outcome:
+        return cmd.ok(226, "aborted")
+
+    async def story() -> None:
+        async with serving(tmp_path, module) as place, place.client() as client:
+            await client.line()
+            (channel,) = place.worker.sessions
+            channel.passive(ports=None, address=None)
+            await client.send(b"RETR a\r\nABOR\r\nNOOP\r\n")
+            assert [await client.line() for _ in range(3)] == [
+                "426 Transfer aborted. Data connection closed.",
+                "226 aborted",
+                "200 ok",
+            ]
+
+    asyncio.run(story())
+
+
+def test_a_session_that_is_over_is_not_kept_in_memory_for_its_lingering(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with serving(tmp_path, talking()) as place:
+            async with place.client() as client:
+                await client.send(b"QUIT\r\n")
+                (channel,) = place.worker.sessions
+                gone = weakref.ref(channel)
+                del channel
+                await client.rest()
+            await asyncio.wait_for(place.worker.idle(), 5)
+            async with asyncio.timeout(2):
+                # the client's end has still to be read; the lingering would be longer
+                while gone() is not None:
+                    await asyncio.sleep(0.01)
+                    gc.collect()
 
     asyncio.run(story())

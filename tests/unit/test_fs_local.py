@@ -242,6 +242,13 @@ def test_a_time_beyond_all_calendars_is_an_error_not_a_crash(here: Ground) -> No
         here.files().utime(v("/f"), 1e300)
 
 
+def test_the_times_of_change_and_of_access_may_differ(here: Ground, with_and_without_proc: None) -> None:
+    (here.root / "f").touch()
+    here.files().utime(v("/f"), 2000.0, 1000.0)
+    known = (here.root / "f").stat()
+    assert (known.st_mtime, known.st_atime) == (2000.0, 1000.0)
+
+
 @as_root
 def test_s61_others_files_cannot_be_changed(here: Ground, with_and_without_proc: None) -> None:
     (here.root / "f").touch()

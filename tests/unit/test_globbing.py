@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from ftpd.fs.folder import LocalFolder
-from ftpd.module.globbing import GlobLimit, Limits, glob, magic, match
 from ftpd.module.files import Path
+from ftpd.module.globbing import GlobLimit, Limits, glob, magic, match
 from tests.unit.fs_ground import Ground, ground
 
 

@@ -7,6 +7,7 @@ import ftplib
 import io
 import logging
 import socket
+import struct
 import time
 from pathlib import Path
 
@@ -36,7 +37,8 @@ class Echo(AsyncChat):
             raise ZeroDivisionError
         if data == b"sleep":
             time.sleep(watchdog.LIMIT * 1.2)
-        self.push(data)
+        if data != b"no answer, please":
+            self.push(data)
 
     def handle_close(self) -> None:
         self.close()
@@ -85,6 +87,24 @@ def test_handlers_are_served_and_one_that_fails_hurts_no_other(
         await aio.sock_sendall(good, b"hello")
         assert await aio.sock_recv(good, 100) == b"hello"
         good.close()
+        await until(lambda: len(server.ioloop.socket_map) == 1)
+        server.close()
+
+    run(loop, story)
+
+
+@loops
+@pytest.mark.parametrize("which", ["control", "data"])
+def test_a_reset_that_comes_with_the_last_words_is_noticed(loop: str, which: str) -> None:
+    async def story(ground: Ground) -> None:
+        host = ground.ioloop.host
+        server = Server(host if which == "control" else host.data)
+        client = await client_of(server)
+        await until(lambda: len(server.ioloop.socket_map) == 2)
+        # nothing is awaited in between, so that the loop finds both at once
+        client.send(b"no answer, please")
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.close()
         await until(lambda: len(server.ioloop.socket_map) == 1)
         server.close()
 

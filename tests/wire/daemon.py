@@ -116,8 +116,18 @@ class Running:
                 f"the daemon did not end within 10 seconds of SIGTERM; its log:\n{self.log()}"
             ) from None
         assert code == 0, f"the daemon ended with {code}; its log:\n{self.log()}"
-        faults = re.findall(r".*(?:Traceback|watchdog:|was never awaited|ResourceWarning).*(?:\n .*)*", self.log())
+        self.assert_no_fault()
+
+    def assert_no_fault(self) -> None:
+        faults = re.findall(r".*(?:Traceback|was never awaited|ResourceWarning).*(?:\n .*)*", self.log())
+        # the machine itself may take the processor from the daemon for a moment; that nothing of its own holds the
+        # loop for longer than 50 ms is what test_hostile_load.py shows
+        faults += [line for line, held in self.slow_steps() if held > 500]
         assert not faults, "the daemon's log tells of a fault:\n" + "\n".join(faults)
+
+    def slow_steps(self) -> list[tuple[str, int]]:
+        """The lines of the daemon's watchdog, and how many ms each tells of."""
+        return [(found[0], int(found[1])) for found in re.finditer(r".*held the loop for (\d+) ms", self.log())]
 
     def log(self) -> str:
         return self._log.read_text(errors="backslashreplace")

@@ -122,7 +122,9 @@ def test_a_folder_that_turns_into_a_link_while_it_is_used_leads_nowhere(server: 
             came.add(content)
             ours += answer.startswith("226")
             client.transfer("STOR turning/new", b"x")
-            client.codes("DELE turning/new", "MKD turning/made", "RMD turning/made", "MFMT 20200101000000 turning/canary")
+            client.codes(
+                "DELE turning/new", "MKD turning/made", "RMD turning/made", "MFMT 20200101000000 turning/canary"
+            )
             client.codes("SITE CHMOD 600 turning/canary", "SIZE turning/canary", "DELE turning/none")
             if client.ask("RNFR mine.txt").startswith("350") and client.ask("RNTO turning/moved").startswith("250"):
                 server.give("mine.txt", b"mine")

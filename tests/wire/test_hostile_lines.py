@@ -173,7 +173,9 @@ def test_the_limit_that_shall_not_be_evaded_does_refuse(server: Daemon, site: st
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
 
 
-@pytest.mark.parametrize("site", ["ſITE CHMOD", "s\u0131te chmod", "SITE CHMOD\u00a0", "SITE chm\u00f6d", "\uff33ITE CHMOD"])
+@pytest.mark.parametrize(
+    "site", ["ſITE CHMOD", "s\u0131te chmod", "SITE CHMOD\u00a0", "SITE chm\u00f6d", "\uff33ITE CHMOD"]
+)
 def test_letters_that_fold_to_ascii_are_no_way_past_a_limit(server: Daemon, site: str) -> None:
     path = server.give("mode.txt", b"")
     path.chmod(0o644)

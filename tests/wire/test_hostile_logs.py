@@ -26,7 +26,7 @@ NAMES = {
     "VT": "vt\x0b\x0cff",
     "backspace": "bs\x08\x08\x7f",
     "not UTF-8": "latin-\udce9",
-    "quotes and blanks": 'a "b" \'c\' %s %n {0}',
+    "quotes and blanks": "a \"b\" 'c' %s %n {0}",
 }
 
 

@@ -5,19 +5,19 @@ from __future__ import annotations
 import select
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from tests.wire.daemon import Daemon, until
-from tests.wire.hostile import PATIENCE, Raw, alive, descriptors, everything, reset, until_descriptors
+from tests.wire.hostile import PATIENCE, Raw, alive, descriptors, reset, until_descriptors
 
-SECONDS = 2
-CONF = f"""\
-TimeoutLogin {SECONDS}
-TimeoutIdle {SECONDS + 1}
-TimeoutStalled {SECONDS}
-TimeoutNoTransfer 5
+CONF = """\
+TimeoutLogin 2
+TimeoutIdle 3
+TimeoutStalled 1
+TimeoutNoTransfer 4
 """
 
 
@@ -93,30 +93,12 @@ def test_a_client_that_goes_in_the_middle_of_a_transfer_is_let_go(server: Daemon
     until("the session has ended", lambda: not server._connections())
 
 
-@ENDS
-def test_a_client_that_goes_while_its_data_connection_is_awaited_is_let_go(server: Daemon, end: End) -> None:
+def test_a_reset_ends_the_wait_for_a_data_connection(server: Daemon) -> None:
     client = Raw(server).login()
     client.port_for_data()
     client.send("RETR small.txt")
-    end(client.sock)
-    until("the session has ended", lambda: not server._connections(), seconds=10)
-
-
-def test_a_silent_client_is_told_why_it_is_sent_away(server: Daemon) -> None:
-    with Raw(server) as strange, Raw(server) as idle:
-        idle.login()
-        assert strange.rest() == f"421 Login timeout ({SECONDS} seconds): closing control connection\r\n"
-        assert idle.rest() == f"421 Idle timeout ({SECONDS + 1} seconds): closing control connection\r\n"
-
-
-def test_a_client_that_sends_commands_and_never_listens_is_dropped_at_the_timeout(server: Daemon) -> None:
-    with Raw(server, window=4096) as deaf:
-        deaf.login()
-        deaf.sock.setblocking(False)
-        # until neither side's buffers take any more
-        while select.select([], [deaf.sock], [], 0.3)[1]:
-            deaf.sock.send(b"HELP\r\n" * 1000)
-        until("the deaf client's session has ended", lambda: not server._connections(), seconds=15)
+    client.reset()
+    until("the session has ended", lambda: not server._connections())
 
 
 # -- the data connection -------------------------------------------------------------------------------------------
@@ -162,23 +144,43 @@ def test_an_upload_that_ends_with_fin_is_whole(server: Daemon) -> None:
     assert (server.home / "half-closed.bin").stat().st_size == 50_000
 
 
-@pytest.mark.parametrize("command", ["RETR huge.bin", "STOR stalled.bin"])
-def test_a_data_connection_that_stalls_ends_the_session(server: Daemon, command: str) -> None:
-    with Raw(server) as client:
-        client.login()
-        with client.passive(window=4096) as data:
+# -- silence ----------------------------------------------------------------------------------------------------------
+
+
+def deafen(client: Raw) -> None:
+    """Send commands and read no answers until neither side's buffers take any more."""
+    client.sock.setblocking(False)
+    while select.select([], [client.sock], [], 0.3)[1]:
+        client.sock.send(b"HELP\r\n" * 1000)
+
+
+def test_whoever_is_silent_is_told_why_and_sent_away(server: Daemon) -> None:
+    """All at once, as each is to wait for its own timer only."""
+    with ExitStack() as left:
+        deaf, strange, idle, waiting = (left.enter_context(Raw(server, window=4096)) for _ in range(4))
+        for client in (deaf, idle, waiting):
+            client.login()
+        deafen(deaf)
+        waiting.port_for_data()
+        waiting.send("RETR small.txt")
+        half_closed = left.enter_context(Raw(server)).login()
+        half_closed.port_for_data()
+        half_closed.send("RETR small.txt")
+        half_closed.sock.shutdown(socket.SHUT_WR)
+        stalled = []
+        for command in ("RETR huge.bin", "STOR stalled.bin"):
+            client = left.enter_context(Raw(server)).login()
+            left.enter_context(client.passive(window=4096))
             client.send(command)
             assert client.reply().startswith("150")
-            assert client.rest()[:3] in ("421", "426")
-            everything(data)
-
-
-def test_a_data_connection_that_never_comes_is_given_up(server: Daemon) -> None:
-    with Raw(server) as client:
-        client.login().port_for_data()
-        client.send("RETR small.txt")
-        answers = client.rest().splitlines()
-    assert answers and answers[0][:3] in ("425", "421")
+            stalled.append(client)
+        assert strange.rest() == "421 Login timeout (2 seconds): closing control connection\r\n"
+        assert idle.rest() == "421 Idle timeout (3 seconds): closing control connection\r\n"
+        for client in stalled:
+            assert client.rest().startswith("421 Data transfer stall timeout (1 seconds)")
+        for client in (waiting, half_closed):
+            assert client.rest()[:3] in ("425", "421")
+        until("the deaf client's session has ended", lambda: not server._connections(), seconds=15)
 
 
 # -- a storm ----------------------------------------------------------------------------------------------------------

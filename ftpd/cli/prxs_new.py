@@ -1,0 +1,78 @@
+"""What prxs -n writes: a module to start from, and its test, which passes at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ftpd.conf.directive import ConfigError
+from ftpd.module.names import module_name
+
+_MODULE = '''\
+"""mod_{name} -- answer X{verb} with a greeting."""
+
+from ftpd.api import DECLINED, SERVER, VHOST, Command, Module, Outcome, types
+
+module = Module("mod_{name}", version="0.1")
+engine = module.directive(
+    "{camel}Engine", types.boolean, default=False, contexts=SERVER | VHOST,
+    usage="on|off", doc="Answer X{verb}.",
+)  # fmt: skip
+
+
+@module.cmd("X{verb}", auth=False)
+def greet(cmd: Command) -> Outcome | None:
+    if not cmd.config[engine]:
+        return DECLINED
+    return cmd.ok(200, f"Hello, {{cmd.session.user or 'stranger'}}.")
+'''
+
+_TEST = '''\
+"""mod_{name}: what a client hears. Run it with: {run}"""
+
+import unittest
+
+import mod_{name}
+
+from ftpd.testing import Bench
+
+
+class Greeting(unittest.IsolatedAsyncioTestCase):
+    async def test_it_names_the_user(self) -> None:
+        async with Bench(mod_{name}.module, conf="{camel}Engine on") as ftp:
+            self.assertEqual(await ftp("X{verb}"), "200 Hello, tom.")
+
+    async def test_without_the_engine_nobody_answers(self) -> None:
+        async with Bench(mod_{name}.module) as ftp:
+            self.assertEqual(await ftp("X{verb}"), "500 X{verb} not understood")
+
+
+if __name__ == "__main__":
+    unittest.main()
+'''
+
+
+def write_module(word: str, folder: Path) -> str:
+    """Write the two files, never over any; gives what to say of them."""
+    try:
+        bare = module_name(word if word.startswith("mod_") else f"mod_{word}")
+    except ValueError:
+        raise ConfigError(
+            f"'{word}' does not name a module", right="letters, digits and underscores, as prxs -n hello"
+        ) from None
+    name = bare.removeprefix("mod_")
+    camel = "".join(part[:1].upper() + part[1:] for part in name.split("_"))
+    words = {"name": name, "verb": name.replace("_", "").upper(), "camel": camel, "run": f"python test_{bare}.py"}
+    texts = {f"{bare}.py": _MODULE.format(**words), f"test_{bare}.py": _TEST.format(**words)}
+    for file in texts:
+        if (folder / file).exists():
+            raise ConfigError(f"{folder / file} is there already; -n writes over no file")
+    for file, text in texts.items():
+        (folder / file).write_text(text)
+        (folder / file).chmod(0o644)
+    return "\n".join(
+        (
+            f"prxs: wrote {bare}.py and test_{bare}.py; test it, check it and install it with",
+            f"  {words['run']}",
+            f"  prxs -c -i {bare}.py",
+        )
+    )

@@ -1,0 +1,71 @@
+"""What one reading of the configuration decides, at the start or at SIGHUP: modules, settings, addresses, identity."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ftpd.conf.faults import Fault
+from ftpd.core.identity import Identity, acting_as_daemon
+from ftpd.daemon import rights
+from ftpd.daemon.listen import Bindings, bindings
+from ftpd.daemon.values import DaemonSettings, daemon_settings
+from ftpd.dispatch.assemble import assemble
+from ftpd.dispatch.registry import Generation
+from ftpd.module.build import BuildRecord
+from ftpd.module.command import Pool
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line decided."""
+
+    config: str
+    foreground: bool = False
+    quiet: bool = False
+    debug: int | None = None
+    defines: tuple[str, ...] = ()
+    address: str | None = None
+    ipv6: bool | None = None
+    one_session: bool = False
+    check_collisions: bool = True
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A configuration that is whole, and nothing has been done about it yet."""
+
+    options: Options
+    record: BuildRecord
+    generation: Generation
+    settings: DaemonSettings
+    bindings: Bindings
+    identity: Identity | None
+    """Who to serve as; None where that cannot be chosen."""
+
+    @property
+    def warnings(self) -> tuple[Fault, ...]:
+        return (*self.generation.config.warnings, *self.bindings.warnings)
+
+    @property
+    def debug(self) -> int:
+        return self.settings.debug_level if self.options.debug is None else self.options.debug
+
+    @property
+    def to_terminal(self) -> bool:
+        """Whether the log goes to standard error; the client of inetd may be there."""
+        return self.options.foreground and not self.options.quiet and not self.settings.inetd
+
+
+def read(options: Options, record: BuildRecord, pool: Pool) -> Plan:
+    """Read the configuration with the daemon's own rights; ConfigFaults or StartError with what is wrong."""
+    with acting_as_daemon():
+        generation = assemble(options.config, record, pool, defines=options.defines)
+        try:
+            settings = daemon_settings(generation, record, ipv6=options.ipv6)
+            found = bindings(
+                generation, settings, main_address=options.address, check_collisions=options.check_collisions
+            )
+            return Plan(options, record, generation, settings, found, rights.chosen(settings))
+        except BaseException:
+            generation.forget()
+            raise

@@ -1,0 +1,410 @@
+"""A start: all faults at once, a daemon when the command returns, and one line about what keeps it from serving."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.wire.command import Site, alive, unprivileged
+
+root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can choose who to serve as")
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    site = Site(tmp_path)
+    yield site
+    site.close()
+
+
+def fatal(site: Site, *options: str) -> str:
+    """What the command says when it fails: one line behind its prefix, whether or not it stays in the foreground."""
+    said = site.command(*options)
+    assert said.status == 1, said
+    lines = said.err.splitlines()
+    assert len(lines) == 1, said
+    assert "Traceback" not in said.err
+    return lines[0].partition("]: fatal: ")[2]
+
+
+# -- -t ------------------------------------------------------------------------------------------------
+
+
+def test_a_configuration_without_a_fault_passes(site: Site) -> None:
+    said = site.command("-t")
+    assert said.status == 0
+    assert said.out == "Checking syntax of configuration file\nSyntax check complete.\n"
+    assert said.err == ""
+    assert not site.pid_file.exists(), "nothing was started"
+
+
+def test_all_faults_are_told_at_once_with_line_caret_and_remedy(site: Site) -> None:
+    site.conf("Prot 21\nMaxInstances many\nUmask 9x\n<Directory /srv>\n  Port 5\n</Directory>\n", without=["Port"])
+    said = site.command("-t")
+    assert said.status == 1
+    for line, fault in [(1, "Prot"), (2, "MaxInstances"), (3, "Umask"), (5, "Port")]:
+        assert f"{site.path}:{line}: {fault}: " in said.err
+    lines = said.err.splitlines()
+    at = lines.index("    MaxInstances many")
+    assert lines[at + 1] == "                 ^~~~"
+    assert lines[at + 2].startswith("    right: ")
+    near = next(line for line in lines if "did you mean" in line)
+    assert "Port" in near
+    assert lines[-1].endswith(f"fatal: 4 faults in the configuration {site.path}")
+    assert "Syntax check complete" not in said.out
+
+
+def test_a_start_tells_the_same(site: Site) -> None:
+    site.conf("Prot 21\nMaxInstances many\n")
+    tested, started, daemonised = (site.command(*options).err for options in (["-t"], ["-n"], []))
+    shown = [text[: text.rindex("\n", 0, -1)] for text in (tested, started, daemonised)]
+    assert shown[0] == shown[1] == shown[2]
+    assert "MaxInstances" in shown[0]
+
+
+def test_a_warning_is_told_and_does_not_fail(site: Site) -> None:
+    site.conf("Include /no/such/file\n")
+    said = site.command("-t")
+    assert said.status == 0
+    assert f"warning: {site.path}:1: Include: unable to include '/no/such/file': No such file or directory" in said.err
+
+
+def test_a_configuration_that_is_not_there_is_named(site: Site) -> None:
+    site.path.unlink()
+    said = site.command("-t")
+    assert said.status == 1
+    assert f"unable to read configuration file '{site.path}': No such file or directory" in said.err
+
+
+def test_labels_of_the_command_line_choose_what_is_read(site: Site) -> None:
+    site.conf("<IfDefine STRICT>\nUmask 9x\n</IfDefine>\n")
+    assert site.command("-t").status == 0
+    assert site.command("-t", "-D", "STRICT").status == 1
+
+
+# -- addresses -----------------------------------------------------------------------------------------
+
+
+TWINS = """\
+<VirtualHost 127.0.0.1>
+  ServerName "the second"
+  Port {port}
+  {more}
+</VirtualHost>
+"""
+
+
+def test_two_servers_with_one_address_and_port_are_told_of(site: Site) -> None:
+    site.conf('ServerName "the first"\n' + TWINS.format(port=site.port, more=""))
+    said = site.command("-t")
+    assert said.status == 0
+    expected = f'"the second" address/port (127.0.0.1:{site.port}) already in use by "the first"'
+    assert expected in said.err
+    assert f"{site.path}:2: <VirtualHost 127.0.0.1>: " in said.err
+    assert site.command("-t", "-N").err == "", "-N asks for silence"
+
+
+def test_servers_told_apart_by_name_or_port_are_no_collision(site: Site) -> None:
+    site.conf(TWINS.format(port=site.port, more="ServerAlias ftp.example.com"))
+    assert site.command("-t").err == ""
+    site.conf(TWINS.format(port=site.port + 1, more=""))
+    assert site.command("-t").err == ""
+
+
+def test_without_a_port_there_is_nothing_to_serve(site: Site) -> None:
+    site.conf(port=0)
+    assert fatal(site, "-n").startswith("no valid servers configured: every server has Port 0")
+    site.conf(TWINS.format(port=site.port, more=""), port=0)
+    assert site.command("-t").status == 0, "a virtual host is enough"
+
+
+def test_a_name_without_an_address_is_told_with_its_line(site: Site) -> None:
+    site.conf(
+        "DefaultAddress no.such.invalid\n<VirtualHost none.invalid>\n</VirtualHost>\n", without=["DefaultAddress"]
+    )
+    said = site.command("-t")
+    assert said.status == 1
+    assert f"{site.path}:1: DefaultAddress: unable to resolve 'no.such.invalid'" in said.err
+    assert f"{site.path}:2: <VirtualHost none.invalid>: unable to resolve 'none.invalid'" in said.err
+
+
+def test_the_command_line_may_say_the_main_servers_address(site: Site) -> None:
+    said = site.command("-t", "-S", "no.such.invalid")
+    assert said.status == 1
+    assert "fatal: unable to use 'no.such.invalid' as server address: " in said.err
+    site.conf("SocketBindTight on\n", without=["DefaultAddress"])
+    site.start("-S", "127.0.0.1")
+    assert f"listening on 127.0.0.1, port {site.port}" in site.said()
+
+
+def test_ipv6_is_the_command_lines_to_decide(site: Site) -> None:
+    site.conf("DefaultAddress ::1\nUseIPv6 on\n", without=["DefaultAddress", "UseIPv6"])
+    assert site.command("-t").status == 0
+    refused = site.command("-t", "-4")
+    assert refused.status == 1
+    assert "unable to resolve '::1': it is an IPv6 address, but IPv6 is off" in refused.err
+    assert site.command("-t", "-6").status == 0
+
+
+def test_a_port_in_use_is_named(site: Site) -> None:
+    with socket.socket() as other:
+        other.bind(("0.0.0.0", site.port))
+        other.listen()
+        expected = f"Failed binding to 0.0.0.0, port {site.port}: Address already in use"
+        assert fatal(site, "-n").startswith(expected)
+        assert fatal(site).startswith(expected)
+
+
+def test_an_address_of_another_machine_is_named(site: Site) -> None:
+    site.conf("SocketBindTight on\nDefaultAddress 192.0.2.1\n", without=["DefaultAddress"])
+    assert f"Failed binding to 192.0.2.1, port {site.port}: Cannot assign requested address" in fatal(site, "-n")
+
+
+# -- as a daemon ---------------------------------------------------------------------------------------
+
+
+def test_when_the_command_returns_the_daemon_serves(site: Site) -> None:
+    said = site.command()
+    assert (said.status, said.out, said.err) == (0, "", "")
+    assert site.serves()
+    assert site.pid_file.stat().st_mode & 0o777 == 0o644
+    where = Path(f"/proc/{site.pid}")
+    assert os.readlink(where / "cwd") == "/"
+    assert {os.readlink(where / "fd" / number) for number in "012"} == {"/dev/null"}
+    status = (where / "stat").read_text().rpartition(")")[2].split()
+    parent, session = int(status[1]), int(status[3])
+    assert parent != os.getpid()
+    assert session not in (os.getsid(0), site.pid), "in a session of its own, without being able to get a terminal"
+    assert "standalone mode STARTUP" in site.logged()
+    site.stop_daemon()
+    assert not site.pid_file.exists()
+    assert "standalone mode SHUTDOWN" in site.logged()
+
+
+def test_a_second_daemon_fails_and_leaves_the_first_alone(site: Site) -> None:
+    site.command()
+    first = site.pid
+    assert "Address already in use" in fatal(site)
+    # the same PidFile, with another port
+    site.conf(port=site.port + 1)
+    assert fatal(site) == f"PidFile {site.pid_file} belongs to a daemon that is running, process {first}"
+    assert site.pid == first
+    assert site.serves()
+    assert not site.serves(site.port + 1)
+
+
+def test_what_a_daemon_that_died_left_behind_is_no_obstacle(site: Site) -> None:
+    site.command()
+    died = site.pid
+    os.kill(died, 9)
+    while alive(died):
+        pass
+    assert site.pid_file.exists()
+    assert site.command().status == 0
+    assert site.pid != died
+
+
+# -- files ---------------------------------------------------------------------------------------------
+
+
+def test_a_pidfile_that_cannot_be_written_is_named(site: Site) -> None:
+    site.conf(f"PidFile {site.base}/none/pid\n", without=["PidFile"])
+    for options in ([], ["-n"]):
+        assert fatal_last(site, *options) == f"unable to write PidFile {site.base}/none/pid: No such file or directory"
+
+
+def fatal_last(site: Site, *options: str) -> str:
+    said = site.command(*options)
+    assert said.status == 1, said
+    assert "Traceback" not in said.err
+    return said.err.splitlines()[-1].partition("]: fatal: ")[2]
+
+
+def test_a_pidfile_is_not_written_through_a_link(site: Site) -> None:
+    victim = site.base / "victim"
+    victim.write_text("precious\n")
+    site.pid_file.symlink_to(victim)
+    assert fatal(site) == f"unable to write PidFile {site.pid_file}: it is a symbolic link"
+    assert victim.read_text() == "precious\n"
+
+
+def plant_fifo(log: Path) -> None:
+    os.mkfifo(log)
+
+
+def plant_link(log: Path) -> None:
+    (log.parent / "victim").write_text("")
+    log.symlink_to(log.parent / "victim")
+
+
+def plant_hard_link(log: Path) -> None:
+    (log.parent / "victim").write_text("")
+    log.hardlink_to(log.parent / "victim")
+
+
+def plant_folder(log: Path) -> None:
+    log.mkdir()
+
+
+def open_folder(log: Path) -> None:
+    log.parent.chmod(0o777)
+
+
+def no_folder(log: Path) -> None:
+    log.parent.rmdir()
+
+
+@pytest.mark.parametrize(
+    ("plant", "reason"),
+    [
+        (plant_fifo, "No such device or address"),
+        (plant_link, "it is a symbolic link"),
+        (plant_hard_link, "it has 2 names"),
+        (plant_folder, "Is a directory"),
+        (open_folder, "logs is world-writable"),
+        (no_folder, "No such file or directory"),
+    ],
+)
+def test_a_systemlog_that_is_not_safe_is_refused(site: Site, plant: object, reason: str) -> None:
+    logs = site.base / "logs"
+    logs.mkdir()
+    site.conf(f"SystemLog {logs}/log\n", without=["SystemLog"])
+    assert callable(plant)
+    plant(logs / "log")
+    told = fatal(site)
+    assert told.startswith(f"unable to open SystemLog {logs}/log: ")
+    assert reason in told
+    assert not site.pid_file.exists(), "nothing is left of the start"
+
+
+def test_a_systemlog_of_ones_own_is_written(site: Site) -> None:
+    assert site.command().status == 0
+    assert site.log.stat().st_mode & 0o777 == 0o640
+    assert f"listening on 0.0.0.0, port {site.port}" in site.logged()
+
+
+@pytest.mark.parametrize(("line", "what"), [("User nosuchuser", "user"), ("Group nosuchgroup", "group")])
+def test_a_user_or_group_that_is_not_there_is_told_with_its_line(site: Site, line: str, what: str) -> None:
+    site.conf(line, without=["User", "Group"])
+    said = site.command()
+    assert said.status == 1
+    assert f"{line.split()[0]}: Unknown {what} '{line.split()[1]}'" in said.err
+    assert str(site.path) in said.err
+
+
+def test_a_modulepath_that_is_not_there_is_told_with_its_line(site: Site) -> None:
+    site.conf("ModulePath /no/such/folder\n")
+    said = site.command()
+    assert said.status == 1
+    assert f"{site.path}:1: ModulePath: error checking '/no/such/folder': No such file or directory" in said.err
+
+
+def test_a_module_that_others_could_write_is_told_with_its_line(site: Site) -> None:
+    libexec = site.base / "libexec"
+    libexec.mkdir(mode=0o755)
+    (libexec / "mod_x.py").write_text("from ftpd.api import Module\nmodule = Module('mod_x', version='1')\n")
+    (libexec / "mod_x.py").chmod(0o666)
+    site.conf(f"ModulePath {libexec}\nLoadModule mod_x.c\n")
+    said = site.command("-t")
+    assert said.status == 1
+    assert f"{site.path}:2: LoadModule: " in said.err
+    assert f"right: chmod go-w {libexec}/mod_x.py" in said.err
+    (libexec / "mod_x.py").chmod(0o644)
+    assert site.command("-t").status == 0
+
+
+def test_a_world_writable_configuration_is_warned_of_as_proftpd_does(site: Site) -> None:
+    site.path.chmod(0o666)
+    said = site.command("-t")
+    assert said.status == 0
+    assert f"warning: {site.path}: is world-writable" in said.err
+
+
+# -- in the foreground ---------------------------------------------------------------------------------
+
+
+def test_the_foreground_says_where_what_and_how_to_try_it(site: Site) -> None:
+    process = site.start()
+    said = site.said()
+    assert f"listening on 0.0.0.0, port {site.port}\n" in said
+    assert "modules: mod_core/" in said
+    assert f"try: curl -u USER ftp://127.0.0.1:{site.port}/\n" in said
+    assert site.serves()
+    assert site.pid == process.pid
+    assert site.logged() == "", "the log is the terminal"
+
+
+def test_where_anybody_may_log_in_the_line_to_try_needs_no_user(site: Site) -> None:
+    site.conf(f"<Anonymous {site.base}>\nUser nobody\n</Anonymous>\n")
+    site.start()
+    assert f"try: curl ftp://127.0.0.1:{site.port}/\n" in site.said()
+
+
+def test_quietly_in_the_foreground_the_log_is_where_the_configuration_says(site: Site) -> None:
+    site.start("-q")
+    assert f"listening on 0.0.0.0, port {site.port}" in site.logged()
+    assert site.said() == ""
+
+
+def test_the_debug_level_of_the_command_line_wins(site: Site) -> None:
+    site.conf("SyslogLevel error\n")
+    site.start("-q", "-d", "5")
+    assert "STARTUP" in site.logged()
+
+
+@root_only
+def test_as_root_it_serves_as_user_and_group_with_few_rights(site: Site) -> None:
+    process = site.start()
+    status = dict(
+        line.split(":\t", 1) for line in Path(f"/proc/{process.pid}/status").read_text().splitlines() if ":\t" in line
+    )
+    # real, effective, saved, and what files are opened as
+    assert status["Uid"].split() == ["0", "0", "0", "65534"]
+    assert status["Gid"].split()[3] == "65534"
+    assert status["Groups"].split() == ["65534"]
+    sys_admin, sys_resource, sys_ptrace = 1 << 21, 1 << 24, 1 << 19
+    assert not int(status["CapPrm"], 16) & (sys_admin | sys_resource | sys_ptrace)
+    assert "not by root" not in site.said()
+
+
+def test_started_by_another_it_says_what_is_lost(site: Site) -> None:
+    uid = unprivileged()
+    if uid is not None:
+        os.chown(site.base, uid, uid)
+    site.conf("User daemon\n")
+    site.start(uid=uid)
+    lost = [line for line in site.said().splitlines() if "not by root" in line]
+    assert len(lost) == 1
+    assert "all users share this identity" in lost[0]
+    assert "User daemon" in lost[0]
+    assert site.serves()
+
+
+def test_a_port_that_only_root_may_have_says_so(site: Site) -> None:
+    ports = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
+    if int(ports.read_text()) < 1024:
+        pytest.skip("this machine lets anybody have any port")
+    site.conf(port=1023)
+    said = site.command("-n", uid=unprivileged())
+    assert said.status == 1
+    assert "port 1023: Permission denied; ports below 1024 need root or CAP_NET_BIND_SERVICE" in said.err
+
+
+def test_an_event_loop_that_does_not_exist_is_named(site: Site) -> None:
+    said = site.command("-n", environ={"FTPD_LOOP": "twisted"})
+    assert said.status == 1
+    assert "FTPD_LOOP is 'twisted'; it can be uvloop or asyncio" in said.err
+
+
+@pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
+def test_either_event_loop_serves(site: Site, loop: str) -> None:
+    process = site.start(environ={"FTPD_LOOP": loop})
+    assert site.serves()
+    loaded = Path(f"/proc/{process.pid}/maps").read_text()
+    assert ("uvloop" in loaded) == (loop == "uvloop")
+    process.terminate()
+    assert process.wait(10) == 0
