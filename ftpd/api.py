@@ -29,7 +29,9 @@ from ftpd.core.reply import Refuse, Reply
 from ftpd.core.vocab import ANY, DECLINED, ERROR, HANDLED, Class, Group, Outcome, Phase
 from ftpd.module import globbing, logformat
 from ftpd.module.auth import Account, Accounts, AuthAnswer, AuthBackend
+from ftpd.module.build import CORE_MODULES
 from ftpd.module.command import Command, Transfer
+from ftpd.module.control import Asked, Asker, ControlError, ControlRule, Lines, Status, control_rules, socket_rule
 from ftpd.module.events import (
     BAD_PROTOCOL,
     INVALID_COMMAND,
@@ -53,6 +55,7 @@ from ftpd.module.events import (
     event_named,
 )
 from ftpd.module.files import Files, Folder, Path
+from ftpd.module.links import resolved
 from ftpd.module.loader import check_folder
 from ftpd.module.names import module_name
 from ftpd.module.session import GREETING, Address, Session, Slot
@@ -65,6 +68,7 @@ __all__ = [
     "API_VERSION",
     "BAD_PROTOCOL",
     "CLASS",
+    "CORE_MODULES",
     "DECLINED",
     "DIRECTORY",
     "ERROR",
@@ -96,6 +100,8 @@ __all__ = [
     "Account",
     "Accounts",
     "Address",
+    "Asked",
+    "Asker",
     "AuthAnswer",
     "AuthBackend",
     "Class",
@@ -103,6 +109,8 @@ __all__ = [
     "Config",
     "ConfigError",
     "Context",
+    "ControlError",
+    "ControlRule",
     "Data",
     "Directive",
     "Event",
@@ -112,6 +120,7 @@ __all__ = [
     "Group",
     "Identity",
     "Level",
+    "Lines",
     "Module",
     "Multi",
     "Outcome",
@@ -125,6 +134,7 @@ __all__ = [
     "Session",
     "Settings",
     "Slot",
+    "Status",
     "Timer",
     "Transfer",
     "TransferError",
@@ -133,6 +143,7 @@ __all__ = [
     "acting_as_daemon",
     "check_folder",
     "class_expression",
+    "control_rules",
     "crypt",
     "debug",
     "escape",
@@ -147,6 +158,8 @@ __all__ = [
     "neutral",
     "normalise",
     "privileged",
+    "resolved",
+    "socket_rule",
     "types",
     "user_expression",
 ]

@@ -7,6 +7,7 @@ import os
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
@@ -85,8 +86,11 @@ class Plan:
 
 
 def load() -> Plan:
-    fields = json.loads(PLAN.read_text())
-    return Plan(**{name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()})
+    fields: dict[str, Any] = json.loads(PLAN.read_text())
+    for name, value in fields.items():
+        if isinstance(value, list):
+            fields[name] = tuple(value)
+    return Plan(**fields)
 
 
 def without_python_path() -> dict[str, str]:

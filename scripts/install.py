@@ -246,7 +246,7 @@ def service_unit(plan: Plan) -> str:
 
 def unit_word(text: str) -> str:
     """One word of a line of a unit, whatever stands in it (systemd.syntax(7), systemd.unit(5) on specifiers)."""
-    text = text.replace("\\", "\\\\").replace("%", "%%").replace("$", "$$")
+    text = text.replace("\\", "\\\\").replace("%", "%%")
     return f'"{text}"' if re.search(r"\s", text) else text
 
 
@@ -304,14 +304,7 @@ def uninstall(place: Place) -> None:
         if not path.is_symlink() or place.is_ours(final):
             path.unlink(missing_ok=True)
     shutil.rmtree(place.home)
-    for final in {os.path.dirname(final) for final in put} | {place.plan.libexecdir}:
-        remove_if_empty(place.now(final))
     print(f"removed; {place.now(place.plan.configuration)} and {place.now(place.plan.localstatedir)} stay")
-
-
-def remove_if_empty(folder: Path) -> None:
-    if folder.is_dir() and not any(folder.iterdir()):
-        folder.rmdir()
 
 
 if __name__ == "__main__":

@@ -12,6 +12,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import pytest
 import uvloop
+from hypothesis import settings
+
+# the same examples in every run: a change is judged by what it changes, not by the luck of the draw
+settings.register_profile("steady", derandomize=True, deadline=None)
+settings.load_profile("steady")
 
 
 def descriptors() -> dict[int, str]:

@@ -167,6 +167,8 @@ class _Builder:
         return fitting
 
     def _directive(self, line: Line) -> None:
+        if self.modules.directives.leaves_out(line.words[0]):
+            return
         faults: dict[str, ConfigError] = {}
         for directive in self._owners(line.words[0]):
             try:
@@ -227,7 +229,10 @@ class _Builder:
         try:
             if name != line.name:
                 raise unknown(line.words[0], (), self.modules)
-            home = self._home(section, inner) if section is not None else self._conditional(line, inner)
+            if section is not None:
+                home = self._home(section, inner)
+            elif not self.modules.directives.leaves_out(name):
+                home = self._conditional(line, inner)
         finally:
             self._open.append((line, inner, home, len(self.report.faults)))
             self.scope = inner

@@ -149,6 +149,12 @@ class DirectiveTable:
 
     def __init__(self) -> None:
         self._by_name: dict[str, list[Directive[Any]]] = {}
+        self.left_out: frozenset[str] = frozenset()
+        """Names, in lower case, of directives whose module was taken out of service: their lines are passed over."""
+
+    def leaves_out(self, name: str) -> bool:
+        """Whether a line of this name is to be passed over, as if <IfModule> of its module stood around it."""
+        return name.lower() in self.left_out and name.lower() not in self._by_name
 
     def add(self, directives: Iterable[Directive[Any]]) -> None:
         for directive in directives:

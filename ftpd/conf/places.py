@@ -67,13 +67,15 @@ class Places:
     last are remembered.
     """
 
-    __slots__ = ("_deferred", "_homes", "_known", "_of_session", "bars", "limits", "root", "settings")
+    __slots__ = ("_deferred", "_homes", "_known", "_of_session", "any", "bars", "limits", "root", "settings")
 
     def __init__(self, scopes: Iterable[Scope], root: str = "") -> None:
         self.root = root
         """The root of an <Anonymous>, which relative paths begin at."""
         self.limits: frozenset[str] = frozenset()
         """The words that any <Limit> in reach names: for most commands the answer is here."""
+        self.any = False
+        """Whether there is a <Directory> at all."""
         self.bars = False
         """Whether a bare DenyAll stands anywhere in reach."""
         self.settings: dict[tuple[Scope | None, Chain], Settings] = {}
@@ -96,6 +98,7 @@ class Places:
         return self.root if path == "*" else f"{self.root.rstrip('/')}/{path}"
 
     def _add(self, order: int, scope: Scope) -> None:
+        self.any = True
         path = self.path_of(scope)
         self._look_up(path)
         if _is_deferred(path):

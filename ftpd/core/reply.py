@@ -20,6 +20,9 @@ class Reply:
         b'211-Features:\\r\\n UTF8\\r\\n211 End\\r\\n'
         """
         lines = self.lines
+        if any("\n" in line or "\r" in line for line in lines):
+            # a file's name may hold them; on the wire they would begin a reply of the name's own
+            lines = tuple(line.replace("\r", "?").replace("\n", "?") for line in lines)
         if len(lines) == 1:
             text = f"{self.code} {lines[0]}\r\n"
         else:

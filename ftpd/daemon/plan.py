@@ -9,7 +9,7 @@ from ftpd.core.identity import Identity, acting_as_daemon
 from ftpd.daemon import rights
 from ftpd.daemon.listen import Bindings, bindings
 from ftpd.daemon.values import DaemonSettings, daemon_settings
-from ftpd.dispatch.assemble import assemble
+from ftpd.dispatch.assemble import Changes, assemble
 from ftpd.dispatch.registry import Generation
 from ftpd.module.build import BuildRecord
 from ftpd.module.command import Pool
@@ -41,6 +41,8 @@ class Plan:
     bindings: Bindings
     identity: Identity | None
     """Who to serve as; None where that cannot be chosen."""
+    changes: Changes
+    """What insmod and rmmod made of the modules."""
 
     @property
     def warnings(self) -> tuple[Fault, ...]:
@@ -56,16 +58,17 @@ class Plan:
         return self.options.foreground and not self.options.quiet and not self.settings.inetd
 
 
-def read(options: Options, record: BuildRecord, pool: Pool) -> Plan:
+def read(options: Options, record: BuildRecord, pool: Pool, changes: Changes | None = None) -> Plan:
     """Read the configuration with the daemon's own rights; ConfigFaults or StartError with what is wrong."""
+    changes = changes or Changes()
     with acting_as_daemon():
-        generation = assemble(options.config, record, pool, defines=options.defines)
+        generation = assemble(options.config, record, pool, defines=options.defines, changes=changes)
         try:
             settings = daemon_settings(generation, record, ipv6=options.ipv6)
             found = bindings(
                 generation, settings, main_address=options.address, check_collisions=options.check_collisions
             )
-            return Plan(options, record, generation, settings, found, rights.chosen(settings))
+            return Plan(options, record, generation, settings, found, rights.chosen(settings), changes)
         except BaseException:
             generation.forget()
             raise

@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 
 from ftpd.conf.directive import ConfigError
 from ftpd.conf.faults import ConfigFaults
@@ -14,11 +14,13 @@ from ftpd.conf.tree import Scope
 from ftpd.core.log import Level, log
 from ftpd.daemon import detach, logs, plan, rights, single, systemd
 from ftpd.daemon.announce import announce, status
+from ftpd.daemon.controls import ControlDesk, control_settings
 from ftpd.daemon.errors import StartError
 from ftpd.daemon.listen import Endpoint, bind
 from ftpd.daemon.pidfile import PidFile
 from ftpd.daemon.plan import Plan
-from ftpd.dispatch.registry import Generation
+from ftpd.dispatch.assemble import Changes
+from ftpd.dispatch.registry import CannotBegin, Generation
 from ftpd.engine.pool import Pools
 from ftpd.engine.worker import Worker
 from ftpd.module.build import ftpd_version
@@ -47,6 +49,8 @@ class Daemon:
         self._pid_file: PidFile | None = None
         self._stop = asyncio.Event()
         self._reloading: asyncio.Task[None] | None = None
+        self._swapping = asyncio.Lock()
+        """Held from reading a configuration until it is in force: SIGHUP, insmod and rmmod take turns."""
         self._told_again = False
 
     def run(self) -> int:
@@ -92,14 +96,17 @@ class Daemon:
     async def _serve(self, ready: detach.Ready | None) -> int:
         loop = asyncio.get_running_loop()
         worker = Worker(self.plan.generation, self.pools, self._server_of)
+        desk = ControlDesk(lambda: worker.generation, lambda add, remove: self._change(worker, desk, add, remove))
         try:
             await self._begin(worker)
+            if not self.plan.options.one_session:
+                await desk.follow(control_settings(self.plan.generation, self.plan.record))
         except BaseException:
             self._leave()
             await worker.close()
             raise
         self._hear_the_end(loop)
-        loop.add_signal_handler(signal.SIGHUP, self._told_to_reload, worker)
+        loop.add_signal_handler(signal.SIGHUP, self._told_to_reload, worker, desk)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
         announce(self.plan, tuple(self._sockets), self._version, handed_over=self._handed_over)
         if ready is not None:
@@ -114,6 +121,7 @@ class Daemon:
         for task in (alive, self._reloading):
             if task is not None:
                 task.cancel()
+        await desk.close()
         worker.generation.emit(SHUTDOWN, None)
         await worker.close(grace=_GRACE)
         self._leave()
@@ -179,20 +187,22 @@ class Daemon:
         log(Level.NOTICE, "ProFTPD %s (signal %d)", how, number)
         self._stop.set()
 
-    def _told_to_reload(self, worker: Worker) -> None:
+    def _told_to_reload(self, worker: Worker, desk: ControlDesk) -> None:
         """A HUP while a configuration is being read asks to read it once more: it may have changed meanwhile."""
         self._told_again = True
         if self._reloading is None or self._reloading.done():
-            self._reloading = worker.loop.create_task(self._reload(worker))
+            self._reloading = worker.loop.create_task(self._reload(worker, desk))
 
-    async def _reload(self, worker: Worker) -> None:
+    async def _reload(self, worker: Worker, desk: ControlDesk) -> None:
         """Build a new generation aside and swap it in when it is whole; a faulty one leaves the old in service."""
         while self._told_again:
             self._told_again = False
             log(Level.NOTICE, "received SIGHUP -- reading the configuration %s again", self.plan.options.config)
             systemd.notify_reloading()
             try:
-                await self._take_over(worker, await self._read())
+                async with self._swapping:
+                    await self._take_over(worker, desk, await self._read(Changes()))
+                desk.disabled.clear()
                 said = self._status()
             except ConfigFaults as faults:
                 for line in faults.render().splitlines():
@@ -207,11 +217,19 @@ class Daemon:
                 log(Level.ERROR, "%s: %r", said, error, exc_info=error)
             systemd.notify(READY=1, STATUS=said)
 
-    async def _read(self) -> Plan:
-        # in a thread: names are looked up, and files may lie on a disk that has to spin up
-        return await asyncio.to_thread(plan.read, self.plan.options, self.plan.record, self.pools)
+    async def _change(
+        self, worker: Worker, desk: ControlDesk, add: Collection[str], remove: Collection[str]
+    ) -> None:  # fmt: skip
+        """insmod, rmmod and their kin: the configuration and all shared modules anew, with these more or less."""
+        async with self._swapping:
+            changes = self.plan.changes.after(self.plan.generation, add, remove)
+            await self._take_over(worker, desk, await self._read(changes))
 
-    async def _take_over(self, worker: Worker, wanted: Plan) -> None:
+    async def _read(self, changes: Changes) -> Plan:
+        # in a thread: names are looked up, and files may lie on a disk that has to spin up
+        return await asyncio.to_thread(plan.read, self.plan.options, self.plan.record, self.pools, changes)
+
+    async def _take_over(self, worker: Worker, desk: ControlDesk, wanted: Plan) -> None:
         opened: dict[Endpoint, socket.socket] = {}
         pid_file = self._pid_file
         try:
@@ -234,6 +252,7 @@ class Daemon:
             self._leave()
             self._pid_file = pid_file
         self._listen(worker, opened)
+        await desk.follow(control_settings(wanted.generation, wanted.record))
         worker.most_sessions = wanted.settings.max_instances
         rights.take_on(wanted.identity)
         try:
@@ -261,11 +280,11 @@ def _not_for_us(number: int, frame: object) -> None:
 
 
 async def _into_service(start: Awaitable[None]) -> None:
-    """Await what lets the modules of a generation begin; one may not get what it needs, as a database."""
+    """Await what lets the modules of a generation begin."""
     try:
         await start
-    except Exception as error:
-        raise StartError(f"a module could not begin its work: {type(error).__name__}: {error}") from error
+    except CannotBegin as error:
+        raise StartError(str(error)) from error
 
 
 async def _say_that_we_live() -> None:

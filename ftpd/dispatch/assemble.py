@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from importlib_metadata import entry_points
 
@@ -17,6 +18,28 @@ from ftpd.module.build import BuildRecord
 from ftpd.module.command import Pool
 from ftpd.module.names import module_name
 from ftpd.module.table import Module
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What insmod and rmmod have made of the modules that build and configuration name; SIGHUP starts without any."""
+
+    added: tuple[str, ...] = ()
+    removed: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """The modules taken out, and the names of their directives, whose lines are then passed over."""
+    path: str = ""
+    """The ModulePath in which to look for those that were added."""
+
+    def after(self, running: Generation, add: Collection[str], remove: Collection[str]) -> Changes:
+        """These changes and some more; the running generation knows what a module that goes has declared."""
+        names = {module.name: frozenset(d.name.lower() for d in module.directives) for module in running.modules}
+        kept = tuple(name for name in self.added if name not in remove and name not in add)
+        removed = {name: names for name, names in self.removed.items() if name not in add}
+        removed |= {name: names[name] for name in remove if name in names}
+        return Changes((*kept, *add), removed, running.module_path)
+
+
+_NO_CHANGES = Changes()
 
 
 def static_modules(record: BuildRecord) -> list[Module]:
@@ -57,12 +80,32 @@ def _forget(modules: Sequence[Module]) -> None:
 class Assembly:
     """Implements :class:`ftpd.conf.directive.ModuleHost` while a configuration is read."""
 
-    def __init__(self, static: Sequence[Module], libexec: str) -> None:
+    def __init__(self, static: Sequence[Module], libexec: str, changes: Changes = _NO_CHANGES) -> None:
         self.path = libexec
-        self.modules: list[Module] = []
+        self._modules: list[Module] = []
+        self._added: list[Module] = []
+        self._removed = frozenset(changes.removed)
         self._table = DirectiveTable()
+        self._table.left_out = frozenset().union(*changes.removed.values())
+        _forget([module for module in static if module.name in self._removed])
         for module in static:
-            self._add(module)
+            if module.name not in self._removed:
+                self._add(module)
+        try:
+            for name in changes.added:
+                # before the file is read, so that its lines may use it; static modules are there already
+                if not self.is_loaded(name):
+                    module = loader.load(changes.path, name)
+                    self._table.add(module.directives)
+                    self._added.append(module)
+        except BaseException:
+            self.discard()
+            raise
+
+    @property
+    def modules(self) -> list[Module]:
+        """Those of the build and of the file in their order, then those of insmod: loaded last, asked first."""
+        return [*self._modules, *self._added]
 
     @property
     def directives(self) -> DirectiveTable:
@@ -80,6 +123,9 @@ class Assembly:
         return self.is_loaded("mod_dso") and _has_file(self.path, module_name(name))
 
     def load(self, name: str, reading: Reading) -> None:
+        if module_name(name) in self._removed or any(module.name == module_name(name) for module in self._added):
+            # rmmod and insmod have the last word until the next SIGHUP
+            return
         if self.is_loaded(name):
             reading.warn(f"{module_name(name)}.c is loaded already", word=0)
             return
@@ -96,7 +142,16 @@ class Assembly:
 
     def _add(self, module: Module) -> None:
         self._table.add(module.directives)
-        self.modules.append(module)
+        self._modules.append(module)
+
+    def check_added(self) -> None:
+        """ConfigError when a module of insmod needs one that the file has not loaded."""
+        for module in self._added:
+            if missing := [need for need in module.needs if not self.is_loaded(need)]:
+                raise ConfigError(
+                    f"{module.name} needs {', '.join(missing)}, which is not loaded",
+                    right=f"insmod {' '.join(f'{need}.c' for need in missing)} before it",
+                )
 
     def discard(self) -> None:
         """Forget what was loaded for a configuration that failed."""
@@ -111,18 +166,20 @@ def assemble(
     defines: Iterable[str] = (),
     environment: Mapping[str, str] | None = None,
     static: Sequence[Module] | None = None,
+    changes: Changes = _NO_CHANGES,
 ) -> Generation:
     """Read the configuration and build the generation that it describes; ConfigFaults with all faults.
 
     ``static`` replaces the build record's static modules.
     """
-    assembly = Assembly(static_modules(record) if static is None else static, record.libexec)
+    assembly = Assembly(static_modules(record) if static is None else static, record.libexec, changes)
     try:
         config = _read(path, assembly, defines, dict(os.environ if environment is None else environment))
+        assembly.check_added()
     except BaseException:
         assembly.discard()
         raise
-    return Generation(assembly.modules, config, offload)
+    return Generation(assembly.modules, config, offload, assembly.path)
 
 
 def _read(path: str, assembly: Assembly, defines: Iterable[str], environment: dict[str, str]) -> Config:

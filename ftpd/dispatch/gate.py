@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from contextlib import suppress
 from dataclasses import replace
 
 from ftpd.conf import resolve
@@ -11,8 +12,10 @@ from ftpd.conf.tree import Config, Scope
 from ftpd.core import paths
 from ftpd.core.log import Level
 from ftpd.core.reply import Refuse
+from ftpd.core.vocab import Group
 from ftpd.module.command import Command
 from ftpd.module.files import Path
+from ftpd.module.links import resolved
 from ftpd.module.session import Session
 from ftpd.module.table import Handler
 
@@ -66,12 +69,34 @@ def real_path(session: Session, virtual: str) -> str:
     return virtual if root == "/" else f"{root.rstrip('/')}{virtual}".rstrip("/") or "/"
 
 
-def _barred(session: Session, path: Path) -> bool:
+def _place(command: Command, virtual: str) -> str:
+    """Where the path lies for <Directory>: links in it are followed, the last name's only by what reads through it."""
+    session = command.session
+    files = session.files
+    if files is None or not _has_directories(session):
+        return virtual
+    folder, name = paths.split(virtual)
+    place = virtual
+    # what is not there, or cannot be reached, the command itself will tell
+    with suppress(OSError):
+        # the working directory is resolved already: a plain name in it is not looked at
+        place = f"{resolved(files, folder, session.cwd).rstrip('/')}/{name}".rstrip("/") or "/"
+        if command.group in (Group.READ, Group.DIRS):
+            place = resolved(files, place, paths.split(place)[0])
+    return place
+
+
+def _has_directories(session: Session) -> bool:
+    levels = (session.server, session.anonymous)
+    return any(level.places.any for level in levels if level is not None and level.places is not None)
+
+
+def _barred(session: Session, path: Path, place: str) -> bool:
     """Whether a bare DenyAll of a <Directory> or <Anonymous> hides what is there; what is not there may be made."""
     if session.files is None or not resolve.barred(
         session.server,
         session.anonymous,
-        real_path(session, path.virtual),
+        real_path(session, place),
         home=session.home,
         user=session.user or "",
     ):
@@ -95,7 +120,7 @@ def welcome(session: Session, classes: Config) -> None:
 class PathGate:
     """Turns what a client wrote into a :class:`Path`, or refuses it."""
 
-    __slots__ = ("umask",)
+    __slots__ = ()
 
     def path(self, command: Command, given: str, refusal: tuple[int, str]) -> Path:
         session = command.session
@@ -106,8 +131,12 @@ class PathGate:
         virtual = paths.normalise(session.cwd, given)
         if not limit_allows(command, virtual):
             raise Refuse(*refusal)
-        path = Path(virtual, given, self.settings_at(session, virtual))
-        if _barred(session, path):
+        place = _place(command, virtual)
+        # a link must not lead past what is said of the folder it leads into
+        if place != virtual and not limit_allows(command, place):
+            raise Refuse(*refusal)
+        path = Path(virtual, given, self.settings_at(session, place))
+        if _barred(session, path, place):
             raise Refuse(*refusal)
         umask = session.modules.directive("Umask")
         if umask is not None and session.files is not None:

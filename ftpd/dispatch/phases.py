@@ -38,7 +38,7 @@ def walk(command: Command, plan: Plan) -> Road:
         outcome = yield from _ask(plan.cmd, Phase.CMD, command)
         if outcome is None:
             command.session.modules.unhandled(command)
-            command.errors.add(500, (f"{command.name.replace('_', ' ')} not understood",))
+            command.errors.add(500, (f"{_unknown(command.name)} not understood",))
             outcome = Outcome.ERROR
     if outcome is Outcome.HANDLED:
         if plan.post:
@@ -61,9 +61,9 @@ def _ask(chain: Chain, phase: Phase, command: Command) -> Step:
             if phase is Phase.CMD:
                 admit(command, handler)
             answer = handler.run(command)
-            if handler.awaits:
+            if not (answer is None or isinstance(answer, Outcome)):
                 try:
-                    answer = yield watchdog.timed(_what(handler), answer)  # type: ignore[arg-type]
+                    answer = yield watchdog.timed(_what(handler), answer)
                 finally:
                     # the waiting was not the handler's, whether it ended well or not
                     began = perf_counter()
@@ -76,8 +76,13 @@ def _ask(chain: Chain, phase: Phase, command: Command) -> Step:
             continue
         if answer is Outcome.ERROR and phase in (Phase.LOG_CMD, Phase.LOG_CMD_ERR):
             continue
-        return answer  # type: ignore[return-value]
+        return answer
     return None
+
+
+def _unknown(verb: str) -> str:
+    """A verb nobody answers, as ProFTPD names it: what stands behind SITE comes from another place there, in quotes."""
+    return f"'{verb}'" if verb.startswith("SITE ") else verb.replace("_", " ")
 
 
 def _what(handler: Handler) -> str:

@@ -28,11 +28,17 @@ from ftpd.module.table import Module
 T = TypeVar("T")
 
 
+class CannotBegin(Exception):
+    """A module that did not get what it needs when it was to go into service, as a database."""
+
+
 class Generation:
     """Implements :class:`ftpd.module.session.Modules`; immutable but for its count of sessions."""
 
-    def __init__(self, modules: Sequence[Module], config: Config, offload: Pool) -> None:
+    def __init__(self, modules: Sequence[Module], config: Config, offload: Pool, module_path: str = "") -> None:
         self.modules = tuple(modules)
+        self.module_path = module_path
+        """The ModulePath in force at the end of the configuration: where insmod looks."""
         self.config = config
         self.table = Table(modules)
         self.accounts = OrderedAccounts(modules)
@@ -117,7 +123,12 @@ class Generation:
         """Enter the modules' resources in the order of loading and start what runs periodically."""
         for module in self.modules:
             for make in module.resources:
-                await self._enter(make())
+                try:
+                    await self._enter(make())
+                except Exception as error:
+                    raise CannotBegin(
+                        f"{module.name} could not begin its work: {type(error).__name__}: {error}"
+                    ) from error
             for seconds, function in module.periodic:
                 self._periodic.append(asyncio.create_task(_again_and_again(module.name, seconds, function)))
 

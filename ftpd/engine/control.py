@@ -21,6 +21,7 @@ from ftpd.dispatch.phases import Road, run_inline, run_on
 from ftpd.dispatch.registry import Generation
 from ftpd.engine.dataport import ABORTED, DataPort
 from ftpd.engine.lines import LineReader, LineTooLong
+from ftpd.engine.request import INVALID, is_abort, understand
 from ftpd.module.command import Command
 from ftpd.module.events import BAD_PROTOCOL, INVALID_COMMAND, SESSION_CLOSE, SESSION_OPEN
 from ftpd.module.session import Address, Session
@@ -33,38 +34,14 @@ if TYPE_CHECKING:
 
 _READ_SIZE = 8192
 _BACKLOG = 64 * 1024
-_NOT_AVAILABLE = "Service not available, closing control connection"
 """Bytes of replies that wait for a slow reader before the session's commands wait too."""
 _QUEUE = 128
 """Pipelined lines that are held before the socket is left alone."""
 _BATCH = 64
 """Commands that one session may run in a row before the others get a turn."""
 _LINGER = 5.0
-
-_FOREIGN = frozenset(
-    # HTTP and SMTP on the FTP port: a browser or a relay is being abused, or a scanner is at work
-    [
-        "CONNECT",
-        "DELETE",
-        "GET",
-        "HEAD",
-        "OPTIONS",
-        "PATCH",
-        "POST",
-        "PUT",
-        "DATA",
-        "EHLO",
-        "HELO",
-        "MAIL",
-        "RCPT",
-        "RSET",
-        "VRFY",
-    ]
-)
-
-
-def _is_abort(line: bytes | LineTooLong) -> bool:
-    return isinstance(line, bytes) and line.strip().upper() == b"ABOR"
+"""Seconds that a client has to read the last reply and close."""
+_NOT_AVAILABLE = "Service not available, closing control connection"
 
 
 class ControlChannel(FTPHandler):  # type: ignore[misc]
@@ -198,7 +175,7 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
     def _overtakes(self, line: bytes) -> bool:
         """ABOR ends the transfer at once and is answered after it; STAT is answered between (RFC 959 4.1.3)."""
         assert self._queue is not None
-        if _is_abort(line):
+        if is_abort(line):
             if self.abort_transfer():
                 self._queue.appendleft(line)
                 return True
@@ -245,20 +222,14 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
     # -- one line ----------------------------------------------------------------------------------
 
     def _take(self, line: bytes | LineTooLong) -> None:
-        if isinstance(line, LineTooLong):
-            self.send(Reply(500, ("Command line too long",)))
+        request = understand(line)
+        if isinstance(request, Reply):
+            if request is INVALID:
+                self.generation.emit(INVALID_COMMAND, self.session)
+            self.send(request)
             return
-        text = decode(line)
-        verb, _, argument = text.partition(" ")
-        # only ASCII letters have an upper case here: a dotless i must not become an I (and a way past <Limit>)
-        verb = verb.upper() if verb.isascii() else verb
-        if not verb or not verb.isprintable():
-            self._invalid()
-            return
-        if "\0" in argument:
-            self.send(Reply(501, (f"{verb}: a NUL byte is not allowed",)))
-            return
-        if (verb in _FOREIGN and not self.generation.knows(verb)) or text.startswith(("SSH-2.0-", "SSH-1.99-")):
+        verb, argument = request
+        if request.foreign and not self.generation.knows(verb):
             self.generation.emit(BAD_PROTOCOL, self.session)
             self.session.log(Level.NOTICE, "client speaks another protocol (%s), disconnecting", verb)
             self.end("Bad protocol")
@@ -272,11 +243,7 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
         else:
             self._task = self.worker.spawn(self._wait(command, *rest))
             # an ABOR in the same packet is for this command
-            self._abort_wanted = _is_abort(self._queue[0]) if self._queue else False
-
-    def _invalid(self) -> None:
-        self.generation.emit(INVALID_COMMAND, self.session)
-        self.send(Reply(500, ("Invalid command: try being more creative",)))
+            self._abort_wanted = is_abort(self._queue[0]) if self._queue else False
 
     async def _wait(self, command: Command, road: Road, waits_for: Awaitable[Any]) -> None:
         try:

@@ -18,6 +18,7 @@ CORE_MODULES = (
     "mod_site",
     "mod_facts",
     "mod_dso",
+    "mod_ctrls",
     "mod_lang",
 )
 """The static modules of a build that nobody configured, in the order in which they are loaded."""
@@ -49,6 +50,10 @@ class BuildRecord:
     @property
     def pid_file(self) -> str:
         return f"{self.rundir}/proftpd.pid"
+
+    @property
+    def control_socket(self) -> str:
+        return f"{self.rundir}/proftpd.sock"
 
     @property
     def scoreboard(self) -> str:

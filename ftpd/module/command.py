@@ -58,7 +58,7 @@ class Transfer:
         """The virtual path; of a listing, the folder."""
         self.real_path = real_path
         self.direction = direction
-        """``o`` out to the client, ``i`` in, ``l`` a listing, ``d`` from disk to disk (SITE COPY, as ProFTPD logs it)."""
+        """``o`` out to the client, ``i`` in, ``l`` a listing, ``d`` from disk to disk (SITE COPY)."""
         self.ascii = ascii
         self.offset = offset
         self.moved = 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from ftpd.conf.directive import ConfigError, Context, Directive, Multi, Reading
 from ftpd.core.vocab import ANY, Class, Group, Outcome, Phase
 from ftpd.module.auth import AuthBackend
 from ftpd.module.command import Command
-from ftpd.module.control import Control
+from ftpd.module.control import Asked, Control, ControlRule, Lines
 from ftpd.module.events import Event
 from ftpd.module.session import Session, Slot
 
@@ -23,6 +22,7 @@ Answer = Callable[[Command], Outcome | None | Awaitable[Outcome | None]]
 Observer = Callable[[Command], None | Awaitable[None]]
 A = TypeVar("A", bound=Answer)
 O = TypeVar("O", bound=Callable[[Command], Outcome | None | Awaitable[Outcome | None]])  # noqa: E741
+C = TypeVar("C", bound=Callable[[Asked], Lines])
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -38,7 +38,6 @@ class Handler:
     verb: str
     run: Answer
     module: str
-    awaits: bool
     auth: bool = False
     group: Group | None = None
     classes: Class = Class.NONE
@@ -189,9 +188,8 @@ class Module:
 
     def _handle(self, phase: Phase, verbs: Iterable[str], **row: Any) -> Callable[[F], F]:
         def keep(function: F) -> F:
-            awaits = inspect.iscoroutinefunction(function)
             for verb in tuple(verbs) or (ANY,):
-                self.handlers.append(Handler(phase, verb.upper(), function, self.name, awaits, **row))
+                self.handlers.append(Handler(phase, verb.upper(), function, self.name, **row))
             return function
 
         return keep
@@ -225,11 +223,16 @@ class Module:
         """A typed place in every session: ``session[slot]`` makes it at first use."""
         return Slot(f"{self.name}.{getattr(make, '__name__', 'state')}", make)
 
-    def control(self, action: str, *, help: str) -> Callable[[F], F]:
-        """Answer ``ftpdctl action``: a function of its arguments that yields lines."""
+    def control(
+        self, action: str, *, help: str, acl: Directive[tuple[ControlRule, ...]] | None = None
+    ) -> Callable[[C], C]:  # fmt: skip
+        """Answer ``ftpdctl action``: a function, or async generator, of what was asked that yields lines.
 
-        def keep(function: F) -> F:
-            self.controls.append(Control(action, help, function, self.name))
+        ``acl`` is the directive that says who may, of :func:`ftpd.module.control.control_rules`; default ControlsACLs.
+        """
+
+        def keep(function: C) -> C:
+            self.controls.append(Control(action, help, function, self.name, acl))
             return function
 
         return keep

@@ -8,12 +8,9 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ftpd.api import DIRECTORY, Class, Command, Files, Group, Outcome, Path, Refuse, normalise, types
+from ftpd.api import DIRECTORY, Class, Command, Group, Outcome, Path, Refuse, normalise, resolved, types
 from ftpd.modules import _display
 from ftpd.modules._core import SESSIONS, module, state
-
-_MOST_LINKS = 40
-"""Symbolic links followed in one path: the kernel's own limit (path_resolution(7))."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,29 +81,6 @@ def _enter(cmd: Command, given: str) -> Outcome:
     session.cwd = path.virtual
     session.settings = path.settings
     return cmd.ok(250, *_message(cmd), f"{cmd.name} command successful")
-
-
-def resolved(files: Files, virtual: str, known: str) -> str:
-    """The path with its symbolic links followed inside the session's root, as PWD is to show it.
-
-    ``known`` is a path that is resolved already: no component of it is looked at again.
-    """
-    done, rest = "/", virtual.strip("/").split("/") if virtual != "/" else []
-    if known != "/" and f"{virtual}/".startswith(f"{known}/"):
-        done, rest = known, virtual[len(known) :].strip("/").split("/") if virtual != known else []
-    links = 0
-    while rest:
-        here = Path(f"{done.rstrip('/')}/{rest.pop(0)}")
-        if stat.S_ISLNK(files.lstat(here).st_mode):
-            links += 1
-            if links > _MOST_LINKS:
-                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
-            rest = [*normalise(done, files.readlink(here)).strip("/").split("/"), *rest]
-            rest = [part for part in rest if part]
-            done = "/"
-        else:
-            done = here.virtual
-    return done
 
 
 def _message(cmd: Command) -> list[str]:

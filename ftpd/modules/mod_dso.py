@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import os
+from collections.abc import AsyncIterator, Iterator, Sequence
 
-from ftpd.api import SERVER, ConfigError, Module, Multi, Reading, check_folder, module_name, types
+from ftpd.api import (
+    CORE_MODULES,
+    SERVER,
+    Asked,
+    ConfigError,
+    ControlError,
+    Module,
+    Multi,
+    Reading,
+    Status,
+    check_folder,
+    control_rules,
+    module_name,
+    types,
+)
 
 module = Module("mod_dso", version="1.0")
-
-_ACTIONS = ("insmod", "lsmod", "rmmod")
 
 
 @types.takes(1, 1)
@@ -45,19 +58,6 @@ def _order(words: list[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
-@types.takes(4)
-def _controls(words: list[str]) -> tuple[str, ...]:
-    """``actions|all allow|deny user|group list``."""
-    for action in words[0].split(","):
-        if action.lower() not in (*_ACTIONS, "all"):
-            raise ConfigError(f"unknown action: '{action}'", right=f"{', '.join(_ACTIONS)} or all", word=0)
-    if words[1].lower() not in ("allow", "deny"):
-        raise ConfigError("second parameter must be 'allow' or 'deny'", right="allow or deny", word=1)
-    if words[2].lower() not in ("user", "group"):
-        raise ConfigError("third parameter must be 'user' or 'group'", right="user or group", word=2)
-    return tuple(words)
-
-
 # -- what acts as the line is read ---------------------------------------------------------------------
 
 
@@ -91,7 +91,84 @@ module.directive(
     "ModuleOrder", _order, contexts=SERVER, multi=Multi.LAST, act=_must_be_loaded, inert=True,
     usage="mod_a.c mod_b.c ...", doc="The order in which modules are asked; it is that of the LoadModule lines.",
 )  # fmt: skip
-module.directive_list(
-    "ModuleControlsACLs", _controls, contexts=SERVER, inert=True,
+acls = module.directive_list(
+    "ModuleControlsACLs", control_rules("insmod", "lsmod", "rmmod", "reload"), contexts=SERVER,
     usage="actions|all allow|deny user|group list", doc="Who may load and unload modules while the daemon runs.",
 )  # fmt: skip
+
+
+# -- while the daemon runs -----------------------------------------------------------------------------
+
+
+@module.control("insmod", help="load modules", acl=acls)
+async def insert(asked: Asked) -> AsyncIterator[str]:
+    for word in _names(asked):
+        name = _bare(word, f"error loading '{word}'")
+        if name in _loaded(asked):
+            raise ControlError(Status.IGNORED, f"error loading '{word}': Already loaded")
+        await _swap(asked, f"error loading '{word}'", add=[name])
+        yield f"'{word}' loaded"
+
+
+@module.control("rmmod", help="unload modules", acl=acls)
+async def remove(asked: Asked) -> AsyncIterator[str]:
+    for word in _names(asked):
+        trouble = f"error unloading '{word}'"
+        name = _bare(word, trouble)
+        if name not in _loaded(asked):
+            raise ControlError(Status.NOT_FOUND, f"{trouble}: Module not loaded")
+        if name in CORE_MODULES:
+            raise ControlError(Status.INTERNAL, f"{trouble}: Operation not permitted, it is a core module")
+        if users := [f"{other.name}.c" for other in asked.daemon.modules if name in other.needs]:
+            raise ControlError(Status.DENIED, f"{trouble}: {', '.join(users)} needs it; unload that first")
+        await _swap(asked, trouble, remove=[name])
+        yield f"'{word}' unloaded"
+
+
+@module.control("lsmod", help="list modules", acl=acls)
+def show(asked: Asked) -> Iterator[str]:
+    if asked.words:
+        raise ControlError(Status.WRONG_PARAMETERS, "wrong number of parameters")
+    yield "Loaded Modules:"
+    for name in _loaded(asked):
+        yield f"  {name}.c"
+
+
+@module.control("reload", help="replace modules by what their files are now", acl=acls)
+async def renew(asked: Asked) -> AsyncIterator[str]:
+    for word in _names(asked):
+        trouble = f"error reloading '{word}'"
+        name = _bare(word, trouble)
+        found = _loaded(asked).get(name)
+        if found is None:
+            raise ControlError(Status.NOT_FOUND, f"{trouble}: Module not loaded")
+        if not found.namespace:
+            raise ControlError(Status.DENIED, f"{trouble}: it is built in; restart the daemon for a new version of it")
+        await _swap(asked, trouble)
+        yield f"'{word}' reloaded, {name}/{_loaded(asked)[name].version}"
+
+
+def _names(asked: Asked) -> list[str]:
+    if not asked.words:
+        raise ControlError(Status.WRONG_PARAMETERS, "missing required parameters")
+    return asked.words
+
+
+def _bare(word: str, trouble: str) -> str:
+    try:
+        return module_name(word)
+    except ValueError:
+        raise ControlError(Status.NOT_FOUND, f"{trouble}: Bad module name") from None
+
+
+def _loaded(asked: Asked) -> dict[str, Module]:
+    return {loaded.name: loaded for loaded in asked.daemon.modules}
+
+
+async def _swap(asked: Asked, trouble: str, *, add: Sequence[str] = (), remove: Sequence[str] = ()) -> None:
+    """A new set of modules goes into service, or the first line of the refusal says what was to be done."""
+    try:
+        await asked.daemon.swap(add=add, remove=remove)
+    except ControlError as error:
+        first, *others = error.lines
+        raise ControlError(error.status, f"{trouble}: {first}", *others) from None

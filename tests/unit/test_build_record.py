@@ -115,6 +115,11 @@ def test_without_dso_the_rest_serves() -> None:
     assert say(without_dso(), "NOOP", conf)[0] == "200 NOOP command successful"
 
 
+def test_with_dso_the_same_lines_load_it() -> None:
+    conf = "<IfModule mod_dso.c>\nLoadModule mod_readme.c\n</IfModule>\nDisplayReadme README\n"
+    assert say(unconfigured(), "NOOP", conf)[0] == "200 NOOP command successful"
+
+
 # -- the file --------------------------------------------------------------------------------------------
 
 

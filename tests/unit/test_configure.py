@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -12,6 +13,7 @@ sys.path.insert(0, str(SCRIPTS))
 
 import buildplan  # noqa: E402
 import configure  # noqa: E402
+import install  # noqa: E402
 
 from ftpd.module.build import CORE_MODULES  # noqa: E402
 
@@ -183,3 +185,19 @@ def test_the_python_of_the_build_may_lie_anywhere(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(configure.sys, "executable", "/opt/it's $HOME/python")
     plan()
     assert (tmp_path / "build/config.mk").read_text() == "PYTHON = '/opt/it'\\''s $$HOME/python'\n"
+
+
+def test_the_unit_and_the_configuration_have_the_paths_even_odd_ones() -> None:
+    made = plan("--prefix=/opt/my 100% ftpd", "--enable-dso", "--with-shared=mod_readme")
+    unit = install.service_unit(made)
+    assert '\nExecStart="/opt/my 100%% ftpd/sbin/ftpd" -n -c "/opt/my 100%% ftpd/etc/proftpd.conf"\n' in unit
+    assert unit.count('"-/opt/my 100%% ftpd/var"\n') == 1
+    conf = install.configuration(made)
+    assert '  ModulePath            "/opt/my 100% ftpd/libexec"\n' in conf
+    assert "  #LoadModule           mod_readme.c\n" in conf
+    assert not re.search("@[A-Z]+@", conf)
+
+
+def test_plain_paths_stand_in_the_unit_as_they_are() -> None:
+    unit = install.service_unit(plan())
+    assert "\nExecStart=/usr/local/sbin/ftpd -n -c /usr/local/etc/proftpd.conf\n" in unit

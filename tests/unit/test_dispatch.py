@@ -245,6 +245,22 @@ def test_async_handlers_are_awaited_and_may_refuse(tmp_path: Path) -> None:
     assert line("XTRY x") == "550 no"
 
 
+def test_a_plain_handler_may_answer_with_something_to_await(tmp_path: Path) -> None:
+    module = Module("a", version="1")
+
+    async def later(cmd: Command) -> Outcome:
+        await asyncio.sleep(0)
+        return cmd.ok(200, "waited")
+
+    @module.cmd("XTRY", auth=False)
+    def answer(cmd: Command):  # type: ignore[no-untyped-def]
+        return later(cmd) if cmd.argument else cmd.ok(200, "at once")
+
+    line = Line(tmp_path, module)
+    assert line("XTRY") == "200 at once"
+    assert line("XTRY x") == "200 waited"
+
+
 def test_a_closing_refusal_after_success_replaces_the_reply(tmp_path: Path) -> None:
     module = answering("a", "welcome")
 

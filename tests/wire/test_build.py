@@ -223,6 +223,15 @@ def test_an_installation_over_another_keeps_its_configuration(build: Build) -> N
         conf.write_text(before)
 
 
+def test_systemd_takes_the_installed_unit(build: Build) -> None:
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("systemd is not installed")
+    # it reads the machine's other units too, and their faults are not ours
+    assert "ftpd.service" not in build.run(
+        "systemd-analyze", "verify", build.prefix / "lib/systemd/system/ftpd.service"
+    )
+
+
 def test_manual_pages_are_installed(build: Build) -> None:
     for page in (CHECKOUT / "doc/man").glob("*.[1-8]"):
         installed = build.prefix / f"share/man/man{page.suffix[1:]}/{page.name}"

@@ -169,7 +169,7 @@ def test_a_module_that_cannot_begin_its_work_leaves_the_old_configuration_in_for
     daemon: Watched, tmp_path: Path
 ) -> None:
     daemon.hang_up(sour(tmp_path) + daemon.conf, then=KEPT)
-    assert "a module could not begin its work: OSError: the database is down" in daemon.log()
+    assert "mod_sour could not begin its work: OSError: the database is down" in daemon.log()
     daemon.assert_well()
 
 
@@ -177,7 +177,7 @@ def test_at_a_start_there_is_nothing_to_fall_back_on(site: Site, tmp_path: Path)
     site.conf(sour(tmp_path))
     said = site.command()
     assert said.status == 1
-    assert said.err.endswith("fatal: a module could not begin its work: OSError: the database is down\n")
+    assert said.err.endswith("fatal: mod_sour could not begin its work: OSError: the database is down\n")
     assert not site.pid_file.exists()
     assert not site.serves()
 

@@ -1,0 +1,170 @@
+"""Requests over the control socket: who may use which action, what it says, and what it may have the daemon do."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass
+
+from ftpd.conf.directive import ConfigError
+from ftpd.conf.faults import ConfigFaults
+from ftpd.conf.tree import Config
+from ftpd.core.ctrlwire import Answer
+from ftpd.core.log import Level, log
+from ftpd.core.logfile import ModuleLog
+from ftpd.daemon.ctrlsock import ControlSocket
+from ftpd.daemon.errors import StartError
+from ftpd.daemon.values import value_of
+from ftpd.dispatch.registry import Generation
+from ftpd.module.build import BuildRecord
+from ftpd.module.control import Asked, Asker, Control, ControlError, ControlRule, Status, one_by_one, permitted
+from ftpd.module.table import Module
+
+
+@dataclass(frozen=True)
+class ControlSettings:
+    """The directives of mod_ctrls."""
+
+    path: str | None
+    """None: no socket."""
+    wanted: bool
+    """A line of the configuration names the path; otherwise it is where the build put it."""
+    owner: tuple[int, int] | None
+    most_clients: int
+
+
+def control_settings(generation: Generation, record: BuildRecord) -> ControlSettings:
+    main = generation.config.main
+    path = value_of(generation, main, "ControlsSocket", None)
+    on = generation.directive("ControlsEngine") is not None and value_of(generation, main, "ControlsEngine", True)
+    return ControlSettings(
+        path=(path or record.control_socket) if on and path != "none" else None,
+        wanted=path is not None,
+        owner=value_of(generation, main, "ControlsSocketOwner", None),
+        most_clients=value_of(generation, main, "ControlsMaxClients", 5),
+    )
+
+
+class ControlDesk:
+    """Implements :class:`ftpd.module.control.Steering`; ``change`` puts more or fewer modules into service."""
+
+    def __init__(
+        self,
+        running: Callable[[], Generation],
+        change: Callable[[Collection[str], Collection[str]], Awaitable[None]],
+    ) -> None:
+        self.disabled: set[str] = set()
+        self._running = running
+        self._change = change
+        self._log = ModuleLog("ControlsLog", "mod_ctrls/1.0")
+        self._socket: ControlSocket | None = None
+        self._settings: ControlSettings | None = None
+
+    # -- the socket ----------------------------------------------------------------------------------
+
+    async def follow(self, settings: ControlSettings) -> None:
+        """Have the socket that the configuration asks for; where it cannot be made, clients are served without."""
+        before, self._settings = self._settings, settings
+        if before is None or self._socket is None or (before.path, before.owner) != (settings.path, settings.owner):
+            await self.close()
+            if settings.path is not None:
+                await self._open(settings.path, settings)
+        if self._socket is not None:
+            self._socket.most_clients = settings.most_clients
+        for action in sorted(self._unknown()):
+            log(Level.WARN, "ControlsACLs names '%s', but no module that is loaded has such an action", action)
+
+    async def _open(self, path: str, settings: ControlSettings) -> None:
+        made = ControlSocket(path, self._admits, self.answer)
+        try:
+            await made.open(settings.owner)
+        except StartError as error:
+            log(Level.ERROR if settings.wanted else Level.INFO, "%s; ftpdctl cannot reach this daemon", error)
+        else:
+            self._socket = made
+
+    async def close(self) -> None:
+        if self._socket is not None:
+            made, self._socket = self._socket, None
+            await made.close()
+
+    # -- who may what --------------------------------------------------------------------------------
+
+    def _rules(self, name: str) -> tuple[ControlRule, ...]:
+        generation = self._running()
+        rules: tuple[ControlRule, ...] = value_of(generation, generation.config.main, name, ())
+        return rules
+
+    def _admits(self, asker: Asker) -> bool:
+        return permitted(self._rules("ControlsSocketACL"), "", asker)
+
+    def _may(self, asker: Asker, control: Control) -> bool:
+        name = "ControlsACLs" if control.acl is None else control.acl.name
+        return permitted(self._rules(name), control.action, asker)
+
+    def _unknown(self) -> set[str]:
+        named = {action for rule in self._rules("ControlsACLs") for action in rule.actions}
+        return named.difference(self.controls)
+
+    # -- a request -----------------------------------------------------------------------------------
+
+    async def answer(self, asker: Asker, words: list[str]) -> Answer:
+        """Run the action and give what it says, and what it could not do."""
+        self._note(f"recvd from {asker} client: '{' '.join(words)}'")
+        lines: list[str] = []
+        status = Status.OK
+        try:
+            async for line in one_by_one(self._allowed(asker, words[0]).run(Asked(words[1:], asker, self))):
+                lines.append(line)
+        except ControlError as refusal:
+            status = refusal.status
+            lines += refusal.lines
+        except Exception as error:
+            log(Level.ERROR, "the control action %s failed: %r", words[0], error, exc_info=error)
+            status = Status.INTERNAL
+            lines.append(f"{words[0]}: internal error, which the daemon's log tells of")
+        self._note(f"sent to {asker} client: return value: {int(status)}")
+        for line in lines:
+            self._note(f"sent to {asker} client: '{line}'")
+        return Answer(status, lines)
+
+    def _allowed(self, asker: Asker, action: str) -> Control:
+        control = self.controls.get(action)
+        if control is None or action in self.disabled:
+            raise ControlError(Status.UNSUPPORTED, "unsupported action requested")
+        if not self._may(asker, control):
+            raise ControlError(Status.ACCESS_DENIED, "access denied")
+        return control
+
+    def _note(self, text: str) -> None:
+        generation = self._running()
+        self._log.write(value_of(generation, generation.config.main, "ControlsLog", None), text)
+
+    # -- what an action may have done ----------------------------------------------------------------
+
+    @property
+    def modules(self) -> tuple[Module, ...]:
+        return self._running().modules
+
+    @property
+    def controls(self) -> Mapping[str, Control]:
+        return self._running().controls
+
+    @property
+    def config(self) -> Config:
+        return self._running().config
+
+    async def swap(self, *, add: Collection[str] = (), remove: Collection[str] = ()) -> None:
+        try:
+            await self._change(add, remove)
+        except ConfigFaults as faults:
+            raise ControlError(
+                Status.INTERNAL, *(_told(fault.summary(), fault.right) for fault in faults.faults)
+            ) from None
+        except ConfigError as error:
+            raise ControlError(Status.INTERNAL, _told(error.message, error.right)) from None
+        except StartError as error:
+            raise ControlError(Status.INTERNAL, str(error)) from None
+
+
+def _told(message: str, right: str) -> str:
+    return f"{message}; right: {right}" if right else message

@@ -1,0 +1,54 @@
+"""What a line asks for: a verb and its argument, or the reply that it gets without any module being asked."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ftpd.core.paths import decode
+from ftpd.core.reply import Reply
+from ftpd.engine.lines import LineTooLong
+
+INVALID = Reply(500, ("Invalid command: try being more creative",))
+TOO_LONG = Reply(500, ("Command line too long",))
+
+# HTTP and SMTP on the FTP port: a browser or a relay is being abused, or a scanner is at work
+_HTTP = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
+_SMTP = frozenset({"DATA", "EHLO", "HELO", "MAIL", "RCPT", "RSET", "VRFY"})
+_SSH = ("SSH-2.0-", "SSH-1.99-")
+
+
+class Request(NamedTuple):
+    """A line that a module may answer."""
+
+    verb: str
+    argument: str
+
+    @property
+    def foreign(self) -> bool:
+        """Whether this is another protocol's way to begin; a verb that a module knows is none of that."""
+        return self.verb in _HTTP or self.verb in _SMTP or self.verb.startswith(_SSH)
+
+
+def understand(line: bytes | LineTooLong) -> Request | Reply:
+    """The request in a line, or why there is none.
+
+    >>> understand(b"retr a b")
+    Request(verb='RETR', argument='a b')
+    >>> understand(b" NOOP").code
+    500
+    """
+    if isinstance(line, LineTooLong):
+        return TOO_LONG
+    verb, _, argument = decode(line).partition(" ")
+    # only ASCII letters have an upper case here: a dotless i must not become an I (and a way past <Limit>)
+    verb = verb.upper() if verb.isascii() else verb
+    if not verb or not verb.isprintable():
+        return INVALID
+    if "\0" in argument:
+        return Reply(501, (f"{verb}: a NUL byte is not allowed",))
+    return Request(verb, argument)
+
+
+def is_abort(line: bytes | LineTooLong) -> bool:
+    """Whether the line is ABOR, which acts at once (RFC 959 4.1.3)."""
+    return isinstance(line, bytes) and line.strip().upper() == b"ABOR"

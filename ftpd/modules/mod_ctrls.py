@@ -1,0 +1,138 @@
+"""mod_ctrls -- the control socket: where it is, who may ask what over it, and the actions about actions."""
+
+from __future__ import annotations
+
+import grp
+import pwd
+from collections.abc import Iterator
+
+from ftpd.api import (
+    SERVER,
+    Asked,
+    ConfigError,
+    ControlError,
+    Module,
+    Multi,
+    Status,
+    control_rules,
+    socket_rule,
+    types,
+)
+
+module = Module("mod_ctrls", version="1.0")
+
+_KEPT = ("help", "insctrl", "lsctrl", "rmctrl")
+
+
+@types.takes(2, 2)
+def _owner(words: list[str]) -> tuple[int, int]:
+    """A user and a group, by name or number."""
+    try:
+        uid = int(words[0]) if words[0].isdecimal() else pwd.getpwnam(words[0]).pw_uid
+    except KeyError:
+        raise ConfigError(f"there is no user '{words[0]}'", right="the name or the uid of a user", word=0) from None
+    try:
+        gid = int(words[1]) if words[1].isdecimal() else grp.getgrnam(words[1]).gr_gid
+    except KeyError:
+        raise ConfigError(f"there is no group '{words[1]}'", right="the name or the gid of a group", word=1) from None
+    return uid, gid
+
+
+@types.takes(1, 1)
+def _path_or_none(words: list[str]) -> str:
+    """An absolute path, or ``none``."""
+    return "none" if words[0].lower() == "none" else types.to_path(words[0])
+
+
+# What the daemon itself reads by name: it makes the socket before any session and any request is there.
+module.directive(
+    "ControlsEngine", types.boolean, default=True, contexts=SERVER, multi=Multi.LAST,
+    usage="on|off", doc="Whether there is a control socket.",
+)  # fmt: skip
+module.directive(
+    "ControlsSocket", _path_or_none, contexts=SERVER, multi=Multi.LAST,
+    usage="path|none", doc="Where the control socket is; by default where the build put it.",
+)  # fmt: skip
+module.directive(
+    "ControlsSocketOwner", _owner, contexts=SERVER, multi=Multi.LAST,
+    usage="user group", doc="Whom the control socket belongs to.",
+)  # fmt: skip
+module.directive(
+    "ControlsMaxClients", types.integer(1), default=5, contexts=SERVER, multi=Multi.LAST,
+    usage="number", doc="How many requests may be under way at once.",
+)  # fmt: skip
+module.directive(
+    "ControlsLog", _path_or_none, contexts=SERVER, multi=Multi.LAST,
+    usage="path|none", doc="Who asked what, and what was answered.",
+)  # fmt: skip
+module.directive(
+    "ControlsInterval", types.integer(1), default=10, contexts=SERVER, multi=Multi.LAST,
+    usage="seconds", doc="How often ProFTPD looks for requests; here they are answered at once.",
+)  # fmt: skip
+module.directive(
+    "ControlsAuthFreshness", types.integer(1), default=10, contexts=SERVER, multi=Multi.LAST,
+    usage="seconds", doc="How old ftpdctl's own socket may be in ProFTPD; here the kernel says who asks.",
+)  # fmt: skip
+module.directive_list(
+    "ControlsACLs", control_rules(), contexts=SERVER,
+    usage="actions|all allow|deny user|group list",
+    doc="Who may use insctrl, lsctrl and rmctrl, and the actions of modules that have no ACL directive of their own.",
+)  # fmt: skip
+socket_acl = module.directive_list(
+    "ControlsSocketACL", socket_rule, contexts=SERVER,
+    usage="allow|deny user|group list", doc="Who may ask anything at all; nobody without such a line.",
+)  # fmt: skip
+
+
+@module.control("help", help="describe all registered controls", acl=socket_acl)
+def describe(asked: Asked) -> Iterator[str]:
+    _takes(asked, 0)
+    for action, control in sorted(asked.daemon.controls.items()):
+        if action not in asked.daemon.disabled:
+            yield f"{action}: {control.help}"
+
+
+@module.control("lsctrl", help="list all registered controls")
+def show(asked: Asked) -> Iterator[str]:
+    _takes(asked, 0)
+    for action, control in sorted(asked.daemon.controls.items()):
+        if action not in asked.daemon.disabled:
+            yield f"{action} ({control.module}.c)"
+
+
+@module.control("insctrl", help="enable a disabled control")
+def enable(asked: Asked) -> Iterator[str]:
+    action = _named(asked)
+    if action not in asked.daemon.disabled:
+        raise ControlError(Status.IGNORED, f"unable to enable '{action}': it is enabled")
+    asked.daemon.disabled.discard(action)
+    yield f"'{action}' control enabled"
+
+
+@module.control("rmctrl", help="disable a registered control")
+def disable(asked: Asked) -> Iterator[str]:
+    if asked.words == ["all"]:
+        asked.daemon.disabled.update(set(asked.daemon.controls).difference(_KEPT))
+        yield "all controls disabled"
+        yield "restart the daemon to re-enable controls"
+        return
+    action = _named(asked)
+    if action in _KEPT:
+        raise ControlError(Status.DENIED, f"'{action}' control cannot be removed")
+    asked.daemon.disabled.add(action)
+    yield f"'{action}' control disabled"
+
+
+def _takes(asked: Asked, fewest: int, most: int = 0) -> None:
+    if not fewest <= len(asked.words) <= max(fewest, most):
+        raise ControlError(Status.WRONG_PARAMETERS, "wrong number of parameters")
+
+
+def _named(asked: Asked) -> str:
+    """``ACTION [module]``: an action that there is, of that module where one is named."""
+    _takes(asked, 1, 2)
+    action, *owner = asked.words
+    control = asked.daemon.controls.get(action)
+    if control is None or any(control.module != name.removesuffix(".c") for name in owner):
+        raise ControlError(Status.NOT_FOUND, f"no such control: '{action}'")
+    return action

@@ -1,0 +1,498 @@
+"""mod_copy -- copy files and whole folders on the server itself: SITE CPFR and SITE CPTO, and SITE COPY."""
+
+from __future__ import annotations
+
+import errno
+import os
+import posixpath
+import secrets
+import stat
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from time import perf_counter
+from typing import NamedTuple
+
+from ftpd.api import (
+    DECLINED,
+    GLOBAL,
+    SERVER,
+    VHOST,
+    Command,
+    Files,
+    Group,
+    Module,
+    Outcome,
+    Path,
+    Refuse,
+    Session,
+    Transfer,
+    debug,
+    listing,
+    normalise,
+    types,
+)
+
+module = Module("copy", version="1.0")
+
+engine = module.directive(
+    "CopyEngine", types.boolean, default=True, contexts=SERVER | GLOBAL | VHOST, usage="on|off",
+    doc="Whether SITE CPFR, SITE CPTO and SITE COPY are answered.",
+)  # fmt: skip
+options = module.directive_list(
+    "CopyOptions", types.flags("NoDeleteOnFailure"), contexts=SERVER | GLOBAL | VHOST, usage="NoDeleteOnFailure",
+    doc="What is different from the ordinary when a copy fails.",
+)  # fmt: skip
+
+# notes on a command, which the handlers of other modules may read
+SOURCE, TARGET = "mod_copy.source", "mod_copy.target"
+"""Virtual paths; set before PRE_CMD on the commands that copy one entry of a folder, else when the copy begins."""
+REPLACED = "mod_copy.replaced"
+"""The size of what the copy took the place of; None when there was nothing."""
+UNDONE = "mod_copy.undone"
+"""On a copy of a folder that failed: how many files, and bytes, were copied and have been removed again."""
+
+_POOL = "copy"
+"""Copies have threads of their own: a slow disk under them keeps no other work from being done."""
+_SLICE = 32 * 1024 * 1024
+"""Bytes copied before other copies get a turn at the thread, and before we look whether the client is still there."""
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_NO_RANGES = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM)
+"""What copy_file_range says between file systems, on those that cannot, and in containers that forbid it."""
+
+
+@dataclass
+class _Chosen:
+    source: str | None = None
+
+
+chosen = module.session_state(_Chosen)
+
+
+@module.feat
+def features(session: Session) -> Iterable[str]:
+    if session.settings[engine]:
+        yield "SITE COPY"
+
+
+# -- the commands --------------------------------------------------------------------------------------
+
+
+@module.site("CPFR", group=Group.READ, usage="<sp> pathname")
+def copy_from(cmd: Command) -> Outcome | None:
+    if not cmd.session.settings[engine]:
+        return DECLINED
+    _need(cmd, bool(cmd.words))
+    path = cmd.path()
+    if not _name_fits(cmd, path, cmd.argument):
+        raise Refuse(550, f"{cmd.argument}: Forbidden filename")
+    try:
+        # a link is copied itself, so one that leads nowhere will do
+        cmd.files.lstat(path)
+    except OSError as error:
+        raise _refusal(path.virtual, error) from None
+    cmd.session[chosen].source = cmd.session.notes["mod_copy.cpfr-path"] = path.virtual
+    return cmd.ok(350, "File or directory exists, ready for destination name")
+
+
+@module.site("CPTO", group=Group.WRITE, usage="<sp> pathname")
+async def copy_to(cmd: Command) -> Outcome | None:
+    if not cmd.session.settings[engine]:
+        return DECLINED
+    _need(cmd, bool(cmd.words))
+    source = cmd.notes.get(SOURCE, cmd.session[chosen].source)
+    if source is None:
+        raise Refuse(503, "Bad sequence of commands")
+    await _copy(cmd, source, cmd.notes.get(TARGET, cmd.argument))
+    return cmd.ok(250, "Copy successful")
+
+
+@module.log("SITE CPTO")
+@module.log_err("SITE CPTO")
+def forget_source(cmd: Command) -> None:
+    """However CPTO ended, the next one needs a new CPFR."""
+    cmd.session.forget(chosen)
+    cmd.session.notes.pop("mod_copy.cpfr-path", None)
+
+
+@module.site("COPY", group=Group.WRITE, usage="<sp> source <sp> destination")
+async def copy(cmd: Command) -> Outcome | None:
+    if not cmd.session.settings[engine]:
+        return DECLINED
+    if SOURCE in cmd.notes:
+        source, target = cmd.notes[SOURCE], cmd.notes[TARGET]
+    else:
+        # two names without blanks; names that have some are for CPFR and CPTO
+        _need(cmd, len(cmd.words) == 2)
+        source, target = cmd.words
+    await _copy(cmd, source, target)
+    return cmd.ok(200, "SITE COPY command successful")
+
+
+def _need(cmd: Command, enough: bool) -> None:
+    if not enough:
+        raise Refuse(500, f"'{cmd.name}' not understood")
+
+
+# -- what may be copied, and where to --------------------------------------------------------------------
+
+
+async def _copy(cmd: Command, source_given: str, target_given: str) -> None:
+    label = _label(cmd)
+    source = _readable(cmd, source_given)
+    shown = normalise(cmd.session.cwd, target_given) if label == "CPTO" else target_given
+    target = cmd.path(target_given, refusal=(550, f"{listing.shown(shown)}: {os.strerror(errno.EPERM)}"))
+    # an entry of a folder is judged as if the client stood in that folder and named it
+    given = target.name if SOURCE in cmd.notes else target_given
+    if not _name_fits(cmd, target, given):
+        raise Refuse(550, f"{label}: {os.strerror(errno.EPERM)}")
+    cmd.notes[SOURCE], cmd.notes[TARGET] = source.virtual, target.virtual
+    try:
+        kind = cmd.files.lstat(source).st_mode
+        if stat.S_ISDIR(kind):
+            await _copy_folder(cmd, source, target)
+        elif stat.S_ISREG(kind):
+            await _copy_file(cmd, source, target)
+        elif stat.S_ISLNK(kind):
+            cmd.notes[REPLACED] = await cmd.offload(
+                partial(_copy_link, cmd.files, source, target, overwrite=_overwrites(cmd)), _POOL
+            )
+        else:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+    except OSError as error:
+        raise _refusal(label, error) from None
+
+
+def _label(cmd: Command) -> str:
+    return cmd.name.removeprefix("SITE ")
+
+
+def _refusal(label: str, error: OSError) -> Refuse:
+    return Refuse(552 if error.errno in _FULL else 550, f"{label}: {os.strerror(error.errno or errno.EIO)}")
+
+
+def _readable(cmd: Command, given: str) -> Path:
+    """The path of a source: copying is in the group WRITE, but what is copied must be allowed as READ."""
+    name = "SITE COPY" if cmd.name == "SITE COPY" else "SITE CPFR"
+    asking = Command(cmd.session, name, given, gate=cmd.gate, offload=cmd.offload_pool)
+    asking.group = Group.READ
+    return asking.path(refusal=(550, f"{listing.shown(given)}: {os.strerror(errno.EPERM)}"))
+
+
+def _name_fits(cmd: Command, path: Path, given: str) -> bool:
+    """PathAllowFilter and PathDenyFilter, as they judge STOR and RNTO."""
+    texts = (path.virtual,) if "/" in given else (path.virtual, given)
+    allow, deny = (cmd.session.modules.directive(name) for name in ("PathAllowFilter", "PathDenyFilter"))
+    if deny is not None and (pattern := path.settings[deny]) and any(map(pattern.search, (*texts, given))):
+        return False
+    return allow is None or not (pattern := path.settings[allow]) or any(map(pattern.search, texts))
+
+
+def _check_client(cmd: Command) -> None:
+    if cmd.session.wire.gone:
+        raise Refuse(426, f"{_label(cmd)}: the client has gone away")
+
+
+# -- one file or link ------------------------------------------------------------------------------------
+
+
+async def _copy_file(cmd: Command, source: Path, target: Path) -> None:
+    began = perf_counter()
+    work = _FileCopy(cmd.files, source, target, overwrite=_overwrites(cmd), keep=_keeps(cmd))
+    try:
+        more = await cmd.offload(work.begin, _POOL)
+        while more:
+            _check_client(cmd)
+            more = await cmd.offload(work.go_on, _POOL)
+    except BaseException:
+        await cmd.offload(work.give_up, _POOL)
+        raise
+    done = Transfer(target.virtual, cmd.files.real(target), "d", ascii=cmd.session.data_type == "A")
+    done.moved = done.file_size = work.size
+    done.seconds, done.status = perf_counter() - began, "success"
+    cmd.transfer = done
+    cmd.notes[REPLACED] = work.replaced
+
+
+def _overwrites(cmd: Command) -> bool:
+    return cmd.setting("AllowOverwrite", False)
+
+
+def _keeps(cmd: Command) -> bool:
+    return any("NoDeleteOnFailure" in chosen for chosen in cmd.session.settings[options])
+
+
+def _aside(target: Path) -> Path:
+    """A name that nobody guesses, in the folder of the target: the copy takes its own name when it is whole."""
+    name = f".copy-{secrets.token_hex(8)}"
+    return Path(posixpath.join(posixpath.dirname(target.virtual), name), name, target.settings)
+
+
+def _replaceable(files: Files, target: Path, source: os.stat_result, *, overwrite: bool) -> int | None:
+    """The size of what the copy would replace, None for nothing; OSError where it may not be replaced."""
+    try:
+        there = files.lstat(target)
+    except FileNotFoundError:
+        return None
+    if not overwrite:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    if stat.S_ISDIR(there.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    # ProFTPD empties a file that is copied onto itself
+    if os.path.samestat(there, source) or not (stat.S_ISREG(there.st_mode) or stat.S_ISLNK(there.st_mode)):
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+    return there.st_size
+
+
+def _publish(files: Files, work: Path, target: Path, *, overwrite: bool) -> None:
+    try:
+        files.rename(work, target, replace=overwrite)
+    except FileExistsError:
+        # somebody was faster
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES)) from None
+
+
+class _FileCopy:
+    """One file on its way, for the threads of a pool: each step holds the lock, so that giving up waits for it."""
+
+    def __init__(self, files: Files, source: Path, target: Path, *, overwrite: bool, keep: bool) -> None:
+        self.size = 0
+        self.replaced: int | None = None
+        self._files = files
+        self._source = source
+        self._target = target
+        self._work = _aside(target)
+        self._overwrite = overwrite
+        self._keep = keep
+        self._mode = 0
+        self._at = 0
+        self._open: list[int] = []
+        self._lock = threading.Lock()
+        self._made = self._over = False
+
+    def begin(self) -> bool:
+        """Open both ends and copy the first slice; True when there is more to do."""
+        with self._lock:
+            source = self._files.open_read(self._source)
+            self._open.append(source)
+            known = os.fstat(source)
+            # what is written to the file from now on is not waited for: it might never end
+            self.size, self._mode = known.st_size, known.st_mode & 0o777
+            self.replaced = _replaceable(self._files, self._target, known, overwrite=self._overwrite)
+            self._open.append(self._files.open_write(self._work, exclusive=True, mode=self._mode))
+            self._made = True
+        return self.go_on()
+
+    def go_on(self) -> bool:
+        with self._lock:
+            if self._over:
+                return False
+            source, target = self._open
+            left = _SLICE
+            while left > 0 and self._at < self.size:
+                start = _next_data(source, self._at, self.size)
+                # holes stay holes, or a file that is nothing else would fill the disk
+                end = min(_end_of_data(source, start, self.size), start + left)
+                self._at = start
+                while self._at < end:
+                    moved = _move(source, target, self._at, end - self._at)
+                    if not moved:
+                        self.size = self._at  # the file has become shorter meanwhile
+                        break
+                    self._at += moved
+                left -= max(self._at - start, 1)
+            if self._at < self.size:
+                return True
+            self._finish(target)
+            return False
+
+    def _finish(self, target: int) -> None:
+        os.ftruncate(target, self.size)
+        if stat.S_IMODE(os.fstat(target).st_mode) != self._mode:
+            self._files.chmod(self._work, self._mode)
+        self._close()
+        _publish(self._files, self._work, self._target, overwrite=self._overwrite)
+        self._over = True
+
+    def _close(self) -> None:
+        # NFS and quotas may tell only now that the disk is full
+        while self._open:
+            os.close(self._open.pop())
+
+    def give_up(self) -> None:
+        """Leave nothing of an unfinished copy; with NoDeleteOnFailure what there is, under a name that was free."""
+        with self._lock:
+            unfinished = self._made and not self._over
+            self._over = True
+            with suppress(OSError):
+                self._close()
+            if not unfinished:
+                return
+            with suppress(OSError):
+                if self._keep:
+                    self._files.rename(self._work, self._target, replace=False)
+            with suppress(OSError):
+                self._files.unlink(self._work)
+
+
+def _next_data(descriptor: int, offset: int, size: int) -> int:
+    try:
+        return min(os.lseek(descriptor, offset, os.SEEK_DATA), size)
+    except OSError as error:
+        if error.errno == errno.ENXIO:  # nothing but a hole is left
+            return size
+        if error.errno in (errno.EINVAL, errno.EOPNOTSUPP):
+            return offset
+        raise
+
+
+def _end_of_data(descriptor: int, offset: int, size: int) -> int:
+    try:
+        return min(os.lseek(descriptor, offset, os.SEEK_HOLE), size)
+    except OSError:
+        return size
+
+
+def _move(source: int, target: int, offset: int, count: int) -> int:
+    """Let the kernel copy, which may only note that both files share the blocks, or ask the file server to."""
+    try:
+        return os.copy_file_range(source, target, count, offset, offset)
+    except OSError as error:
+        if error.errno not in _NO_RANGES:
+            raise
+    os.lseek(target, offset, os.SEEK_SET)
+    return os.sendfile(target, source, offset, count)
+
+
+def _copy_link(files: Files, source: Path, target: Path, *, overwrite: bool) -> int | None:
+    """Copy a symbolic link as it is: what it leads to is not looked at."""
+    work = _aside(target)
+    replaced = _replaceable(files, target, files.lstat(source), overwrite=overwrite)
+    files.symlink(files.readlink(source), work)
+    try:
+        _publish(files, work, target, overwrite=overwrite)
+    except BaseException:
+        files.unlink(work)
+        raise
+    return replaced
+
+
+# -- a folder with all that is in it -----------------------------------------------------------------------
+
+
+class _Made(NamedTuple):
+    """Something that a copy of a folder has made, and would have to remove again."""
+
+    virtual: str
+    folder: bool
+    mode: int | None = None
+    """The permissions that a folder gets when all is in it."""
+    size: int = 0
+
+
+async def _copy_folder(cmd: Command, source: Path, target: Path) -> None:
+    """Every file is a command of its own, so <Limit>, filters, quotas and logs see it; so is every folder, as MKD."""
+    if f"{target.virtual}/".startswith(f"{source.virtual.rstrip('/')}/"):
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+    files = cmd.files
+    made: list[_Made] = []
+    try:
+        await _copy_entries(cmd, source, target, made)
+        await cmd.offload(lambda: _set_modes(files, made), _POOL)
+    except BaseException:
+        if not _keeps(cmd):
+            copied = [entry.size for entry in made if not entry.folder]
+            cmd.notes[UNDONE] = len(copied), sum(copied)
+            await cmd.offload(lambda: _undo(files, made), _POOL)
+        raise
+
+
+async def _copy_entries(cmd: Command, source: Path, target: Path, made: list[_Made]) -> None:
+    files = cmd.files
+    await _make_folders(cmd, target.virtual, stat.S_IMODE(files.stat(source).st_mode), made)
+    todo = [(source.virtual, target.virtual)]
+    targets: set[tuple[int, int]] = set()
+    while todo:
+        here, there = todo.pop()
+        folder = _readable(cmd, here)
+        targets.add(_inode(files.stat(cmd.path(there))))
+        if _inode(files.stat(folder)) in targets:
+            # a link in the path of the target has led back into the source
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+        for name, known in await cmd.offload(partial(_listed, files, folder), _POOL):
+            _check_client(cmd)
+            old, new = posixpath.join(here, name), posixpath.join(there, name)
+            if stat.S_ISDIR(known.st_mode):
+                await _make_folders(cmd, new, stat.S_IMODE(known.st_mode), made)
+                todo.append((old, new))
+            elif stat.S_ISREG(known.st_mode) or stat.S_ISLNK(known.st_mode):
+                inner = await _also(cmd, cmd.name, _argument(cmd, old, new), {SOURCE: old, TARGET: new})
+                if inner.notes[REPLACED] is None:
+                    made.append(_Made(new, False, size=inner.transfer.moved if inner.transfer else 0))
+            else:
+                debug(3, "%s: '%s' is neither file nor folder, left out", cmd.name, old, peer=cmd.session.peer)
+
+
+def _argument(cmd: Command, source: str, target: str) -> str:
+    return f"{source} {target}" if cmd.name == "SITE COPY" else target
+
+
+def _inode(known: os.stat_result) -> tuple[int, int]:
+    return known.st_dev, known.st_ino
+
+
+def _listed(files: Files, path: Path) -> list[tuple[str, os.stat_result]]:
+    """The names in a folder and what they are; those that go away meanwhile are left out."""
+    with files.open_folder(path) as folder:
+        return [(name, known) for name, known in folder.lstat_many(sorted(folder.names())) if known is not None]
+
+
+async def _make_folders(cmd: Command, virtual: str, mode: int, made: list[_Made]) -> None:
+    """Make a folder, and those above it that are missing."""
+    for place in reversed(list(_missing(cmd.files, virtual))):
+        await _also(cmd, "MKD", place, {})
+        made.append(_Made(place, True, mode if place == virtual else None))
+
+
+def _missing(files: Files, virtual: str) -> Iterator[str]:
+    """The path and those above it, upwards, as far as nothing is there."""
+    while True:
+        try:
+            known = files.stat(Path(virtual))
+        except FileNotFoundError:
+            yield virtual
+            virtual = posixpath.dirname(virtual)
+        else:
+            if not stat.S_ISDIR(known.st_mode):
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+            return
+
+
+async def _also(cmd: Command, name: str, argument: str, notes: dict[str, str]) -> Command:
+    """Take another command of this session through all phases; its refusal is ours."""
+    other = Command(cmd.session, name, argument, gate=cmd.gate, offload=cmd.offload_pool)
+    other.notes.update(notes)
+    await cmd.session.modules.dispatch(other)
+    if refused := other.errors.joined():
+        # a name that lies on the disk may hold line ends
+        raise Refuse(refused.code, *map(listing.shown, refused.lines))
+    return other
+
+
+def _set_modes(files: Files, made: list[_Made]) -> None:
+    """Give the folders their permissions: last, as a folder may be closed to its owner, and from below."""
+    for entry in reversed(made):
+        if entry.mode is not None:
+            path = Path(entry.virtual)
+            now = files.stat(path).st_mode
+            if now & 0o777 != entry.mode & 0o777:
+                # the group that a folder hands down (setgid) came from the folder above it, and stays
+                files.chmod(path, entry.mode & 0o777 | now & stat.S_ISGID)
+
+
+def _undo(files: Files, made: list[_Made]) -> None:
+    for entry in reversed(made):
+        with suppress(OSError):
+            (files.rmdir if entry.folder else files.unlink)(Path(entry.virtual))

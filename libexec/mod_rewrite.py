@@ -1,0 +1,636 @@
+"""mod_rewrite -- change the argument of a command by rules, before anything else looks at it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import select
+import stat
+import struct
+import termios
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from ftpd.api import (
+    ANON,
+    DIRECTORY,
+    GLOBAL,
+    REWRITE_HOME,
+    SERVER,
+    VHOST,
+    Command,
+    ConfigError,
+    Module,
+    Reading,
+    Refuse,
+    Rehousing,
+    acting_as_daemon,
+    logfile,
+    normalise,
+    types,
+)
+
+module = Module("rewrite", version="1.2")
+
+_SERVERS = SERVER | GLOBAL | VHOST
+_PLACES = _SERVERS | ANON | DIRECTORY
+_SECRET = frozenset({"PASS", "ACCT", "ADAT"})
+_SUB_COMMANDS = frozenset({"SITE CHGRP", "SITE CHMOD"})
+"""The ones that ProFTPD rewrites behind their name; of all others the argument of SITE is the subject."""
+_LONGEST = 4096
+"""Python's expressions backtrack: a subject is never longer than a path can be."""
+_FIFO_PATIENCE = 5.0
+_FIFO_EMPTY = 0.25
+_FIFO_LONGEST = 256
+
+
+# -- templates: texts with variables, parsed once -----------------------------------------------------------
+
+
+@dataclass
+class Moment:
+    """One rule at work: the command, its subject, and the groups that were found."""
+
+    cmd: Command
+    name: str
+    subject: str
+    rule: tuple[str, ...] = ()
+    condition: tuple[str, ...] = ()
+
+
+Part = Callable[[Moment], Awaitable[str]]
+
+
+class Template:
+    """A text with ``$N %N %v %{...} ${map:key|default}``; what a value brings in is never looked at again."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._parts, _ = _parsed(text, 0, "")
+
+    async def fill(self, moment: Moment) -> str:
+        return "".join([part if isinstance(part, str) else await part(moment) for part in self._parts])
+
+
+_TOKEN = re.compile(
+    r"\$(?P<plain>\$\d)|%(?P<same>%\d)|\$(?P<rule>\d)|%(?P<cond>\d)|%\{(?P<name>[^{}]*)\}|\$\{(?P<map>[^:{}|]*):"
+    r"|%(?P<letter>[acFfGghmPptUuvw])"
+)
+
+
+def _parsed(text: str, at: int, stop: str) -> tuple[list[str | Part], int]:
+    """The parts from ``at`` to one of the letters in ``stop``, and where that is."""
+    parts: list[str | Part] = []
+    plain = ""
+    while at < len(text) and text[at] not in stop:
+        found = _TOKEN.match(text, at)
+        part: str | Part | None = None
+        if found is not None:
+            part, at = _part(text, found)
+        if part is None:
+            part, at = text[at], at + 1
+        if isinstance(part, str):
+            plain += part
+            continue
+        parts += [plain, part]
+        plain = ""
+    return [part for part in (*parts, plain) if part != ""], at
+
+
+def _part(text: str, found: re.Match[str]) -> tuple[str | Part | None, int]:
+    kind, at = found.lastgroup, found.end()
+    word = found[kind or 0]
+    if kind in ("plain", "same"):
+        return word, at
+    if kind == "rule":
+        return _given(lambda moment: _group(moment.rule, int(word))), at
+    if kind == "cond":
+        return _given(lambda moment: _group(moment.condition, int(word))), at
+    if kind == "map":
+        return _map_part(text, word, found)
+    value = _VARIABLES.get(word)
+    if kind == "name" and word.startswith("ENV:"):
+        value = lambda moment: os.environ.get(word[4:], "")  # noqa: E731
+    return (None, found.start()) if value is None else (_given(value), at)
+
+
+def _map_part(text: str, name: str, found: re.Match[str]) -> tuple[str | Part | None, int]:
+    key_parts, at = _parsed(text, found.end(), "|}")
+    default_parts: list[str | Part] = []
+    has_default = text[at : at + 1] == "|"
+    if has_default:
+        default_parts, at = _parsed(text, at + 1, "}")
+    if text[at : at + 1] != "}":
+        return None, found.start()
+
+    async def look_up(moment: Moment) -> str:
+        key = "".join([part if isinstance(part, str) else await part(moment) for part in key_parts])
+        value = await _mapped(moment, name, key, has_default)
+        if value is not None:
+            return value
+        return "".join([part if isinstance(part, str) else await part(moment) for part in default_parts])
+
+    return look_up, at + 1
+
+
+def _given(value: Callable[[Moment], str]) -> Part:
+    async def part(moment: Moment) -> str:
+        return value(moment)
+
+    return part
+
+
+def _group(groups: tuple[str, ...], number: int) -> str:
+    return groups[number] if number < len(groups) else ""
+
+
+_PATH_VERBS = frozenset(
+    ["APPE", "RETR", "STOR", "DELE", "MKD", "MDTM", "RMD", "SIZE", "STOU", "XMKD", "XRMD", "SITE CHGRP", "SITE CHMOD"]
+)
+
+
+def _path(moment: Moment) -> str:
+    """The path as the client sees it; of SITE CHMOD that is what follows the mode."""
+    if moment.name not in _PATH_VERBS:
+        return ""
+    given = moment.subject.partition(" ")[2] if moment.name in _SUB_COMMANDS else moment.subject
+    return normalise(moment.cmd.session.cwd, given)
+
+
+def _renamed(moment: Moment) -> str:
+    source = moment.cmd.session.rename_from
+    return str(getattr(source, "virtual", "")) if moment.name == "RNTO" else ""
+
+
+def _now(pattern: str) -> Callable[[Moment], str]:
+    return lambda moment: time.strftime(pattern)
+
+
+_VARIABLES: dict[str, Callable[[Moment], str]] = {
+    "a": lambda moment: moment.cmd.session.remote.host,
+    "c": lambda moment: moment.cmd.session.class_name,
+    "F": _path,
+    "f": lambda moment: moment.subject,
+    "G": lambda moment: ",".join(name for _, name in moment.cmd.session.groups[1:]),
+    "g": lambda moment: moment.cmd.session.groups[0][1] if moment.cmd.session.groups else "",
+    "h": lambda moment: moment.cmd.session.remote_name,
+    "m": lambda moment: moment.name,
+    "P": lambda moment: str(os.getpid()),
+    "p": lambda moment: str(moment.cmd.session.local.port),
+    "t": lambda moment: str(int(time.time())),
+    "U": lambda moment: moment.cmd.session.login,
+    "u": lambda moment: moment.cmd.session.user or "",
+    "v": lambda moment: str(moment.cmd.setting("ServerName", "")),
+    "w": _renamed,
+    "TIME": _now("%Y%m%d%H%M%S"),
+    "TIME_YEAR": _now("%Y"),
+    "TIME_MON": _now("%m"),
+    "TIME_DAY": _now("%d"),
+    "TIME_WDAY": _now("%w"),
+    "TIME_HOUR": _now("%H"),
+    "TIME_MIN": _now("%M"),
+    "TIME_SEC": _now("%S"),
+}
+
+
+# -- directives ---------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Condition:
+    """``subject pattern [flags]``."""
+
+    subject: Template
+    operator: str
+    """``re``, one of ``< > =``, or one of ``-d -f -l -s``."""
+    pattern: re.Pattern[str] | str
+    negated: bool
+    nocase: bool
+    or_next: bool
+
+
+@dataclass
+class Rule:
+    """``pattern substitution [flags]`` under the conditions that stood before it."""
+
+    pattern: re.Pattern[str]
+    negated: bool
+    substitution: Template
+    last: bool
+    unknown_flags: tuple[str, ...]
+    conditions: list[Condition] = field(default_factory=list)
+
+
+_waiting: WeakKeyDictionary[Reading, list[Condition]] = WeakKeyDictionary()
+"""Conditions that were read and whose rule is still to come, for each configuration that is being read."""
+
+
+def _flags(words: list[str]) -> set[str]:
+    if len(words) < 3:
+        return set()
+    if len(words[2]) < 2 or words[2][0] != "[" or words[2][-1] != "]":
+        raise ConfigError(f"badly formatted flags parameter: '{words[2]}'", right="[NC] or [NC,OR]", word=2)
+    names = {"nocase": "nc", "ornext": "or", "last": "l"}
+    return {names.get(flag, flag) for flag in re.split(r"[,\s]+", words[2][1:-1].strip().lower()) if flag}
+
+
+def _compiled(text: str, words: list[str], word: int, *, nocase: bool) -> re.Pattern[str]:
+    try:
+        return types.regex([text, "NC"] if nocase else [text])
+    except ConfigError as wrong:
+        raise ConfigError(f"unable to compile the pattern: {wrong.message}", right=wrong.right, word=word) from None
+
+
+@types.takes(2, 3)
+def condition(words: list[str]) -> Condition:
+    """RewriteCondition %m ^STOR$ [NC]"""
+    flags = _flags(words)
+    if len(words) > 2 and not flags & {"nc", "or"}:
+        raise ConfigError(f"unknown RewriteCondition flags '{words[2]}'", right="[NC], [OR] or [NC,OR]", word=2)
+    text = words[1].removeprefix("!")
+    nocase = "nc" in flags
+    operator: str = "re"
+    pattern: re.Pattern[str] | str = ""
+    if text in ("-d", "-f", "-l", "-s"):
+        operator = text
+    elif text[:1] in ("<", ">", "="):
+        operator, pattern = text[0], text[1:].replace('""', "")
+    else:
+        pattern = _compiled(text, words, 1, nocase=nocase)
+    return Condition(Template(words[0]), operator, pattern, text != words[1], nocase, "or" in flags)
+
+
+@types.takes(2, 3)
+def rule(words: list[str]) -> Rule:
+    """RewriteRule ^(.*)\\.TXT$ $1.txt [L]"""
+    flags = _flags(words)
+    text = words[0].removeprefix("!")
+    unknown = tuple(sorted(flags - {"nc", "l"}))
+    pattern = _compiled(text, words, 0, nocase="nc" in flags)
+    return Rule(pattern, text != words[0], Template(words[1]), "l" in flags, unknown)
+
+
+def wait_for_rule(reading: Reading, value: Condition) -> None:
+    _waiting.setdefault(reading, []).append(value)
+
+
+def take_conditions(reading: Reading, value: Rule) -> None:
+    value.conditions = _waiting.pop(reading, [])
+    if not value.conditions:
+        reading.warn("a rule without a RewriteCondition before it rewrites every command, PASS among them")
+    if value.unknown_flags:
+        reading.warn(f"the flags {', '.join(value.unknown_flags)} mean nothing here; NC and L do", word=2)
+
+
+@dataclass(frozen=True)
+class Map:
+    """``name txt|fifo|int:source``."""
+
+    name: str
+    kind: str
+    source: str
+
+
+@types.takes(2, 2)
+def rewrite_map(words: list[str]) -> Map:
+    """RewriteMap users txt:/etc/proftpd/users.txt"""
+    kind, colon, source = words[1].partition(":")
+    if not colon:
+        right = "txt:/path, fifo:/path or int:function"
+        raise ConfigError(f"invalid RewriteMap parameter: '{words[1]}'", right=right, word=1)
+    if kind == "int":
+        if source not in _FUNCTIONS and source != "replaceall":
+            right = ", ".join(["replaceall", *_FUNCTIONS])
+            raise ConfigError(f"unknown internal map function requested: '{source}'", right=right, word=1)
+    elif kind not in ("txt", "fifo"):
+        raise ConfigError(f"invalid RewriteMap map type: '{kind}'", right="txt, fifo or int", word=1)
+    elif not source.startswith("/"):
+        raise ConfigError(f"{kind}: absolute path required, not '{source}'", right=f"{kind}:/path", word=1)
+    elif kind == "fifo":
+        try:
+            if not stat.S_ISFIFO(os.stat(source).st_mode):
+                raise ConfigError(f"'{source}' is not a FIFO", right=f"one made by: mkfifo {source}", word=1)
+        except OSError as error:
+            raise ConfigError(f"fifo '{source}': {error.strerror}", right=f"mkfifo {source}", word=1) from None
+    return Map(words[0], kind, source)
+
+
+@types.takes(1, 1)
+def log_path(words: list[str]) -> str:
+    """An absolute path, or ``none``, which silences what <Global> says."""
+    return "none" if words[0].lower() == "none" else types.to_path(words[0])
+
+
+engine = module.directive(
+    "RewriteEngine", types.boolean, default=False, contexts=_SERVERS, usage="on|off",
+    doc="Whether commands are rewritten at all.",
+)  # fmt: skip
+conditions = module.directive_list(
+    "RewriteCondition", condition, contexts=_PLACES, usage="condition pattern [flags]", act=wait_for_rule,
+    doc="What must hold besides for the RewriteRule that follows.",
+)  # fmt: skip
+rules = module.directive_list(
+    "RewriteRule", rule, contexts=_PLACES, usage="pattern substitution [flags]", act=take_conditions,
+    doc="The argument that takes the place of one that matches.",
+)  # fmt: skip
+maps = module.directive_list(
+    "RewriteMap", rewrite_map, contexts=_SERVERS, usage="map-name map-type:map-source",
+    doc="A table, a FIFO or a function that ${map-name:key|default} asks.",
+)  # fmt: skip
+max_replace = module.directive(
+    "RewriteMaxReplace", types.integer(1), default=8, contexts=_SERVERS, usage="count",
+    doc="The most occurrences that int:replaceall replaces; a text with more is left as it is.",
+)  # fmt: skip
+lock_file = module.directive(
+    "RewriteLock", types.path, contexts=_SERVERS, usage="file",
+    doc="The file that is locked while a FIFO is asked, so that two daemons do not talk at once.",
+)  # fmt: skip
+log_file = module.directive(
+    "RewriteLog", log_path, contexts=_SERVERS, usage='file|"none"',
+    doc="Where the rewriting of each command is told.",
+)  # fmt: skip
+_log = logfile.ModuleLog("RewriteLog", f"mod_rewrite/{module.version}")
+
+
+def tell(cmd: Command, message: str) -> None:
+    settings = cmd.session.server.settings
+    _log.write(settings[log_file], message, follow=cmd.session.setting("AllowLogSymlinks", False))
+
+
+# -- rewriting ----------------------------------------------------------------------------------------------
+
+
+@module.pre()
+async def rewrite(cmd: Command) -> None:
+    session = cmd.session
+    if not session.server.settings[engine] or not cmd.argument:
+        return
+    for one in session.settings[rules]:
+        moment = Moment(cmd, *_subject(cmd))
+        if not await _applies(moment, one):
+            continue
+        argument = await one.substitution.fill(moment)
+        _note_groups(moment)
+        if argument:
+            _replace(moment, argument)
+        else:
+            tell(cmd, f"{moment.name}: the new argument is empty, which is not allowed: it stays as it was")
+        if one.last:
+            return
+
+
+@module.on(REWRITE_HOME)
+def rewrite_home(rehousing: Rehousing) -> None:
+    """RewriteHome of mod_auth: the home is looked at as the argument of a command REWRITE_HOME."""
+    rehousing.work.append(rewrite(rehousing.command))
+
+
+def _subject(cmd: Command) -> tuple[str, str]:
+    """The verb and the argument as rules see them: ``SITE`` and ``UTIME ...``, but ``SITE CHMOD`` and ``644 a``."""
+    parent, _, sub = cmd.name.partition(" ")
+    if parent == "SITE" and sub and cmd.name not in _SUB_COMMANDS:
+        return "SITE", f"{sub} {cmd.argument}"
+    return cmd.name, cmd.argument
+
+
+def _replace(moment: Moment, argument: str) -> None:
+    cmd = moment.cmd
+    parent, _, sub = cmd.name.partition(" ")
+    try:
+        if sub and moment.name == parent:
+            named, _, rest = argument.partition(" ")
+            if named.upper() != sub:
+                raise ValueError(f"a rule cannot make SITE {named} of {cmd.name}")
+            argument = rest
+        cmd.rewrite(argument)
+    except ValueError as wrong:
+        tell(cmd, f"{moment.name}: {wrong}: it stays as it was")
+        return
+    shown = "(hidden)" if cmd.name in _SECRET else f"'{argument}'"
+    tell(cmd, f"{moment.name}: argument now {shown}")
+
+
+def _note_groups(moment: Moment) -> None:
+    """``$N`` and ``%N`` for other modules and for logs: ``%{note:mod_rewrite.$1}``."""
+    if moment.cmd.name in _SECRET:
+        return
+    for sign, groups in (("$", moment.rule), ("%", moment.condition)):
+        for number, text in enumerate(groups[:10]):
+            moment.cmd.notes.setdefault(f"mod_rewrite.{sign}{number}", text)
+
+
+async def _applies(moment: Moment, one: Rule) -> bool:
+    found = _search(moment, one.pattern, moment.subject)
+    if (found is not None) == one.negated:
+        return False
+    moment.rule = _groups(found)
+    holds = True
+    satisfied = False
+    """A condition of the present row of [OR]s held: the rest of the row need not be asked."""
+    for part in one.conditions:
+        if satisfied:
+            satisfied = part.or_next
+            continue
+        holds = await _holds(moment, part)
+        if holds:
+            satisfied = part.or_next
+        elif not part.or_next:
+            return False
+    return holds
+
+
+async def _holds(moment: Moment, part: Condition) -> bool:
+    text = await part.subject.fill(moment)
+    if isinstance(part.pattern, re.Pattern):
+        found = _search(moment, part.pattern, text)
+        moment.condition = _groups(found)
+        held = found is not None
+    elif part.operator.startswith("-"):
+        held = _is(moment.cmd, text, part.operator)
+    else:
+        left, right = (text.lower(), part.pattern.lower()) if part.nocase else (text, part.pattern)
+        held = left < right if part.operator == "<" else left > right if part.operator == ">" else left == right
+    return held != part.negated
+
+
+def _search(moment: Moment, pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
+    if len(text) > _LONGEST:
+        # neither "matches" nor "does not" would be true, and a rule may be there for safety's sake
+        raise Refuse(501, f"{moment.name}: the argument is too long")
+    return pattern.search(text)
+
+
+def _groups(found: re.Match[str] | None) -> tuple[str, ...]:
+    return () if found is None else (found[0], *(group or "" for group in found.groups()))
+
+
+def _is(cmd: Command, text: str, test: str) -> bool:
+    """What lies at the path, for who may see it; links are not followed, as in ProFTPD."""
+    try:
+        found = cmd.files.lstat(cmd.path(text))
+    except (OSError, Refuse):
+        return False
+    if test == "-d":
+        return stat.S_ISDIR(found.st_mode)
+    if test == "-l":
+        return stat.S_ISLNK(found.st_mode)
+    return stat.S_ISREG(found.st_mode) and (test == "-f" or found.st_size > 0)
+
+
+# -- maps ---------------------------------------------------------------------------------------------------
+
+
+async def _mapped(moment: Moment, name: str, key: str, has_default: bool) -> str | None:
+    """The map's value for the key; None where the default is wanted."""
+    cmd = moment.cmd
+    settings = cmd.session.server.settings
+    chosen = next((one for one in settings[maps] if one.name == name), None)
+    if chosen is None:
+        tell(cmd, f"there is no RewriteMap '{name}'")
+        return None
+    try:
+        if chosen.kind == "int":
+            if chosen.source == "replaceall":
+                return _replace_all(key, settings[max_replace], keep=not has_default)
+            return _FUNCTIONS[chosen.source](key)
+        if chosen.kind == "txt":
+            return await _from_text(cmd, chosen.source, key)
+        if len(key) > _LONGEST or "\n" in key:
+            return None
+        lock = settings[lock_file]
+        return await cmd.offload(lambda: _from_fifo(chosen.source, key, lock), "rewrite")
+    except (OSError, ValueError) as error:
+        tell(cmd, f"RewriteMap '{name}': {error}")
+        return None
+
+
+def _replace_all(key: str, most: int, *, keep: bool) -> str | None:
+    """``/text/from/to``, the first letter being the divider, which the text itself may hold."""
+    if not key:
+        return None
+    text, *words = key[1:].rsplit(key[0], 2)
+    if len(words) != 2 or not words[0]:
+        raise ValueError(f"replaceall wants /text/from/to, not '{key}'")
+    count = text.count(words[0])
+    if count == 0:
+        return text if keep else None
+    return text.replace(words[0], words[1]) if count <= most else text
+
+
+def _unescape(key: str) -> str | None:
+    """``%20`` and its kin; a name cannot gain a slash, a NUL or a line end in this way."""
+    raw = key.encode("utf-8", "surrogateescape")
+    if re.search(rb"%(?![0-9A-Fa-f]{2})|%(?:2[Ff]|00|0[AaDd])", raw):
+        return None
+    plain = re.sub(rb"%(..)", lambda found: bytes([int(found[1], 16)]), raw)
+    return plain.decode("utf-8", "surrogateescape")
+
+
+def _latin1(key: str) -> str | None:
+    try:
+        return key.encode("latin-1").decode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return None
+
+
+def _idna(key: str) -> str | None:
+    try:
+        return key.encode("idna").decode("ascii")
+    except UnicodeError:
+        return None
+
+
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
+_UPPER = str.maketrans(_LETTERS, _LETTERS.upper())
+_LOWER = str.maketrans(_LETTERS.upper(), _LETTERS)
+_FUNCTIONS: dict[str, Callable[[str], str | None]] = {
+    "idnatrans": _idna,
+    "tolower": lambda key: key.translate(_LOWER),
+    "toupper": lambda key: key.translate(_UPPER),
+    "unescape": _unescape,
+    "utf8trans": _latin1,
+}
+
+_tables: dict[str, tuple[tuple[int, int], dict[str, str]]] = {}
+"""Text maps as read, with the modification time and size that they had."""
+
+
+async def _from_text(cmd: Command, path: str, key: str) -> str | None:
+    with acting_as_daemon():
+        found = os.stat(path)
+    stamp = (found.st_mtime_ns, found.st_size)
+    if path not in _tables or _tables[path][0] != stamp:
+        _tables[path] = stamp, await cmd.offload(lambda: _read_table(path), "files")
+    return _tables[path][1].get(key)
+
+
+def _read_table(path: str) -> dict[str, str]:
+    table = {}
+    with acting_as_daemon(), open(path, encoding="utf-8", errors="surrogateescape") as file:
+        for line in file:
+            words = line.split(maxsplit=2)
+            if len(words) > 1 and not words[0].startswith("#"):
+                table[words[0]] = words[1]
+    return table
+
+
+_fifo_talks: dict[str, threading.Lock] = {}
+
+
+def _from_fifo(path: str, key: str, lock: str | None) -> str | None:
+    """Write the key, wait until the program has taken it, read its line; None when it does not answer in time."""
+    end = time.monotonic() + _FIFO_PATIENCE
+    with ExitStack() as stack:
+        talk = _fifo_talks.setdefault(path, threading.Lock())
+        if not talk.acquire(timeout=_FIFO_PATIENCE):
+            raise TimeoutError(f"the program behind '{path}' is busy")
+        stack.callback(talk.release)
+        with acting_as_daemon():
+            fifo = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+            stack.callback(os.close, fifo)
+            if lock is not None:
+                _lock(lock, stack, end)
+        # the key and its line end apart: until the end has come nobody answers, so an empty FIFO means "taken"
+        os.write(fifo, key.encode("utf-8", "surrogateescape"))
+        while _waits_in(fifo):
+            if time.monotonic() > end:
+                # taken back, or the program would later answer a question that nobody asks any more
+                os.read(fifo, 1 << 16)
+                raise TimeoutError(f"no program reads from '{path}'")
+            time.sleep(0.002)
+        os.write(fifo, b"\n")
+        asked = time.monotonic()
+        # one byte is our own line end, or when it stays there, an empty answer
+        while _waits_in(fifo) == 1 and time.monotonic() < asked + _FIFO_EMPTY:
+            time.sleep(0.002)
+        if not select.select([fifo], [], [], max(0.0, end - time.monotonic()))[0]:
+            raise TimeoutError(f"the program behind '{path}' gives no answer")
+        answer, newline, _ = os.read(fifo, _FIFO_LONGEST).partition(b"\n")
+        if not newline:
+            raise ValueError(f"the program behind '{path}' gave a line of more than {_FIFO_LONGEST} bytes")
+        return answer.decode("utf-8", "surrogateescape") or None
+
+
+def _lock(path: str, stack: ExitStack, end: float) -> None:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    stack.callback(os.close, descriptor)
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() > end:
+                raise TimeoutError(f"RewriteLock '{path}' is held by another process") from None
+            time.sleep(0.005)
+
+
+def _waits_in(descriptor: int) -> int:
+    """How many bytes nobody has read yet."""
+    answer: Any = fcntl.ioctl(descriptor, termios.FIONREAD, struct.pack("i", 0))
+    return int(struct.unpack("i", answer)[0])

@@ -1,0 +1,273 @@
+"""mod_site_misc -- SITE MKDIR, RMDIR, SYMLINK and UTIME: whole paths and trees at once, links, and times of files."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import posixpath
+import re
+import stat
+from collections.abc import AsyncIterator, Iterable, Iterator
+from datetime import UTC, datetime
+from functools import partial
+
+from ftpd.api import (
+    DECLINED,
+    GLOBAL,
+    SERVER,
+    VHOST,
+    Command,
+    Files,
+    Group,
+    Module,
+    Outcome,
+    Path,
+    Refuse,
+    Session,
+    listing,
+    types,
+)
+
+module = Module("site_misc", version="1.0")
+
+engine = module.directive(
+    "SiteMiscEngine", types.boolean, default=True, contexts=SERVER | GLOBAL | VHOST, usage="on|off",
+    doc="Whether SITE MKDIR, RMDIR, SYMLINK and UTIME are answered.",
+)  # fmt: skip
+
+_POOL = "trees"
+_TURN = 50
+"""Files removed before the other sessions get a turn; some milliseconds."""
+_FULL = {errno.ENOSPC: 452, errno.EDQUOT: 552}
+
+
+@module.feat
+def features(session: Session) -> Iterable[str]:
+    if session.settings[engine]:
+        yield from ("SITE MKDIR", "SITE RMDIR", "SITE SYMLINK", "SITE UTIME")
+
+
+# -- MKDIR, RMDIR ----------------------------------------------------------------------------------------
+
+
+@module.site("MKDIR", group=Group.WRITE, usage="<sp> path")
+async def make_path(cmd: Command) -> Outcome | None:
+    """Every folder is made by an MKD of its own: what <Limit>, filters, quotas and logs make of that holds."""
+    if not cmd.session.settings[engine]:
+        return DECLINED
+    _need(cmd, 1)
+    path = _path(cmd, cmd.argument)
+    with _Told(cmd):
+        for virtual in reversed(list(_missing(cmd.files, path.virtual))):
+            await _also(cmd, "MKD", virtual)
+    return _done(cmd)
+
+
+def _missing(files: Files, virtual: str) -> Iterator[str]:
+    """The path and those above it, upwards, as far as nothing is there."""
+    while True:
+        try:
+            known = files.stat(Path(virtual))
+        except FileNotFoundError:
+            yield virtual
+            virtual = posixpath.dirname(virtual)
+        else:
+            if not stat.S_ISDIR(known.st_mode):
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+            return
+
+
+@module.site("RMDIR", group=Group.WRITE, usage="<sp> path")
+async def remove_tree(cmd: Command) -> Outcome | None:
+    """Every file goes by a DELE, every folder by an RMD, for the reason given at MKDIR; the first refusal ends it."""
+    if not cmd.session.settings[engine]:
+        return DECLINED
+    _need(cmd, 1)
+    path = _path(cmd, cmd.argument)
+    with _Told(cmd):
+        kind = cmd.files.lstat(path).st_mode
+        if stat.S_ISLNK(kind):
+            # ProFTPD empties the folder that the link leads to, and fails then
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        if not stat.S_ISDIR(kind):
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        if path.virtual == "/":
+            raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
+        count = 0
+        async for verb, virtual in _contents(cmd, path):
+            if cmd.session.wire.gone:
+                raise Refuse(426, "The client has gone away")
+            await _also(cmd, verb, virtual)
+            count += 1
+            if not count % _TURN:
+                await asyncio.sleep(0)
+    return _done(cmd)
+
+
+async def _contents(cmd: Command, top: Path) -> AsyncIterator[tuple[str, str]]:
+    """What removes a folder: a verb and a path at a time, the folder itself last; links are not followed."""
+    folders = [(top.virtual, False)]
+    while folders:
+        folder, emptied = folders.pop()
+        if emptied:
+            yield "RMD", folder
+            continue
+        folders.append((folder, True))
+        for name, is_folder in await cmd.offload(partial(_listed, cmd.files, Path(folder)), _POOL):
+            virtual = posixpath.join(folder, name)
+            if is_folder:
+                folders.append((virtual, False))
+            else:
+                yield "DELE", virtual
+
+
+def _listed(files: Files, path: Path) -> list[tuple[str, bool]]:
+    with files.open_folder(path) as folder:
+        entries = folder.lstat_many(folder.names())
+        return [(name, stat.S_ISDIR(known.st_mode)) for name, known in entries if known is not None]
+
+
+# -- SYMLINK -----------------------------------------------------------------------------------------------
+
+
+@module.site("SYMLINK", group=Group.WRITE, usage="<sp> source <sp> destination")
+def link(cmd: Command) -> Outcome | None:
+    if not cmd.session.settings[engine]:
+        return DECLINED
+    # two names without blanks; words behind them are not looked at, as with ProFTPD
+    _need(cmd, 2)
+    old, new = cmd.words[:2]
+    source = _asking(cmd, cmd.name, old, Group.READ).path()
+    target = cmd.path(new)
+    _asking(cmd, "STOR", new, Group.WRITE).path()
+    with _Told(cmd):
+        _check_name(cmd, target, new)
+        cmd.files.stat(source)
+        # from the session's root, as ProFTPD writes it, so the link means the same wherever it lies
+        cmd.files.symlink(source.virtual, target)
+    return _done(cmd)
+
+
+# -- UTIME -------------------------------------------------------------------------------------------------
+
+_STAMP = re.compile(r"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)?", re.ASCII)
+_YEARS = range(1970, 2106)
+"""What 32 bits hold: file systems keep no more, and some wrap silently."""
+
+
+@module.site("UTIME", group=Group.WRITE, usage="<sp> YYYYMMDDhhmm[ss] <sp> path")
+def set_times(cmd: Command) -> Outcome | None:
+    """Also ``path`` and the times of access, change and creation, and the word UTC."""
+    if not cmd.session.settings[engine]:
+        return DECLINED
+    _need(cmd, 2)
+    if len(cmd.words) >= 5 and cmd.words[-1].upper() == "UTC":
+        # from the right, as the name may hold blanks; no file system lets the time of creation be set
+        given, accessed, changed, created, _ = cmd.argument.rstrip().rsplit(None, 4)
+        stamps = [changed, accessed, created]
+    else:
+        stamp, _, given = cmd.argument.lstrip().partition(" ")
+        stamps = [stamp, stamp]
+    path = _path(cmd, given)
+    _asking(cmd, "MFMT", given, Group.WRITE).path(refusal=_denied(cmd))
+    times = [parse_time(stamp) for stamp in stamps]
+    if None in times:
+        raise Refuse(500, f"{_said(cmd)}: {os.strerror(errno.EINVAL)}")
+    changed_at, accessed_at = times[:2]
+    assert changed_at is not None
+    with _Told(cmd):
+        cmd.files.utime(path, changed_at, accessed_at)
+    return _done(cmd)
+
+
+def parse_time(text: str) -> int | None:
+    """Seconds since 1970 of ``YYYYMMDDhhmm[ss]`` in UTC; None for what is no time of any calendar.
+
+    >>> parse_time("197001020000"), parse_time("19700102000001"), parse_time("19700230000000"), parse_time("1970")
+    (86400, 86401, None, None)
+    """
+    found = _STAMP.fullmatch(text)
+    if found is None:
+        return None
+    year, month, day, hour, minute, second = (int(part or 0) for part in found.groups())
+    if year not in _YEARS or second > 60:
+        return None
+    try:
+        moment = datetime(year, month, day, hour, minute, min(second, 59), tzinfo=UTC)
+    except ValueError:
+        return None
+    # :60 is a leap second, which is the next minute's first for a file system
+    return int(moment.timestamp()) + (second == 60)
+
+
+# -- what they share ---------------------------------------------------------------------------------------
+
+
+def _said(cmd: Command) -> str:
+    """The line behind SITE, which ProFTPD's refusals quote."""
+    return f"{cmd.name.removeprefix('SITE ')} {cmd.argument}".rstrip()
+
+
+def _need(cmd: Command, words: int) -> None:
+    if len(cmd.words) < words:
+        raise Refuse(500, f"'{cmd.name}' not understood")
+
+
+def _done(cmd: Command) -> Outcome:
+    return cmd.ok(200, f"{cmd.name} command successful")
+
+
+def _denied(cmd: Command) -> tuple[int, str]:
+    return 550, f"{_said(cmd)}: {os.strerror(errno.EPERM)}"
+
+
+def _path(cmd: Command, given: str) -> Path:
+    path = cmd.path(given, refusal=_denied(cmd))
+    _check_name(cmd, path, given)
+    return path
+
+
+def _check_name(cmd: Command, path: Path, given: str) -> None:
+    """PathAllowFilter and PathDenyFilter, as they judge MKD, RMD, STOR and MFMT."""
+    texts = (path.virtual,) if "/" in given else (path.virtual, given)
+    allow, deny = (cmd.session.modules.directive(name) for name in ("PathAllowFilter", "PathDenyFilter"))
+    if deny is not None and (pattern := path.settings[deny]) and any(map(pattern.search, (*texts, given))):
+        raise Refuse(*_denied(cmd))
+    if allow is not None and (pattern := path.settings[allow]) and not any(map(pattern.search, texts)):
+        raise Refuse(*_denied(cmd))
+
+
+def _asking(cmd: Command, name: str, given: str, group: Group) -> Command:
+    """Another command, to ask <Limit> by: what STOR or MFMT may not do, SITE may not do either."""
+    other = Command(cmd.session, name, given, gate=cmd.gate, offload=cmd.offload_pool)
+    other.group = group
+    return other
+
+
+async def _also(cmd: Command, name: str, virtual: str) -> None:
+    """Take another command of this session through all phases; its refusal is ours."""
+    other = Command(cmd.session, name, virtual, gate=cmd.gate, offload=cmd.offload_pool)
+    await cmd.session.modules.dispatch(other)
+    if refused := other.errors.joined():
+        raise Refuse(refused.code, refused.lines[-1].removeprefix(f"{virtual}: "))
+
+
+class _Told:
+    """What goes wrong inside is told as ProFTPD tells it: the whole line, and the reason."""
+
+    def __init__(self, cmd: Command) -> None:
+        self._cmd = cmd
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, OSError):
+            code = _FULL.get(error.errno or 0, 550)
+            raise Refuse(code, f"{_said(self._cmd)}: {os.strerror(error.errno or errno.EIO)}") from None
+        if isinstance(error, Refuse):
+            # a name that lies on the disk may hold line ends
+            reason = listing.shown(error.lines[-1])
+            said = f"{_said(self._cmd)}: "
+            raise Refuse(error.code, said + reason.removeprefix(said)) from None

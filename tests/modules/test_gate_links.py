@@ -1,0 +1,74 @@
+"""The gate: a symbolic link in a path does not lead past what <Directory> says of the folder it leads into."""
+
+from __future__ import annotations
+
+import os
+
+from xfer_ground import names, run
+
+from ftpd.testing import Bench
+
+FILES = {"private/f": b"secret", "private/in/g": b"", "free/f": b"free"}
+CLOSED = "<Directory {root}/private>\n<Limit %s>\nDenyAll\n</Limit>\n</Directory>\n"
+
+
+def through_links(*lines: str, conf: str) -> list[str]:
+    """The replies, where ``self`` leads to the root, ``alias`` to private and ``one`` to the file in it."""
+
+    async def tale(ftp: Bench) -> list[str]:
+        for name, target in (("self", "."), ("alias", "free/../private"), ("one", "private/f"), ("far", "/")):
+            os.symlink(target, f"{ftp.root}/{name}")
+        return [await ftp(line) for line in ("TYPE I", *lines)][1:]
+
+    return run(tale, conf=conf, files=FILES)
+
+
+def test_reading_through_a_link_is_judged_where_the_file_lies() -> None:
+    paths = ("self/private/f", "alias/f", "one", "far/self/private/f")
+    lines = [f"SIZE {path}" for path in paths]
+    assert through_links(*lines, conf=CLOSED % "READ") == [f"550 {path}: Operation not permitted" for path in paths]
+    assert through_links(*lines, conf=CLOSED % "WRITE") == ["213 6"] * 4
+
+
+def test_the_way_back_in_a_link_begins_where_the_link_before_it_led() -> None:
+    async def tale(ftp: Bench) -> list[str]:
+        os.symlink("private/in", f"{ftp.root}/deep")
+        # for the kernel this is private/f, though it reads as if it were f
+        os.symlink("deep/../f", f"{ftp.root}/sly")
+        return [await ftp(line) for line in ("TYPE I", "SIZE sly", "CWD deep", "PWD")][1:]
+
+    assert run(tale, conf=CLOSED % "READ", files=FILES) == [
+        "550 sly: Operation not permitted",
+        "250 CWD command successful",
+        '257 "/private/in" is the current directory',
+    ]
+
+
+def test_writing_through_a_link_is_judged_where_the_file_would_lie() -> None:
+    assert through_links("MKD self/private/x", "DELE alias/f", "MKD self/free/x", conf=CLOSED % "WRITE") == [
+        "550 self/private/x: Permission denied",
+        "550 alias/f: Operation not permitted",
+        '257 "/self/free/x" - Directory successfully created',
+    ]
+
+
+def test_the_link_itself_lies_where_it_lies() -> None:
+    async def tale(ftp: Bench) -> None:
+        os.symlink("private", f"{ftp.root}/alias")
+        assert await ftp("DELE alias") == "250 DELE command successful"
+        assert names(ftp, "private") == ["f", "in"]
+
+    run(tale, conf=CLOSED % "WRITE", files=FILES)
+
+
+def test_the_settings_are_those_of_the_place() -> None:
+    conf = "<Directory {root}/private>\nAllowOverwrite on\n</Directory>\n"
+    assert through_links("RNFR free/f", "RNTO alias/f", conf=conf) == [
+        "350 File or directory exists, ready for destination name",
+        "250 Rename successful",
+    ]
+    assert through_links("RNFR private/in/g", "RNTO free/f", conf=conf)[1] == "550 free/f: Rename permission denied"
+
+
+def test_a_path_to_nowhere_is_told_as_such() -> None:
+    assert through_links("SIZE alias/nope/f", conf=CLOSED % "STOR") == ["550 alias/nope/f: No such file or directory"]
