@@ -56,7 +56,7 @@ from ftpd.module.events import (
 )
 from ftpd.module.files import Files, Folder, Path
 from ftpd.module.links import resolved
-from ftpd.module.loader import check_folder
+from ftpd.module.loader import check_folder, check_writers
 from ftpd.module.names import module_name
 from ftpd.module.session import GREETING, Address, Session, Slot
 from ftpd.module.table import API_VERSION, Module
@@ -142,6 +142,7 @@ __all__ = [
     "acting_as",
     "acting_as_daemon",
     "check_folder",
+    "check_writers",
     "class_expression",
     "control_rules",
     "crypt",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
 T = TypeVar("T")
@@ -93,6 +93,9 @@ class ModuleHost(Protocol):
 
     def load(self, name: str, reading: Reading) -> None:
         """Load the module and declare its directives; ConfigError when it cannot be."""
+
+    def order(self, names: Sequence[str]) -> None:
+        """Have the loaded modules in this order, as if they had been loaded so; ConfigError unless all are named."""
 
     def is_loaded(self, name: str) -> bool: ...
 

@@ -140,6 +140,31 @@ class Assembly:
             )
         self._add(module)
 
+    def order(self, names: Sequence[str]) -> None:
+        """Have the modules of build and file in this order; those of insmod come after them in any case."""
+        wanted = [module_name(name) for name in names]
+        missing = [module.name for module in self._modules if module.name not in wanted]
+        if missing:
+            raise ConfigError(
+                f"does not name {', '.join(f'{name}.c' for name in missing)}, which is loaded too",
+                right="every loaded module once, the one to be asked last in front",
+            )
+        ordered = sorted(self._modules, key=lambda module: wanted.index(module.name))
+        if ordered[0].name != self._modules[0].name:
+            core = self._modules[0].name
+            raise ConfigError(
+                f"{core}.c is the ground of all others and has to stay in front", right=f"{core}.c", word=0
+            )
+        for index, module in enumerate(ordered):
+            before = {other.name for other in ordered[:index]}
+            if late := [need for need in module.needs if need not in before]:
+                raise ConfigError(f"{module.name}.c needs {', '.join(late)} before it", word=wanted.index(module.name))
+        for module in self._modules:
+            self._table.remove(module.directives)
+        self._modules.clear()
+        for module in ordered:
+            self._add(module)
+
     def _add(self, module: Module) -> None:
         self._table.add(module.directives)
         self._modules.append(module)

@@ -50,7 +50,7 @@ def check_folder(folder: str) -> str:
         while parts[-1] != "/":
             parts.append(os.path.dirname(parts[-1]))
         for part in parts:
-            _check_writers(part, os.stat(part), is_parent=part != real)
+            check_writers(part, os.stat(part), is_parent=part != real)
     except OSError as error:
         raise ConfigError(
             f"the ModulePath {folder} cannot be used: {error.strerror}", right="ModulePath /usr/local/libexec", word=0
@@ -58,7 +58,8 @@ def check_folder(folder: str) -> str:
     return real
 
 
-def _check_writers(path: str, found: os.stat_result, *, is_parent: bool = False) -> None:
+def check_writers(path: str, found: os.stat_result, *, is_parent: bool = False) -> None:
+    """ConfigError where others than root and the daemon's user may write to what has these attributes."""
     if found.st_uid not in (0, os.geteuid()):
         raise ConfigError(
             f"{path} belongs to uid {found.st_uid}; only root and the daemon's user may own modules and their folder",
@@ -107,7 +108,7 @@ def _read(path: str, bare: str) -> bytes:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
             raise ConfigError(f"{path} is not a regular file", word=0)
-        _check_writers(path, found)
+        check_writers(path, found)
         with open(descriptor, "rb", closefd=False) as file:
             return file.read()
     finally:

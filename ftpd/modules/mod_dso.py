@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 from collections.abc import AsyncIterator, Iterator, Sequence
 
@@ -15,7 +16,9 @@ from ftpd.api import (
     Multi,
     Reading,
     Status,
+    acting_as_daemon,
     check_folder,
+    check_writers,
     control_rules,
     module_name,
     types,
@@ -69,10 +72,24 @@ def _load(reading: Reading, name: str) -> None:
     reading.modules.load(name, reading)
 
 
-def _must_be_loaded(reading: Reading, names: tuple[str, ...]) -> None:
+def _put_in_order(reading: Reading, names: tuple[str, ...]) -> None:
     for index, name in enumerate(names):
         if not reading.modules.is_loaded(name):
             raise ConfigError(f"no such module '{name}' loaded", right=f"LoadModule {name} above this line", word=index)
+    reading.modules.order(names)
+
+
+def _load_library(reading: Reading, path: str) -> None:
+    """For modules that find a C library's symbols in the process; what others could write would run as the daemon."""
+    with acting_as_daemon():
+        try:
+            check_writers(path, os.stat(path))
+            ctypes.CDLL(path, mode=ctypes.RTLD_GLOBAL)
+        except OSError as error:
+            reason = "file not found" if isinstance(error, FileNotFoundError) else str(error)
+            raise ConfigError(
+                f"error loading '{path}': {reason}", right="a shared library, as /usr/lib/libx.so.1", word=0
+            ) from None
 
 
 module.directive(
@@ -84,12 +101,12 @@ module.directive_list(
     usage="mod_name.c", doc="Load a shared module; its directives are known from the next line on.",
 )  # fmt: skip
 module.directive_list(
-    "LoadFile", types.path, contexts=SERVER, inert=True,
-    usage="path", doc="Load a library of C that shared modules of ProFTPD need.",
+    "LoadFile", types.path, contexts=SERVER, act=_load_library,
+    usage="path", doc="Load a C library into the process, for modules that look for its symbols there.",
 )  # fmt: skip
 module.directive(
-    "ModuleOrder", _order, contexts=SERVER, multi=Multi.LAST, act=_must_be_loaded, inert=True,
-    usage="mod_a.c mod_b.c ...", doc="The order in which modules are asked; it is that of the LoadModule lines.",
+    "ModuleOrder", _order, contexts=SERVER, multi=Multi.LAST, act=_put_in_order,
+    usage="mod_a.c mod_b.c ...", doc="The order of all loaded modules, as if they had been loaded in it.",
 )  # fmt: skip
 acls = module.directive_list(
     "ModuleControlsACLs", control_rules("insmod", "lsmod", "rmmod", "reload"), contexts=SERVER,

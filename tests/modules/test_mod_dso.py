@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes.util
 import os
 from pathlib import Path
 
@@ -99,8 +100,51 @@ def test_lines_that_are_refused(line: str, complaint: str) -> None:
     assert complaint in faults(line)
 
 
+def loaded(conf: str) -> list[str]:
+    async def story() -> list[str]:
+        async with Bench(conf=conf, login=None) as ftp:
+            return [module.name for module in ftp.generation.modules]
+
+    return asyncio.run(story())
+
+
+def test_module_order_is_the_order_of_loading(folder: Path) -> None:
+    lines = f"ModulePath {folder}\nLoadModule mod_hello.c\n"
+    first, *others = loaded(lines)
+    turned = [first, *reversed(others)]
+    assert loaded(lines + f"ModuleOrder {' '.join(f'{name}.c' for name in turned)}\n") == turned
+
+
+def test_directives_are_known_under_another_order_too(folder: Path) -> None:
+    lines = f"ModulePath {folder}\nLoadModule mod_hello.c\n"
+    first, *others = loaded(lines)
+    order = f"ModuleOrder {' '.join(f'{name}.c' for name in (first, *reversed(others)))}\n"
+    assert say(lines + order + 'HelloText "still here"\n') == "200 still here"
+
+
+def test_module_order_takes_no_module_away() -> None:
+    assert "does not name" in faults("ModuleOrder mod_core.c mod_log.c\n")
+
+
+def test_mod_core_stays_in_front() -> None:
+    first, *others = loaded("")
+    assert "has to stay in front" in faults(f"ModuleOrder {' '.join(f'{name}.c' for name in (*others, first))}\n")
+
+
+def test_a_library_is_loaded_and_one_that_is_not_there_is_told(tmp_path: Path) -> None:
+    library = ctypes.util.find_library("z") or ctypes.util.find_library("c")
+    folders = ("/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib64", "/usr/lib64", "/lib", "/usr/lib")
+    path = next(f"{place}/{library}" for place in folders if os.path.exists(f"{place}/{library}"))
+    assert say(f"LoadFile {path}\n", "NOOP") == "200 NOOP command successful"
+    assert f"error loading '{tmp_path}/none.so': file not found" in faults(f"LoadFile {tmp_path}/none.so\n")
+
+
+def test_a_library_that_others_could_write_is_not_loaded(tmp_path: Path) -> None:
+    library = tmp_path / "libx.so"
+    library.write_bytes(b"")
+    library.chmod(0o666)
+    assert "can be written by everybody" in faults(f"LoadFile {library}\n")
+
+
 def test_lines_that_are_taken() -> None:
-    conf = (
-        "ModuleOrder mod_core.c mod_log.c\nLoadFile /usr/lib/libz.so\nModuleControlsACLs insmod,rmmod allow user root\n"
-    )
-    assert say(conf, "NOOP") == "200 NOOP command successful"
+    assert say("ModuleControlsACLs insmod,rmmod allow user root\n", "NOOP") == "200 NOOP command successful"

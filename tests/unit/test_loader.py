@@ -201,12 +201,12 @@ def test_a_users_own_group_is_nobody_else(
     monkeypatch.setattr("pwd.getpwuid", lambda uid: type("", (), {"pw_name": "ann", "pw_gid": 1000}))
     monkeypatch.setattr("grp.getgrgid", lambda gid: type("", (), {"gr_name": group, "gr_gid": gid, "gr_mem": members}))
     if private:
-        loader._check_writers("mod_good.py", status(0o664, 1000, 1000))
+        loader.check_writers("mod_good.py", status(0o664, 1000, 1000))
         with pytest.raises(ConfigError, match="everybody"):
-            loader._check_writers("mod_good.py", status(0o666, 1000, 1000))
+            loader.check_writers("mod_good.py", status(0o666, 1000, 1000))
     else:
         with pytest.raises(ConfigError, match="group 1000"):
-            loader._check_writers("mod_good.py", status(0o664, 1000, 1000))
+            loader.check_writers("mod_good.py", status(0o664, 1000, 1000))
 
 
 def test_a_file_that_is_a_symbolic_link_is_refused(folder: Path, tmp_path: Path) -> None:
