@@ -17,6 +17,7 @@ from ftpd.module.names import module_name
 from ftpd.module.table import API_VERSION, Module
 
 _loads = itertools.count(1)
+_code: dict[str, tuple[bytes, types.CodeType]] = {}
 
 
 def load(folder: str, name: str) -> Module:
@@ -129,7 +130,7 @@ def execute(path: str, bare: str, source: bytes) -> Module:
     # dataclasses and typing look their module up by name while the file runs
     sys.modules[namespace.__name__] = namespace
     try:
-        exec(compile(source, path, "exec", dont_inherit=True), namespace.__dict__)  # noqa: S102
+        exec(_compiled(path, source), namespace.__dict__)  # noqa: S102
         return _checked(namespace, path, bare)
     except ConfigError:
         unload(namespace)
@@ -148,6 +149,17 @@ def execute(path: str, bare: str, source: bytes) -> Module:
         # a module that calls sys.exit ends itself, not the daemon that goes on serving while it reads a configuration
         unload(namespace)
         raise ConfigError(f"{path}{_where(error, path)}: {type(error).__name__}: {error}", word=0) from error
+
+
+def _compiled(path: str, source: bytes) -> types.CodeType:
+    """The code of this source; of each file the last is kept, for each change of modules loads the others afresh, too.
+
+    Most of what loading costs is the compiler's, who lets no other thread run meanwhile.
+    """
+    known = _code.get(path)
+    if known is None or known[0] != source:
+        known = _code[path] = (source, compile(source, path, "exec", dont_inherit=True))
+    return known[1]
 
 
 def _where(error: BaseException, path: str) -> str:

@@ -1,0 +1,351 @@
+"""Modules come, are replaced and go while sessions transfer: prints what it cost, fails if a session was dropped."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import grp
+import json
+import os
+import pwd
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+if not __package__:
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from ftpd.core import ctrlwire
+from ftpd.core.ctrlwire import Answer, Request
+
+# of the password "secret", with few rounds: logging in is not what is measured
+_HASH = (
+    "$6$rounds=1000$clienttests$R.yT.fq6TbgOiDc3AA0fBbhCODCCKnS0063LwafQi6P5GHUZpT1/8nOGVNCXRPvDKJdD9Cq4ebS2Gb1QNd6hQ1"
+)
+_CONTENT = os.urandom(65536)
+_PATIENCE = 30.0
+
+CONF = """\
+Port {port}
+DefaultAddress 127.0.0.1
+UseIPv6 off
+User {user}
+Group {group}
+PidFile {base}/pid
+ScoreboardFile {base}/scoreboard
+TransferLog none
+WtmpLog off
+UseReverseDNS off
+AuthOrder mod_auth_file.c
+AuthUserFile {base}/passwd
+AuthGroupFile {base}/group
+RequireValidShell off
+UseFtpUsers off
+MaxInstances none
+ModulePath {base}/libexec
+LoadModule mod_gauge.c
+ControlsSocket {base}/sock
+ControlsSocketACL allow user {me}
+ControlsACLs all allow user {me}
+ModuleControlsACLs all allow user {me}
+<IfModule mod_swapped.c>
+  SwappedText "in service"
+</IfModule>
+"""
+
+GAUGE = '''\
+"""mod_gauge -- how late the loop is, and what the process holds; its clock goes on from generation to generation."""
+import asyncio, gc, os, sys, time, types
+from contextlib import contextmanager
+from ftpd.api import Module
+
+module = Module("mod_gauge", version="1.0")
+STEP = 0.002
+held = sys.modules.setdefault("ftpd_soak", types.SimpleNamespace(latest=0.0, ticking=False))
+
+def tick(due):
+    now = time.perf_counter()
+    held.latest = max(held.latest, now - due)
+    asyncio.get_running_loop().call_later(STEP, tick, now + STEP)
+
+@contextmanager
+def clock():
+    if not held.ticking:
+        held.ticking = True
+        tick(time.perf_counter())
+    yield
+
+module.resource(clock)
+
+@module.control("gauge", help="how late the loop was since the last time, and what the process holds")
+def gauge(asked):
+    late, held.latest = held.latest, 0.0
+    if asked.words:
+        for _ in range(3):
+            gc.collect()
+        held.latest = -1e9
+        asyncio.get_running_loop().call_later(0.05, setattr, held, "latest", 0.0)
+    yield f"{late * 1000:.3f}"
+    yield str(len(asyncio.all_tasks()))
+    yield str(len(os.listdir("/proc/self/fd")))
+    with open("/proc/self/statm") as statm:
+        yield str(int(statm.read().split()[1]) * os.sysconf("SC_PAGESIZE") // 1024)
+'''
+
+SWAPPED = '''\
+"""mod_swapped -- a module of some size that does a little of everything; number {number}."""
+from contextlib import contextmanager
+from ftpd.api import SERVER, SESSION_OPEN, Module, types
+
+module = Module("mod_swapped", version="{number}")
+text = module.directive("SwappedText", types.string, default="", contexts=SERVER)
+weight = bytearray(100_000)
+state = module.session_state(list)
+
+@contextmanager
+def opened():
+    with open("/dev/null"):
+        yield
+
+module.resource(opened)
+
+@module.on(SESSION_OPEN)
+def began(session):
+    session[state].append({number})
+
+@module.every(1)
+async def again():
+    pass
+
+@module.cmd("XSWP", auth=False)
+def swapped(cmd):
+    return cmd.ok(200, f"{{cmd.config[text]}} {number}")
+'''
+
+
+@dataclass
+class Found:
+    """What a soak came to; tasks, descriptors and KiB are those more than before."""
+
+    sessions: int
+    swaps: int = 0
+    transfers: int = 0
+    failures: list[str] = field(default_factory=list)
+    tasks: int = 0
+    descriptors: int = 0
+    kib: int = 0
+    late_without_swaps_ms: float = 0.0
+    late_while_swapping_ms: float = 0.0
+    swap_ms: float = 0.0
+    """How long a request took at the mean."""
+
+
+class Soak:
+    """A daemon in a folder, sessions that transfer, and one who changes modules all the while."""
+
+    def __init__(self, base: Path, *, sessions: int, swaps: int, pace: float = 0.5) -> None:
+        self.base = base
+        self.sessions = sessions
+        self.swaps = swaps
+        self.pace = pace
+        self.found = Found(sessions)
+        self._swapping = True
+
+    def run(self) -> Found:
+        self._lay_out()
+        with (self.base / "log").open("wb") as log:
+            daemon = subprocess.Popen(  # noqa: S603
+                [sys.executable, "-m", "ftpd", "-n", "-c", str(self.base / "conf")],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            )  # fmt: skip
+        try:
+            asyncio.run(self._story())
+            daemon.send_signal(signal.SIGTERM)
+            if daemon.wait(_PATIENCE):
+                self.found.failures.append(f"the daemon ended with {daemon.returncode}")
+        finally:
+            if daemon.poll() is None:
+                daemon.kill()
+                daemon.wait()
+        said = (self.base / "log").read_text(errors="replace")
+        self.found.failures += [line for line in said.splitlines() if "Traceback" in line or "never awaited" in line]
+        return self.found
+
+    def _lay_out(self) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        me = pwd.getpwuid(os.geteuid())
+        owner = pwd.getpwnam("nobody") if os.geteuid() == 0 else me
+        group = grp.getgrgid(owner.pw_gid).gr_name
+        self.base.chmod(0o711)
+        for name in ("libexec", "home"):
+            (self.base / name).mkdir(mode=0o755)
+        (self.base / "home" / "file").write_bytes(_CONTENT)
+        (self.base / "passwd").write_text(
+            f"soak:{_HASH}:{owner.pw_uid}:{owner.pw_gid}::{self.base}/home:/bin/sh\n"
+        )  # fmt: skip
+        (self.base / "passwd").chmod(0o600)
+        (self.base / "group").write_text(f"{group}:x:{owner.pw_gid}:\n")
+        self._write("mod_gauge", GAUGE)
+        self._write("mod_swapped", SWAPPED.format(number=0))
+        (self.base / "conf").write_text(
+            CONF.format(port=self.port, user=owner.pw_name, group=group, me=me.pw_name, base=self.base)
+        )
+
+    def _write(self, name: str, text: str) -> None:
+        path = self.base / "libexec" / f"{name}.py"
+        path.write_text(text)
+        path.chmod(0o644)
+
+    # -- who asks the daemon -------------------------------------------------------------------------
+
+    async def _ask(self, *words: str) -> Answer:
+        reader, writer = await asyncio.open_unix_connection(str(self.base / "sock"))
+        writer.write(Request(list(words)).encode())
+        parts = ctrlwire.read_answer()
+        wanted = next(parts)
+        try:
+            while True:
+                wanted = parts.send(await reader.readexactly(wanted))
+        except StopIteration as whole:
+            answer: Answer = whole.value
+            return answer
+        finally:
+            writer.close()
+
+    async def _gauge(self, *words: str) -> tuple[float, int, int, int]:
+        late, tasks, descriptors, kib = (await self._ask("gauge", *words)).lines
+        return float(late), int(tasks), int(descriptors), int(kib)
+
+    async def _swap(self, count: int) -> None:
+        """Load, replace and unload one module in turn; its file is another one each time."""
+        steps = ("insmod", "reload", "rmmod")
+        for number in range(count):
+            step = steps[number % 3]
+            if step != "rmmod":
+                self._write("mod_swapped", SWAPPED.format(number=number + 1))
+            began = asyncio.get_running_loop().time()
+            answer = await self._ask(step, "mod_swapped.c")
+            self.found.swap_ms += (asyncio.get_running_loop().time() - began) * 1000
+            if answer.status:
+                self.found.failures.append(f"{step}: {answer.status} {answer.lines}")
+            self.found.swaps += 1
+            # requests of people come one after the other, too; a loop that only swaps would never serve
+            await asyncio.sleep(0.01)
+        if count % 3:
+            await self._ask("rmmod", "mod_swapped.c")
+
+    # -- the sessions --------------------------------------------------------------------------------
+
+    async def _client(self, number: int) -> None:
+        """Logs in and transfers again and again; every tenth one logs in anew each time."""
+        try:
+            await asyncio.sleep(self.pace * number / self.sessions)
+            while self._swapping:
+                reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+                try:
+                    await _expect(reader, "220")
+                    await _say(reader, writer, "USER soak", "331")
+                    await _say(reader, writer, "PASS secret", "230")
+                    await _say(reader, writer, "TYPE I", "200")
+                    await self._transfer(reader, writer)
+                    while self._swapping and number % 10:
+                        await asyncio.sleep(self.pace)
+                        await self._transfer(reader, writer)
+                    await _say(reader, writer, "QUIT", "221")
+                finally:
+                    writer.close()
+                await asyncio.sleep(self.pace)
+        except Exception as error:
+            self.found.failures.append(f"session {number}: {type(error).__name__}: {error}")
+
+    async def _transfer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        answer = await _say(reader, writer, "EPSV", "229")
+        data, sink = await asyncio.open_connection("127.0.0.1", int(answer.split("|")[3]))
+        try:
+            await _say(reader, writer, "RETR file", "150")
+            content = await data.read(-1)
+        finally:
+            sink.close()
+        await _expect(reader, "226")
+        if content != _CONTENT:
+            raise ValueError(f"{len(content)} bytes came, or others than were sent")
+        self.found.transfers += 1
+
+    # -- the whole -----------------------------------------------------------------------------------
+
+    async def _story(self) -> None:
+        await self._until_it_answers()
+        # what is made once and kept (pools, caches) is not to be taken for what is lost
+        await self._swap(30)
+        self.found.swaps, self.found.swap_ms = 0, 0.0
+        _, tasks, descriptors, kib = await self._settled()
+        clients = [asyncio.create_task(self._client(number)) for number in range(self.sessions)]
+        await asyncio.sleep(self.pace * 2)
+        await self._gauge("reset")
+        await asyncio.sleep(self.pace * 4)
+        self.found.late_without_swaps_ms = (await self._gauge())[0]
+        await self._swap(self.swaps)
+        self.found.late_while_swapping_ms = (await self._gauge())[0]
+        self._swapping = False
+        await asyncio.gather(*clients)
+        _, tasks_now, descriptors_now, kib_now = await self._settled()
+        self.found.tasks, self.found.descriptors = tasks_now - tasks, descriptors_now - descriptors
+        self.found.kib = kib_now - kib
+        self.found.swap_ms /= max(1, self.found.swaps)
+
+    async def _settled(self) -> tuple[float, int, int, int]:
+        """What the process holds once it has let go of what it is about to let go of."""
+        best = await self._gauge("settle")
+        for _ in range(50):
+            await asyncio.sleep(0.05)
+            now = await self._gauge("settle")
+            if now[1:] == best[1:]:
+                break
+            best = now
+        return best
+
+    async def _until_it_answers(self) -> None:
+        for _ in range(int(_PATIENCE * 20)):
+            with suppress(OSError):
+                await self._gauge()
+                return
+            await asyncio.sleep(0.05)
+        raise TimeoutError(f"the daemon does not answer:\n{(self.base / 'log').read_text(errors='replace')}")
+
+
+async def _expect(reader: asyncio.StreamReader, code: str) -> str:
+    async with asyncio.timeout(_PATIENCE):
+        line = (await reader.readline()).decode()
+        # a banner or a greeting may have several lines
+        while line[3:4] == "-" or (line and not line[:3].isdigit()):
+            line = (await reader.readline()).decode()
+    if not line.startswith(code):
+        raise ValueError(f"{code} was to come, {line!r} came")
+    return line
+
+
+async def _say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, line: str, code: str) -> str:
+    writer.write(f"{line}\r\n".encode())
+    return await _expect(reader, code)
+
+
+def main() -> int:
+    options = argparse.ArgumentParser(prog="scripts/soak_modules", description=__doc__)
+    options.add_argument("--sessions", type=int, default=200)
+    options.add_argument("--swaps", type=int, default=1000)
+    wanted = options.parse_args()
+    with tempfile.TemporaryDirectory(prefix="ftpd-soak-") as folder:
+        found = Soak(Path(folder), sessions=wanted.sessions, swaps=wanted.swaps).run()
+    print(json.dumps(asdict(found), indent=1))
+    return 1 if found.failures or found.tasks or found.descriptors > 0 else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,267 @@
+"""ftpdctl and a real daemon: modules come, go and are replaced under sessions, and what fails changes nothing."""
+
+from __future__ import annotations
+
+import ftplib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from scripts.soak_modules import Soak
+from tests.wire.command import NOBODY, Watched, unprivileged
+
+HELLO = """\
+from ftpd.api import SERVER, Module, types
+module = Module("mod_hello", version="{version}")
+text = module.directive("HelloText", types.string, default="hello", contexts=SERVER)
+
+@module.cmd("XHLO", auth=False)
+def greet(cmd):
+    return cmd.ok(200, cmd.config[text] + " from {version}")
+"""
+NEEDY = """\
+from ftpd.api import Module
+module = Module("mod_needy", version="1", needs=["mod_hello"])
+"""
+ACLS = """\
+ControlsSocketACL allow user root
+ControlsSocketACL allow user {me}
+ControlsACLs all allow user {me}
+ModuleControlsACLs all allow user {me}
+"""
+
+
+class Controlled(Watched):
+    """A daemon with a ModulePath and a control socket; :meth:`ctl` is ``ftpdctl``."""
+
+    def __init__(self, base: Path) -> None:
+        super().__init__(base)
+        self.libexec = base / "libexec"
+        self.libexec.mkdir(mode=0o755)
+        self.socket = str(base / "sock")
+        me = subprocess.run(["id", "-un"], capture_output=True, text=True, check=True).stdout.strip()
+        head = f"ModulePath {self.libexec}\nControlsSocket {self.socket}\n"
+        self.conf = head + ACLS.format(me=me) + self.conf
+        self.module("mod_hello", HELLO.format(version="1"))
+
+    def module(self, name: str, text: str) -> None:
+        path = self.libexec / f"{name}.py"
+        path.write_text(text)
+        path.chmod(0o644)
+
+    def ctl(self, *words: str, uid: int | None = None) -> tuple[int, str]:
+        """The status and what it said."""
+        program = [sys.executable, "-m", "ftpd.cli.ftpdctl"]
+        done = subprocess.run(
+            [*program, "-s", self.socket, *words], capture_output=True, text=True, check=False, user=uid, timeout=15
+        )
+        return done.returncode, (done.stdout + done.stderr).replace("ftpdctl: ", "").rstrip("\n")
+
+    def hello(self) -> str:
+        """What a new session is answered to XHLO."""
+        with self.login() as ftp:
+            return ask(ftp)
+
+
+def ask(ftp: ftplib.FTP) -> str:
+    try:
+        return ftp.sendcmd("XHLO")
+    except ftplib.error_perm as refusal:
+        return str(refusal)
+
+
+UNKNOWN = "500 XHLO not understood"
+
+
+@pytest.fixture
+def daemon(tmp_path: Path) -> Iterator[Controlled]:
+    daemon = Controlled(tmp_path)
+    daemon.start()
+    yield daemon
+    daemon.stop()
+    assert not os.path.exists(daemon.socket), "the socket goes with the daemon"
+
+
+def test_a_module_comes_and_goes_and_sessions_keep_what_they_had(daemon: Controlled) -> None:
+    with daemon.login() as before:
+        assert daemon.ctl("insmod", "mod_hello.c") == (0, "'mod_hello.c' loaded")
+        assert daemon.ctl("lsmod")[1].splitlines()[-1] == "  mod_hello.c"
+        assert ask(before) == UNKNOWN
+        with daemon.login() as between:
+            assert ask(between) == "200 hello from 1"
+            assert daemon.ctl("rmmod", "mod_hello.c") == (0, "'mod_hello.c' unloaded")
+            assert "mod_hello" not in daemon.ctl("lsmod")[1]
+            assert daemon.hello() == UNKNOWN
+            assert ask(between) == "200 hello from 1"
+            assert ask(before) == UNKNOWN
+
+
+def test_a_transfer_goes_through_a_change_of_modules(daemon: Controlled) -> None:
+    with daemon.login() as ftp:
+        upload = ftp.transfercmd("STOR a.txt")
+        upload.sendall(b"before, ")
+        daemon.ctl("insmod", "mod_hello.c")
+        daemon.ctl("rmmod", "mod_hello.c")
+        upload.sendall(b"after")
+        upload.close()
+        assert ftp.voidresp().startswith("226")
+    assert (daemon.home / "a.txt").read_bytes() == b"before, after"
+
+
+def test_lines_that_wait_for_a_module_take_effect_when_it_comes(daemon: Controlled) -> None:
+    daemon.hang_up(f'<IfModule mod_hello.c>\nHelloText "good day"\n</IfModule>\n{daemon.conf}')
+    assert daemon.ctl("insmod", "mod_hello.c")[0] == 0
+    assert daemon.hello() == "200 good day from 1"
+
+
+def test_a_module_of_the_file_goes_and_its_lines_are_passed_over(daemon: Controlled) -> None:
+    daemon.hang_up(f'ModulePath {daemon.libexec}\nLoadModule mod_hello.c\nHelloText "good day"\n{daemon.conf}')
+    assert daemon.ctl("rmmod", "mod_hello.c") == (0, "'mod_hello.c' unloaded")
+    assert daemon.hello() == UNKNOWN
+    assert daemon.ctl("insmod", "mod_hello.c") == (0, "'mod_hello.c' loaded")
+    assert daemon.hello() == "200 good day from 1"
+    assert daemon.ctl("rmmod", "mod_hello.c")[0] == 0
+    daemon.hang_up()
+    assert daemon.hello() == "200 good day from 1", "SIGHUP goes back to what the file says"
+
+
+def test_what_was_loaded_by_hand_is_forgotten_at_sighup(daemon: Controlled) -> None:
+    daemon.ctl("insmod", "mod_hello.c")
+    daemon.ctl("rmctrl", "lsmod")
+    daemon.hang_up()
+    assert daemon.hello() == UNKNOWN
+    assert "mod_hello" not in daemon.ctl("lsmod")[1]
+
+
+def test_a_new_version_takes_over_and_a_faulty_one_does_not(daemon: Controlled) -> None:
+    daemon.ctl("insmod", "mod_hello.c")
+    daemon.module("mod_hello", HELLO.format(version="2"))
+    assert daemon.ctl("reload", "mod_hello") == (0, "'mod_hello' reloaded, mod_hello/2")
+    assert daemon.hello() == "200 hello from 2"
+    daemon.module("mod_hello", HELLO.format(version="3") + "\nimport nothing_of_the_kind\n")
+    status, said = daemon.ctl("reload", "mod_hello.c")
+    assert status == 8
+    assert f"error reloading 'mod_hello.c': {daemon.libexec}/mod_hello.py:9 needs the Python package" in said
+    assert daemon.hello() == "200 hello from 2"
+
+
+def test_a_module_that_others_need_stays(daemon: Controlled) -> None:
+    daemon.module("mod_needy", NEEDY)
+    status, said = daemon.ctl("insmod", "mod_needy.c")
+    assert (status, "needs mod_hello, which is not loaded" in said) == (8, True)
+    assert daemon.ctl("insmod", "mod_hello.c", "mod_needy.c")[0] == 0
+    assert daemon.ctl("rmmod", "mod_hello.c") == (
+        5,
+        "error unloading 'mod_hello.c': mod_needy.c needs it; unload that first",
+    )
+    assert daemon.ctl("rmmod", "mod_needy.c", "mod_hello.c")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        ("insmod", 3, "missing required parameters"),
+        ("insmod hello", 4, "error loading 'hello': Bad module name"),
+        ("insmod ../mod_hello.c", 4, "error loading '../mod_hello.c': Bad module name"),
+        ("insmod mod_ls.c", 6, "error loading 'mod_ls.c': Already loaded"),
+        ("insmod mod_none.c", 8, "error loading 'mod_none.c': there is no mod_none.py in "),
+        ("rmmod", 3, "missing required parameters"),
+        ("rmmod mod_none.c", 4, "error unloading 'mod_none.c': Module not loaded"),
+        ("rmmod mod_dso.c", 8, "error unloading 'mod_dso.c': Operation not permitted, it is a core module"),
+        ("rmmod mod_core.c", 8, "error unloading 'mod_core.c': Operation not permitted, it is a core module"),
+        ("reload mod_none.c", 4, "error reloading 'mod_none.c': Module not loaded"),
+        ("reload mod_ls.c", 5, "error reloading 'mod_ls.c': it is built in"),
+        ("lsmod all", 3, "wrong number of parameters"),
+        ("kick user alice", 7, "unsupported action requested"),
+    ],
+)
+def test_refusals_have_proftpds_codes_and_change_nothing(
+    daemon: Controlled, words: str, status: int, said: str
+) -> None:
+    found = daemon.ctl(*words.split())
+    assert found[0] == status
+    assert found[1].startswith(said)
+    assert "is in force" not in daemon.log()
+
+
+def test_a_configuration_that_became_faulty_is_told_and_nothing_changes(daemon: Controlled) -> None:
+    good = daemon.conf
+    daemon.conf = f"Prto 21\n{good}"
+    status, said = daemon.ctl("insmod", "mod_hello.c")
+    assert status == 8
+    assert said.startswith("error loading 'mod_hello.c': ")
+    assert ":1: Prto: unknown configuration directive; right: did you mean Port, " in said
+    assert daemon.hello() == UNKNOWN
+    daemon.conf = good
+    assert daemon.ctl("insmod", "mod_hello.c")[0] == 0
+
+
+def test_others_are_refused(daemon: Controlled) -> None:
+    if unprivileged() is None:
+        pytest.skip("only root can be somebody else")
+    plain = shutil.which("ftpdctl", path="/usr/bin")
+    if plain is None:
+        pytest.skip("there is no ftpdctl of the system that somebody else may run")
+    done = subprocess.run([plain, "-s", daemon.socket, "lsmod"], capture_output=True, text=True, user=NOBODY)
+    assert done.stdout == "ftpdctl: access denied\n"
+
+
+def test_proftpds_own_ftpdctl_is_understood(daemon: Controlled) -> None:
+    theirs = shutil.which("ftpdctl", path="/usr/bin")
+    if theirs is None or Path(theirs).read_bytes()[:4] != b"\x7fELF":
+        pytest.skip("ProFTPD's ftpdctl is not installed")
+    done = subprocess.run([theirs, "-s", daemon.socket, "insmod", "mod_hello.c"], capture_output=True, text=True)
+    assert done.stdout == "ftpdctl: 'mod_hello.c' loaded\n"
+    assert daemon.hello() == "200 hello from 1"
+
+
+def test_without_a_daemon(tmp_path: Path) -> None:
+    def ctl(*words: str) -> tuple[int, str, str]:
+        program = [sys.executable, "-m", "ftpd.cli.ftpdctl", *words]
+        done = subprocess.run(program, capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout, done.stderr
+
+    path = f"{tmp_path}/sock"
+    assert ctl("-s", path, "help") == (
+        1,
+        "",
+        f"ftpdctl: error contacting server using '{path}': No such file or directory\n",
+    )
+    assert ctl("-s", "sock", "help")[2] == "ftpdctl: alternate socket path must be an absolute path\n"
+    assert ctl()[:2] == (1, "ftpdctl: missing required action\n")
+    assert ctl("-x", "-s", path)[1] == "ftpdctl: unknown option: x\nftpdctl: missing required action\n"
+    assert ctl("-h")[1].startswith("usage: ftpdctl [options] action [...]\n")
+
+
+def test_a_daemon_serves_where_the_socket_cannot_be(tmp_path: Path) -> None:
+    daemon = Controlled(tmp_path)
+    precious = Path(daemon.socket)
+    precious.write_text("precious")
+    daemon.start()
+    assert f"the ControlsSocket {precious} is no socket, and is left alone" in daemon.log()
+    daemon.assert_well()
+    precious.unlink()
+    daemon.hang_up()
+    assert daemon.ctl("help")[0] == 0, "the next configuration tries again"
+    daemon.stop()
+
+
+def test_the_socket_may_move_while_a_request_is_answered(daemon: Controlled) -> None:
+    daemon.conf = daemon.conf.replace(daemon.socket, f"{daemon.socket}2")
+    assert daemon.ctl("insmod", "mod_hello.c") == (0, "'mod_hello.c' loaded")
+    assert not os.path.exists(daemon.socket)
+    daemon.socket += "2"
+    assert daemon.ctl("lsmod")[0] == 0
+
+
+def test_fifty_changes_drop_no_session_and_leave_nothing_behind(tmp_path: Path) -> None:
+    found = Soak(tmp_path, sessions=20, swaps=50, pace=0.05).run()
+    assert found.failures == []
+    assert found.swaps == 50
+    assert found.transfers > 20
+    assert (found.tasks, found.descriptors) == (0, 0)
