@@ -133,9 +133,10 @@ def test_what_was_added_may_go(place: Place) -> None:
 
 
 def test_what_was_added_needs_what_it_needs(place: Place) -> None:
-    with pytest.raises(ConfigError, match="mod_second needs mod_first, which is not loaded"):
-        with place.read("", place.after("", add=("mod_second",))):
-            pass
+    changes = place.after("", add=("mod_second",))
+    said = "mod_second needs mod_first, which is not loaded"
+    with pytest.raises(ConfigError, match=said), place.read("", changes):
+        pass
 
 
 def test_a_line_for_what_was_added_is_no_second_load(place: Place) -> None:

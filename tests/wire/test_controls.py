@@ -201,16 +201,6 @@ def test_a_configuration_that_became_faulty_is_told_and_nothing_changes(daemon: 
     assert daemon.ctl("insmod", "mod_hello.c")[0] == 0
 
 
-def test_others_are_refused(daemon: Controlled) -> None:
-    if unprivileged() is None:
-        pytest.skip("only root can be somebody else")
-    plain = shutil.which("ftpdctl", path="/usr/bin")
-    if plain is None:
-        pytest.skip("there is no ftpdctl of the system that somebody else may run")
-    done = subprocess.run([plain, "-s", daemon.socket, "lsmod"], capture_output=True, text=True, user=NOBODY)
-    assert done.stdout == "ftpdctl: access denied\n"
-
-
 def test_proftpds_own_ftpdctl_is_understood(daemon: Controlled) -> None:
     theirs = shutil.which("ftpdctl", path="/usr/bin")
     if theirs is None or Path(theirs).read_bytes()[:4] != b"\x7fELF":
