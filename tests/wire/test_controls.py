@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from scripts.soak_modules import Soak
-from tests.wire.command import NOBODY, Watched, unprivileged
+from tests.wire.command import Watched
 
 HELLO = """\
 from ftpd.api import SERVER, Module, types
