@@ -16,6 +16,7 @@ from ftpd.core.clock import Timer
 from ftpd.core.log import Level, debug, log
 from ftpd.core.paths import decode
 from ftpd.core.reply import Refuse, Reply
+from ftpd.dispatch.compile import Plan
 from ftpd.dispatch.gate import welcome
 from ftpd.dispatch.phases import Road, run_inline, run_on
 from ftpd.dispatch.registry import Generation
@@ -72,6 +73,10 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
         """ABOR came before the command that it is for had its data connection."""
         self._running = False
         """A command is on its way through dispatch: whatever ends the session waits for its reply."""
+        self._aside: asyncio.Task[None] | None = None
+        """A STAT that is answered while a transfer runs."""
+        self._mute = False
+        """The client has had its last reply, and the command that it overtook may not add another."""
         self._events = self.ioloop.READ
         self._linger: Timer | None = None
         self.session = Session(
@@ -187,14 +192,17 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
 
     def _run_aside(self, line: bytes) -> None:
         command, plan = self.generation.command(self.session, decode(line).strip().upper(), "")
-        rest = run_inline(command, plan)
+        rest = self._run(command, plan)
         if rest is None:
             self._answer(command)
         else:
-            self.worker.spawn(self._later(command, *rest))
+            self._aside = self.worker.spawn(self._later(command, *rest))
 
     async def _later(self, command: Command, road: Road, waits_for: Awaitable[Any]) -> None:
-        await run_on(road, waits_for)
+        try:
+            await run_on(road, waits_for)
+        finally:
+            self._aside = None
         self._answer(command)
 
     def _drain(self) -> None:
@@ -235,15 +243,20 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
             self.end("Bad protocol")
             return
         command, plan = self.generation.command(self.session, verb, argument)
-        self._running = True
-        rest = run_inline(command, plan)
-        self._running = False
+        rest = self._run(command, plan)
         if rest is None:
             self._answer(command)
         else:
             self._task = self.worker.spawn(self._wait(command, *rest))
             # an ABOR in the same packet is for this command
             self._abort_wanted = is_abort(self._queue[0]) if self._queue else False
+
+    def _run(self, command: Command, plan: Plan) -> tuple[Road, Awaitable[Any]] | None:
+        self._running = True
+        try:
+            return run_inline(command, plan)
+        finally:
+            self._running = False
 
     async def _wait(self, command: Command, road: Road, waits_for: Awaitable[Any]) -> None:
         try:
@@ -276,7 +289,7 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
             reply = Reply(451, ("Requested action aborted: local error in processing",))
         self._write(reply.encode())
         if self._ending is not None:
-            self._finish_when_written()
+            self._hang_up()
 
     # -- writing -----------------------------------------------------------------------------------
 
@@ -284,7 +297,7 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
         self._write(reply.encode())
 
     def _write(self, data: bytes) -> None:
-        if self._ended or self._closed:
+        if self._ended or self._closed or self._mute:
             return
         self.session.bytes_out += len(data)
         if self._out:
@@ -340,12 +353,24 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
     # -- the end -------------------------------------------------------------------------------------
 
     def end(self, reason: str) -> None:
-        """End the session: nothing more is read, what is queued to be written is written."""
+        """End the session: nothing more is read, what is queued to be written is written.
+
+        A command that ends its own session is answered first. One that is overtaken (by a timer, mostly) has its
+        transfer ended and is not answered any more: the client has been told 421.
+        """
         if self._ending is None:
             self._ending = reason
             self._queue = None
-        if self._task is None and not self._running:
+        if not self._running and (self._aside is None or asyncio.current_task() is not self._aside):
+            self._hang_up()
+
+    def _hang_up(self) -> None:
+        if self._task is None:
             self._finish_when_written()
+        elif self._task is not asyncio.current_task():
+            self._mute = True
+            self.abort_transfer()
+            self.worker.cancel_later(self._task, _LINGER)
 
     def _finish_when_written(self) -> None:
         if self._closed or self._ended:

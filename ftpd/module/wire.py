@@ -61,7 +61,11 @@ class Wire(Protocol):
         """Write a reply at once, before those that the command under way has queued: 150, 220, 421."""
 
     def end(self, reason: str) -> None:
-        """End the session once all replies are written; ``reason`` goes into the log."""
+        """End the session once all replies are written; ``reason`` goes into the log.
+
+        Called while another's command runs (by a timer, say), its transfer ends at once and it is not answered any
+        more: what was sent before is the last the client hears.
+        """
 
     def passive(self, *, ports: range | None, address: str | None, extended: int = 0) -> tuple[str, int]:
         """Listen for a data connection; gives the address and port to announce.

@@ -93,8 +93,6 @@ def _idle_for(session: Session, seconds: int) -> None:
     session.modules.emit(TIMEOUT_IDLE, session)
     session.log(Level.INFO, "Client session idle timeout, disconnected")
     session.send(Reply(421, (f"Idle timeout ({seconds} seconds): closing control connection",)))
-    # a command that waits for a data connection must not hold the session any longer
-    session.wire.forget_data()
     session.end("Timeout exceeded")
 
 

@@ -295,6 +295,5 @@ def _limit_session(session: Session) -> None:
 
 def _session_took_too_long(session: Session, seconds: int) -> None:
     session.log(Level.INFO, "Session timed out, disconnected")
-    session.wire.abort_transfer()
     session.send(Reply(421, (f"Session Timeout ({seconds} seconds): closing control connection",)))
     session.end("Timeout exceeded")

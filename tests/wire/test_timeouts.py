@@ -1,0 +1,84 @@
+"""A timer that ends a session ends it whole: one 421, the connection closed, and no data connection left to use."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from tests.wire.daemon import Daemon
+from tests.wire.hostile import Raw, alive, everything
+
+WAITING = ("LIST", "NLST", "MLSD", "RETR file", "STOR new", "APPE file", "STOU")
+TIMERS = {
+    "TimeoutIdle 1": "421 Idle timeout (1 seconds): closing control connection",
+    "TimeoutNoTransfer 1": "421 No transfer timeout (1 seconds): closing control connection",
+    "TimeoutSession 1": "421 Session Timeout (1 seconds): closing control connection",
+}
+
+
+@pytest.fixture(scope="module", params=TIMERS)
+def timed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Daemon, str]]:
+    daemon = Daemon(tmp_path_factory.mktemp("daemon"), f"{request.param}\n")
+    daemon.start()
+    daemon.give("file", b"x" * 100)
+    yield daemon, TIMERS[request.param]
+    daemon.stop()
+
+
+def test_a_command_that_waits_for_its_data_connection_ends_with_the_session(timed: tuple[Daemon, str]) -> None:
+    server, farewell = timed
+    with ExitStack() as stack:
+        clients = [(Raw(server).login(), command) for command in WAITING]
+        ports = []
+        for client, command in clients:
+            stack.enter_context(client)
+            ports.append(client.port_for_data())
+            client.send(command)
+        for (client, command), port in zip(clients, ports, strict=True):
+            # nothing but the 421, and then the end; no 150, no 425, no second 421
+            assert client.rest() == farewell + "\r\n", command
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection((server.host, port), 1).close()
+    assert sorted(entry.name for entry in server.home.iterdir()) == ["file"]
+    assert (server.home / "file").read_bytes() == b"x" * 100
+
+
+def test_a_session_that_is_served_before_its_timer_is_served_whole(timed: tuple[Daemon, str]) -> None:
+    server, _ = timed
+    alive(server)
+
+
+def test_a_session_is_ended_in_the_middle_of_a_transfer_where_the_timer_says_so(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    server = Daemon(tmp_path_factory.mktemp("daemon"), "TimeoutSession 1\n")
+    server.start()
+    server.give_huge("huge")
+    with Raw(server).login() as client, client.passive() as data:
+        client.send("RETR huge")
+        assert client.reply().startswith("150")
+        # the client reads nothing, so that only the timer can end this
+        assert client.rest() == TIMERS["TimeoutSession 1"] + "\r\n"
+        everything(data)
+    server.stop()
+
+
+def test_a_transfer_is_not_idleness(tmp_path_factory: pytest.TempPathFactory) -> None:
+    server = Daemon(tmp_path_factory.mktemp("daemon"), "TimeoutIdle 1\n")
+    server.start()
+    with Raw(server).login() as client, client.passive() as data:
+        client.send("STOR new")
+        assert client.reply().startswith("150")
+        # half a second past the timer: what goes on there is the transfer
+        client.sock.settimeout(1.5)
+        with pytest.raises(TimeoutError):
+            client.line()
+        client.sock.settimeout(5)
+        data.sendall(b"late")
+        data.shutdown(socket.SHUT_WR)
+        assert client.reply().startswith("226")
+    assert (server.home / "new").read_bytes() == b"late"
+    server.stop()
