@@ -128,3 +128,16 @@ def test_killed_in_a_download(server: Daemon) -> None:
 def test_killed_in_an_upload(server: Daemon) -> None:
     kill_while_uploading(server.home / "endless.bin", *command(server, "$ftp->put(\\*STDIN, 'endless.bin')"))
     server.assert_well()
+
+
+def test_sees_the_end_of_a_listing_together_with_its_last_byte(server: Daemon) -> None:
+    """Closing a data connection whose end it has not seen, Net::FTP sends ABOR: scripts that list so meet it often."""
+    server.give("a.txt", b"")
+    script = """
+    for (1 .. 40) {
+        my $data = must($ftp->nlst()); $data->read(my $names, 8192, 5); die $names unless $names =~ /a.txt/;
+        must($data->close); die $ftp->message unless $ftp->message =~ /Transfer complete/;
+    }
+    print "forty listings\n"
+    """
+    assert "forty listings" in run(*command(server, script))
