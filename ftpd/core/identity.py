@@ -37,8 +37,9 @@ _NOBODY_AT_ALL = 0xFFFFFFFF
 """The id that the kernel refuses: asking for it changes nothing and tells who we are."""
 
 
+CAP_CHOWN = 0
 _NEEDED_CAPABILITIES = (
-    0,  # CHOWN
+    CAP_CHOWN,
     1,  # DAC_OVERRIDE
     2,  # DAC_READ_SEARCH
     3,  # FOWNER
@@ -159,19 +160,19 @@ def acting_as_daemon() -> AbstractContextManager[None]:
     return acting_as(ROOT)
 
 
-def shed_capabilities() -> None:
+def shed_capabilities(also: frozenset[int] = frozenset()) -> None:
     """Give up, for this thread and all it will start, the rights of root that acting as a user does not suspend.
 
     The kernel withdraws only the file rights with the fsuid.  With CAP_SYS_RESOURCE left, a user would write past
     the disk quota and into root's reserve; with CAP_SYS_PTRACE, look into other processes through /proc.  To be
-    called at the start, before there are threads, and after limits were raised.
+    called at the start, before there are threads, and after limits were raised.  ``also`` are more to give up.
     """
     header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
     # effective, permitted and inheritable of the capabilities 0 to 31, then of 32 to 63
     sets = (ctypes.c_uint32 * 6)()
     if _libc.capget(header, sets) != 0:
         raise _capabilities_failed("read")
-    needed = sum(1 << capability for capability in _NEEDED_CAPABILITIES)
+    needed = sum(1 << capability for capability in _NEEDED_CAPABILITIES if capability not in also)
     for place in range(3):
         sets[place] &= needed
         sets[place + 3] = 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from ftpd.conf.directive import ConfigError
@@ -97,9 +97,9 @@ class ControlDesk:
     def _admits(self, asker: Asker) -> bool:
         return permitted(self._rules("ControlsSocketACL"), "", asker)
 
-    def _may(self, asker: Asker, control: Control) -> bool:
+    def _may(self, asker: Asker, control: Control, words: Sequence[str] = ()) -> bool:
         name = "ControlsACLs" if control.acl is None else control.acl.name
-        return permitted(self._rules(name), control.action, asker)
+        return any(permitted(self._rules(name), action, asker) for action in control.named(words))
 
     def _unknown(self) -> set[str]:
         named = {action for rule in self._rules("ControlsACLs") for action in rule.actions}
@@ -113,7 +113,7 @@ class ControlDesk:
         lines: list[str] = []
         status = Status.OK
         try:
-            async for line in one_by_one(self._allowed(asker, words[0]).run(Asked(words[1:], asker, self))):
+            async for line in one_by_one(self._allowed(asker, *words).run(Asked(words[1:], asker, self))):
                 lines.append(line)
         except ControlError as refusal:
             status = refusal.status
@@ -127,11 +127,11 @@ class ControlDesk:
             self._note(f"sent to {asker} client: '{line}'")
         return Answer(status, lines)
 
-    def _allowed(self, asker: Asker, action: str) -> Control:
+    def _allowed(self, asker: Asker, action: str, *words: str) -> Control:
         control = self.controls.get(action)
         if control is None or action in self.disabled:
             raise ControlError(Status.UNSUPPORTED, "unsupported action requested")
-        if not self._may(asker, control):
+        if not self._may(asker, control, words):
             raise ControlError(Status.ACCESS_DENIED, "access denied")
         return control
 

@@ -37,14 +37,14 @@ def chosen(settings: DaemonSettings) -> Identity | None:
     return Identity(entry.pw_uid, gid, (gid,))
 
 
-def prepare() -> None:
+def prepare(settings: DaemonSettings) -> None:
     """Once, before there are threads: room for many sessions, then only the rights that serving them takes."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
         if soft != hard:
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-        if identity.privileged():
-            identity.shed_capabilities()
+        if identity.privileged() and settings.shed_capabilities:
+            identity.shed_capabilities(frozenset() if settings.may_chown else frozenset({identity.CAP_CHOWN}))
     except OSError as error:
         # a container's or a service manager's filter of system calls may forbid what it has seen to itself
         log(Level.NOTICE, "limits and rights stay as they were given: %s", error)

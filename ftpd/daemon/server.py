@@ -59,7 +59,7 @@ class Daemon:
             # they would end us; were they ignored instead, so they would be in the programs that modules start
             signal.signal(number, _not_for_us)
         os.umask(0)
-        rights.prepare()
+        rights.prepare(self.plan.settings)
         loop = _event_loop()
         if self.plan.settings.inetd:
             client = single.client_of_inetd()

@@ -27,6 +27,8 @@ class DaemonSettings:
     system_log: str | None
     syslog_level: str
     debug_level: int
+    shed_capabilities: bool
+    may_chown: bool
 
 
 def value_of(generation: Generation, scope: Scope, name: str, default: Any) -> Any:
@@ -56,4 +58,6 @@ def daemon_settings(generation: Generation, record: BuildRecord, *, ipv6: bool |
         system_log=value("SystemLog", None),
         syslog_level=value("SyslogLevel", "notice"),
         debug_level=value("DebugLevel", 0),
+        shed_capabilities=value("CapabilitiesEngine", True),
+        may_chown="-CAP_CHOWN" not in value("CapabilitiesSet", ()),
     )

@@ -44,21 +44,22 @@ class OrderedAccounts:
             account = await _settled(backend.getpwnam(session, user))
             if account is not None:
                 return replace(account, source=backend)
-            if final:
+            # the last word of one that only checks passwords (PAM) is about these alone
+            if final and not backend.checks_first:
                 return None
         return None
 
     async def getgroups(self, session: Session, account: Account) -> tuple[tuple[int, str], ...]:
         for backend, final in self._asked(session):
             groups = await _settled(backend.getgroups(session, account))
-            if groups is not None or final:
+            if groups is not None or (final and not backend.checks_first):
                 return groups or ()
         return ((account.gid, self.gid_name(session, account.gid)),)
 
     async def authenticate(self, session: Session, account: Account, password: str) -> AuthAnswer:
         asked = list(self._asked(session))
         if account.source is not None:
-            asked.sort(key=lambda entry: entry[0] is not account.source)
+            asked.sort(key=lambda entry: (not entry[0].checks_first, entry[0] is not account.source))
         for backend, final in asked:
             try:
                 answer = await _settled(backend.authenticate(session, account, password))

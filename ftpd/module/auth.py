@@ -49,6 +49,9 @@ class AuthBackend:
     An exception denies. ``session`` gives the settings of the client's server.
     """
 
+    checks_first = False
+    """For backends that only check passwords (PAM, RADIUS): asked before the one that knew the user."""
+
     def getpwnam(self, session: Session, user: str) -> Account | Awaitable[Account | None] | None:
         """The account of that name."""
         return None

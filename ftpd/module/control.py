@@ -161,7 +161,8 @@ async def one_by_one(lines: Lines) -> AsyncIterator[str]:
 class Control:
     """An action: its name, one line of help, and the function that yields the lines of the answer.
 
-    ``acl`` is the directive_list that says who may; without one it is ControlsACLs.
+    ``acl`` is the directive_list that says who may; without one it is ControlsACLs. ``parts`` are the words of which
+    the first behind the name must be one, where that directive names these instead of the action.
     """
 
     action: str
@@ -169,3 +170,11 @@ class Control:
     run: Callable[[Asked], Lines]
     module: str
     acl: Directive[Any] | None = None
+    parts: tuple[str, ...] = ()
+
+    def named(self, words: Sequence[str]) -> tuple[str, ...]:
+        """What a rule has to cover for these words behind the name; of several, one is enough."""
+        if not self.parts:
+            return (self.action,)
+        # what is no part is for the action itself to refuse, to whoever may anything of it
+        return (words[0],) if words and words[0] in self.parts else self.parts

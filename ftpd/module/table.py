@@ -224,15 +224,21 @@ class Module:
         return Slot(f"{self.name}.{getattr(make, '__name__', 'state')}", make)
 
     def control(
-        self, action: str, *, help: str, acl: Directive[tuple[ControlRule, ...]] | None = None
-    ) -> Callable[[C], C]:  # fmt: skip
+        self,
+        action: str,
+        *,
+        help: str,
+        acl: Directive[tuple[ControlRule, ...]] | None = None,
+        parts: tuple[str, ...] = (),
+    ) -> Callable[[C], C]:
         """Answer ``ftpdctl action``: a function, or async generator, of what was asked that yields lines.
 
         ``acl`` is the directive that says who may, of :func:`ftpd.module.control.control_rules`; default ControlsACLs.
+        ``parts`` are the sub-actions (``info``, ``reset``) where that directive names these.
         """
 
         def keep(function: C) -> C:
-            self.controls.append(Control(action, help, function, self.name, acl))
+            self.controls.append(Control(action, help, function, self.name, acl, parts))
             return function
 
         return keep

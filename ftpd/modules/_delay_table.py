@@ -1,0 +1,103 @@
+"""How long USER and PASS took lately, for each server: what mod_delay evens out, and keeps over a restart."""
+
+from __future__ import annotations
+
+import json
+import os
+from bisect import bisect_left
+from collections import deque
+from collections.abc import Iterator
+from contextlib import suppress
+
+from ftpd.api import acting_as_daemon
+
+KEPT = 256
+"""Values of each command that are remembered (as in ProFTPD): the oldest go first."""
+_FEW = 8
+"""From so few values nothing is concluded."""
+
+
+class Times:
+    """The latest times of one command, in microseconds."""
+
+    __slots__ = ("_sorted", "values")
+
+    def __init__(self, values: list[int] | None = None) -> None:
+        self.values: deque[int] = deque(values or (), KEPT)
+        self._sorted: list[int] = sorted(self.values)
+
+    def add(self, spent: int) -> None:
+        if len(self.values) == KEPT:
+            del self._sorted[bisect_left(self._sorted, self.values[0])]
+        self.values.append(spent)
+        self._sorted.insert(bisect_left(self._sorted, spent), spent)
+
+    @property
+    def usual(self) -> int:
+        """What nineteen of twenty did not exceed; 0 while too few are known.
+
+        ProFTPD takes the median: then half of the slow answers are still told from those that were held back.
+        """
+        return self._sorted[len(self._sorted) * 95 // 100] if len(self._sorted) >= _FEW else 0
+
+
+class DelayTable:
+    """Times by server and command, in memory and, where DelayTable names one, in a file."""
+
+    def __init__(self) -> None:
+        self._times: dict[str, Times] = {}
+        self.path: str | None = None
+        """What DelayTable says: a path, ``none``, or nothing."""
+
+    @property
+    def kept(self) -> bool:
+        """Whether there is a file."""
+        return self.path not in (None, "none")
+
+    def times(self, server: str, verb: str) -> Times:
+        key = f"{server} {verb}"
+        found = self._times.get(key)
+        if found is None:
+            found = self._times[key] = Times()
+        return found
+
+    def reset(self) -> None:
+        self._times.clear()
+
+    def lines(self) -> Iterator[str]:
+        """As ``ftpdctl delay info`` shows them."""
+        for key, times in sorted(self._times.items()):
+            server, verb = key.split(" ")
+            yield f"Address {server}: {verb} values (usecs):"
+            yield f"  + Protocol ftp, {len(times.values)} values:"
+            row = [f"{value:9d}" for value in times.values]
+            yield from ("    " + " ".join(row[at : at + 8]) for at in range(0, len(row), 8))
+            yield ""
+
+    def read(self) -> None:
+        """Take over what an earlier daemon learnt; OSError or ValueError when the file holds nothing of the kind."""
+        with acting_as_daemon(), open(str(self.path), "rb") as file:
+            found = json.loads(file.read(1 << 24))
+        if not isinstance(found, dict):
+            raise ValueError("it is not a table of delays")
+        for key, values in found.items():
+            server, _, verb = key.partition(" ")
+            if verb not in ("USER", "PASS") or not isinstance(values, list):
+                raise ValueError("it is not a table of delays")
+            if not all(isinstance(value, int) and 0 <= value < 1 << 40 for value in values):
+                raise ValueError("it is not a table of delays")
+            self._times[f"{server} {verb}"] = Times(values)
+
+    def write(self) -> None:
+        """Replace the file whole, so that none is ever half written."""
+        path = str(self.path)
+        text = json.dumps({key: list(times.values) for key, times in self._times.items()})
+        beside = f"{path}.new"
+        with acting_as_daemon():
+            # made anew: what lies there, a link perhaps, is not ours
+            with suppress(FileNotFoundError):
+                os.unlink(beside)
+            descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            with open(descriptor, "w") as file:
+                file.write(text)
+            os.replace(beside, path)

@@ -1,0 +1,103 @@
+"""One PAM transaction from authentication to the end of its session, through python-pam, in whatever thread."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from ftpd.api import AuthAnswer, acting_as_daemon
+
+try:
+    import pam as _pam
+except ImportError:  # the extra auth_pam is not installed
+    _pam = None
+
+_loading = threading.Lock()
+
+
+def available() -> bool:
+    return _pam is not None
+
+
+def _answers() -> dict[int, AuthAnswer]:
+    return {
+        _pam.PAM_SUCCESS: AuthAnswer.OK,
+        _pam.PAM_USER_UNKNOWN: AuthAnswer.NO_SUCH_USER,
+        _pam.PAM_AUTH_ERR: AuthAnswer.BAD_PASSWORD,
+        _pam.PAM_MAXTRIES: AuthAnswer.BAD_PASSWORD,
+        _pam.PAM_ACCT_EXPIRED: AuthAnswer.EXPIRED,
+        _pam.PAM_NEW_AUTHTOK_REQD: AuthAnswer.EXPIRED,
+        _pam.PAM_AUTHTOK_EXPIRED: AuthAnswer.EXPIRED,
+        _pam.PAM_PERM_DENIED: AuthAnswer.DISABLED,
+    }
+
+
+class Conversation:
+    """Not for two threads at once. After :meth:`log_in` gave OK, :meth:`log_out` has to follow some day."""
+
+    def __init__(self, service: str, *, host: str, tty: str | None) -> None:
+        self._service = service
+        self._host = host
+        self._tty = tty
+        self._pam: Any = None
+        self._open = False
+        self._kept: Any = None
+
+    def log_in(self, user: str, password: str) -> tuple[AuthAnswer, str]:
+        """Authentication, account and session of PAM; the answer, and PAM's own word for the log."""
+        with acting_as_daemon():
+            with _loading:
+                # the first one loads libpam, which python-pam does without a lock
+                handle = self._pam = _pam.PamAuthenticator()
+            self._prepare(handle)
+            try:
+                handle.authenticate(
+                    user, password, self._service, call_end=False, resetcreds=True, encoding="utf-8"
+                )  # fmt: skip
+            except ValueError as error:
+                return AuthAnswer.BAD_PASSWORD, str(error)
+            code, reason = handle.code, str(handle.reason)
+            if code == _pam.PAM_SUCCESS and handle.handle is not None:
+                code = handle.open_session()
+                self._open = code == _pam.PAM_SUCCESS
+                if not self._open:
+                    reason = f"the session was refused: {handle.reason}"
+            if code != _pam.PAM_SUCCESS:
+                self._end()
+            return _answers().get(code, AuthAnswer.ERROR), reason
+
+    def _prepare(self, handle: Any) -> None:
+        start, check = handle.pam_start, handle.pam_authenticate
+
+        def begin(service: bytes, user: bytes, conversation: Any, to: Any) -> int:
+            # PAM may ask as long as the transaction lasts; python-pam lets go of its callback when authenticate() ends
+            self._kept = conversation
+            code: int = start(service, user, conversation, to)
+            return code
+
+        def authenticate(transaction: Any, flags: int) -> int:
+            handle.pam_set_item(transaction, _pam.PAM_RHOST, self._host.encode())
+            if self._tty is not None:
+                handle.pam_set_item(transaction, _pam.PAM_TTY, self._tty.encode())
+            # what modules have to say is for a terminal, which there is none of
+            code: int = check(transaction, flags | _SILENT)
+            return code
+
+        handle.pam_start, handle.pam_authenticate = begin, authenticate
+
+    def log_out(self) -> None:
+        """Close the session, and with it what PAM holds."""
+        with acting_as_daemon():
+            if self._open:
+                self._open = False
+                self._pam.close_session()
+            self._end()
+
+    def _end(self) -> None:
+        if self._pam is not None and self._pam.handle is not None:
+            self._pam.end()
+        self._pam = self._kept = None
+
+
+_SILENT = 0x8000
+"""PAM_SILENT of <security/_pam_types.h>."""

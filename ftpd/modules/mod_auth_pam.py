@@ -1,0 +1,107 @@
+"""mod_auth_pam -- passwords checked by PAM, with its account and session phases, off the loop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+
+from ftpd.api import (
+    GLOBAL,
+    SERVER,
+    SESSION_CLOSE,
+    VHOST,
+    Account,
+    AuthAnswer,
+    AuthBackend,
+    Directive,
+    Level,
+    Module,
+    Session,
+    module_name,
+    privileged,
+    types,
+)
+from ftpd.modules._pam_conversation import Conversation, available
+from ftpd.modules.mod_auth_unix import AuthUnix
+
+module = Module("mod_auth_pam", version="1.0")
+
+_SERVERS = SERVER | GLOBAL | VHOST
+
+enabled = module.directive(
+    "AuthPAM", types.boolean, default=True, contexts=_SERVERS,
+    usage="on|off", doc="Whether PAM is asked for passwords.",
+)  # fmt: skip
+service = module.directive(
+    "AuthPAMConfig", types.string, default="ftp", contexts=_SERVERS,
+    usage="service", doc="The service, which is a file in /etc/pam.d.",
+)  # fmt: skip
+options: Directive[frozenset[str]] = module.directive(
+    "AuthPAMOptions", types.flags("NoTTY", "NoInfoMsgs", "NoRadioMsgs"), default=frozenset(), contexts=_SERVERS,
+    usage="NoTTY|NoInfoMsgs|NoRadioMsgs ...", doc="NoTTY: PAM is told no terminal. The others are always so.",
+)  # fmt: skip
+
+
+class Visit:
+    """The PAM transaction of a session that logged in with it."""
+
+    __slots__ = ("conversation",)
+
+    def __init__(self) -> None:
+        self.conversation: Conversation | None = None
+
+
+_visit = module.session_state(Visit)
+
+
+class AuthPam(AuthBackend):
+    """Passwords only: who there is, the other backends know."""
+
+    checks_first = True
+
+    async def authenticate(self, session: Session, account: Account, password: str) -> AuthAnswer | None:
+        settings = session.server.settings
+        if not settings[enabled]:
+            return None
+        order: tuple[str, ...] = session.setting("AuthOrder", ()) or ()
+        named = any(module_name(entry.rstrip("*")) == module.name for entry in order)
+        # without AuthOrder it is for the system's own users: each wrong password of another would cost PAM's delay
+        if not named and not (available() and privileged() and isinstance(account.source, AuthUnix)):
+            return None
+        if not available():
+            # who names PAM counts on what its account phase refuses
+            session.log(
+                Level.ERROR, "AuthOrder names mod_auth_pam.c, and python-pam is missing: pip install ftpd[auth-pam]"
+            )
+            return AuthAnswer.ERROR
+        tty = None if "NoTTY" in settings[options] else f"/dev/ftpd{os.getpid()}"
+        conversation = Conversation(settings[service], host=session.remote.host, tty=tty)
+        answer, reason = await session.offload(lambda: conversation.log_in(account.name, password), "pam")
+        if answer is AuthAnswer.OK:
+            visit = session[_visit]
+            if visit.conversation is not None:
+                await _close(session, visit.conversation)
+            visit.conversation = conversation
+            return answer
+        session.log(Level.NOTICE, "PAM(%s): %s", account.name, reason)
+        return answer if answer in (AuthAnswer.EXPIRED, AuthAnswer.DISABLED) else None
+
+
+async def _close(session: Session, conversation: Conversation) -> None:
+    await session.offload(conversation.log_out, "pam")
+
+
+module.auth(AuthPam())
+
+
+@module.on(SESSION_CLOSE)
+def close_session(session: Session) -> None:
+    visit = session[_visit]
+    if visit.conversation is not None:
+        conversation, visit.conversation = visit.conversation, None
+        _closing.add(task := asyncio.ensure_future(_close(session, conversation)))
+        task.add_done_callback(_closing.discard)
+
+
+_closing: set[asyncio.Future[None]] = set()
+"""Kept until they are done: the loop itself holds its tasks only weakly."""

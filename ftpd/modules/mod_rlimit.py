@@ -1,0 +1,192 @@
+"""mod_rlimit -- limits on what the daemon's process may use, and the guard of /etc and /lib inside a session's root."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Callable
+from contextlib import suppress
+from typing import NamedTuple
+
+from ftpd.api import (
+    GLOBAL,
+    RESTART,
+    SERVER,
+    STARTUP,
+    VHOST,
+    Command,
+    Config,
+    ConfigError,
+    Level,
+    Module,
+    Reading,
+    Refuse,
+    debug,
+    log,
+    normalise,
+    resolved,
+    types,
+)
+
+module = Module("mod_rlimit", version="1.0")
+
+_SERVERS = SERVER | GLOBAL | VHOST
+_SCOPES = ("daemon", "session", "none")
+_GUARDED = ("/etc", "/lib")
+_LEAST_FILES = 64
+"""Descriptors without which the daemon hardly serves: its sockets, its logs, a session or two."""
+
+
+class Rlimit(NamedTuple):
+    """A line: for whom, and both limits; RLIM_INFINITY is ``max``."""
+
+    scope: str | None
+    soft: int
+    hard: int
+
+
+def _limits(number: Callable[[str, int], int], what: str) -> types.Parser[Rlimit]:
+    @types.takes(1, 3)
+    def parse(words: list[str]) -> Rlimit:
+        scope = words[0].lower() if words[0].lower() in _SCOPES else None
+        values = words[1:] if scope else words
+        at = 1 if scope else 0
+        if scope == "none":
+            return Rlimit(scope, resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+        if not 1 <= len(values) <= 2:
+            raise ConfigError("missing parameters", right=f"daemon|session {what} [{what}]", word=at)
+        found = [
+            resource.RLIM_INFINITY if word.lower() == "max" else number(word, at + place)
+            for place, word in enumerate(values)
+        ]
+        soft, hard = found[0], found[-1]
+        if hard != resource.RLIM_INFINITY and (soft == resource.RLIM_INFINITY or soft > hard):
+            raise ConfigError("the soft limit is above the hard limit", right=f"{what} at most the second", word=at)
+        return Rlimit(scope, soft, hard if len(found) > 1 else soft)
+
+    return parse
+
+
+def _told(why: str) -> Callable[[Reading, Rlimit], None]:
+    """One process serves all sessions: what was meant for one of them would hit the others."""
+
+    def act(reading: Reading, value: Rlimit) -> None:
+        if value.scope != "daemon" and value.soft != resource.RLIM_INFINITY:
+            reading.warn(f"has no effect on sessions: {why}")
+
+    return act
+
+
+def _never(reading: Reading, value: Rlimit) -> None:
+    if value.soft != resource.RLIM_INFINITY:
+        reading.warn("has no effect: one process serves all sessions, and the kernel would end it with all of them")
+
+
+def _seconds(text: str, word: int) -> int:
+    return types.to_integer(text, 0, word=word)
+
+
+def _count(text: str, word: int) -> int:
+    return types.to_integer(text, 0, word=word)
+
+
+def _bytes(text: str, word: int) -> int:
+    return types.to_size(text, word=word)
+
+
+module.directive_list(
+    "RLimitCPU", _limits(_seconds, "seconds"), contexts=_SERVERS, act=_never,
+    usage="[daemon|session|none] seconds|max [seconds|max]", doc="CPU time; read and checked, and never imposed.",
+)  # fmt: skip
+memory = module.directive_list(
+    "RLimitMemory", _limits(_bytes, "bytes"), contexts=_SERVERS, act=_told("they share one process"),
+    usage="[daemon|session|none] bytes[B|KB|MB|GB]|max [bytes|max]", doc="Memory that the daemon may use for its data.",
+)  # fmt: skip
+open_files = module.directive_list(
+    "RLimitOpenFiles", _limits(_count, "count"), contexts=_SERVERS, act=_told("they share one process"),
+    usage="[daemon|session|none] count|max [count|max]", doc="Files and connections that the daemon may have open.",
+)  # fmt: skip
+guard = module.directive(
+    "RLimitChroot", types.boolean, default=True, contexts=_SERVERS,
+    usage="on|off", doc="Whether /etc and /lib inside a session's root (DefaultRoot, <Anonymous>) are left alone.",
+)  # fmt: skip
+
+
+# -- the process ---------------------------------------------------------------------------------------
+
+
+class Wanted:
+    """What the configuration that was read last asks of the process."""
+
+    def __init__(self) -> None:
+        self.limits: list[tuple[str, int, Rlimit]] = []
+
+
+_wanted = Wanted()
+
+
+@module.check
+def remember(config: Config) -> None:
+    settings = config.main.settings
+    kinds = (("RLimitMemory", resource.RLIMIT_DATA, memory), ("RLimitOpenFiles", resource.RLIMIT_NOFILE, open_files))
+    _wanted.limits = [
+        (name, kind, limit) for name, kind, key in kinds for limit in settings[key] if limit.scope == "daemon"
+    ]
+
+
+@module.on(STARTUP)
+@module.on(RESTART)
+def impose(_: object) -> None:
+    for name, kind, limit in _wanted.limits:
+        _, highest = resource.getrlimit(kind)
+        # max is as much as there may be
+        hard = highest if limit.hard == resource.RLIM_INFINITY else limit.hard
+        soft = hard if limit.soft == resource.RLIM_INFINITY else limit.soft
+        if kind == resource.RLIMIT_NOFILE and soft < _LEAST_FILES:
+            log(Level.WARN, "%s %d: clients will be turned away, the daemon itself needs %d", name, soft, _LEAST_FILES)
+        try:
+            resource.setrlimit(kind, (soft, hard))
+        except (OSError, ValueError) as error:
+            log(Level.WARN, "%s daemon %d %d could not be imposed: %s", name, soft, hard, error)
+
+
+# -- /etc and /lib -------------------------------------------------------------------------------------
+
+
+@module.pre("APPE", "DELE", "MKD", "XMKD", "RMD", "XRMD", "STOR", "STOU")
+def leave_alone(cmd: Command) -> None:
+    given = cmd.argument or ("." if cmd.name == "STOU" else "")
+    if _sensitive(cmd, normalise(cmd.session.cwd, given)):
+        raise Refuse(550, f"{cmd.argument}: Permission denied")
+
+
+@module.pre("MFMT", "MFF", "SITE CHMOD", "SITE CHGRP")
+def leave_alone_what_is_named_second(cmd: Command) -> None:
+    _, _, given = cmd.argument.strip().partition(" ")
+    if given and _sensitive(cmd, normalise(cmd.session.cwd, given)):
+        raise Refuse(550, f"{given}: Permission denied")
+
+
+@module.pre("RNTO")
+def leave_alone_when_renaming(cmd: Command) -> None:
+    source = cmd.session.rename_from
+    ends = [normalise(cmd.session.cwd, cmd.argument), *([] if source is None else [source.virtual])]
+    if any(_sensitive(cmd, end) for end in ends):
+        raise Refuse(550, f"Rename {cmd.argument}: Permission denied")
+
+
+def _sensitive(cmd: Command, virtual: str) -> bool:
+    """Whether that is, or lies in, what a program inside a chroot would trust."""
+    session = cmd.session
+    if session.files is None or session.files.root == "/" or not session.settings[guard]:
+        return False
+    folder, _, name = virtual.rpartition("/")
+    # through a link into it, too; what is not there the command itself will tell
+    with suppress(OSError):
+        virtual = f"{resolved(session.files, folder or '/', session.cwd).rstrip('/')}/{name}"
+    if any(virtual == place or virtual.startswith(f"{place}/") for place in _GUARDED):
+        debug(
+            2, "attempt to use sensitive path '%s' within the root '%s', refused", virtual, session.files.root,
+            peer=session.peer,
+        )  # fmt: skip
+        return True
+    return False

@@ -1,0 +1,106 @@
+"""mod_rlimit: limits of the process are checked and told, and /etc and /lib inside a root are left alone."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from xfer_ground import run, talk
+
+from ftpd.conf.faults import ConfigFaults
+from ftpd.testing import Bench
+
+FILES = {"etc/passwd": b"root", "lib/": b"", "plain/file": b"x", "etcetera/": b""}
+JAIL = "DefaultRoot ~\n"
+
+
+def test_etc_and_lib_of_a_root_are_left_alone() -> None:
+    assert talk(
+        "RMD /etc", "RMD lib", "DELE etc/passwd", "MKD /lib/x", "SITE CHMOD 600 etc/passwd",
+        "MFMT 20200101000000 etc/passwd", conf=JAIL, files=FILES,
+    ) == [
+        "550 /etc: Permission denied",
+        "550 lib: Permission denied",
+        "550 etc/passwd: Permission denied",
+        "550 /lib/x: Permission denied",
+        "550 etc/passwd: Permission denied",
+        "550 etc/passwd: Permission denied",
+    ]  # fmt: skip
+
+
+def test_nothing_is_put_there_nor_renamed() -> None:
+    async def tale(ftp: Bench) -> list[str]:
+        refused = [await ftp.upload("STOR /etc/nsswitch.conf", b"x")]
+        await ftp("CWD lib")
+        refused += [await ftp.upload("STOU", b"x"), await ftp.upload("APPE ../etc/passwd", b"x")]
+        await ftp("CDUP")
+        for old, new in (("etc", "foo"), ("plain", "lib/plain")):
+            assert (await ftp(f"RNFR {old}")).startswith("350")
+            refused.append(await ftp(f"RNTO {new}"))
+        assert ftp.read("etc/passwd") == b"root"
+        return refused
+
+    assert run(tale, conf=JAIL, files=FILES) == [
+        "550 /etc/nsswitch.conf: Permission denied",
+        "550 : Permission denied",
+        "550 ../etc/passwd: Permission denied",
+        "550 Rename foo: Permission denied",
+        "550 Rename lib/plain: Permission denied",
+    ]
+
+
+def test_a_link_is_no_way_in() -> None:
+    async def tale(ftp: Bench) -> str:
+        os.symlink("etc", os.path.join(ftp.root, "plain", "way"))
+        return await ftp.upload("STOR plain/way/../way/x", b"x")
+
+    assert run(tale, conf=JAIL, files=FILES).startswith("550")
+
+
+def test_what_only_begins_like_them_is_free() -> None:
+    assert talk("MKD etcetera/x", "RMD etcetera/x", "DELE plain/file", conf=JAIL, files=FILES) == [
+        '257 "/etcetera/x" - Directory successfully created',
+        "250 RMD command successful",
+        "250 DELE command successful",
+    ]
+
+
+def test_switched_off_they_are_folders_like_others() -> None:
+    assert talk("MKD lib/x", conf=JAIL + "RLimitChroot off\n", files=FILES)[0].startswith("257")
+
+
+@pytest.mark.parametrize(
+    ("line", "fault"),
+    [
+        ("RLimitOpenFiles daemon", "missing parameters"),
+        ("RLimitOpenFiles many", "many"),
+        ("RLimitOpenFiles 200 100", "the soft limit is above the hard limit"),
+        ("RLimitMemory session 5X", "5X"),
+        ("RLimitCPU -3", "-3"),
+    ],
+)
+def test_faulty_limits_are_named(line: str, fault: str) -> None:
+    with pytest.raises(ConfigFaults) as told:
+        talk("NOOP", conf=f"{line}\n")
+    assert fault in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("line", "warned"),
+    [
+        ("RLimitCPU session 30", True),
+        ("RLimitCPU daemon 30", True),
+        ("RLimitCPU max", False),
+        ("RLimitMemory session 64M", True),
+        ("RLimitMemory daemon 8GB", False),
+        ("RLimitOpenFiles session 12", True),
+        ("RLimitOpenFiles daemon 4096 max", False),
+        ("RLimitOpenFiles none", False),
+    ],
+)
+def test_what_has_no_effect_is_told(line: str, warned: bool) -> None:
+    async def tale(ftp: Bench) -> int:
+        assert ftp.generation is not None
+        return len([fault for fault in ftp.generation.config.warnings if "has no effect" in str(fault)])
+
+    assert run(tale, conf=f"{line}\n") == int(warned)
