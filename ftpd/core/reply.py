@@ -28,7 +28,11 @@ class Reply:
         else:
             middle = "".join(f" {line}\r\n" for line in lines[1:-1])
             text = f"{self.code}-{lines[0]}\r\n{middle}{self.code} {lines[-1]}\r\n"
-        return text.encode("utf-8", "surrogateescape")
+        try:
+            return text.encode("utf-8", "surrogateescape")
+        except UnicodeEncodeError:
+            # half a character, which no file's name can hold
+            return text.encode("utf-8", "replace")
 
 
 class ReplyQueue:

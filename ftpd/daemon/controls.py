@@ -9,6 +9,7 @@ from ftpd.conf.directive import ConfigError
 from ftpd.conf.faults import ConfigFaults
 from ftpd.conf.tree import Config
 from ftpd.core.ctrlwire import Answer
+from ftpd.core.fault import FAULTS, is_cancelled
 from ftpd.core.log import Level, log
 from ftpd.core.logfile import ModuleLog
 from ftpd.daemon.ctrlsock import ControlSocket
@@ -118,7 +119,9 @@ class ControlDesk:
         except ControlError as refusal:
             status = refusal.status
             lines += refusal.lines
-        except Exception as error:
+        except FAULTS as error:
+            if is_cancelled(error):
+                raise
             log(Level.ERROR, "the control action %s failed: %r", words[0], error, exc_info=error)
             status = Status.INTERNAL
             lines.append(f"{words[0]}: internal error, which the daemon's log tells of")

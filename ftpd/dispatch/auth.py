@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Iterator, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
+from ftpd.core.fault import FAULTS, is_cancelled
 from ftpd.core.log import Level
 from ftpd.module.auth import Account, AuthAnswer, AuthBackend
 from ftpd.module.names import module_name
@@ -63,7 +64,9 @@ class OrderedAccounts:
         for backend, final in asked:
             try:
                 answer = await _settled(backend.authenticate(session, account, password))
-            except Exception as error:
+            except FAULTS as error:
+                if is_cancelled(error):
+                    raise
                 session.log(
                     Level.ERROR, "auth backend %s failed for user %s: %r", type(backend).__name__, account.name, error
                 )

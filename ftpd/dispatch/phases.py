@@ -9,6 +9,7 @@ from time import perf_counter
 from typing import Any
 
 from ftpd.core import watchdog
+from ftpd.core.fault import FAULTS, is_cancelled
 from ftpd.core.log import Level
 from ftpd.core.reply import Refuse
 from ftpd.core.vocab import Outcome, Phase
@@ -61,14 +62,16 @@ def _ask(chain: Chain, phase: Phase, command: Command) -> Step:
             if phase is Phase.CMD:
                 admit(command, handler)
             answer = handler.run(command)
-            if not (answer is None or isinstance(answer, Outcome)):
-                try:
-                    answer = yield watchdog.timed(_what(handler), answer)
-                finally:
-                    # the waiting was not the handler's, whether it ended well or not
-                    began = perf_counter()
-        except Exception as error:
+        except BaseException as error:
             answer = _answer_for(error, handler, command)
+        if not (answer is None or isinstance(answer, Outcome)):
+            try:
+                answer = _outcome((yield watchdog.timed(_what(handler), answer)))
+            except FAULTS as error:
+                answer = _answer_for(error, handler, command)
+            finally:
+                # the waiting was not the handler's, whether it ended well or not
+                began = perf_counter()
         spent = perf_counter() - began
         if spent > watchdog.LIMIT:
             watchdog.note(_what(handler), spent)
@@ -80,6 +83,12 @@ def _ask(chain: Chain, phase: Phase, command: Command) -> Step:
     return None
 
 
+def _outcome(answer: object) -> Outcome | None:
+    if answer is None or isinstance(answer, Outcome):
+        return answer
+    raise TypeError(f"the handler gave {answer!r}, which is no Outcome")
+
+
 def _unknown(verb: str) -> str:
     """A verb nobody answers, as ProFTPD names it: what stands behind SITE comes from another place there, in quotes."""
     return f"'{verb}'" if verb.startswith("SITE ") else verb.replace("_", " ")
@@ -89,7 +98,7 @@ def _what(handler: Handler) -> str:
     return f"{handler.module} {handler.phase.value} {handler.verb}"
 
 
-def _answer_for(error: Exception, handler: Handler, command: Command) -> Outcome:
+def _answer_for(error: BaseException, handler: Handler, command: Command) -> Outcome:
     """What an exception of a handler means; only in PRE_CMD, CMD and POST_CMD_ERR does the client hear it."""
     code, lines = _words_for(error, handler, command)
     if isinstance(error, Refuse) and error.close:
@@ -105,7 +114,7 @@ def _answer_for(error: Exception, handler: Handler, command: Command) -> Outcome
     return Outcome.ERROR
 
 
-def _words_for(error: Exception, handler: Handler, command: Command) -> tuple[int, tuple[str, ...]]:
+def _words_for(error: BaseException, handler: Handler, command: Command) -> tuple[int, tuple[str, ...]]:
     if isinstance(error, Refuse):
         return error.code, tuple(error.lines)
     if isinstance(error, TransferError):
@@ -133,7 +142,9 @@ async def run_on(road: Road, waits_for: Awaitable[Any]) -> None:
         while True:
             try:
                 answer = await waits_for
-            except Exception as error:
+            except FAULTS as error:
+                if is_cancelled(error):
+                    raise
                 waits_for = road.throw(error)
             else:
                 waits_for = road.send(answer)

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from ftpd.conf.directive import Directive
 from ftpd.conf.tree import Config
+from ftpd.core.fault import FAULTS, is_cancelled
 from ftpd.core.log import Level, log
 from ftpd.core.reply import Refuse
 from ftpd.core.vocab import Phase
@@ -20,7 +21,7 @@ from ftpd.dispatch.phases import run
 from ftpd.module import loader
 from ftpd.module.command import Command, Pool
 from ftpd.module.control import Control
-from ftpd.module.events import UNHANDLED_COMMAND, Event
+from ftpd.module.events import SESSION_OPEN, UNHANDLED_COMMAND, Event
 from ftpd.module.names import module_name
 from ftpd.module.session import Session, VerbHelp
 from ftpd.module.table import Module
@@ -98,9 +99,12 @@ class Generation:
                 listener(payload)
             except Refuse:
                 raise
-            except Exception as error:
+            except BaseException as error:
                 whole = False
                 log(Level.ERROR, "a listener to %s failed: %r", event.name, error, exc_info=error)
+                if event is SESSION_OPEN:
+                    # who cannot be looked at is not greeted either
+                    break
         return whole
 
     def unhandled(self, command: Command) -> None:
@@ -125,7 +129,9 @@ class Generation:
             for make in module.resources:
                 try:
                     await self._enter(make())
-                except Exception as error:
+                except FAULTS as error:
+                    if is_cancelled(error):
+                        raise
                     raise CannotBegin(
                         f"{module.name} could not begin its work: {type(error).__name__}: {error}"
                     ) from error
@@ -158,7 +164,9 @@ class Generation:
         await asyncio.gather(*self._periodic, return_exceptions=True)
         try:
             await self._resources.aclose()
-        except Exception as error:
+        except FAULTS as error:
+            if is_cancelled(error):
+                raise
             log(Level.ERROR, "a module's resource failed to close: %r", error, exc_info=error)
         self.forget()
 
@@ -176,5 +184,7 @@ async def _again_and_again(name: str, seconds: float, function: Callable[[], Awa
             answer = function()
             if inspect.isawaitable(answer):
                 await answer
-        except Exception as error:
+        except FAULTS as error:
+            if is_cancelled(error):
+                raise
             log(Level.ERROR, "%s: what runs every %g s failed: %r", name, seconds, error, exc_info=error)

@@ -13,6 +13,7 @@ from pyftpdlib.handlers import FTPHandler
 from pyftpdlib.ioloop import AsyncChat
 
 from ftpd.core.clock import Timer
+from ftpd.core.fault import FAULTS, is_cancelled
 from ftpd.core.log import Level, debug, log
 from ftpd.core.paths import decode
 from ftpd.core.reply import Refuse, Reply
@@ -42,6 +43,7 @@ _BATCH = 64
 """Commands that one session may run in a row before the others get a turn."""
 _LINGER = 5.0
 """Seconds that a client has to read the last reply and close."""
+_LOCAL_ERROR = Reply(451, ("Requested action aborted: local error in processing",))
 _NOT_AVAILABLE = "Service not available, closing control connection"
 
 
@@ -111,7 +113,9 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
                 self._open()
         except Refuse as refusal:
             self._turn_away(refusal)
-        except Exception as error:
+        except FAULTS as error:
+            if is_cancelled(error):
+                raise
             self.session.log_exception(error)
             self._turn_away(Refuse(421, _NOT_AVAILABLE))
         finally:
@@ -286,10 +290,20 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
         if reply is None:
             # every command is answered exactly once, also where a module forgot to
             self.session.log(Level.ERROR, "no module gave %s a reply", command.shown)
-            reply = Reply(451, ("Requested action aborted: local error in processing",))
-        self._write(reply.encode())
+            reply = _LOCAL_ERROR
+        self._write(self._encoded(reply, command))
         if self._ending is not None:
             self._hang_up()
+
+    def _encoded(self, reply: Reply, command: Command) -> bytes:
+        """The reply's bytes; one that would leave the client waiting, or is no text, is a module's fault."""
+        try:
+            if not 200 <= reply.code <= 699:
+                raise ValueError(f"{reply.code} is no code of a final reply")
+            return reply.encode()
+        except Exception as error:
+            self.session.log(Level.ERROR, "the reply to %s cannot be sent: %r", command.shown, error)
+            return _LOCAL_ERROR.encode()
 
     # -- writing -----------------------------------------------------------------------------------
 
@@ -494,7 +508,7 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
         def ring() -> None:
             try:
                 callback()
-            except Exception as error:
+            except BaseException as error:
                 self.session.log(Level.ERROR, "a timer of this session failed: %r", error)
                 self.session.log_exception(error)
 

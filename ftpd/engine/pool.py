@@ -13,6 +13,14 @@ _THREADS = {"auth": 2}
 _DEFAULT_THREADS = 4
 
 
+def _finished(work: Callable[[], T]) -> T:
+    try:
+        return work()
+    except StopIteration as error:
+        # a future cannot carry it: who waits would wait for ever
+        raise RuntimeError("what was offloaded raised StopIteration") from error
+
+
 class Pools:
     """Implements :class:`ftpd.module.command.Pool`; threads start at the first use of their kind."""
 
@@ -24,7 +32,7 @@ class Pools:
         if pool is None:
             threads = _THREADS.get(kind, _DEFAULT_THREADS)
             pool = self._pools[kind] = ThreadPoolExecutor(threads, thread_name_prefix=f"ftpd-{kind}")
-        return await asyncio.get_running_loop().run_in_executor(pool, work)
+        return await asyncio.get_running_loop().run_in_executor(pool, _finished, work)
 
     def close(self) -> None:
         """Let running work end in its own time; nothing new is taken."""

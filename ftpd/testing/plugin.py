@@ -61,7 +61,7 @@ def ftpd_server(tmp_path: Path) -> Iterator[StartServer]:
     """A function that starts a daemon: ``ftpd_server(conf="...", modules=[path of mod_x.py, ...])``.
 
     ``conf`` is added to a configuration with one user whose home is an empty folder; the files of
-    ``modules`` are loaded in their order before it.
+    ``modules`` are loaded in their order before it. An AuthOrder in it takes the place of mod_auth_file alone.
     """
     started: list[LiveServer] = []
 
@@ -99,7 +99,7 @@ def _start(folder: Path, conf: str, modules: Sequence[Path]) -> LiveServer:
         "SocketBindTight on",
         f"PidFile {folder}/pid",
         f"ScoreboardFile {folder}/scoreboard",
-        "AuthOrder mod_auth_file.c",
+        "AuthOrder mod_auth_file.c" if "AuthOrder" not in conf else "",
         f"AuthUserFile {passwd}",
         "RequireValidShell off",
         "DefaultRoot ~",

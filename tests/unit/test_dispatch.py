@@ -293,3 +293,28 @@ def test_site_sub_commands_are_verbs_of_their_own(tmp_path: Path) -> None:
     line = Line(tmp_path, module)
     assert line("SITE greet a b") == "200 SITE GREET:a b"
     assert line("SITE gr\u0117et") == "500 SITE not understood"
+
+
+def test_a_cancelled_task_is_not_taken_for_a_fault_of_the_module(tmp_path: Path) -> None:
+    module = Module("a", version="1")
+    ended: list[bool] = []
+
+    @module.cmd("XTRY", auth=False)
+    async def wait(cmd: Command) -> Outcome:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.append(True)
+        return HANDLED
+
+    async def story() -> None:
+        line = Line(tmp_path, module)
+        command, plan = line.generation.command(line.session, "XTRY", "")
+        task = asyncio.create_task(run(command, plan))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert ended and command.reply is None
+
+    asyncio.run(story())
