@@ -152,7 +152,8 @@ class LocalFiles:
             os.symlink(encoded(target), name, dir_fd=folder)
 
     def rename(self, source: Path, target: Path, *, replace: bool = True) -> None:
-        with self._parent(source) as (from_folder, old), self._parent(target) as (to_folder, new):
+        at_root = errno.EBUSY if replace else errno.EEXIST
+        with self._parent(source) as (from_folder, old), self._parent(target, at_root) as (to_folder, new):
             if replace:
                 os.rename(old, new, src_dir_fd=from_folder, dst_dir_fd=to_folder)
                 return

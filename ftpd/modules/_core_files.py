@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import stat
 import time
 
 from ftpd.api import Class, Command, Group, Outcome, Path, Refuse
 from ftpd.modules._core import module
+from ftpd.modules._core_folders import nothing_beneath_files
 from ftpd.modules._core_server import times_gmt
 
 
 @module.cmd("DELE", group=Group.WRITE, classes=Class.WRITE, usage="<sp> pathname", arity=(1, None))
 def delete(cmd: Command) -> Outcome:
-    cmd.files.unlink(cmd.path())
+    path = cmd.path()
+    if path.virtual == "/":
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    cmd.files.unlink(path)
     return cmd.ok(250, "DELE command successful")
 
 
@@ -38,6 +44,9 @@ def rename_to(cmd: Command) -> Outcome:
         cmd.files.rename(source, target, replace=cmd.setting("AllowOverwrite", False))
     except FileExistsError:
         raise Refuse(550, f"{cmd.argument}: Rename permission denied") from None
+    except IsADirectoryError:
+        # only this direction has words of its own; a folder renamed to a file's name is "Not a directory"
+        raise Refuse(550, f"{cmd.argument}: Operation not permitted") from None
     return cmd.ok(250, "Rename successful")
 
 
@@ -56,7 +65,9 @@ def size(cmd: Command) -> Outcome:
     if cmd.session.data_type == "A":
         # with every line end converted the whole file would have to be read (RFC 3659 4)
         raise Refuse(550, "SIZE not allowed in ASCII mode")
-    found = cmd.files.stat(cmd.path())
+    path = cmd.path()
+    with nothing_beneath_files():
+        found = cmd.files.stat(path)
     if not stat.S_ISREG(found.st_mode):
         raise Refuse(550, f"{cmd.argument}: not a regular file")
     return cmd.ok(213, str(found.st_size))
@@ -65,7 +76,8 @@ def size(cmd: Command) -> Outcome:
 @module.cmd("MDTM", group=Group.DIRS, classes=Class.INFO | Class.DIRS, usage="<sp> pathname", arity=(1, None))
 def modified(cmd: Command) -> Outcome:
     path = cmd.path()
-    found = cmd.files.stat(path)
+    with nothing_beneath_files():
+        found = cmd.files.stat(path)
     if not stat.S_ISREG(found.st_mode):
         raise Refuse(550, f"{cmd.argument}: not a plain file")
     broken_down = (time.gmtime if path.settings[times_gmt] else time.localtime)(found.st_mtime)

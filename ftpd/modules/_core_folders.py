@@ -6,6 +6,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ftpd.api import DIRECTORY, Class, Command, Group, Outcome, Path, Refuse, normalise, resolved, types
@@ -34,6 +35,15 @@ cd_path = module.directive_list(
     "CDPath", types.string, contexts=SESSIONS,
     usage="path", doc="A folder in which CWD looks for names that are not in the working directory.",
 )  # fmt: skip
+
+
+@contextmanager
+def nothing_beneath_files() -> Iterator[None]:
+    """ProFTPD looks a path up before these commands use it, and says of ``file/x`` that it is not there."""
+    try:
+        yield
+    except NotADirectoryError:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)) from None
 
 
 # -- CWD, CDUP ---------------------------------------------------------------------------------------
@@ -70,7 +80,8 @@ def _enter(cmd: Command, given: str) -> Outcome:
     session, files = cmd.session, cmd.files
     hidden = f"{given}: {os.strerror(errno.ENOENT)}"
     path = cmd.path(given, refusal=(550, hidden))
-    target = resolved(files, path.virtual, session.cwd)
+    with nothing_beneath_files():
+        target = resolved(files, path.virtual, session.cwd)
     if target != path.virtual:
         # a link must not lead past a <Limit> at the folder it names
         path = cmd.path(target, refusal=(550, hidden))
@@ -138,7 +149,8 @@ def make_folder(cmd: Command) -> Outcome:
     path = cmd.path(refusal=(550, f"{cmd.argument}: {os.strerror(errno.EACCES)}"))
     if path.virtual == "/":
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
-    cmd.files.mkdir(path)
+    with nothing_beneath_files():
+        cmd.files.mkdir(path)
     return cmd.ok(257, f"{quoted(path.virtual)} - Directory successfully created")
 
 
@@ -146,5 +158,8 @@ def make_folder(cmd: Command) -> Outcome:
     "RMD", "XRMD", group=Group.WRITE, classes=Class.DIRS | Class.WRITE, usage="<sp> pathname", arity=(1, None)
 )  # fmt: skip
 def remove_folder(cmd: Command) -> Outcome:
-    cmd.files.rmdir(cmd.path(refusal=(550, f"{cmd.argument}: {os.strerror(errno.EACCES)}")))
+    path = cmd.path(refusal=(550, f"{cmd.argument}: {os.strerror(errno.EACCES)}"))
+    with nothing_beneath_files():
+        cmd.files.lstat(path)
+    cmd.files.rmdir(path)
     return cmd.ok(250, f"{cmd.name} command successful")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from ftpd.api import Class, Command, Data, Group, Level, Outcome, Path, Refuse, Transfer, TransferError
 from ftpd.modules import _display
@@ -42,13 +43,24 @@ async def retrieve(cmd: Command) -> Outcome:
     if not cmd.argument:
         raise not_understood(cmd)
     path = cmd.path()
-    with files_only(cmd.argument):
-        descriptor = cmd.files.open_read(path)
+    descriptor = _open(cmd, path)
     try:
         await _send(cmd, path, descriptor, part)
     finally:
         os.close(descriptor)
     return complete(cmd)
+
+
+def _open(cmd: Command, path: Path) -> int:
+    with files_only(cmd.argument):
+        try:
+            return cmd.files.open_read(path)
+        except FileNotFoundError:
+            with suppress(OSError):
+                if stat.S_ISLNK(cmd.files.lstat(path).st_mode):
+                    # the link is there, and it is no file
+                    raise Refuse(550, f"{cmd.argument}: Not a regular file") from None
+            raise
 
 
 def complete(cmd: Command) -> Outcome:

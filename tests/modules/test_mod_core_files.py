@@ -24,6 +24,18 @@ def test_a_file_is_deleted() -> None:
     ]
 
 
+@pytest.mark.parametrize("name", [".", "/", "..", "sub"])
+def test_a_folder_is_told_to_be_one_and_stays(name: str) -> None:
+    assert talk(f"DELE {name}", "SIZE sub/x.txt", files=TREE)[0] == f"550 {name}: Is a directory"
+
+
+@pytest.mark.parametrize("verb", ["SIZE", "MDTM"])
+def test_beneath_a_file_nothing_is_there(verb: str) -> None:
+    assert talk("TYPE I", f"{verb} a.txt/x", f"{verb} sub/x.txt", files=TREE)[1] == (
+        "550 a.txt/x: No such file or directory"
+    )
+
+
 def test_limit_on_write_keeps_files() -> None:
     conf = "<Limit WRITE>\nDenyAll\n</Limit>\n"
     assert talk("DELE a.txt", "RNFR a.txt", "SIZE a.txt", files=TREE, conf=conf) == [
@@ -64,6 +76,16 @@ def test_renaming_over_a_file_needs_allowoverwrite() -> None:
     refused = talk(*lines, files=TREE)
     assert refused[1:] == ["550 b.txt: Rename permission denied", "503 Bad sequence of commands"]
     assert talk(*lines, files=TREE, conf="AllowOverwrite on\n")[1] == "250 Rename successful"
+
+
+def test_a_file_does_not_become_a_folder() -> None:
+    conf = "AllowOverwrite on\n"
+    assert last("RNFR a.txt", "RNTO sub", files=TREE, conf=conf) == "550 sub: Operation not permitted"
+    assert last("RNFR sub", "RNTO a.txt", files=TREE, conf=conf) == "550 a.txt: Not a directory"
+
+
+def test_nothing_is_renamed_to_the_root() -> None:
+    assert last("RNFR a.txt", "RNTO /", files=TREE) == "550 /: Rename permission denied"
 
 
 def test_a_broken_link_can_be_renamed() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from xfer_ground import run, talk
 
@@ -29,8 +31,9 @@ from ftpd.testing.memory import MemoryWire
         ("MODE B", "504 'MODE B' unsupported transfer mode"),
         ("MODE Z", "501 'MODE Z' unrecognized transfer mode"),
         ("MODE S x", "501 'MODE S x' not understood"),
-        ("ALLO 5", "200 ALLO command successful"),
-        ("ALLO 5 R 3", "200 ALLO command successful"),
+        ("ALLO 5", "202 No storage allocation necessary"),
+        ("ALLO 5 R 3", "202 No storage allocation necessary"),
+        ("ALLO x y z", "504 x y z: Invalid ALLO argument"),
         ("ALLO 5 R", "504 'ALLO 5 R' not understood"),
         ("ALLO abc", "504 abc: Invalid ALLO argument"),
         ("ALLO 9223372036854775807", "552 9223372036854775807: No space left on device"),
@@ -48,6 +51,14 @@ from ftpd.testing.memory import MemoryWire
 )
 def test_parameters_are_answered_as_proftpd_does(line: str, reply: str) -> None:
     assert talk(line) == [reply]
+
+
+def test_who_sees_the_whole_machine_is_told_that_there_is_room() -> None:
+    async def tale() -> str:
+        async with Bench() as ftp:
+            return await ftp("ALLO 5")
+
+    assert asyncio.run(tale()) == "200 ALLO command successful"
 
 
 @pytest.mark.parametrize(
