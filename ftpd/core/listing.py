@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Callable, Collection
 from time import gmtime, localtime
@@ -31,11 +32,26 @@ class _Cache(dict[int, V]):
         return made
 
 
+_CONTROLS = re.compile("[\0-\x08\n-\x1f\x7f-\x9f]")
+_LINE_ENDS = re.compile("[\r\n]")
+
+
 def shown(name: str) -> str:
-    """A name that stays on its line: a line end in it would let an uploader forge entries."""
-    if "\n" in name or "\r" in name:
-        return name.replace("\n", "?").replace("\r", "?")
-    return name
+    """A name as people see it: a line end would let an uploader forge entries, an ESC rewrite those on the screen.
+
+    >>> shown("a\\nb\\x1b[1m"), shown("a\\tb")
+    ('a?b?[1m', 'a\\tb')
+    """
+    return name if name.isprintable() else _CONTROLS.sub("?", name)
+
+
+def one_line(text: str) -> str:
+    """A line for programs: nothing but line ends is replaced, so that every other name stays one that can be sent back.
+
+    >>> one_line("a\\nb\\x1b[1m")
+    'a?b\\x1b[1m'
+    """
+    return _LINE_ENDS.sub("?", text) if "\n" in text or "\r" in text else text
 
 
 def faked(mode: int, permissions: int) -> int:
@@ -228,4 +244,4 @@ def facts_line(
         line += f"UNIX.owner={uid};"
     if "UNIX.ownername" in facts:
         line += f"UNIX.ownername={user};"
-    return shown(f"{line} {name}")
+    return one_line(f"{line} {name}")

@@ -71,6 +71,12 @@ class LocalFolder:
         # the machine's own encoding need not be UTF-8, ours is
         return found if _SAME_ENCODING else [paths.decode(os.fsencode(name)) for name in found]
 
+    def links(self) -> list[str]:
+        folder = self._open()
+        with acting_as(self._identity), os.scandir(folder.fd) as found:
+            names = [entry.name for entry in found if entry.is_symlink()]
+        return names if _SAME_ENCODING else [paths.decode(os.fsencode(name)) for name in names]
+
     def lstat(self, name: str) -> os.stat_result:
         folder = self._open()
         if name == "..":

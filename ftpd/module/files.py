@@ -39,6 +39,9 @@ class Folder(Protocol):
     def names(self) -> list[str]:
         """All entries but ``.`` and ``..``, in no order."""
 
+    def links(self) -> list[str]:
+        """The entries that are symbolic links."""
+
     def lstat(self, name: str) -> os.stat_result: ...
 
     def stat(self, name: str) -> os.stat_result:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ class GlobLimit(Exception):
 class Limits:
     """What one pattern may cost."""
 
-    matches: int = 100_000
+    matches: int = 200_000
     expansions: int = 1_000
     """Alternatives that its braces may multiply to."""
     work: int = 200_000
@@ -39,9 +40,22 @@ _LONGEST_NAME = 255
 _DEEPEST = 64
 
 
+_MAGIC = re.compile(r"[*?]|\[.*\]|\{.*\}", re.DOTALL)
+
+
 def magic(pattern: str) -> bool:
-    """Whether the text is a pattern at all, or just a name."""
-    return any(letter in pattern for letter in "*?[{")
+    """Whether the text is a pattern at all, or just a name: a bracket or a brace without its mate is a letter."""
+    return _MAGIC.search(pattern) is not None
+
+
+def literal(pattern: str) -> str:
+    """The folders in front of the first name that is a pattern, as they were written; empty where there are none.
+
+    >>> literal("./a/b*/c"), literal("*.txt"), literal("/{a/b,c}")
+    ('./a/', '', '/')
+    """
+    found = re.search(r"[*?\[{]", pattern)
+    return pattern[: pattern.rfind("/", 0, found.start() if found else len(pattern)) + 1]
 
 
 def match(pattern: str, name: str) -> bool:
@@ -56,8 +70,10 @@ def match(pattern: str, name: str) -> bool:
 def glob(cwd: str, pattern: str, open_folder: OpenFolder, limits: Limits = DEFAULT) -> Iterator[str]:
     """The virtual paths that match, those of one folder sorted, as they are found.
 
-    ``pattern`` is relative to ``cwd`` unless it begins with a slash.  Raises GlobLimit when it, or what has
-    been looked at so far, is too much; matches given before stay true.
+    ``pattern`` is relative to ``cwd`` unless it begins with a slash.  Where it ends with one, so do the paths,
+    and only folders match.  Links that a pattern matches are not followed, as ProFTPD does not: a loop of them
+    costs nothing.  Raises GlobLimit when it, or what has been looked at so far, is too much; matches given
+    before stay true.
     """
     if len(pattern) > _LONGEST_PATTERN:
         raise GlobLimit(f"The pattern is longer than {_LONGEST_PATTERN} characters")
@@ -66,7 +82,7 @@ def glob(cwd: str, pattern: str, open_folder: OpenFolder, limits: Limits = DEFAU
         names = [name for name in paths.normalise(cwd, expanded).split("/") if name]
         if sum(map(_wild, names)) > _DEEPEST:
             raise GlobLimit(f"The pattern looks into more than {_DEEPEST} levels of folders")
-        yield from search.beneath("", names)
+        yield from search.beneath("", names, "/" if expanded.endswith("/") else "")
 
 
 class _Search:
@@ -80,8 +96,8 @@ class _Search:
         self._found = 0
         self._work = 0
 
-    def beneath(self, above: str, names: list[str]) -> Iterator[str]:
-        """Matches of ``names`` beneath the folder ``above`` ("" is the root)."""
+    def beneath(self, above: str, names: list[str], slash: str) -> Iterator[str]:
+        """Matches of ``names`` beneath the folder ``above`` ("" is the root); with a ``slash`` only folders."""
         plain = 0
         while plain < len(names) - 1 and not _wild(names[plain]):
             plain += 1
@@ -91,27 +107,31 @@ class _Search:
             yield self._count("/")
             return
         # all entries are looked at before the first is handed out: no folder stays open while the caller pauses
-        found = self._entries(above, names[0])
+        found = self._entries(above, names[0], folders=len(names) > 1 or bool(slash))
         for name in found:
             if len(names) == 1:
-                yield self._count(f"{above}/{name}")
+                yield self._count(f"{above}/{name}{slash}")
             else:
-                yield from self.beneath(f"{above}/{name}", names[1:])
+                yield from self.beneath(f"{above}/{name}", names[1:], slash)
 
-    def _entries(self, above: str, pattern: str) -> list[str]:
+    def _entries(self, above: str, pattern: str, *, folders: bool) -> list[str]:
         self._spend(_FOLDER_COST)
         try:
             with self._open_folder(above or "/") as folder:
                 if not _wild(pattern):
                     name = _unescaped(pattern)
-                    folder.lstat(name)
-                    return [name]
+                    there = folder.lstat(name) if not folders else folder.stat(name)
+                    return [name] if not folders or stat.S_ISDIR(there.st_mode) else []
                 names = folder.names()
+                self._spend((1 + len(pattern) // 16) * len(names))
+                matches = sorted(filter(_compiled(pattern), names))
+                if not folders:
+                    return matches
+                self._spend(len(matches))
+                looked = folder.lstat_many(matches)
+                return [name for name, there in looked if there is not None and stat.S_ISDIR(there.st_mode)]
         except OSError:
             return []
-        matches = _compiled(pattern)
-        self._spend((1 + len(pattern) // 16) * len(names))
-        return sorted(filter(matches, names))
 
     def _count(self, path: str) -> str:
         self._found += 1

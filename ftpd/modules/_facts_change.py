@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from ftpd.api import Class, Command, Group, Outcome, Path, Refuse
-from ftpd.modules._facts_config import module
+from ftpd.modules._facts_config import UNABLE, module
 
 CHANGEABLE = ("modify", "UNIX.group", "UNIX.mode")
 
@@ -50,12 +50,13 @@ def _time(text: str, label: str) -> int:
     except _NotATime:
         raise Refuse(501, f"{label}: {os.strerror(errno.EINVAL)}") from None
     if seconds is None:
-        raise Refuse(501, f"{text}: {os.strerror(errno.EINVAL)}")
+        # ProFTPD counts the letters before it reads them
+        raise Refuse(501, f"{text if len(text) < 14 else label}: {os.strerror(errno.EINVAL)}")
     return seconds
 
 
 def _existing(cmd: Command, label: str) -> Path:
-    path = cmd.path(label)
+    path = cmd.path(label, refusal=UNABLE)
     try:
         cmd.files.stat(path)
     except OSError as error:
@@ -71,6 +72,8 @@ def _refusal(label: str, error: OSError) -> Refuse:
 @module.cmd("MFMT", group=Group.WRITE, classes=Class.WRITE, arity=(2, None))
 def set_modified(cmd: Command) -> Outcome:
     stamp, _, label = cmd.argument.partition(" ")
+    if len(stamp) < 14:
+        _time(stamp, label)
     path = _existing(cmd, label)
     seconds = _time(stamp, label)
     try:
@@ -102,10 +105,10 @@ def set_facts(cmd: Command) -> Outcome:
 
 def _change(cmd: Command, path: Path, label: str, fact: str) -> Callable[[], None]:
     """What a fact asks for, ready to be done; Refuse where its value is none."""
-    name, _, value = fact.partition("=")
+    name, equals, value = fact.partition("=")
     files = cmd.files
     if name.lower() == "modify":
-        seconds = _time(value, label)
+        seconds = _time(value if equals else fact, label)
         return lambda: files.utime(path, seconds)
     if name.lower() == "unix.mode":
         if not re.fullmatch(r"[0-7]{1,5}", value) or int(value, 8) > 0o7777:

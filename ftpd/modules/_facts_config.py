@@ -10,6 +10,9 @@ module = Module("mod_facts", version="1.0")
 
 _SERVERS = SERVER | GLOBAL | VHOST
 _NAMES = frozenset({"UNIX.groupname", "UNIX.ownername"})
+UNABLE = (550, "Unable to handle command")
+"""What ProFTPD answers where <Limit> denies MLSD, MLST, MFF and MFMT, whatever is there."""
+
 _BY_NAME = {name.lower(): name for name in listing.FACTS}
 
 

@@ -22,9 +22,12 @@ def sliced(items: list[T], size: int = SLICE) -> Iterator[list[T]]:
 
 async def names_of(cmd: Command, folder: Folder, pick: Callable[[list[str]], list[str]]) -> list[str]:
     """The names of a folder that ``pick`` leaves, in its order."""
-    if folder.lstat(".").st_size > _LARGE:
-        return await cmd.offload(lambda: pick(folder.names()))
-    return pick(folder.names())
+    return await reading(cmd, folder, lambda: pick(folder.names()))
+
+
+async def reading(cmd: Command, folder: Folder, work: Callable[[], T]) -> T:
+    """What ``work`` reads from the whole folder: off the loop where that takes long."""
+    return await cmd.offload(work) if folder.lstat(".").st_size > _LARGE else work()
 
 
 class Owners(dict[int, str]):

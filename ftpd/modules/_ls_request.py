@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import posixpath
 import stat
@@ -9,7 +10,7 @@ from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from ftpd.api import Command, Folder, Path, Refuse, globbing
+from ftpd.api import Command, Folder, Path, Refuse, globbing, normalise
 from ftpd.modules._ls_config import Listing, options, use_globbing
 
 
@@ -60,15 +61,14 @@ def read(cmd: Command) -> Request:
 
 
 def peel(argument: str) -> tuple[str, str]:
-    """The letters of the leading flags, and what follows them as one path with all its blanks.
+    """The letters of the leading flags, and what follows them and one blank: a path with all its blanks.
 
-    >>> peel("-la -R my file"), peel("-- -x"), peel(" x"), peel("-")
-    (('laR', 'my file'), ('', '-x'), ('', ' x'), ('', ''))
+    >>> peel("-la -R my file"), peel("-- -x"), peel("-l  x"), peel("-")
+    (('laR', 'my file'), ('', '-x'), ('l', ' x'), ('', ''))
     """
     letters = ""
     while argument.startswith("-"):
         word, _, argument = argument.partition(" ")
-        argument = argument.lstrip(" ")
         if word == "--":
             break
         letters += word[1:]
@@ -95,18 +95,43 @@ class Found:
     """The one entry is a folder, or a link to one."""
 
 
+class Denied(FileNotFoundError):
+    """<Limit> denies the path: to the client it is not there, or holds nothing."""
+
+
+_DENIED = 450
+
+
+def _path(cmd: Command, text: str) -> Path:
+    try:
+        return cmd.path(text or ".", refusal=(_DENIED, ""))
+    except Refuse as refused:
+        if refused.code == _DENIED:
+            raise Denied(errno.ENOENT, os.strerror(errno.ENOENT)) from None
+        raise
+
+
 async def find(cmd: Command, text: str, *, patterns: bool = True) -> Found:
     """Look for the entry of that name, or else for all that match it as a pattern; OSError when it is neither."""
-    path = cmd.path(text or ".")
+    path = _path(cmd, text)
     try:
         # stat as well: a link that leads nowhere is nothing to list, as with ProFTPD
         is_folder = stat.S_ISDIR(cmd.files.stat(path).st_mode)
         return Found([Target(path, text or ".", cmd.files.lstat(path))], True, is_folder)
     except FileNotFoundError:
+        home = _home(cmd) if text == "~" or text.startswith("~/") else None
+        if home is not None:
+            return await find(cmd, home + text[1:], patterns=patterns)
         if not (patterns and globbing.magic(text) and cmd.config[use_globbing]):
             raise
     # a pattern may look into many folders: only this session waits for that
     return Found(await cmd.offload(lambda: list(_matches(cmd, text))), False)
+
+
+def _home(cmd: Command) -> str | None:
+    """The home folder as the client sees it; None where its root does not hold it."""
+    root, home = cmd.files.root.rstrip("/"), cmd.session.home.rstrip("/")
+    return home[len(root) :] or "/" if f"{home}/".startswith(f"{root}/") else None
 
 
 def _matches(cmd: Command, pattern: str) -> Iterable[Target]:
@@ -114,11 +139,15 @@ def _matches(cmd: Command, pattern: str) -> Iterable[Target]:
         return cmd.files.open_folder(allowed(cmd, virtual))
 
     cwd = cmd.session.cwd
+    ahead = globbing.literal(pattern)
+    # what stands in front of the pattern is shown as it was written, unless a .. behind it leads out again
+    above = "" if "/../" in f"{pattern[len(ahead) :]}/" else normalise(cwd, ahead)
     try:
         for virtual in globbing.glob(cwd, pattern, open_folder):
-            shown = virtual if pattern.startswith("/") else posixpath.relpath(virtual, cwd)
+            below = virtual.removeprefix(f"{above.rstrip('/')}/") if above else virtual
+            shown = ahead + below if above else posixpath.relpath(virtual, cwd)
             try:
-                path = allowed(cmd, virtual)
+                path = allowed(cmd, virtual.rstrip("/") or "/")
                 yield Target(path, shown, cmd.files.lstat(path))
             except OSError:
                 continue

@@ -10,12 +10,12 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from ftpd.api import Command, Folder, Path
-from ftpd.modules._folders import names_of, sliced
+from ftpd.api import Command, Folder, Path, listing
+from ftpd.modules._folders import names_of, reading, sliced
 from ftpd.modules._ls_request import Flags, Found, Request, Target, allowed
 from ftpd.modules._ls_view import View, clock
 
-_WIDTH = 80
+_WIDTH = 75
 _NO_LIMIT = 1 << 62
 
 
@@ -44,8 +44,13 @@ async def lines(cmd: Command, request: Request, found: Found) -> AsyncGenerator[
 async def names(cmd: Command, request: Request, found: Found) -> AsyncGenerator[list[str], None]:
     """The lines of NLST: names that RETR would take as they are (RFC 959), without a look at the entries."""
     most = request.limits.most_files or _NO_LIMIT
-    if not (found.literal and found.is_folder):
-        yield [target.shown for target in found.targets[:most]]
+    if found.literal and not found.is_folder:
+        yield [listing.shown(target.shown) for target in found.targets]
+        return
+    if not found.literal:
+        for targets in sliced(found.targets[:most]):
+            yield [listing.shown(target.shown) for target in targets if _fetchable(cmd, target)]
+            await asyncio.sleep(0)
         return
     target = found.targets[0]
     # ListOptions "-1" is ProFTPD's way to ask for names without their folder
@@ -54,11 +59,38 @@ async def names(cmd: Command, request: Request, found: Found) -> AsyncGenerator[
     try:
         with cmd.files.open_folder(target.path) as folder:
             found_names = await _names_of(cmd, folder, request.flags)
+            broken = await _broken_links(cmd, folder)
     except PermissionError:
         return
+    if broken:
+        found_names = [name for name in found_names if name not in broken]
     for some in sliced(found_names[:most]):
-        yield [prefix + name for name in some]
+        yield [listing.shown(prefix + name) for name in some]
         await asyncio.sleep(0)
+
+
+def _fetchable(cmd: Command, target: Target) -> bool:
+    """Whether a name that a pattern matched is worth a client's MGET: no device, and no link that leads nowhere."""
+    bits = target.attributes.st_mode
+    if stat.S_ISLNK(bits):
+        try:
+            bits = cmd.files.stat(target.path).st_mode
+        except OSError:
+            return False
+    return stat.S_ISREG(bits) or stat.S_ISDIR(bits)
+
+
+async def _broken_links(cmd: Command, folder: Folder) -> set[str]:
+    """The links of a folder that lead nowhere, or out of the session's root."""
+    broken = set()
+    for some in sliced(await reading(cmd, folder, folder.links)):
+        for name in some:
+            try:
+                folder.stat(name)
+            except OSError:
+                broken.add(name)
+        await asyncio.sleep(0)
+    return broken
 
 
 def _single(cmd: Command, request: Request, targets: list[Target]) -> list[str]:
@@ -150,13 +182,17 @@ async def _ordered(flags: Flags, folder: Folder, entries: list[str]) -> list[str
 
 
 def _arranged(flags: Flags, made: list[str]) -> list[str]:
-    """-C: as many names on a line as it takes, with a tab between them."""
+    """-C: in columns of equal width, read from the top down, with tabs between them as ProFTPD has them."""
     if flags.layout != "C" or not made:
         return made
-    rows = [made[0]]
-    for name in made[1:]:
-        if len(rows[-1]) + len(name) < _WIDTH:
-            rows[-1] += f"\t{name}"
-        else:
-            rows.append(name)
-    return rows
+    width = min((max(map(len, made)) | 7) + 1, _WIDTH)
+    height = -(-len(made) // (_WIDTH // width))
+    return [
+        "".join(_tabbed(name, width) for name in made[row::height][:-1]) + made[row::height][-1]
+        for row in range(height)
+    ]
+
+
+def _tabbed(name: str, width: int) -> str:
+    """The name and as many tabs as it takes to the next column; one at least, however long it is."""
+    return name + "\t" * max(-(-(width - len(name)) // 8), 1)

@@ -11,7 +11,7 @@ from contextlib import aclosing
 
 from ftpd.api import Class, Command, Data, Folder, Group, Outcome, Path, Refuse, Session, Transfer, listing
 from ftpd.modules import _facts_change
-from ftpd.modules._facts_config import advertise, choose, chosen, module, offered, option
+from ftpd.modules._facts_config import UNABLE, advertise, choose, chosen, module, offered, option
 from ftpd.modules._folders import Owners, names_of, sliced
 from ftpd.modules._transfer import carry, opening
 
@@ -33,7 +33,8 @@ def choose_facts(cmd: Command) -> Outcome:
     if len(cmd.words) > 1:
         return cmd.fail(501, "'OPTS MLST' not understood")
     names = "".join(f"{name};" for name in choose(cmd.session, cmd.argument.strip()))
-    return cmd.ok(200, f"MLST OPTS {names}".rstrip())
+    # with names of which none is known, ProFTPD's line ends with the blank
+    return cmd.ok(200, f"MLST OPTS {names}" if cmd.argument else "MLST OPTS")
 
 
 class Facts:
@@ -115,7 +116,7 @@ def _named(cmd: Command) -> str:
 @module.cmd("MLST", group=Group.DIRS, classes=Class.DIRS, usage="[<sp> pathname]")
 def facts_of_one(cmd: Command) -> Outcome:
     given = _named(cmd)
-    path = cmd.path(given or ".")
+    path = cmd.path(given or ".", refusal=UNABLE)
     label = given or path.virtual
     files = cmd.files
     try:
@@ -137,7 +138,7 @@ def facts_of_one(cmd: Command) -> Outcome:
 @module.cmd("MLSD", group=Group.DIRS, classes=Class.DIRS, usage="[<sp> pathname]")
 async def facts_of_folder(cmd: Command) -> Outcome:
     given = _named(cmd)
-    path = cmd.path(given or ".")
+    path = cmd.path(given or ".", refusal=UNABLE)
     label = given or path.virtual
     try:
         opened = cmd.files.open_folder(path)

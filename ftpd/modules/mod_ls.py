@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from ftpd.api import DECLINED, Class, Command, Data, Group, Outcome, Refuse, Transfer
+from ftpd.api import DECLINED, Class, Command, Data, Group, Outcome, Path, Refuse, Transfer, normalise
 from ftpd.modules._ls_config import module
-from ftpd.modules._ls_request import Flags, Found, Request, find, read
+from ftpd.modules._ls_request import Denied, Flags, Found, Request, find, read
 from ftpd.modules._ls_walk import lines, names
 from ftpd.modules._transfer import carry, opening, plural, tally
 
@@ -25,7 +26,8 @@ async def list_folder(cmd: Command) -> Outcome:
         found = await find(cmd, request.text)
     except OSError as error:
         found = Found([], False)
-        failure = _absent(request, error)
+        # ProFTPD lists nothing where <Limit> denies: whether something is there stays untold
+        failure = None if isinstance(error, Denied) else _absent(request, error)
     # ProFTPD announces the list before it looks: clients that wait for 150 get it, and the 450 after it
     await _send(cmd, lines(cmd, request, found), request)
     if failure is not None and "NoErrorIfAbsent" not in request.limits.words:
@@ -40,22 +42,24 @@ async def list_names(cmd: Command) -> Outcome:
         found = await find(cmd, request.text)
         if not found.targets:
             raise Refuse(450, "No files found")
+        if found.literal and not found.is_folder and not stat.S_ISREG(cmd.files.stat(found.targets[0].path).st_mode):
+            raise Refuse(450, f"{request.text}: Not a regular file")
     except (OSError, Refuse) as error:
         if isinstance(error, Refuse) and error.code != 450:
             raise
         if "NoErrorIfAbsent" not in request.limits.words:
-            raise error if isinstance(error, Refuse) else _absent(request, error) from None
+            raise error if isinstance(error, Refuse) else _absent(request, error, cmd.session.cwd) from None
         found = Found([], False)
     await _send(cmd, names(cmd, request, found), request)
     return cmd.ok(226, "Transfer complete")
 
 
-def _absent(request: Request, error: OSError) -> Refuse:
-    return Refuse(450, f"{request.text or '.'}: {error.strerror}")
+def _absent(request: Request, error: OSError, here: str = ".") -> Refuse:
+    return Refuse(450, f"{request.text or here}: {error.strerror}")
 
 
 async def _send(cmd: Command, source: AsyncGenerator[list[str], None], request: Request) -> None:
-    path = cmd.path(request.text or ".")
+    path = Path(normalise(cmd.session.cwd, request.text))
     transfer = Transfer(path.virtual, cmd.files.real(path), "l", ascii=True)
 
     async def chunks() -> AsyncGenerator[bytes, None]:
@@ -91,6 +95,8 @@ async def status_of_path(cmd: Command) -> Outcome:
                     del made[_MOST_STATUS_LINES:]
                     made.append("... and more, which LIST shows")
                     break
+    except Denied:
+        return cmd.ok(213, f"Status of {shown}:", "End of status")
     except OSError as error:
         raise _absent(request, error) from None
     return cmd.ok(212 if found.is_folder else 213, f"Status of {shown}:", *made, "End of status")
@@ -101,6 +107,7 @@ def status_of_session(cmd: Command) -> Outcome | None:
     """STAT alone tells of the session; it may come while a transfer runs. Declared last, it is asked first."""
     if cmd.argument:
         return DECLINED
+    cmd.path(".", refusal=(500, "STAT: Operation not permitted"))
     session = cmd.session
     kind = "ASCII" if session.data_type == "A" else "BINARY"
     counts = session[tally]

@@ -93,6 +93,13 @@ def test_owners_are_named_and_n_shows_their_numbers() -> None:
         ("LIST *.txt", ["B.txt", "a.txt", "c d.txt"]),
         ("LIST [aB].txt", ["B.txt", "a.txt"]),
         ("LIST */*", ["d/e", "d/in.txt"]),
+        ("LIST */", ["d/"]),
+        ("LIST ./*.txt", ["./B.txt", "./a.txt", "./c d.txt"]),
+        ("LIST d/../[aB]*", ["d/../B.txt", "d/../a.txt"]),
+        ("LIST d/*/../i*", ["d/in.txt"]),
+        ("LIST .*", [".h"]),
+        ("LIST ~", ["B.txt", "a.txt", "c d.txt", "d"]),
+        ("LIST ~/d", ["e", "in.txt"]),
         ("LIST nope*", []),
         ("LIST -F", ["B.txt", "a.txt", "c d.txt", "d/"]),
     ],
@@ -119,6 +126,7 @@ def test_times_sort_and_can_be_those_of_change() -> None:
 def test_short_forms() -> None:
     assert _list("LIST -1") == ["B.txt", "a.txt", "c d.txt", "d"]
     assert _list("LIST -CF", links={"l": "a.txt"}) == ["B.txt\ta.txt\tc d.txt\td/\tl@"]
+    assert _list("LIST -C d") == ["e\tin.txt"]
     assert _list("LIST -1l")[0].startswith("-rw")
 
 
@@ -135,8 +143,13 @@ def test_sizes_sort_and_can_be_for_humans() -> None:
 
 def test_a_wide_c_listing_wraps() -> None:
     rows = fetch("LIST -C", files={f"name-{number:02}": b"" for number in range(30)}).decode().split("\r\n")[:-1]
-    assert len(rows) == 3
-    assert all(len(row) <= 80 for row in rows)
+    # seven letters take eight places, of which 75 hold nine: four rows, read down the columns
+    assert [row.split("\t") for row in rows][0] == [f"name-{number:02}" for number in range(0, 30, 4)]
+    assert len(rows) == 4
+
+
+def test_long_names_have_a_row_of_their_own() -> None:
+    assert fetch("LIST -C", files={"a" * 80: b"", "b": b""}).split() == [b"a" * 80, b"b"]
 
 
 def test_recursion_lists_folder_after_folder_and_follows_no_link() -> None:
@@ -167,9 +180,22 @@ def test_a_file_that_is_called_like_a_flag_wins() -> None:
     ]
 
 
-def test_a_name_cannot_forge_a_line() -> None:
+def test_a_name_cannot_forge_a_line_or_rewrite_the_screen() -> None:
     content = fetch("LIST -1", files={"a\nb": b"", "*": b"", " x": b"", "~": b"", "%d": b""})
     assert content == b" x\r\n%d\r\n*\r\na?b\r\n~\r\n"
+
+
+@pytest.mark.parametrize("line", ["NLST", "NLST *", "NLST d", "NLST d/*", "LIST -1", "STAT d"])
+def test_control_characters_are_shown_as_question_marks_by_every_listing(line: str) -> None:
+    odd = "a\r\n150 b\x1b[2K"
+
+    async def tale(ftp: Bench) -> str:
+        return (await ftp.download(line)).decode() if not line.startswith("STAT") else await ftp(line)
+
+    content = run(tale, files={odd: b"", f"d/{odd}": b""})
+    assert "a??150 b?[2K" in content
+    assert not any(letter in content.replace("\r\n", "") for letter in "\r\x1b")
+    assert not any(text.startswith("150 b") for text in content.splitlines())
 
 
 def test_a_name_that_is_also_a_pattern_is_the_name() -> None:
@@ -227,11 +253,46 @@ def test_listings_need_a_data_connection() -> None:
         ("NLST {a,B}.txt", ["a.txt", "B.txt"]),
         ("NLST c d.txt", ["c d.txt"]),
         ("NLST d*", ["d"]),
+        ("NLST */", ["d/"]),
+        ("NLST ./*.txt", ["./B.txt", "./a.txt", "./c d.txt"]),
+        ("NLST .*", [".h"]),
         ("NLST d/e/../in.txt", ["d/e/../in.txt"]),
     ],
 )
 def test_nlst_gives_names_that_retr_takes(line: str, names: list[str]) -> None:
     assert _list(line) == names
+
+
+@pytest.mark.parametrize(
+    ("line", "names"), [("NLST", "fifo good x"), ("NLST *", "good x"), ("LIST -1", "bad fifo good x")]
+)
+def test_names_are_of_what_is_there(line: str, names: str) -> None:
+    """A client's MGET fetches what NLST names: a link that leads nowhere would end it with an error."""
+
+    async def tale(ftp: Bench) -> bytes:
+        os.symlink("zip", f"{ftp.root}/bad")
+        os.symlink("x", f"{ftp.root}/good")
+        os.mkfifo(f"{ftp.root}/fifo")
+        return await ftp.download(line)
+
+    assert run(tale, files={"x": b""}).decode().split() == names.split()
+
+
+def test_nlst_of_what_cannot_be_fetched_is_450() -> None:
+    async def tale(ftp: Bench) -> list[str]:
+        os.mkfifo(f"{ftp.root}/fifo")
+        replies = []
+        for line in ("NLST fifo", "NLST [", "NLST [x]", "NLST a"):
+            await ftp.download(line)
+            replies.append(ftp.replies)
+        return replies
+
+    assert run(tale, files={"a": b""}) == [
+        "450 fifo: Not a regular file",
+        "450 [: No such file or directory",
+        "450 No files found",
+        f"{OPENED}\n226 Transfer complete",
+    ]
 
 
 def test_an_empty_folder_has_no_names_and_is_there() -> None:
@@ -304,19 +365,36 @@ def test_limits_close_folders_to_listings_of_every_kind() -> None:
 
     async def tale(ftp: Bench) -> list[str]:
         refused = []
-        for line in ("LIST d/e", "NLST d/e", "STAT d/e", "LIST d/e/deep.txt"):
-            await ftp.download(line)
+        for line in ("LIST d/e", "LIST d/e/deep.txt", "LIST d/e/nope", "NLST d/e", "NLST d/e/nope", "NLST d/e/*"):
+            assert await ftp.download(line) == b""
             refused.append(ftp.replies)
+        refused += [await ftp("STAT d/e"), await ftp("STAT d/e/nope")]
         assert b"deep.txt" not in await ftp.download("LIST -R")
         assert b"deep.txt" not in await ftp.download("NLST d/*/*")
         return refused
 
     assert run(tale, files=TREE, conf=conf) == [
-        "550 d/e: Operation not permitted",
-        "550 d/e: Operation not permitted",
-        "550 d/e: Operation not permitted",
-        "550 d/e/deep.txt: Operation not permitted",
+        *[f"{OPENED}\n226 Transfer complete"] * 3,
+        "450 d/e: No such file or directory",
+        "450 d/e/nope: No such file or directory",
+        "450 d/e/*: No such file or directory",
+        "213-Status of d/e:\n213 End of status",
+        "213-Status of d/e/nope:\n213 End of status",
     ]
+
+
+@pytest.mark.parametrize(("limit", "allowed"), [("STAT", False), ("DIRS", False), ("ALL", False), ("LIST", True)])
+def test_limit_on_stat_covers_the_session_as_well(limit: str, allowed: bool) -> None:
+    reply = talk("STAT", conf=f"<Limit {limit}>\nDenyAll\n</Limit>\n")[0]
+    assert reply.startswith("211-Status") if allowed else reply == "500 STAT: Operation not permitted"
+
+
+def test_nlst_alone_names_the_folder_that_is_denied() -> None:
+    async def tale(ftp: Bench) -> str:
+        await ftp.download("NLST")
+        return ftp.replies
+
+    assert run(tale, conf="<Limit NLST>\nDenyAll\n</Limit>\n") == "450 /: No such file or directory"
 
 
 # -- STAT ------------------------------------------------------------------------------------------------------

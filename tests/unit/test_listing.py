@@ -120,7 +120,14 @@ def test_a_line_end_in_a_name_cannot_forge_an_entry() -> None:
     assert len(line(st(), forged).splitlines()) == 1
     assert len(facts_line(forged, st(), perm="").splitlines()) == 1
     assert len(line(st(), "l", link_target="a\nb").splitlines()) == 1
-    assert shown("l\udce9 \x1b ü") == "l\udce9 \x1b ü"
+    assert shown("l\udce9 \t ü") == "l\udce9 \t ü"
+
+
+def test_an_escape_sequence_is_for_programs_only() -> None:
+    """People's terminals would obey it; a program that got another name could not fetch the file."""
+    assert line(st(), "x\x1b[2K").endswith(" x?[2K")
+    assert windows_line("x\x9b2K", st()).endswith(" x?2K")
+    assert facts_line("x\x1b[2K", st(), perm="").endswith("; x\x1b[2K")
 
 
 def test_a_windows_listing_is_that_of_iis() -> None:
