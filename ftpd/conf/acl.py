@@ -153,7 +153,7 @@ for _directive in LIMIT_DIRECTIVES:
 
 _TWINS = {"CDUP": "XCUP", "MKD": "XMKD", "PWD": "XPWD", "RMD": "XRMD"}
 _TWINS |= {there: here for here, there in _TWINS.items()}
-_NOT_OF_ALL = frozenset({"EPRT", "EPSV", "PASV", "PORT", "PROT", "LOGIN"})
+_NOT_OF_ALL = frozenset({"EPRT", "EPSV", "PASV", "PORT", "PROT", "LOGIN", "SITE_HELP"})
 
 
 def words_of(verb: str, group: Group | str | None) -> tuple[str, ...]:

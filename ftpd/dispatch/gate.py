@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import ipaddress
+import os
 from contextlib import suppress
 from dataclasses import replace
 
@@ -122,6 +124,9 @@ class PathGate:
 
     __slots__ = ()
 
+    def allows(self, command: Command) -> bool:
+        return limit_allows(command, command.session.cwd)
+
     def path(self, command: Command, given: str, refusal: tuple[int, str]) -> Path:
         session = command.session
         if session.user is None:
@@ -137,7 +142,9 @@ class PathGate:
             raise Refuse(*refusal)
         path = Path(virtual, given, self.settings_at(session, place))
         if _barred(session, path, place):
-            raise Refuse(*refusal)
+            code, text = refusal
+            # not the command is denied here, but what is there
+            raise Refuse(code, text.replace(os.strerror(errno.EPERM), os.strerror(errno.EACCES)))
         umask = session.modules.directive("Umask")
         if umask is not None and session.files is not None:
             session.files.umask, session.files.folder_umask = path.settings[umask]

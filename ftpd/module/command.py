@@ -25,6 +25,9 @@ class Gate(Protocol):
     def path(self, command: Command, given: str, refusal: tuple[int, str]) -> Path:
         """The path that the client means; Refuse with ``refusal`` when the configuration denies it."""
 
+    def allows(self, command: Command) -> bool:
+        """Whether <Limit> lets the client use the command at the working directory."""
+
     def settings_at(self, session: Session, virtual: str) -> Settings: ...
 
     def login(self, session: Session, anonymous: Scope | None, user: str, groups: tuple[str, ...]) -> bool | None:
@@ -136,6 +139,10 @@ class Command:
         if self.session.files is None:
             raise Refuse(530, "Please login with USER and PASS")
         return self.session.files
+
+    def allowed(self) -> bool:
+        """Whether <Limit> lets the client use this command, for those that name no path; asked before login too."""
+        return self.gate.allows(self)
 
     def path(self, given: str | None = None, *, refusal: tuple[int, str] | None = None) -> Path:
         """The path that ``given`` (default: the whole argument) names, if the configuration lets the client.

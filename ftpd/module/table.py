@@ -149,7 +149,7 @@ class Module:
 
     def site(
         self, name: str, *, group: Group = Group.NONE, auth: bool = True, usage: str | None = None,
-        arity: tuple[int, int | None] = (0, None),
+        arity: tuple[int, int | None] = (0, None), limit: tuple[int, str] | None = None,
     ) -> Callable[[A], A]:  # fmt: skip
         """Answer ``SITE name``; it appears in SITE HELP, and as SITE_name in <Limit>."""
         return self._handle(
@@ -160,11 +160,15 @@ class Module:
             classes=Class.MISC,
             usage=usage,
             arity=arity,
+            limit=limit,
         )
 
     def opts(self, name: str, *, auth: bool = False, arity: tuple[int, int | None] = (0, None)) -> Callable[[A], A]:
         """Answer ``OPTS name``, which is dispatched as a command of its own called OPTS_name."""
-        return self._handle(Phase.CMD, (f"OPTS_{name.upper()}",), auth=auth, arity=arity)
+        name = name.upper()
+        # <Limit> knows it as OPTS_name
+        limit = (550, f"OPTS {name}: Permission denied")
+        return self._handle(Phase.CMD, (f"OPTS_{name}",), auth=auth, arity=arity, limit=limit)
 
     def pre(self, *verbs: str) -> Callable[[O], O]:
         """Look at a command before it runs (PRE_CMD); Refuse or ERROR stops it. No verb means every verb."""

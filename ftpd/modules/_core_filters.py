@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 
 from ftpd.api import LIMIT, Command, Refuse, Settings, normalise, types
@@ -39,7 +41,7 @@ def before_every_command(cmd: Command) -> None:
         idle.reset()
     if session.rename_from is not None and cmd.name not in _WHILE_RENAMING:
         raise Refuse(501, "Bad sequence of commands")
-    if cmd.argument and cmd.name not in _SECRET:
+    if cmd.name not in _SECRET:
         _filter_argument(cmd, session.settings)
 
 
@@ -48,6 +50,8 @@ def _filter_argument(cmd: Command, settings: Settings) -> None:
     if allow is None and deny is None:
         return
     argument = argument_of(cmd)
+    if not argument:
+        return
     if (allow is not None and not allow.search(argument)) or (deny is not None and deny.search(argument)):
         raise Refuse(550, f"{argument}: Forbidden command argument")
 
@@ -55,29 +59,38 @@ def _filter_argument(cmd: Command, settings: Settings) -> None:
 def argument_of(cmd: Command) -> str:
     """All that followed the verb on the line: of ``SITE CHMOD 644 a`` that is ``CHMOD 644 a``."""
     parent, _, sub = cmd.name.partition(" ")
-    return f"{sub} {cmd.argument}" if parent == "SITE" and sub else cmd.argument
+    return f"{sub} {cmd.argument}".removesuffix(" ") if parent == "SITE" and sub else cmd.argument
 
 
 # -- names -------------------------------------------------------------------------------------------
 
-_NAMING = ("APPE", "DELE", "MKD", "RMD", "RNFR", "RNTO", "STOR", "XMKD", "XRMD")
-_NAMING_LAST = ("MFF", "MFMT", "SITE CHGRP", "SITE CHMOD")
-"""Verbs with a word before the path."""
 
-
-@module.pre(*_NAMING)
+@module.pre("APPE", "DELE", "MKD", "RMD", "RNFR", "STOR", "XMKD", "XRMD")
 def only_fitting_names(cmd: Command) -> None:
-    _filter_name(cmd, cmd.argument)
+    _filter_name(cmd, cmd.argument, f"{cmd.argument}: Forbidden filename")
 
 
-@module.pre(*_NAMING_LAST)
-def only_fitting_last_names(cmd: Command) -> None:
-    _filter_name(cmd, cmd.argument.partition(" ")[2])
+@module.pre("RNTO")
+def only_fitting_new_names(cmd: Command) -> None:
+    # without an RNFR before it, that is what the client has to hear
+    if cmd.session.rename_from is not None:
+        _filter_name(cmd, cmd.argument, f"{cmd.argument}: Forbidden filename")
 
 
-def _filter_name(cmd: Command, given: str) -> None:
+@module.pre("SITE CHGRP", "SITE CHMOD")
+def only_fitting_names_behind_a_word(cmd: Command) -> None:
+    _filter_name(cmd, cmd.argument.partition(" ")[2].lstrip(" "), f"{argument_of(cmd)}: Forbidden filename")
+
+
+@module.pre("MFF", "MFMT")
+def only_fitting_names_behind_facts(cmd: Command) -> None:
+    given = cmd.argument.partition(" ")[2]
+    _filter_name(cmd, given, f"{given}: {os.strerror(errno.EACCES)}")
+
+
+def _filter_name(cmd: Command, given: str, refusal: str) -> None:
     if given and cmd.session.user is not None and not name_fits(cmd, given):
-        raise Refuse(550, f"{given}: Forbidden filename")
+        raise Refuse(550, refusal)
 
 
 def name_fits(cmd: Command, given: str) -> bool:

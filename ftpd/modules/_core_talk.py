@@ -146,6 +146,8 @@ def choose_host(cmd: Command) -> Outcome:
     if session.login:
         raise Refuse(503, "Bad sequence of commands")
     host = cmd.words[0]
+    if not cmd.allowed():
+        raise Refuse(504, f"{host}: Permission denied")
     names = {name.lower().rstrip(".") for line in session.settings[server_alias] for name in line}
     if _is_here(session, host) or host.lower().rstrip(".") in names:
         return cmd.ok(220, "HOST command successful")

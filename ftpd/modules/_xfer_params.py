@@ -147,6 +147,8 @@ def set_range(cmd: Command) -> Outcome:
     """draft-bryan-ftp-range: both ends are part of the range, and ``1 0`` takes it back."""
     if len(cmd.words) != 2:
         raise not_understood(cmd)
+    if not cmd.allowed():
+        return cmd.fail(552, "RANG: Operation not permitted")
     first, last = number(cmd.words[0]), number(cmd.words[1])
     if first is None or last is None:
         return cmd.fail(501, "RANG requires a value greater than or equal to 0")

@@ -68,6 +68,9 @@ def choose_language(cmd: Command) -> Outcome | None:
     settings = cmd.session.settings
     if not settings[lang_engine]:
         return None
+    # ProFTPD takes it before login only, when the files of a language can still be reached
+    if cmd.session.user is not None or not cmd.allowed():
+        raise Refuse(500, "Unable to handle command")
     language = settings[lang_default]
     if not cmd.argument:
         return cmd.ok(200, f"Using default language {language}")

@@ -25,7 +25,7 @@ def site(cmd: Command) -> Outcome:
     raise Refuse(500, f"'SITE {name.upper() if name.isascii() else name}' not understood")
 
 
-@module.site("HELP", auth=False, usage="[<sp> command]")
+@module.site("HELP", auth=False, usage="[<sp> command]", limit=(501, "HELP: Permission denied"))
 def site_help(cmd: Command) -> Outcome:
     usages = {
         entry.verb.removeprefix("SITE "): entry.usage
@@ -84,12 +84,14 @@ def change_mode(cmd: Command) -> Outcome:
 
 
 def _word_and_path(cmd: Command) -> tuple[str, str, Path]:
-    """The first word and the path behind it, which may hold blanks."""
+    """The first word and the path behind it, which may hold blanks; with a second blank before it the word is empty."""
     word, _, given = cmd.argument.partition(" ")
-    if not word or not given:
+    given = given.lstrip(" ")
+    if not given:
         raise Refuse(500, f"'{f'{cmd.name} {cmd.argument}'.rstrip()}' not understood")
-    sub = cmd.name.removeprefix("SITE ")
-    return word, given, cmd.path(given, refusal=(550, f"{sub} {cmd.argument}: {os.strerror(errno.EACCES)}"))
+    # ProFTPD repeats the line of a CHMOD that <Limit> denies, and of a CHGRP the path alone
+    shown = f"CHMOD {cmd.argument}" if cmd.name == "SITE CHMOD" else given
+    return word, given, cmd.path(given, refusal=(550, f"{shown}: {os.strerror(errno.EACCES)}"))
 
 
 _OCTAL = re.compile(r"[0-7]{1,5}")

@@ -174,8 +174,23 @@ def test_allowfilter_does_not_look_at_passwords_or_at_nothing() -> None:
     "line", ["MKD .hidden", "XMKD sub/.hidden", "RNFR .hidden", "DELE .hidden", "SITE CHMOD 600 .hidden"]
 )
 def test_pathdenyfilter_keeps_names_from_being_used(line: str) -> None:
-    name = line.rpartition(" ")[2]
+    name = line.removeprefix("SITE ") if line.startswith("SITE") else line.rpartition(" ")[2]
     assert last(line, files=TREE, conf="PathDenyFilter (^|/)\\.\n") == f"550 {name}: Forbidden filename"
+
+
+def test_pathdenyfilter_and_the_verbs_with_a_word_before_the_name() -> None:
+    lines = [
+        "SITE CHMOD 600  .hidden", "SITE CHGRP 0 .hidden", "MFMT 20200101000000 .hidden", "MFF modify=20200101000000; .hidden",
+        "RNTO .hidden", "SITE CHMOD 600 a.txt",
+    ]  # fmt: skip
+    assert talk(*lines, files=TREE, conf="PathDenyFilter (^|/)\\.\n") == [
+        "550 CHMOD 600  .hidden: Forbidden filename",
+        "550 CHGRP 0 .hidden: Forbidden filename",
+        "550 .hidden: Permission denied",
+        "550 .hidden: Permission denied",
+        "503 Bad sequence of commands",
+        "200 SITE CHMOD command successful",
+    ]
 
 
 def test_pathdenyfilter_holds_for_uploads_and_the_target_of_a_rename() -> None:

@@ -21,9 +21,13 @@ def test_lang_knows_one_language() -> None:
     ]
 
 
+def test_lang_is_for_before_the_login() -> None:
+    assert talk("LANG", "LANG en_US") == ["500 Unable to handle command"] * 2
+
+
 def test_langdefault_names_it() -> None:
     conf = "LangDefault en_GB\n"
-    assert talk("LANG", "LANG en_US", conf=conf) == [
+    assert talk("LANG", "LANG en_US", conf=conf, login=None) == [
         "200 Using default language en_GB",
         "504 Language en_US not supported",
     ]
