@@ -13,8 +13,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from ftpd.api import (
@@ -53,15 +52,15 @@ _FIFO_LONGEST = 256
 # -- templates: texts with variables, parsed once -----------------------------------------------------------
 
 
-@dataclass
 class Moment:
     """One rule at work: the command, its subject, and the groups that were found."""
 
-    cmd: Command
-    name: str
-    subject: str
-    rule: tuple[str, ...] = ()
-    condition: tuple[str, ...] = ()
+    def __init__(self, cmd: Command, name: str, subject: str) -> None:
+        self.cmd = cmd
+        self.name = name
+        self.subject = subject
+        self.rule: tuple[str, ...] = ()
+        self.condition: tuple[str, ...] = ()
 
 
 Part = Callable[[Moment], Awaitable[str]]
@@ -202,8 +201,7 @@ _VARIABLES: dict[str, Callable[[Moment], str]] = {
 # -- directives ---------------------------------------------------------------------------------------------
 
 
-@dataclass
-class Condition:
+class Condition(NamedTuple):
     """``subject pattern [flags]``."""
 
     subject: Template
@@ -215,8 +213,7 @@ class Condition:
     or_next: bool
 
 
-@dataclass
-class Rule:
+class Rule(NamedTuple):
     """``pattern substitution [flags]`` under the conditions that stood before it."""
 
     pattern: re.Pattern[str]
@@ -224,7 +221,7 @@ class Rule:
     substitution: Template
     last: bool
     unknown_flags: tuple[str, ...]
-    conditions: list[Condition] = field(default_factory=list)
+    conditions: list[Condition]
 
 
 _waiting: WeakKeyDictionary[Reading, list[Condition]] = WeakKeyDictionary()
@@ -273,7 +270,7 @@ def rule(words: list[str]) -> Rule:
     text = words[0].removeprefix("!")
     unknown = tuple(sorted(flags - {"nc", "l"}))
     pattern = _compiled(text, words, 0, nocase="nc" in flags)
-    return Rule(pattern, text != words[0], Template(words[1]), "l" in flags, unknown)
+    return Rule(pattern, text != words[0], Template(words[1]), "l" in flags, unknown, [])
 
 
 def wait_for_rule(reading: Reading, value: Condition) -> None:
@@ -281,15 +278,14 @@ def wait_for_rule(reading: Reading, value: Condition) -> None:
 
 
 def take_conditions(reading: Reading, value: Rule) -> None:
-    value.conditions = _waiting.pop(reading, [])
+    value.conditions.extend(_waiting.pop(reading, []))
     if not value.conditions:
         reading.warn("a rule without a RewriteCondition before it rewrites every command, PASS among them")
     if value.unknown_flags:
         reading.warn(f"the flags {', '.join(value.unknown_flags)} mean nothing here; NC and L do", word=2)
 
 
-@dataclass(frozen=True)
-class Map:
+class Map(NamedTuple):
     """``name txt|fifo|int:source``."""
 
     name: str

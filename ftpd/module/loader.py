@@ -162,6 +162,11 @@ def _compiled(path: str, source: bytes) -> types.CodeType:
     return known[1]
 
 
+def forget_code() -> None:
+    """Have every file compiled again at its next load."""
+    _code.clear()
+
+
 def _where(error: BaseException, path: str) -> str:
     """``:LINE`` of the file in a traceback."""
     trace, line = error.__traceback__, 0
