@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from scripts.soak_modules import Soak
-from tests.wire.command import Watched
+from tests.wire.command import NOBODY, Watched
 
 HELLO = """\
 from ftpd.api import SERVER, Module, types
@@ -199,6 +199,34 @@ def test_a_configuration_that_became_faulty_is_told_and_nothing_changes(daemon: 
     assert daemon.hello() == UNKNOWN
     daemon.conf = good
     assert daemon.ctl("insmod", "mod_hello.c")[0] == 0
+
+
+AS_NOBODY = f"""
+import os, sys
+from ftpd.cli import ftpdctl
+# what it needs is imported: where it lies, nobody may be kept out
+os.setgroups([])
+os.setgid({NOBODY})
+os.setuid({NOBODY})
+sys.exit(ftpdctl.main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+def test_another_user_of_the_system_is_refused(daemon: Controlled) -> None:
+    def ctl(*words: str) -> tuple[int, str, str]:
+        program = [sys.executable, "-c", AS_NOBODY, "-s", daemon.socket, *words]
+        done = subprocess.run(program, capture_output=True, text=True, check=False, timeout=15)
+        return done.returncode, done.stdout, done.stderr
+
+    assert ctl("lsmod") == (2, "ftpdctl: access denied\n", "")
+    assert ctl("insmod", "mod_hello.c") == (2, "ftpdctl: access denied\n", "")
+    assert daemon.hello() == UNKNOWN
+    let_in = "ControlsSocketACL allow user root,nobody\nModuleControlsACLs lsmod allow user nobody\n"
+    daemon.hang_up(daemon.conf + let_in)
+    assert "mod_ctrls.c" in ctl("lsmod")[1]
+    assert ctl("insmod", "mod_hello.c") == (2, "ftpdctl: access denied\n", ""), "it was let in for lsmod alone"
+    assert daemon.ctl("insmod", "mod_hello.c") == (0, "'mod_hello.c' loaded")
 
 
 def test_proftpds_own_ftpdctl_is_understood(daemon: Controlled) -> None:

@@ -31,6 +31,7 @@ class OutOfTheBox(Running):
         serve_as = pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
         group = grp.getgrgid(serve_as.pw_gid).gr_name
         environ = {"FTPD_HOME": str(home), "FTPD_USER": serve_as.pw_name, "FTPD_GROUP": group}
+        environ["FTPD_ADMIN"] = pwd.getpwuid(os.geteuid()).pw_name
         self.home = home
         shutil.copytree(CHECKOUT / "libexec", home / "libexec")
         (home / "etc").mkdir()
@@ -149,3 +150,15 @@ def test_a_wrong_password_and_an_account_without_one_are_refused(fresh: OutOfThe
 def test_the_greeting_says_nothing_of_what_runs_here(fresh: OutOfTheBox) -> None:
     with ftplib.FTP(timeout=5) as ftp:
         assert ftp.connect(fresh.host, fresh.port) == "220 FTP server ready"
+
+
+def test_who_started_it_may_ask_it_to_load_a_module(fresh: OutOfTheBox) -> None:
+    def ctl(*words: str) -> str:
+        program = [sys.executable, "-m", "ftpd.cli.ftpdctl", "-s", str(fresh.home / "var/run/proftpd.sock")]
+        return subprocess.run([*program, *words], capture_output=True, text=True, check=True).stdout
+
+    assert "mod_readme.c" in ctl("lsmod")
+    assert ctl("insmod", "mod_copy.c") == "ftpdctl: 'mod_copy.c' loaded\n"
+    with session(fresh, *fresh.account) as ftp:
+        assert "SITE COPY" in ftp.sendcmd("FEAT")
+    ctl("rmmod", "mod_copy.c")
