@@ -50,6 +50,7 @@ from ftpd.module.events import (
     TIMEOUT_NO_TRANSFER,
     TIMEOUT_STALLED,
     UNHANDLED_COMMAND,
+    WORK_DONE,
     Event,
     Rehousing,
     event_named,
@@ -60,7 +61,7 @@ from ftpd.module.loader import check_folder, check_writers
 from ftpd.module.names import module_name
 from ftpd.module.session import GREETING, Address, Session, Slot
 from ftpd.module.table import API_VERSION, Module
-from ftpd.module.wire import Data, TransferError, Wire
+from ftpd.module.wire import Data, TransferError, Wire, Work
 
 __all__ = [
     "ANON",
@@ -97,6 +98,7 @@ __all__ = [
     "TIMEOUT_STALLED",
     "UNHANDLED_COMMAND",
     "VHOST",
+    "WORK_DONE",
     "Account",
     "Accounts",
     "Address",
@@ -139,6 +141,7 @@ __all__ = [
     "Transfer",
     "TransferError",
     "Wire",
+    "Work",
     "acting_as",
     "acting_as_daemon",
     "check_folder",

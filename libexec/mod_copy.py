@@ -29,6 +29,7 @@ from ftpd.api import (
     Refuse,
     Session,
     Transfer,
+    Work,
     debug,
     listing,
     normalise,
@@ -86,7 +87,7 @@ def copy_from(cmd: Command) -> Outcome | None:
         return DECLINED
     _need(cmd, bool(cmd.words))
     path = cmd.path()
-    if not _name_fits(cmd, path, cmd.argument):
+    if not cmd.name_fits(cmd.argument, path):
         raise Refuse(550, f"{cmd.argument}: Forbidden filename")
     try:
         # a link is copied itself, so one that leads nowhere will do
@@ -146,15 +147,17 @@ async def _copy(cmd: Command, source_given: str, target_given: str) -> None:
     target = cmd.path(target_given, refusal=(550, f"{listing.shown(shown)}: {os.strerror(errno.EPERM)}"))
     # an entry of a folder is judged as if the client stood in that folder and named it
     given = target.name if SOURCE in cmd.notes else target_given
-    if not _name_fits(cmd, target, given):
+    if not cmd.name_fits(given, target):
         raise Refuse(550, f"{label}: {os.strerror(errno.EPERM)}")
     cmd.notes[SOURCE], cmd.notes[TARGET] = source.virtual, target.virtual
     try:
         kind = cmd.files.lstat(source).st_mode
         if stat.S_ISDIR(kind):
-            await _copy_folder(cmd, source, target)
+            with cmd.busy() as work:
+                await _copy_folder(cmd, work, source, target)
         elif stat.S_ISREG(kind):
-            await _copy_file(cmd, source, target)
+            with cmd.busy() as work:
+                await _copy_file(cmd, work, source, target)
         elif stat.S_ISLNK(kind):
             cmd.notes[REPLACED] = await cmd.offload(
                 partial(_copy_link, cmd.files, source, target, overwrite=_overwrites(cmd)), _POOL
@@ -175,45 +178,30 @@ def _refusal(label: str, error: OSError) -> Refuse:
 
 def _readable(cmd: Command, given: str) -> Path:
     """The path of a source: copying is in the group WRITE, but what is copied must be allowed as READ."""
-    name = "SITE COPY" if cmd.name == "SITE COPY" else "SITE CPFR"
-    asking = Command(cmd.session, name, given, gate=cmd.gate, offload=cmd.offload_pool)
+    asking = cmd.sibling("SITE COPY" if cmd.name == "SITE COPY" else "SITE CPFR", given)
     asking.group = Group.READ
     return asking.path(refusal=(550, f"{listing.shown(given)}: {os.strerror(errno.EPERM)}"))
-
-
-def _name_fits(cmd: Command, path: Path, given: str) -> bool:
-    """PathAllowFilter and PathDenyFilter, as they judge STOR and RNTO."""
-    texts = (path.virtual,) if "/" in given else (path.virtual, given)
-    allow, deny = (cmd.session.modules.directive(name) for name in ("PathAllowFilter", "PathDenyFilter"))
-    if deny is not None and (pattern := path.settings[deny]) and any(map(pattern.search, (*texts, given))):
-        return False
-    return allow is None or not (pattern := path.settings[allow]) or any(map(pattern.search, texts))
-
-
-def _check_client(cmd: Command) -> None:
-    if cmd.session.wire.gone:
-        raise Refuse(426, f"{_label(cmd)}: the client has gone away")
 
 
 # -- one file or link ------------------------------------------------------------------------------------
 
 
-async def _copy_file(cmd: Command, source: Path, target: Path) -> None:
+async def _copy_file(cmd: Command, work: Work, source: Path, target: Path) -> None:
     began = perf_counter()
-    work = _FileCopy(cmd.files, source, target, overwrite=_overwrites(cmd), keep=_keeps(cmd))
+    one = _FileCopy(cmd.files, source, target, overwrite=_overwrites(cmd), keep=_keeps(cmd))
     try:
-        more = await cmd.offload(work.begin, _POOL)
+        more = await cmd.offload(one.begin, _POOL)
         while more:
-            _check_client(cmd)
-            more = await cmd.offload(work.go_on, _POOL)
+            work.check(_label(cmd))
+            more = await cmd.offload(one.go_on, _POOL)
     except BaseException:
-        await cmd.offload(work.give_up, _POOL)
+        await cmd.offload(one.give_up, _POOL)
         raise
     done = Transfer(target.virtual, cmd.files.real(target), "d", ascii=cmd.session.data_type == "A")
-    done.moved = done.file_size = work.size
+    done.moved = done.file_size = one.size
     done.seconds, done.status = perf_counter() - began, "success"
     cmd.transfer = done
-    cmd.notes[REPLACED] = work.replaced
+    cmd.notes[REPLACED] = one.replaced
 
 
 def _overwrites(cmd: Command) -> bool:
@@ -392,24 +380,35 @@ class _Made(NamedTuple):
     size: int = 0
 
 
-async def _copy_folder(cmd: Command, source: Path, target: Path) -> None:
+async def _copy_folder(cmd: Command, work: Work, source: Path, target: Path) -> None:
     """Every file is a command of its own, so <Limit>, filters, quotas and logs see it; so is every folder, as MKD."""
     if f"{target.virtual}/".startswith(f"{source.virtual.rstrip('/')}/"):
         raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
     files = cmd.files
     made: list[_Made] = []
     try:
-        await _copy_entries(cmd, source, target, made)
+        await _copy_entries(cmd, work, source, target, made)
         await cmd.offload(lambda: _set_modes(files, made), _POOL)
-    except BaseException:
+    except BaseException as error:
         if not _keeps(cmd):
             copied = [entry.size for entry in made if not entry.folder]
             cmd.notes[UNDONE] = len(copied), sum(copied)
-            await cmd.offload(lambda: _undo(files, made), _POOL)
+            made = await cmd.offload(lambda: _undo(files, made), _POOL)
+        if made and isinstance(error, (Refuse, OSError)):
+            refusal = error if isinstance(error, Refuse) else _refusal(_label(cmd), error)
+            raise Refuse(refusal.code, *refusal.lines, _left(made)) from None
         raise
 
 
-async def _copy_entries(cmd: Command, source: Path, target: Path, made: list[_Made]) -> None:
+def _left(made: list[_Made]) -> str:
+    """What is there of a copy that did not come to its end, for who has to look after it."""
+    files = sum(not entry.folder for entry in made)
+    return (
+        f"Left behind: files {files}, folders {len(made) - files}, the first of them {listing.shown(made[0].virtual)}"
+    )
+
+
+async def _copy_entries(cmd: Command, work: Work, source: Path, target: Path, made: list[_Made]) -> None:
     files = cmd.files
     await _make_folders(cmd, target.virtual, stat.S_IMODE(files.stat(source).st_mode), made)
     todo = [(source.virtual, target.virtual)]
@@ -422,13 +421,13 @@ async def _copy_entries(cmd: Command, source: Path, target: Path, made: list[_Ma
             # a link in the path of the target has led back into the source
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
         for name, known in await cmd.offload(partial(_listed, files, folder), _POOL):
-            _check_client(cmd)
+            work.check(_label(cmd))
             old, new = posixpath.join(here, name), posixpath.join(there, name)
             if stat.S_ISDIR(known.st_mode):
                 await _make_folders(cmd, new, stat.S_IMODE(known.st_mode), made)
                 todo.append((old, new))
             elif stat.S_ISREG(known.st_mode) or stat.S_ISLNK(known.st_mode):
-                inner = await _also(cmd, cmd.name, _argument(cmd, old, new), {SOURCE: old, TARGET: new})
+                inner = await cmd.also(cmd.name, _argument(cmd, old, new), notes={SOURCE: old, TARGET: new})
                 if inner.notes[REPLACED] is None:
                     made.append(_Made(new, False, size=inner.transfer.moved if inner.transfer else 0))
             else:
@@ -452,7 +451,7 @@ def _listed(files: Files, path: Path) -> list[tuple[str, os.stat_result]]:
 async def _make_folders(cmd: Command, virtual: str, mode: int, made: list[_Made]) -> None:
     """Make a folder, and those above it that are missing."""
     for place in reversed(list(_missing(cmd.files, virtual))):
-        await _also(cmd, "MKD", place, {})
+        await cmd.also("MKD", place)
         made.append(_Made(place, True, mode if place == virtual else None))
 
 
@@ -470,17 +469,6 @@ def _missing(files: Files, virtual: str) -> Iterator[str]:
             return
 
 
-async def _also(cmd: Command, name: str, argument: str, notes: dict[str, str]) -> Command:
-    """Take another command of this session through all phases; its refusal is ours."""
-    other = Command(cmd.session, name, argument, gate=cmd.gate, offload=cmd.offload_pool)
-    other.notes.update(notes)
-    await cmd.session.modules.dispatch(other)
-    if refused := other.errors.joined():
-        # a name that lies on the disk may hold line ends
-        raise Refuse(refused.code, *map(listing.shown, refused.lines))
-    return other
-
-
 def _set_modes(files: Files, made: list[_Made]) -> None:
     """Give the folders their permissions: last, as a folder may be closed to its owner, and from below."""
     for entry in reversed(made):
@@ -492,7 +480,14 @@ def _set_modes(files: Files, made: list[_Made]) -> None:
                 files.chmod(path, entry.mode & 0o777 | now & stat.S_ISGID)
 
 
-def _undo(files: Files, made: list[_Made]) -> None:
+def _undo(files: Files, made: list[_Made]) -> list[_Made]:
+    """Remove all of it; gives what could not be removed."""
+    left = []
     for entry in reversed(made):
-        with suppress(OSError):
+        try:
             (files.rmdir if entry.folder else files.unlink)(Path(entry.virtual))
+        except FileNotFoundError:
+            pass
+        except OSError:
+            left.append(entry)
+    return left[::-1]

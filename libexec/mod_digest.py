@@ -283,10 +283,11 @@ async def _digest(cmd: Command, file: OpenFile, algorithm: Algorithm, start: int
 
 async def _compute(cmd: Command, file: OpenFile, total: Sum, start: int, end: int) -> str:
     at = start
-    while at < end:
-        at = await cmd.offload(partial(file.add_slice, total, at, end), "digest")
-        if at < end and cmd.session.wire.gone:
-            raise Refuse(426, f"{cmd.name}: stopped, for the connection was closed")
+    with cmd.busy() as work:
+        while at < end:
+            at = await cmd.offload(partial(file.add_slice, total, at, end), "digest")
+            if at < end:
+                work.check(cmd.name)
     return total.hexdigest()
 
 

@@ -85,7 +85,7 @@ async def remove_tree(cmd: Command) -> Outcome | None:
         return DECLINED
     _need(cmd, 1)
     path = _path(cmd, cmd.argument)
-    with _Told(cmd):
+    with _Told(cmd), cmd.busy() as work:
         kind = cmd.files.lstat(path).st_mode
         if stat.S_ISLNK(kind):
             # ProFTPD empties the folder that the link leads to, and fails then
@@ -96,8 +96,7 @@ async def remove_tree(cmd: Command) -> Outcome | None:
             raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
         count = 0
         async for verb, virtual in _contents(cmd, path):
-            if cmd.session.wire.gone:
-                raise Refuse(426, "The client has gone away")
+            work.check("RMDIR")
             await _also(cmd, verb, virtual)
             count += 1
             if not count % _TURN:
@@ -138,9 +137,9 @@ def link(cmd: Command) -> Outcome | None:
     # two names without blanks; words behind them are not looked at, as with ProFTPD
     _need(cmd, 2)
     old, new = cmd.words[:2]
-    source = _asking(cmd, cmd.name, old, Group.READ).path()
+    source = _readable(cmd, old)
     target = cmd.path(new)
-    _asking(cmd, "STOR", new, Group.WRITE).path()
+    cmd.sibling("STOR", new).path()
     with _Told(cmd):
         _check_name(cmd, target, new)
         cmd.files.stat(source)
@@ -170,7 +169,7 @@ def set_times(cmd: Command) -> Outcome | None:
         stamp, _, given = cmd.argument.lstrip().partition(" ")
         stamps = [stamp, stamp]
     path = _path(cmd, given)
-    _asking(cmd, "MFMT", given, Group.WRITE).path(refusal=_denied(cmd))
+    cmd.sibling("MFMT", given).path(refusal=_denied(cmd))
     times = [parse_time(stamp) for stamp in stamps]
     if None in times:
         raise Refuse(500, f"{_said(cmd)}: {os.strerror(errno.EINVAL)}")
@@ -229,28 +228,23 @@ def _path(cmd: Command, given: str) -> Path:
 
 
 def _check_name(cmd: Command, path: Path, given: str) -> None:
-    """PathAllowFilter and PathDenyFilter, as they judge MKD, RMD, STOR and MFMT."""
-    texts = (path.virtual,) if "/" in given else (path.virtual, given)
-    allow, deny = (cmd.session.modules.directive(name) for name in ("PathAllowFilter", "PathDenyFilter"))
-    if deny is not None and (pattern := path.settings[deny]) and any(map(pattern.search, (*texts, given))):
-        raise Refuse(*_denied(cmd))
-    if allow is not None and (pattern := path.settings[allow]) and not any(map(pattern.search, texts)):
+    if not cmd.name_fits(given, path):
         raise Refuse(*_denied(cmd))
 
 
-def _asking(cmd: Command, name: str, given: str, group: Group) -> Command:
-    """Another command, to ask <Limit> by: what STOR or MFMT may not do, SITE may not do either."""
-    other = Command(cmd.session, name, given, gate=cmd.gate, offload=cmd.offload_pool)
-    other.group = group
-    return other
+def _readable(cmd: Command, given: str) -> Path:
+    """What a link is to lead to has to be allowed as READ."""
+    asking = cmd.sibling(cmd.name, given)
+    asking.group = Group.READ
+    return asking.path()
 
 
 async def _also(cmd: Command, name: str, virtual: str) -> None:
-    """Take another command of this session through all phases; its refusal is ours."""
-    other = Command(cmd.session, name, virtual, gate=cmd.gate, offload=cmd.offload_pool)
-    await cmd.session.modules.dispatch(other)
-    if refused := other.errors.joined():
-        raise Refuse(refused.code, refused.lines[-1].removeprefix(f"{virtual}: "))
+    """Its refusal is ours, where the path need not be named twice."""
+    try:
+        await cmd.also(name, virtual)
+    except Refuse as refused:
+        raise Refuse(refused.code, refused.lines[-1].removeprefix(f"{listing.shown(virtual)}: ")) from None
 
 
 class _Told:

@@ -13,7 +13,7 @@ from ftpd.conf.tree import Config
 from ftpd.core.fault import FAULTS, is_cancelled
 from ftpd.core.log import Level, log
 from ftpd.core.reply import Refuse
-from ftpd.core.vocab import Phase
+from ftpd.core.vocab import Group, Phase
 from ftpd.dispatch.auth import OrderedAccounts
 from ftpd.dispatch.compile import Plan, Table
 from ftpd.dispatch.gate import PathGate
@@ -84,6 +84,9 @@ class Generation:
 
     def knows(self, verb: str) -> bool:
         return verb in self.table.verbs
+
+    def group(self, verb: str) -> Group:
+        return self.table.plan(verb).group
 
     def directive(self, name: str) -> Directive[Any] | None:
         return self._directives.get(name.lower())

@@ -27,7 +27,7 @@ from ftpd.engine.request import INVALID, is_abort, understand
 from ftpd.module.command import Command
 from ftpd.module.events import BAD_PROTOCOL, INVALID_COMMAND, SESSION_CLOSE, SESSION_OPEN
 from ftpd.module.session import Address, Session
-from ftpd.module.wire import Data, TransferError
+from ftpd.module.wire import Data, TransferError, Work
 from ftpd.transfer.ports import plain_host
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
         self._task: asyncio.Task[None] | None = None
         self._out = b""
         self._port: DataPort | None = None
+        self._work: Work | None = None
         self._timers: list[Timer] | None = None
         self._ending: str | None = None
         self._ended = False
@@ -189,7 +190,7 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
                 self._queue.appendleft(line)
                 return True
             self._abort_wanted = not self._queue
-        elif line.strip().upper() == b"STAT" and self._port is not None and self._port.busy:
+        elif line.strip().upper() == b"STAT" and (self._work or (self._port is not None and self._port.busy)):
             self._run_aside(line)
             return True
         return False
@@ -498,7 +499,27 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
         return None if self._port is None else self._port.data
 
     def abort_transfer(self) -> bool:
+        if self._work is not None:
+            self._work.aborted = True
+            return True
         return self._port is not None and self._port.abort()
+
+    def begin_work(self) -> Work:
+        if self._work is None:
+            self._work = Work(self, aborted=self._abort_wanted)
+        self._work.depth += 1
+        return self._work
+
+    def end_work(self) -> bool:
+        assert self._work is not None
+        self._work.depth -= 1
+        if self._work.depth == 0:
+            self._work = None
+        return self._work is None
+
+    @property
+    def busy(self) -> bool:
+        return self._work is not None or self.data is not None
 
     @property
     def gone(self) -> bool:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from time import time
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from ftpd.conf.directive import Settings
+from ftpd.core.listing import shown
+from ftpd.core.paths import normalise
 from ftpd.core.reply import Refuse, ReplyQueue
 from ftpd.core.vocab import Class, Group, Outcome
+from ftpd.module.events import WORK_DONE
 from ftpd.module.files import Files, Path
 from ftpd.module.session import Session
+from ftpd.module.wire import Work
 
 if TYPE_CHECKING:
     from ftpd.conf.tree import Scope
@@ -154,6 +159,55 @@ class Command:
         path = self.gate.path(self, text, refusal or (550, f"{text}: Operation not permitted"))
         self._settings = path.settings
         return path
+
+    def name_fits(self, given: str, path: Path | None = None) -> bool:
+        """Whether PathAllowFilter and PathDenyFilter let a name be used that a command makes or changes.
+
+        ``path`` is what :meth:`path` gave for it; left out, ``given`` is taken as it is written, links and all.
+        """
+        session = self.session
+        filters = [session.modules.directive(name) for name in ("PathAllowFilter", "PathDenyFilter")]
+        virtual = normalise(session.cwd, given) if path is None else path.virtual
+        settings = self.gate.settings_at(session, virtual) if path is None else path.settings
+        allow, deny = (None if key is None else settings[key] for key in filters)
+        # the path that is meant counts, or /upload/../etc would pass for one in /upload; a name without a folder is
+        # also looked at by itself, as patterns for names begin with ^
+        texts = (virtual,) if "/" in given else (virtual, given)
+        if deny is not None and any(map(deny.search, (*texts, given))):
+            return False
+        return allow is None or any(map(allow.search, texts))
+
+    # -- more than one command, and long ones --------------------------------------------------------
+
+    def sibling(self, name: str, argument: str = "") -> Command:
+        """Another command of this client, not run: ``cmd.sibling("STOR", new).path()`` refuses what STOR may not do."""
+        other = Command(self.session, name, argument, gate=self.gate, offload=self.offload_pool)
+        other.group = self.session.modules.group(name)
+        return other
+
+    async def also(self, name: str, argument: str = "", *, notes: Mapping[str, Any] | None = None) -> Command:
+        """Run another command of this client through all phases, so that <Limit>, filters, quotas and logs see it.
+
+        The client hears nothing of it; its refusal is raised as Refuse.  ``notes`` are on it from the beginning.
+        """
+        other = self.sibling(name, argument)
+        other.notes.update(notes or {})
+        await self.session.modules.dispatch(other)
+        if refused := other.errors.joined():
+            # a name that lies on the disk may hold line ends
+            raise Refuse(refused.code, *map(shown, refused.lines))
+        return other
+
+    @contextmanager
+    def busy(self) -> Iterator[Work]:
+        """Around long work without a data connection: the session is not idle, and ``work.check()`` hears of ABOR."""
+        wire = self.session.wire
+        work = wire.begin_work()
+        try:
+            yield work
+        finally:
+            if wire.end_work():
+                self.session.modules.emit(WORK_DONE, self.session)
 
     async def offload(self, work: Callable[[], T], kind: str = "default") -> T:
         """Run blocking work in the bounded pool of its kind while only this session waits."""

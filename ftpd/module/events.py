@@ -51,6 +51,8 @@ POSTPARSE: Event[None] = Event("core.postparse")
 SESSION_OPEN: Event[Session] = Event("core.connect")
 """Before the banner; a listener that raises Refuse ends the connection with that reply."""
 SESSION_CLOSE: Event[Session] = Event("core.exit")
+WORK_DONE: Event[Session] = Event("core.work-done")
+"""Long work without a data connection (a copy, a checksum) has come to its end: timers count from here."""
 LOGGED_IN: Event[Session] = Event("core.logged-in")
 INVALID_COMMAND: Event[Session] = Event("core.invalid-command")
 BAD_PROTOCOL: Event[Session] = Event("core.bad-protocol")

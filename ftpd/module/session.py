@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 from ftpd.conf.directive import EMPTY, Directive, Settings
 from ftpd.core import log as _log
 from ftpd.core.identity import Identity
+from ftpd.core.vocab import Group
 from ftpd.module.auth import Account, Accounts
 from ftpd.module.events import Event
 from ftpd.module.files import Files
@@ -77,6 +78,9 @@ class Modules(Protocol):
         """The verbs that HELP shows, SITE sub-commands (``SITE CHMOD``) among them, in order of loading."""
 
     def knows(self, verb: str) -> bool: ...
+
+    def group(self, verb: str) -> Group:
+        """What <Limit READ|WRITE|DIRS> takes the verb for."""
 
     def directive(self, name: str) -> Directive[Any] | None:
         """The key of a directive of any loaded module, by its name."""

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Protocol
 
 from ftpd.core.clock import Timer
-from ftpd.core.reply import Reply
+from ftpd.core.reply import Refuse, Reply
 
 
 class TransferError(Exception):
@@ -54,6 +54,25 @@ class Data(Protocol):
         """Close in order, so that the client sees an end and not a reset."""
 
 
+class Work:
+    """Long work of a command without a data connection: timers let it go on, and ABOR ends it at its next check."""
+
+    __slots__ = ("_wire", "aborted", "depth")
+
+    def __init__(self, wire: Wire, *, aborted: bool = False) -> None:
+        self._wire = wire
+        self.aborted = aborted
+        self.depth = 0
+        """Commands that are at it: one may run others (a folder is copied file by file)."""
+
+    def check(self, what: str) -> None:
+        """Refuse 426 when the client does not want it any more; to be asked every now and then."""
+        if self.aborted:
+            raise Refuse(426, f"{what}: aborted")
+        if self._wire.gone:
+            raise Refuse(426, f"{what}: the client has gone away")
+
+
 class Wire(Protocol):
     """The control connection and what hangs on it."""
 
@@ -92,7 +111,17 @@ class Wire(Protocol):
         """The data connection of the transfer under way."""
 
     def abort_transfer(self) -> bool:
-        """ABOR: end the transfer under way with 426; False when there is none."""
+        """ABOR: end the transfer or the long work under way with 426; False when there is none."""
+
+    def begin_work(self) -> Work:
+        """Long work begins, or goes on one level deeper; :meth:`Command.busy` is the way to say so."""
+
+    def end_work(self) -> bool:
+        """True when that was the last level of it."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether a transfer or long work is under way: no idleness then, however long it takes."""
 
     @property
     def gone(self) -> bool:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 
-from ftpd.api import LIMIT, Command, Refuse, Settings, normalise, types
+from ftpd.api import LIMIT, Command, Refuse, Settings, types
 from ftpd.modules._core import PLACES, module, state
 
 allow_filter = module.directive(
@@ -89,25 +88,5 @@ def only_fitting_names_behind_facts(cmd: Command) -> None:
 
 
 def _filter_name(cmd: Command, given: str, refusal: str) -> None:
-    if given and cmd.session.user is not None and not name_fits(cmd, given):
+    if given and cmd.session.user is not None and not cmd.name_fits(given):
         raise Refuse(550, refusal)
-
-
-def name_fits(cmd: Command, given: str) -> bool:
-    """Whether PathAllowFilter and PathDenyFilter let the name be used."""
-    session = cmd.session
-    virtual = normalise(session.cwd, given)
-    settings = cmd.gate.settings_at(session, virtual)
-    allow, deny = settings[path_allow_filter], settings[path_deny_filter]
-    if allow is None and deny is None:
-        return True
-    # the path that is meant counts, or /upload/../etc would pass for one in /upload; a name without a folder is
-    # also looked at by itself, as patterns for names begin with ^
-    texts = (virtual,) if "/" in given else (virtual, given)
-    if deny is not None and _found(deny, (*texts, given)):
-        return False
-    return allow is None or _found(allow, texts)
-
-
-def _found(pattern: re.Pattern[str], texts: tuple[str, ...]) -> bool:
-    return any(pattern.search(text) for text in texts)

@@ -9,6 +9,7 @@ from ftpd.api import (
     LOGGED_IN,
     SESSION_OPEN,
     TIMEOUT_IDLE,
+    WORK_DONE,
     Class,
     Command,
     Level,
@@ -86,8 +87,8 @@ def watch_idle(session: Session) -> None:
 
 
 def _idle_for(session: Session, seconds: int) -> None:
-    if session.wire.data is not None:
-        # a long transfer is no idleness: count from its end at the latest
+    if session.wire.busy:
+        # a long transfer or copy is no idleness: count from its end at the latest
         session[state].idle = session.wire.timer(seconds, lambda: _idle_for(session, seconds))
         return
     session.modules.emit(TIMEOUT_IDLE, session)
@@ -98,8 +99,13 @@ def _idle_for(session: Session, seconds: int) -> None:
 
 @module.log("APPE", "LIST", "MLSD", "NLST", "RETR", "STOR", "STOU")
 @module.log_err("APPE", "LIST", "MLSD", "NLST", "RETR", "STOR", "STOU")
-def count_from_here(cmd: Command) -> None:
-    idle = cmd.session[state].idle
+def count_from_its_end(cmd: Command) -> None:
+    count_from_here(cmd.session)
+
+
+@module.on(WORK_DONE)
+def count_from_here(session: Session) -> None:
+    idle = session[state].idle
     if idle is not None:
         idle.reset()
 

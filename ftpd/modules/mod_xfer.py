@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ftpd.api import LOGGED_IN, TIMEOUT_NO_TRANSFER, Command, Reply, Session, Timer
+from ftpd.api import LOGGED_IN, TIMEOUT_NO_TRANSFER, WORK_DONE, Command, Reply, Session, Timer
 from ftpd.modules import _xfer_params, _xfer_send, _xfer_store
 from ftpd.modules._xfer_config import module, timeout_no_transfer
 
@@ -28,7 +28,7 @@ def start_watch(session: Session) -> None:
         return
 
     def ring() -> None:
-        if session.wire.data is not None:
+        if session.wire.busy:
             start_watch(session)
             return
         session.modules.emit(TIMEOUT_NO_TRANSFER, session)
@@ -44,6 +44,11 @@ _DATA_COMMANDS = ("RETR", "STOR", "APPE", "STOU", "LIST", "NLST", "MLSD")
 @module.log(*_DATA_COMMANDS)
 @module.log_err(*_DATA_COMMANDS)
 def start_anew(cmd: Command) -> None:
-    timer = cmd.session[_watch].timer
+    count_from_here(cmd.session)
+
+
+@module.on(WORK_DONE)
+def count_from_here(session: Session) -> None:
+    timer = session[_watch].timer
     if timer is not None and timer.active:
         timer.reset()

@@ -17,9 +17,11 @@ from ftpd.dispatch.registry import Generation
 from ftpd.fs.local import LocalFiles
 from ftpd.module.auth import Account, AuthAnswer, AuthBackend
 from ftpd.module.build import BuildRecord, build_record
+from ftpd.module.control import Asker
 from ftpd.module.events import SESSION_CLOSE, SESSION_OPEN
 from ftpd.module.session import Address, Session
 from ftpd.module.table import Module
+from ftpd.testing.desk import ROOT, BenchDesk
 from ftpd.testing.memory import MemoryData, MemoryWire
 
 T = TypeVar("T")
@@ -84,6 +86,7 @@ class Bench:
         self.wire = MemoryWire()
         self.session: Session | None = None
         self.generation: Generation | None = None
+        self.desk: BenchDesk | None = None
 
     # -- files ---------------------------------------------------------------------------------------
 
@@ -121,6 +124,7 @@ class Bench:
         static = [*static_modules(self._record), *self._modules, accounts]
         self.generation = assemble(path, self._record, _offload, static=static)
         await self.generation.start()
+        self.desk = BenchDesk(self.generation)
         self.generation.session_began()
         main = self.generation.config.main
         self.session = Session(
@@ -171,6 +175,17 @@ class Bench:
         return self.replies
 
     replies = ""
+
+    async def control(self, line: str, asker: Asker = ROOT) -> str:
+        """Ask a control action, as ftpdctl does; gives its lines joined by newlines. ControlError is its refusal.
+
+        Who may ask is for the ACLs of a daemon to say: here, ``asker`` is who does.  What an action has the daemon
+        do with modules is only noted, in ``desk.swaps``.
+        """
+        if self.session is None:
+            await self.open()
+        assert self.desk is not None
+        return await self.desk.run(line, asker)
 
     async def close(self) -> None:
         """End the session and stop the modules."""

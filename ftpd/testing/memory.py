@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 
 from ftpd.core.clock import Sweep, Timer
 from ftpd.core.reply import Reply
-from ftpd.module.wire import Data, TransferError
+from ftpd.module.wire import Data, TransferError, Work
 
 NO_DATA = "Unable to build data connection: Connection refused"
 
@@ -88,6 +88,7 @@ class MemoryWire:
         self.incoming: bytes | None = None
         self.last: MemoryData | None = None
         self.listening: dict[str, object] | None = None
+        self._work: Work | None = None
         self._timers: list[Timer] = []
         self._sweep = Sweep()
 
@@ -121,7 +122,26 @@ class MemoryWire:
         return None
 
     def abort_transfer(self) -> bool:
-        return False
+        if self._work is not None:
+            self._work.aborted = True
+        return self._work is not None
+
+    def begin_work(self) -> Work:
+        if self._work is None:
+            self._work = Work(self)
+        self._work.depth += 1
+        return self._work
+
+    def end_work(self) -> bool:
+        assert self._work is not None
+        self._work.depth -= 1
+        if self._work.depth == 0:
+            self._work = None
+        return self._work is None
+
+    @property
+    def busy(self) -> bool:
+        return self._work is not None or self.data is not None
 
     @property
     def gone(self) -> bool:

@@ -460,3 +460,65 @@ def test_quotas_hear_what_was_taken_back(told: Any) -> None:
     heard, tell = told
     tell("SITE COPY tree t2", LOAD + "PathDenyFilter deep$\n")
     assert heard[-1] == ("undone", (1, 1))
+
+
+# -- ABOR, and timers ------------------------------------------------------------------------------------
+
+
+def copied_while(act: Callable[[Bench], None], *, conf: str = "") -> tuple[str, list[str] | None, Bench]:
+    """The reply to a copy of ``tree`` in which something happens at its first file, and what ``t2`` holds then."""
+    module, copies = Module("mod_meanwhile", version="1"), []
+
+    @module.pre("SITE COPY")
+    def meanwhile(cmd: Command) -> None:
+        if cmd.notes.get("mod_copy.source"):
+            copies.append(cmd)
+            if len(copies) == 1:
+                act(bench)
+
+    bench = Bench(module, conf=f"DefaultRoot ~\n{LOAD}{conf}", files=TREE)
+
+    async def story() -> tuple[str, list[str] | None]:
+        async with bench as ftp:
+            reply = await ftp("SITE COPY tree t2")
+            return reply, sorted(os.listdir(os.path.join(ftp.root, "t2"))) if ftp.exists("t2") else None
+
+    return (*asyncio.run(story()), bench)
+
+
+def abort(ftp: Bench) -> None:
+    assert ftp.wire.abort_transfer()
+
+
+def test_abor_ends_a_copy_and_nothing_of_it_stays() -> None:
+    reply, left, _ = copied_while(abort)
+    assert reply == "426 COPY: aborted"
+    assert left is None
+
+
+def test_what_stays_of_an_aborted_copy_is_named() -> None:
+    reply, left, _ = copied_while(abort, conf="CopyOptions NoDeleteOnFailure\n")
+    assert reply.splitlines() == ["426-COPY: aborted", "426 Left behind: files 1, folders 3, the first of them /t2"]
+    assert left == ["e", "in", "r"]
+
+
+def test_what_cannot_be_removed_again_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: object, path: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    def and_closed(ftp: Bench) -> None:
+        monkeypatch.setattr(local.LocalFiles, "unlink", refuse)
+        abort(ftp)
+
+    reply, left, _ = copied_while(and_closed)
+    assert reply.splitlines() == ["426-COPY: aborted", "426 Left behind: files 1, folders 1, the first of them /t2"]
+    assert left == ["r"]
+
+
+def test_a_long_copy_is_no_idleness() -> None:
+    def time_passes(ftp: Bench) -> None:
+        ftp.wire.pass_time(100)
+        assert ftp.wire.closed_for is None
+
+    reply, _, _ = copied_while(time_passes, conf="TimeoutIdle 90\nTimeoutNoTransfer 80\n")
+    assert reply == "200 SITE COPY command successful"

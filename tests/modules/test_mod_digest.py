@@ -347,7 +347,7 @@ def test_the_work_stops_when_the_client_is_gone(reads: list[int]) -> None:
         ftp.wire.end("Read EOF from client")
         return await ftp("HASH large")
 
-    assert run(tale, conf=LOAD) == "426 HASH: stopped, for the connection was closed"
+    assert run(tale, conf=LOAD) == "426 HASH: the client has gone away"
     assert len(reads) == 16
 
 

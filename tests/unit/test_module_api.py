@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ftpd.core.logfile import ModuleLog
 from ftpd.core.reply import Refuse
-from ftpd.module.events import SESSION_OPEN, Event, event_named
+from ftpd.core.vocab import Group, Outcome
+from ftpd.module.command import Command
+from ftpd.module.control import Asked, ControlError, Status
+from ftpd.module.events import SESSION_OPEN, WORK_DONE, Event, event_named
 from ftpd.module.session import GREETING, Session
 from ftpd.module.table import Module
 from ftpd.testing import Bench
@@ -93,3 +98,131 @@ def test_a_modules_log_has_one_line_a_record_and_one_complaint(
     ) == 1
     log.write(str(tmp_path / "link"), "followed", follow=True)
     assert "followed" in (tmp_path / "log").read_text()
+
+
+# -- commands of commands ------------------------------------------------------------------------------
+
+
+def of_two() -> Module:
+    """SITE TWO NAME makes two folders, and says when it is at it."""
+    module = Module("two", version="1")
+
+    @module.site("TWO", group=Group.WRITE)
+    async def two(cmd: Command) -> Outcome:
+        made = []
+        with cmd.busy() as outer, cmd.busy() as work:
+            assert work is outer
+            assert cmd.session.wire.busy
+            for name in ("one", "two"):
+                work.check("TWO")
+                made.append(await cmd.also("MKD", f"{cmd.argument}{name}", notes={"test.two": name}))
+        assert [one.reply.code for one in made if one.reply is not None] == [257, 257]
+        return cmd.ok(200, "Two")
+
+    return module
+
+
+def said(line: str, module: Module, conf: str = "", **bench: Any) -> str:
+    async def story() -> str:
+        async with Bench(module, conf=conf, **bench) as ftp:
+            return await ftp(line)
+
+    return asyncio.run(story())
+
+
+def test_what_a_command_also_does_goes_through_all_phases_and_is_not_heard() -> None:
+    module, seen = of_two(), []
+
+    @module.log("MKD")
+    def note(cmd: Command) -> None:
+        seen.append((cmd.argument, cmd.notes["test.two"], cmd.reply.code if cmd.reply else 0))
+
+    assert said("SITE TWO a-", module) == "200 Two"
+    assert seen == [("a-one", "one", 257), ("a-two", "two", 257)]
+
+
+def test_what_a_command_also_does_is_refused_with_its_own_words_and_no_line_of_its_name() -> None:
+    assert said("SITE TWO a-", of_two(), "<Limit MKD>\nDenyAll\n</Limit>") == "550 a-one: Permission denied"
+    reply = said("SITE TWO no\n226 forged/", of_two())
+    assert reply == "550 no?226 forged/one: No such file or directory"
+
+
+def test_a_sibling_asks_what_limit_says_of_another_verb() -> None:
+    async def story(conf: str) -> str:
+        async with Bench(conf=conf) as ftp:
+            assert ftp.session is not None and ftp.generation is not None
+            command, _ = ftp.generation.command(ftp.session, "NOOP", "")
+            try:
+                return command.sibling("STOR", "a.txt").path().virtual.rpartition("/")[2]
+            except Refuse as refused:
+                return refused.lines[0]
+
+    assert asyncio.run(story("")) == "a.txt"
+    for limit in ("STOR", "WRITE"):
+        assert asyncio.run(story(f"<Limit {limit}>\nDenyAll\n</Limit>")) == "a.txt: Operation not permitted"
+
+
+@pytest.mark.parametrize(
+    ("conf", "given", "fits"),
+    [
+        ("", "a.txt", True),
+        ("PathDenyFilter \\.bad$", "a.txt", True),
+        ("PathDenyFilter \\.bad$", "a.bad", False),
+        ("PathAllowFilter ^[a-z.]+$", "a.txt", True),
+        ("PathAllowFilter ^[a-z.]+$", "A.txt", False),
+        ("PathDenyFilter /secret/", "x/../secret/a", False),
+    ],
+)
+def test_a_new_name_fits_or_does_not(conf: str, given: str, fits: bool) -> None:
+    async def story() -> tuple[bool, bool]:
+        async with Bench(conf=conf) as ftp:
+            assert ftp.session is not None and ftp.generation is not None
+            command, _ = ftp.generation.command(ftp.session, "SITE NEW", given)
+            return command.name_fits(given), command.name_fits(given, command.path())
+
+    assert asyncio.run(story()) == (fits, fits)
+
+
+def test_long_work_is_over_once_and_timers_hear_of_it() -> None:
+    module, over = of_two(), []
+
+    @module.on(WORK_DONE)
+    def note(session: Session) -> None:
+        over.append(session.wire.busy)
+
+    assert said("SITE TWO a-", module) == "200 Two"
+    assert over == [False]
+
+
+def test_long_work_is_refused_when_the_client_does_not_want_it_any_more() -> None:
+    module = of_two()
+
+    @module.post("MKD")
+    def abort(cmd: Command) -> None:
+        assert cmd.session.wire.abort_transfer()
+
+    assert said("SITE TWO a-", module) == "426 TWO: aborted"
+
+
+def test_a_control_action_is_asked_on_the_bench() -> None:
+    module = Module("asked", version="1")
+
+    @module.control("who", help="who asks, and what")
+    async def who(asked: Asked) -> AsyncIterator[str]:
+        if not asked.words:
+            raise ControlError(Status.WRONG_PARAMETERS, "missing required parameters")
+        await asked.daemon.swap(remove=["mod_asked"])
+        yield asked.asker.user
+        yield str(asked.words)
+
+    async def story() -> None:
+        async with Bench(module) as ftp:
+            assert await ftp.control("who a b") == "root\n['a', 'b']"
+            assert ftp.desk is not None and ftp.desk.swaps == [((), ("mod_asked",))]
+            assert "mod_asked.c" in await ftp.control("lsmod")
+            for line, status in (("who", Status.WRONG_PARAMETERS), ("whom", Status.UNSUPPORTED)):
+                with pytest.raises(ControlError) as refused:
+                    await ftp.control(line)
+                assert refused.value.status is status
+
+    asyncio.run(story())

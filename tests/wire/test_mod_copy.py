@@ -89,3 +89,19 @@ def test_a_client_that_leaves_in_the_middle_leaves_no_stray_file(ftpd_server: St
     copied = os.listdir(server.root / "t2") if (server.root / "t2").exists() else []
     assert len(copied) in (0, FILES)
     assert not [name for name in copied if name.startswith(".copy-")]
+
+
+def test_abor_ends_a_copy_with_426_and_is_answered_itself(ftpd_server: StartServer) -> None:
+    server = ftpd_server(modules=MODULES)
+    for number in range(FILES):
+        give(server, f"tree/{number}", b"x")
+    with login(server) as ftp:
+        assert ftp.sock is not None
+        ftp.sock.sendall(b"SITE COPY tree t2\r\nABOR\r\n")
+        with pytest.raises(ftplib.error_temp, match="426 COPY: aborted"):
+            ftp.getresp()
+        assert ftp.getresp().startswith("226")
+        assert os.listdir(server.root) == ["tree"]
+        # the next one is not meant
+        assert ftp.sendcmd("SITE COPY tree t2").startswith("200")
+    assert len(os.listdir(server.root / "t2")) == FILES
