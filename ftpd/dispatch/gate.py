@@ -71,21 +71,32 @@ def real_path(session: Session, virtual: str) -> str:
     return virtual if root == "/" else f"{root.rstrip('/')}{virtual}".rstrip("/") or "/"
 
 
-def _place(command: Command, virtual: str) -> str:
-    """Where the path lies for <Directory>: links in it are followed, the last name's only by what reads through it."""
+_ON_THE_LINK = frozenset(
+    ["DELE", "MKD", "RMD", "RNFR", "RNTO", "STOU", "XMKD", "XRMD"]
+    + ["SITE COPY", "SITE CPTO", "SITE MKDIR", "SITE RMDIR", "SITE SYMLINK"]
+)
+"""The verbs that change a link itself, where the last name is one; all others change what it leads to."""
+
+
+def _places(command: Command, virtual: str) -> tuple[str, ...]:
+    """Where the path lies for <Directory>, links in it followed: where its last name lies, and where that leads to."""
     session = command.session
     files = session.files
     if files is None or not _has_directories(session):
-        return virtual
+        return ()
     folder, name = paths.split(virtual)
-    place = virtual
     # what is not there, or cannot be reached, the command itself will tell
-    with suppress(OSError):
+    try:
         # the working directory is resolved already: a plain name in it is not looked at
         place = f"{resolved(files, folder, session.cwd).rstrip('/')}/{name}".rstrip("/") or "/"
-        if command.group in (Group.READ, Group.DIRS):
-            place = resolved(files, place, paths.split(place)[0])
-    return place
+    except OSError:
+        return ()
+    if command.group in (Group.READ, Group.DIRS, Group.WRITE) and command.name not in _ON_THE_LINK:
+        with suppress(OSError):
+            # STOR makes what a link leads to, too
+            making = command.group is Group.WRITE
+            return place, resolved(files, place, paths.split(place)[0], to_be_made=making)
+    return (place,)
 
 
 def _has_directories(session: Session) -> bool:
@@ -136,10 +147,12 @@ class PathGate:
         virtual = paths.normalise(session.cwd, given)
         if not limit_allows(command, virtual):
             raise Refuse(*refusal)
-        place = _place(command, virtual)
+        place = virtual
         # a link must not lead past what is said of the folder it leads into
-        if place != virtual and not limit_allows(command, place):
-            raise Refuse(*refusal)
+        for lies in _places(command, virtual):
+            if lies not in (virtual, place) and not limit_allows(command, lies):
+                raise Refuse(*refusal)
+            place = lies
         path = Path(virtual, given, self.settings_at(session, place))
         if _barred(session, path, place):
             code, text = refusal

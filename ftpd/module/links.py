@@ -13,10 +13,11 @@ _MOST_LINKS = 40
 """Symbolic links followed in one path: the kernel's own limit (path_resolution(7))."""
 
 
-def resolved(files: Files, virtual: str, known: str) -> str:
+def resolved(files: Files, virtual: str, known: str, *, to_be_made: bool = False) -> str:
     """The path with its symbolic links followed, as PWD is to show it; OSError where nothing is.
 
-    ``known`` is a path that is resolved already: no component of it is looked at again.
+    ``known`` is a path that is resolved already: no component of it is looked at again.  What is ``to_be_made`` need
+    not be there, but the folder it would be in.
     """
     done, rest = "/", virtual.strip("/").split("/") if virtual != "/" else []
     if known != "/" and f"{virtual}/".startswith(f"{known}/"):
@@ -29,7 +30,13 @@ def resolved(files: Files, virtual: str, known: str) -> str:
             done = split(done)[0]
             continue
         here = Path(f"{done.rstrip('/')}/{name}")
-        if stat.S_ISLNK(files.lstat(here).st_mode):
+        try:
+            is_link = stat.S_ISLNK(files.lstat(here).st_mode)
+        except FileNotFoundError:
+            if to_be_made and not rest:
+                return here.virtual
+            raise
+        if is_link:
             links += 1
             if links > _MOST_LINKS:
                 raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))

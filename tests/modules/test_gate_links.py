@@ -72,3 +72,44 @@ def test_the_settings_are_those_of_the_place() -> None:
 
 def test_a_path_to_nowhere_is_told_as_such() -> None:
     assert through_links("SIZE alias/nope/f", conf=CLOSED % "STOR") == ["550 alias/nope/f: No such file or directory"]
+
+
+def test_what_changes_the_target_of_a_link_is_judged_there() -> None:
+    lines = ("SITE CHMOD 600 one", "MFMT 20200101000000 one", "SITE CHGRP 0 one", "APPE one", "STOR one", "STOR new")
+    conf = CLOSED % "WRITE" + "AllowOverwrite on\nAllowStoreRestart on\nTransferOptions AllowSymlinkUpload\n"
+
+    async def tale(ftp: Bench) -> list[str]:
+        os.symlink("private/f", f"{ftp.root}/one")
+        # what STOR would make, and nobody would be asked
+        os.symlink("private/new", f"{ftp.root}/new")
+        replies = [(await ftp.upload(line, b"x"))[:3] for line in lines]
+        assert ftp.read("private/f") == b"secret"
+        assert names(ftp, "private") == ["f", "in"]
+        return replies
+
+    refused = run(tale, conf=conf, files=FILES)
+    assert all(code.startswith("5") for code in refused), refused
+
+
+def test_what_changes_the_target_of_a_link_is_allowed_where_both_allow_it() -> None:
+    conf = CLOSED % "READ" + "AllowOverwrite on\nTransferOptions AllowSymlinkUpload\n"
+
+    async def tale(ftp: Bench) -> None:
+        os.symlink("private/f", f"{ftp.root}/one")
+        os.symlink("private/new", f"{ftp.root}/new")
+        assert await ftp("SITE CHMOD 600 one") == "200 SITE CHMOD command successful"
+        assert (await ftp.upload("STOR one", b"x")).startswith("150")
+        assert (await ftp.upload("STOR new", b"y")).startswith("150")
+        assert (ftp.read("private/f"), ftp.read("private/new")) == (b"x", b"y")
+
+    run(tale, conf=conf, files=FILES)
+
+
+def test_a_link_in_a_closed_folder_is_no_way_out_of_it() -> None:
+    async def tale(ftp: Bench) -> str:
+        os.symlink("../free/f", f"{ftp.root}/private/out")
+        os.symlink("private", f"{ftp.root}/alias")
+        await ftp("TYPE I")
+        return await ftp("SIZE alias/out")
+
+    assert run(tale, conf=CLOSED % "READ", files=FILES) == "550 alias/out: Operation not permitted"
