@@ -16,7 +16,6 @@ from time import perf_counter
 from typing import NamedTuple
 
 from ftpd.api import (
-    DECLINED,
     GLOBAL,
     SERVER,
     VHOST,
@@ -81,10 +80,8 @@ def features(session: Session) -> Iterable[str]:
 # -- the commands --------------------------------------------------------------------------------------
 
 
-@module.site("CPFR", group=Group.READ, usage="<sp> pathname")
-def copy_from(cmd: Command) -> Outcome | None:
-    if not cmd.session.settings[engine]:
-        return DECLINED
+@module.site("CPFR", group=Group.READ, usage="<sp> pathname", when=engine)
+def copy_from(cmd: Command) -> Outcome:
     _need(cmd, bool(cmd.words))
     path = cmd.path()
     if not cmd.name_fits(cmd.argument, path):
@@ -98,10 +95,8 @@ def copy_from(cmd: Command) -> Outcome | None:
     return cmd.ok(350, "File or directory exists, ready for destination name")
 
 
-@module.site("CPTO", group=Group.WRITE, usage="<sp> pathname")
-async def copy_to(cmd: Command) -> Outcome | None:
-    if not cmd.session.settings[engine]:
-        return DECLINED
+@module.site("CPTO", group=Group.WRITE, usage="<sp> pathname", when=engine)
+async def copy_to(cmd: Command) -> Outcome:
     _need(cmd, bool(cmd.words))
     source = cmd.notes.get(SOURCE, cmd.session[chosen].source)
     if source is None:
@@ -118,10 +113,8 @@ def forget_source(cmd: Command) -> None:
     cmd.session.notes.pop("mod_copy.cpfr-path", None)
 
 
-@module.site("COPY", group=Group.WRITE, usage="<sp> source <sp> destination")
-async def copy(cmd: Command) -> Outcome | None:
-    if not cmd.session.settings[engine]:
-        return DECLINED
+@module.site("COPY", group=Group.WRITE, usage="<sp> source <sp> destination", when=engine)
+async def copy(cmd: Command) -> Outcome:
     if SOURCE in cmd.notes:
         source, target = cmd.notes[SOURCE], cmd.notes[TARGET]
     else:

@@ -339,27 +339,25 @@ async def _whole(cmd: Command, algorithm: Algorithm, codes: Codes) -> tuple[int,
     return size, await _digest(cmd, file, algorithm, 0, size)
 
 
-@module.cmd("HASH", group=Group.READ, classes=_CLASSES, usage="<sp> pathname")
-async def hash_file(cmd: Command) -> Outcome | None:
-    if not cmd.config[engine]:
-        return DECLINED
+@module.cmd("HASH", group=Group.READ, classes=_CLASSES, usage="<sp> pathname", when=engine)
+async def hash_file(cmd: Command) -> Outcome:
     algorithm = current(cmd.session)
     size, digest = await _whole(cmd, algorithm, _HASH_CODES)
     return cmd.ok(213, f"{algorithm.iana} 0-{size} {digest} {cmd.argument}")
 
 
-@module.cmd("MD5", group=Group.READ, classes=_CLASSES, usage="<sp> pathname")
+@module.cmd("MD5", group=Group.READ, classes=_CLASSES, usage="<sp> pathname", when=engine)
 async def md5_of_file(cmd: Command) -> Outcome | None:
-    if not cmd.config[engine] or "md5" not in cmd.config[algorithms]:
+    if "md5" not in cmd.config[algorithms]:
         return DECLINED
     _, digest = await _whole(cmd, ALGORITHMS["md5"], _MD5_CODES)
     return cmd.ok(251, f"{cmd.argument} {digest.upper()}")
 
 
-@module.cmd(*_VERBS, group=Group.READ, classes=_CLASSES, usage="<sp> pathname [<sp> start <sp> end]")
+@module.cmd(*_VERBS, group=Group.READ, classes=_CLASSES, usage="<sp> pathname [<sp> start <sp> end]", when=engine)
 async def checksum(cmd: Command) -> Outcome | None:
     name = _VERBS[cmd.name]
-    if not cmd.config[engine] or name not in cmd.config[algorithms]:
+    if name not in cmd.config[algorithms]:
         return DECLINED
     given, wanted = _split(cmd)
     file = _open(cmd, given, _X_CODES)
@@ -427,11 +425,9 @@ def current(session: Session) -> Algorithm:
     return ALGORITHMS[next(name for name in wishes if name in allowed)]
 
 
-@module.opts("HASH")
-def choose(cmd: Command) -> Outcome | None:
+@module.opts("HASH", when=engine)
+def choose(cmd: Command) -> Outcome:
     session = cmd.session
-    if not session.settings[engine]:
-        return DECLINED
     if not cmd.words:
         return cmd.ok(200, current(session).iana)
     if len(cmd.words) > 1:

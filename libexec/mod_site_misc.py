@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from functools import partial
 
 from ftpd.api import (
-    DECLINED,
     GLOBAL,
     SERVER,
     VHOST,
@@ -51,11 +50,9 @@ def features(session: Session) -> Iterable[str]:
 # -- MKDIR, RMDIR ----------------------------------------------------------------------------------------
 
 
-@module.site("MKDIR", group=Group.WRITE, usage="<sp> path")
-async def make_path(cmd: Command) -> Outcome | None:
+@module.site("MKDIR", group=Group.WRITE, usage="<sp> path", when=engine)
+async def make_path(cmd: Command) -> Outcome:
     """Every folder is made by an MKD of its own: what <Limit>, filters, quotas and logs make of that holds."""
-    if not cmd.session.settings[engine]:
-        return DECLINED
     _need(cmd, 1)
     path = _path(cmd, cmd.argument)
     with _Told(cmd):
@@ -78,11 +75,9 @@ def _missing(files: Files, virtual: str) -> Iterator[str]:
             return
 
 
-@module.site("RMDIR", group=Group.WRITE, usage="<sp> path")
-async def remove_tree(cmd: Command) -> Outcome | None:
+@module.site("RMDIR", group=Group.WRITE, usage="<sp> path", when=engine)
+async def remove_tree(cmd: Command) -> Outcome:
     """Every file goes by a DELE, every folder by an RMD, for the reason given at MKDIR; the first refusal ends it."""
-    if not cmd.session.settings[engine]:
-        return DECLINED
     _need(cmd, 1)
     path = _path(cmd, cmd.argument)
     with _Told(cmd), cmd.busy() as work:
@@ -130,10 +125,8 @@ def _listed(files: Files, path: Path) -> list[tuple[str, bool]]:
 # -- SYMLINK -----------------------------------------------------------------------------------------------
 
 
-@module.site("SYMLINK", group=Group.WRITE, usage="<sp> source <sp> destination")
-def link(cmd: Command) -> Outcome | None:
-    if not cmd.session.settings[engine]:
-        return DECLINED
+@module.site("SYMLINK", group=Group.WRITE, usage="<sp> source <sp> destination", when=engine)
+def link(cmd: Command) -> Outcome:
     # two names without blanks; words behind them are not looked at, as with ProFTPD
     _need(cmd, 2)
     old, new = cmd.words[:2]
@@ -155,11 +148,9 @@ _YEARS = range(1970, 2106)
 """What 32 bits hold: file systems keep no more, and some wrap silently."""
 
 
-@module.site("UTIME", group=Group.WRITE, usage="<sp> YYYYMMDDhhmm[ss] <sp> path")
-def set_times(cmd: Command) -> Outcome | None:
+@module.site("UTIME", group=Group.WRITE, usage="<sp> YYYYMMDDhhmm[ss] <sp> path", when=engine)
+def set_times(cmd: Command) -> Outcome:
     """Also ``path`` and the times of access, change and creation, and the word UTC."""
-    if not cmd.session.settings[engine]:
-        return DECLINED
     _need(cmd, 2)
     if len(cmd.words) >= 5 and cmd.words[-1].upper() == "UTC":
         # from the right, as the name may hold blanks; no file system lets the time of creation be set

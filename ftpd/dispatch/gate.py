@@ -72,9 +72,11 @@ def real_path(session: Session, virtual: str) -> str:
 
 
 _ON_THE_LINK = frozenset(
-    ["DELE", "MKD", "RMD", "RNFR", "RNTO", "STOU", "XMKD", "XRMD"]
-    + ["SITE COPY", "SITE CPTO", "SITE MKDIR", "SITE RMDIR", "SITE SYMLINK"]
-)
+    [
+        "DELE", "MKD", "RMD", "RNFR", "RNTO", "STOU", "XMKD", "XRMD",
+        "SITE COPY", "SITE CPTO", "SITE MKDIR", "SITE RMDIR", "SITE SYMLINK",
+    ]
+)  # fmt: skip
 """The verbs that change a link itself, where the last name is one; all others change what it leads to."""
 
 

@@ -55,7 +55,7 @@ class Generation:
         self.openings = tuple(opening for module in reversed(self.modules) for opening in reversed(module.openings))
         """What is awaited for each client before SESSION_OPEN, in the order in which listeners are told."""
         self._help = tuple(
-            VerbHelp(handler.verb, handler.usage, module.name, handler.auth)
+            VerbHelp(handler.verb, handler.usage, module.name, handler.auth, handler.when)
             for module in modules
             for handler in module.handlers
             if handler.phase is Phase.CMD and handler.usage is not None
@@ -79,8 +79,8 @@ class Generation:
     def features(self, session: Session) -> list[str]:
         return [line for module in self.modules for lines in module.features for line in lines(session)]
 
-    def help(self) -> list[VerbHelp]:
-        return list(self._help)
+    def help(self, session: Session) -> list[VerbHelp]:
+        return [entry for entry in self._help if entry.when is None or session.settings[entry.when]]
 
     def knows(self, verb: str) -> bool:
         return verb in self.table.verbs

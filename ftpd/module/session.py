@@ -59,6 +59,7 @@ class VerbHelp:
     usage: str
     module: str
     needs_login: bool
+    when: Directive[bool] | None = None
 
 
 class Modules(Protocol):
@@ -74,8 +75,8 @@ class Modules(Protocol):
     def features(self, session: Session) -> list[str]:
         """The lines of FEAT, without the blank before them."""
 
-    def help(self) -> list[VerbHelp]:
-        """The verbs that HELP shows, SITE sub-commands (``SITE CHMOD``) among them, in order of loading."""
+    def help(self, session: Session) -> list[VerbHelp]:
+        """The verbs that HELP shows this client, SITE sub-commands (``SITE CHMOD``) among them, in order of loading."""
 
     def knows(self, verb: str) -> bool: ...
 

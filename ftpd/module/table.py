@@ -30,6 +30,15 @@ def _always(line: str) -> Callable[[Session], Iterable[str]]:
     return lambda session: (line,)
 
 
+def _only(engine: Directive[bool], function: Answer) -> Answer:
+    """Declines where the engine is off, so that nobody else's command pays for the question."""
+
+    def run(cmd: Command) -> Outcome | None | Awaitable[Outcome | None]:
+        return function(cmd) if cmd.session.settings[engine] else None
+
+    return run
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Handler:
     """One row of a module's command table."""
@@ -45,6 +54,8 @@ class Handler:
     """The arguments for HELP; None keeps the verb out of HELP."""
     arity: tuple[int, int | None] = (0, None)
     """The fewest and the most words the verb takes; None is no upper bound."""
+    when: Directive[bool] | None = None
+    """The engine without which the handler declines, and HELP does not show the verb."""
     limit: tuple[int, str] | None = None
     """The refusal when <Limit> denies the verb at the working directory; None: the handler asks for its path."""
 
@@ -141,15 +152,20 @@ class Module:
     def cmd(
         self, *verbs: str, group: Group | None = None, classes: Class = Class.NONE, auth: bool = True,
         usage: str | None = None, arity: tuple[int, int | None] = (0, None), limit: tuple[int, str] | None = None,
+        when: Directive[bool] | None = None,
     ) -> Callable[[A], A]:  # fmt: skip
-        """Answer these verbs (CMD): an Outcome, or None to leave it to another module."""
+        """Answer these verbs (CMD): an Outcome, or None to leave it to another module.
+
+        ``when`` is a directive that switches them: where it is off nobody asks, and HELP does not show them.
+        """
         return self._handle(
-            Phase.CMD, verbs, auth=auth, group=group, classes=classes, usage=usage, arity=arity, limit=limit
+            Phase.CMD, verbs, auth=auth, group=group, classes=classes, usage=usage, arity=arity, limit=limit, when=when
         )
 
     def site(
         self, name: str, *, group: Group = Group.NONE, auth: bool = True, usage: str | None = None,
         arity: tuple[int, int | None] = (0, None), limit: tuple[int, str] | None = None,
+        when: Directive[bool] | None = None,
     ) -> Callable[[A], A]:  # fmt: skip
         """Answer ``SITE name``; it appears in SITE HELP, and as SITE_name in <Limit>."""
         return self._handle(
@@ -161,14 +177,18 @@ class Module:
             usage=usage,
             arity=arity,
             limit=limit,
+            when=when,
         )
 
-    def opts(self, name: str, *, auth: bool = False, arity: tuple[int, int | None] = (0, None)) -> Callable[[A], A]:
+    def opts(
+        self, name: str, *, auth: bool = False, arity: tuple[int, int | None] = (0, None),
+        when: Directive[bool] | None = None,
+    ) -> Callable[[A], A]:  # fmt: skip
         """Answer ``OPTS name``, which is dispatched as a command of its own called OPTS_name."""
         name = name.upper()
         # <Limit> knows it as OPTS_name
         limit = (550, f"OPTS {name}: Permission denied")
-        return self._handle(Phase.CMD, (f"OPTS_{name}",), auth=auth, arity=arity, limit=limit)
+        return self._handle(Phase.CMD, (f"OPTS_{name}",), auth=auth, arity=arity, limit=limit, when=when)
 
     def pre(self, *verbs: str) -> Callable[[O], O]:
         """Look at a command before it runs (PRE_CMD); Refuse or ERROR stops it. No verb means every verb."""
@@ -190,10 +210,13 @@ class Module:
         """Record failure (LOG_CMD_ERR)."""
         return self._handle(Phase.LOG_CMD_ERR, verbs)
 
-    def _handle(self, phase: Phase, verbs: Iterable[str], **row: Any) -> Callable[[F], F]:
+    def _handle(
+        self, phase: Phase, verbs: Iterable[str], *, when: Directive[bool] | None = None, **row: Any
+    ) -> Callable[[F], F]:
         def keep(function: F) -> F:
+            run = function if when is None else _only(when, function)
             for verb in tuple(verbs) or (ANY,):
-                self.handlers.append(Handler(phase, verb.upper(), function, self.name, **row))
+                self.handlers.append(Handler(phase, verb.upper(), run, self.name, when=when, **row))
             return function
 
         return keep

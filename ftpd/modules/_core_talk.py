@@ -56,7 +56,7 @@ _USAGE = {
     "HELP", auth=False, classes=Class.INFO, usage="[<sp> command]", limit=(501, "HELP: Permission denied")
 )  # fmt: skip
 def help_with(cmd: Command) -> Outcome:
-    usages = {entry.verb: entry.usage for entry in cmd.session.modules.help()}
+    usages = {entry.verb: entry.usage for entry in cmd.session.modules.help(cmd.session)}
     if not cmd.words:
         return cmd.ok(214, *_table(cmd.session, usages), f"Direct comments to {admin(cmd.session)}")
     verb = cmd.words[0].upper()

@@ -29,7 +29,7 @@ def site(cmd: Command) -> Outcome:
 def site_help(cmd: Command) -> Outcome:
     usages = {
         entry.verb.removeprefix("SITE "): entry.usage
-        for entry in cmd.session.modules.help()
+        for entry in cmd.session.modules.help(cmd.session)
         if entry.verb.startswith("SITE ")
     }
     lines = list(usages)

@@ -132,3 +132,22 @@ def test_chgrp_to_ones_own_group() -> None:
 def test_limit_on_chgrp() -> None:
     conf = "<Limit SITE_CHGRP>\nDenyAll\n</Limit>\n"
     assert last(f"SITE CHGRP {os.getegid()} a.txt", files=TREE, conf=conf).endswith(" a.txt: Permission denied")
+
+
+def test_site_help_shows_what_is_switched_on() -> None:
+    async def shown(conf: str) -> tuple[str, str]:
+        async with Bench(conf=f"LoadModule mod_copy.c\nLoadModule mod_digest.c\n{conf}") as ftp:
+            return await ftp("SITE HELP"), await ftp("HELP")
+
+    site, verbs = asyncio.run(shown(""))
+    assert "CPFR" in site and "XSHA256" in verbs
+    site, verbs = asyncio.run(shown("CopyEngine off\nDigestEngine off\n"))
+    assert "CPFR" not in site and "XSHA256" not in verbs
+
+
+def test_site_help_says_nothing_of_a_verb_that_is_switched_off() -> None:
+    async def story() -> str:
+        async with Bench(conf="LoadModule mod_copy.c\nCopyEngine off\n") as ftp:
+            return await ftp("SITE HELP CPFR")
+
+    assert asyncio.run(story()) == "502 Unknown command 'SITE HELP CPFR'"
