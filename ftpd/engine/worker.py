@@ -28,6 +28,10 @@ _ACCEPTS = 32
 """Connections taken per wake-up, so that a storm of them leaves room for those that are served."""
 _OUT_OF_FILES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 _PAUSE = 0.2
+"""Seconds without accepting where not even the reserve descriptor is left to refuse with."""
+_TOLD_AGAIN = 60.0
+"""Seconds before the log says once more that clients are refused: they come and go at the limit."""
+_TOO_MANY = Reply(421, ("Too many connections, please try again later",)).encode()
 
 ServerOf = Callable[[Generation, tuple[str, int]], Scope | None]
 
@@ -57,7 +61,9 @@ class Worker:
         self._endings: list[asyncio.Task[None]] = []
         """Generations on their way out of service; unlike commands, these are never cancelled."""
         self._spare = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
-        self._shedding = False
+        self._told_of_shedding = -_TOLD_AGAIN
+        self._resting: set[socket.socket] = set()
+        """Listeners that are not watched, because what they have could be neither taken nor refused."""
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -74,6 +80,7 @@ class Worker:
         for sock in which or tuple(self._listeners):
             self.loop.remove_reader(sock.fileno())
             self._listeners.remove(sock)
+            self._resting.discard(sock)
             sock.close()
 
     async def idle(self) -> None:
@@ -92,39 +99,52 @@ class Worker:
                     return
                 log(Level.ERROR, "accept failed: %s", error)
                 return
-            self._shedding = False
             self._serve(sock)
 
     def _shed(self, listener: socket.socket, error: OSError) -> None:
-        """No descriptor is left: the one kept in reserve tells those who wait so, then the listener rests."""
-        if not self._shedding:
-            self._shedding = True
+        """No descriptor is left: the one kept in reserve tells those who wait so, one after the other."""
+        now = self.loop.time()
+        if now - self._told_of_shedding >= _TOLD_AGAIN:
+            self._told_of_shedding = now
             log(Level.CRIT, "%s: new connections are refused until others end", os.strerror(error.errno or 0))
+        for _ in range(_ACCEPTS):
+            if not self._refuse_one(listener):
+                return
+
+    def _refuse_one(self, listener: socket.socket) -> bool:
+        """Take one connection in the reserve's place and close it; False when there is none, or no place."""
         if self._spare >= 0:
             os.close(self._spare)
-        for _ in range(_ACCEPTS):
-            try:
-                sock, _address = listener.accept()
-            except BlockingIOError:
-                break
-            except OSError as again:
-                debug(2, "shedding a connection failed: %s", again)
-                break
+            self._spare = -1
+        try:
+            sock, _address = listener.accept()
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            return False
+        except OSError as again:
+            # those who go on waiting would wake us without an end
+            debug(2, "shedding a connection failed: %s", again)
+            self._rest(listener)
+            return False
+        else:
             with sock, suppress(OSError):
                 sock.setblocking(False)
-                sock.send(Reply(421, ("Too many connections, please try again later",)).encode())
-        try:
-            self._spare = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
-        except OSError as again:
-            self._spare = -1
-            debug(2, "the reserve descriptor could not be had again: %s", again)
-        # the connections that go on waiting would wake us without an end
-        self.loop.remove_reader(listener.fileno())
-        self.loop.call_later(_PAUSE, self._listen_again, listener)
+                sock.send(_TOO_MANY)
+            return True
+        finally:
+            with suppress(OSError):
+                self._spare = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
 
-    def _listen_again(self, listener: socket.socket) -> None:
-        if listener in self._listeners:
+    def _rest(self, listener: socket.socket) -> None:
+        if listener not in self._resting:
+            self._resting.add(listener)
+            self.loop.remove_reader(listener.fileno())
+            self.loop.call_later(_PAUSE, self._listen_again)
+
+    def _listen_again(self) -> None:
+        """A descriptor may be free again: a session has ended, or some time has gone by."""
+        for listener in self._resting:
             self.loop.add_reader(listener.fileno(), self._accept, listener)
+        self._resting.clear()
 
     def _serve(self, sock: socket.socket) -> None:
         if self.most_sessions is not None and len(self.sessions) >= self.most_sessions:
@@ -160,6 +180,8 @@ class Worker:
     def session_over(self, channel: ControlChannel) -> None:
         """A session told its modules goodbye; a generation that was replaced ends with its last one."""
         self.sessions.discard(channel)
+        if self._resting:
+            self.loop.call_soon(self._listen_again)
         if channel.generation.session_ended():
             self._endings = [task for task in self._endings if not task.done()]
             self._endings.append(self.loop.create_task(channel.generation.stop()))

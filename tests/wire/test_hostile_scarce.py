@@ -14,7 +14,18 @@ from time import monotonic
 import pytest
 
 from tests.wire.daemon import Daemon
-from tests.wire.hostile import PATIENCE, Raw, alive, as_root, connect, cpu_seconds, limit_descriptors, pid
+from tests.wire.hostile import (
+    PATIENCE,
+    Raw,
+    alive,
+    as_root,
+    connect,
+    cpu_seconds,
+    descriptors,
+    limit_descriptors,
+    pid,
+    until_descriptors,
+)
 
 DESCRIPTORS = 100
 CONNECTIONS = 300
@@ -103,6 +114,26 @@ def test_it_serves_again_within_a_second_of_their_going(server: Daemon) -> None:
                 if greeting(sock) == b"220":
                     break
             assert monotonic() - began < 1, "it still refuses clients although there is room again"
+    finally:
+        limit_descriptors(server, hard)
+
+
+def test_however_many_are_refused_each_is_told_at_once(server: Daemon) -> None:
+    _, hard = resource.prlimit(pid(server), resource.RLIMIT_NOFILE)
+    before = descriptors(server)
+    limit_descriptors(server, DESCRIPTORS)
+    try:
+        with crowd(server, DESCRIPTORS) as many:
+            assert greeting(many[-1]) in (b"220", b"421")
+            waits = []
+            for _ in range(CONNECTIONS):
+                began = monotonic()
+                with connect(server.host, server.port) as sock:
+                    assert greeting(sock) == b"421"
+                waits.append(monotonic() - began)
+            # a busy machine may keep one or the other waiting, but there is no pause after so and so many
+            assert sum(wait > 0.15 for wait in waits) < CONNECTIONS // 100
+        until_descriptors(server, before)
     finally:
         limit_descriptors(server, hard)
 
