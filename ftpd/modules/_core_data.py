@@ -6,7 +6,7 @@ import errno
 import ipaddress
 import os
 
-from ftpd.api import Class, Command, ConfigError, Outcome, Refuse, Session, types
+from ftpd.api import Class, Command, ConfigError, Level, Outcome, Refuse, Session, types
 from ftpd.modules._core import SESSIONS, module, number, state
 from ftpd.modules._core_server import masquerade, passive
 
@@ -81,8 +81,20 @@ def listen_extended(cmd: Command) -> Outcome:
 
 
 def _listen(session: Session, told: str | None, family: int = 0) -> tuple[str, int]:
+    ports = session.settings[passive]
     try:
-        return session.wire.passive(ports=session.settings[passive], address=told, extended=family)
+        try:
+            return session.wire.passive(ports=ports, address=told, extended=family)
+        except OSError as error:
+            if ports is None or error.errno != errno.EADDRINUSE:
+                raise
+            # where no firewall is in the way, or one that reads the replies, the client is served all the same
+            session.log(
+                Level.WARN,
+                "unable to find open port in PassivePorts range %d-%d: defaulting to INPORT_ANY"
+                " (consider defining a larger PassivePorts range)", ports[0], ports[-1],
+            )  # fmt: skip
+            return session.wire.passive(ports=None, address=told, extended=family)
     except OSError as error:
         if error.errno == errno.EAFNOSUPPORT:
             raise _unsupported(session) from None
@@ -128,7 +140,8 @@ def connect_extended(cmd: Command) -> Outcome:
     illegal = Refuse(501, "Illegal EPRT command")
     if len(rest) != 3 or rest[2]:
         raise illegal
-    port = number(rest[1], 0xFFFF)
+    # no port at all is one that may not be used, not one that cannot be read
+    port = number(rest[1], 0xFFFF) if rest[1] else 0
     try:
         host = ipaddress.ip_address(rest[0])
     except ValueError:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 
 import pytest
 from core_ground import last, talk
 
 from ftpd.module.session import Address
 from ftpd.testing import Bench
+from ftpd.testing.memory import MemoryWire
 
 REFUSED = "500 Illegal PORT command"
 MALFORMED = "501 Illegal PORT command"
@@ -47,6 +49,28 @@ def test_pasv_announces_the_masquerade_address_and_a_port_of_the_range() -> None
         "227 Entering Passive Mode (192,0,2,7,203,32).",
         "229 Entering Extended Passive Mode (|||52000|)",
     ]
+
+
+def test_without_a_free_port_in_the_range_the_kernel_gives_one_and_the_log_says_so(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(wire: MemoryWire, *, ports: range | None, address: str | None, extended: int = 0) -> tuple[str, int]:
+        if ports is not None:
+            raise OSError(errno.EADDRINUSE, "no port is free")
+        return "127.0.0.1", 40000
+
+    monkeypatch.setattr(MemoryWire, "passive", full)
+    assert last("PASV", conf="PassivePorts 52000 52001\n") == "227 Entering Passive Mode (127,0,0,1,156,64)."
+    assert "unable to find open port in PassivePorts range 52000-52001" in caplog.text
+
+
+def test_where_the_kernel_has_no_port_either_the_client_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(wire: MemoryWire, *, ports: range | None, address: str | None, extended: int = 0) -> tuple[str, int]:
+        raise OSError(errno.EADDRINUSE, "no port is free")
+
+    monkeypatch.setattr(MemoryWire, "passive", none)
+    for conf in ("", "PassivePorts 52000 52001\n"):
+        assert last("PASV", conf=conf) == "425 Unable to build data connection: Address already in use"
 
 
 def test_an_ipv6_masquerade_address_has_no_room_in_pasv() -> None:
@@ -153,7 +177,7 @@ def test_port_knocks_at_nobody_elses_door(line: str, reply: str) -> None:
         ("EPRT |1|127.0.0.1|65536|", "501 Illegal EPRT command"),
         ("EPRT |1|127.0.0.1|abc|", "501 Illegal EPRT command"),
         ("EPRT |1|127.0.0.1|-5|", "501 Illegal EPRT command"),
-        ("EPRT |1|127.0.0.1||", "501 Illegal EPRT command"),
+        ("EPRT |1|127.0.0.1||", "500 Illegal EPRT command"),
         ("EPRT |1|0.0.0.0|51210|", "501 Illegal EPRT command"),
         ("EPRT |1|foo|51210|", "501 Illegal EPRT command"),
         ("EPRT |1|300.0.0.1|51210|", "501 Illegal EPRT command"),
