@@ -46,6 +46,8 @@ class Generation:
         self.gate = PathGate()
         self.offload = offload
         self.sessions = 0
+        self.kept: dict[object, Any] = {}
+        """What the engine worked out of this configuration; it lives as long."""
         self._retired = False
         self._directives: dict[str, Directive[Any]] = {d.name.lower(): d for m in modules for d in m.directives}
         self._listeners: dict[Event[Any], list[Callable[[Any], None]]] = {}

@@ -24,6 +24,7 @@ from ftpd.dispatch.registry import Generation
 from ftpd.engine.dataport import ABORTED, DataPort
 from ftpd.engine.lines import LineReader, LineTooLong
 from ftpd.engine.request import INVALID, is_abort, understand
+from ftpd.engine.tuning import tuning_of
 from ftpd.module.command import Command
 from ftpd.module.events import BAD_PROTOCOL, INVALID_COMMAND, SESSION_CLOSE, SESSION_OPEN
 from ftpd.module.session import Address, Session
@@ -61,7 +62,7 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
         AsyncChat.__init__(self, sock, ioloop=worker.ioloop)
         self.worker = worker
         self.generation = generation
-        self._reader = LineReader()
+        self._reader = LineReader(tuning_of(generation, server).line_buffer)
         self._queue: deque[bytes | LineTooLong] | None = None
         self._task: asyncio.Task[None] | None = None
         self._out = b""
@@ -164,6 +165,9 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
             return
         self.session.bytes_in += len(data)
         lines = self._reader.feed(data)
+        if self._reader.telnet:
+            self._write(self._reader.telnet)
+            self._reader.telnet = b""
         if self._task is None and not self._queue and len(lines) == 1:
             self._take(lines[0])
         elif lines:

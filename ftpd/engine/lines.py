@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-LONGEST = 4096 + 7
-"""ProFTPD's line buffer: a longest path and a verb."""
+BUFFER = 4096 + 7
+"""ProFTPD's line buffer, a longest path and a verb; a line with its end must be shorter (CommandBufferSize)."""
 
 _IAC = 0xFF
-_NEGOTIATION = frozenset({0xFB, 0xFC, 0xFD, 0xFE})
-"""WILL, WONT, DO, DONT: an option byte follows."""
+_WILL, _WONT, _DO, _DONT = 0xFB, 0xFC, 0xFD, 0xFE
+_ANSWERS = {_WILL: _DONT, _WONT: _DONT, _DO: _WONT, _DONT: _WONT}
+"""What is answered, as by ProFTPD: no option is wanted here; the byte of the option follows each."""
 
 
 class LineTooLong(Exception):
     """A line beyond the limit; what follows up to its end is dropped."""
 
 
-def strip_telnet(line: bytes) -> bytes:
-    """The line without telnet commands; a doubled IAC is one data byte (RFC 854).
+def strip_telnet(line: bytes) -> tuple[bytes, bytes]:
+    """The line without telnet commands, and what is to be answered; a doubled IAC is one data byte (RFC 854).
 
-    >>> strip_telnet(b"\\xff\\xf4\\xff\\xf2ABOR"), strip_telnet(b"RETR a\\xff\\xffb")
-    (b'ABOR', b'RETR a\\xffb')
+    >>> strip_telnet(b"\\xff\\xf4\\xff\\xf2ABOR"), strip_telnet(b"RETR a\\xff\\xffb"), strip_telnet(b"\\xff\\xfb\\x01NOOP")
+    ((b'ABOR', b''), (b'RETR a\\xffb', b''), (b'NOOP', b'\\xff\\xfe\\x01'))
     """
     if _IAC not in line:
-        return line
-    out = bytearray()
+        return line, b""
+    out, answers = bytearray(), bytearray()
     rest = iter(line)
     for byte in rest:
         if byte != _IAC:
@@ -31,21 +32,26 @@ def strip_telnet(line: bytes) -> bytes:
         command = next(rest, None)
         if command is None or command == _IAC:
             out += b"\xff" if command == _IAC else b""
-        elif command in _NEGOTIATION:
-            next(rest, None)
+        elif command in _ANSWERS:
+            option = next(rest, None)
+            if option is not None:
+                answers += bytes((_IAC, _ANSWERS[command], option))
         elif command < 0xF0:
             # not a telnet command at all: both bytes are the client's own
             out += bytes((_IAC, command))
-    return bytes(out)
+    return bytes(out), bytes(answers)
 
 
 class LineReader:
     """Feeds on packets and gives whole lines; holds at most one unfinished line."""
 
-    __slots__ = ("_dropping", "_rest", "limit")
+    __slots__ = ("_dropping", "_rest", "limit", "telnet")
 
-    def __init__(self, limit: int = LONGEST) -> None:
-        self.limit = limit
+    def __init__(self, size: int = BUFFER) -> None:
+        self.limit = size - 2
+        """Bytes before the LF."""
+        self.telnet = b""
+        """Answers to telnet options that are due; whoever sends them takes them away."""
         self._rest = b""
         self._dropping = False
 
@@ -59,7 +65,9 @@ class LineReader:
             elif len(line) > self.limit:
                 found.append(LineTooLong())
             else:
-                found.append(strip_telnet(line.rstrip(b"\r")))
+                bare, answers = strip_telnet(line.rstrip(b"\r"))
+                self.telnet += answers
+                found.append(bare)
         if len(self._rest) > self.limit:
             if not self._dropping:
                 found.append(LineTooLong())

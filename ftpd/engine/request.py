@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from ftpd.core.paths import decode
@@ -14,6 +15,10 @@ TOO_LONG = Reply(500, ("Command line too long",))
 # HTTP and SMTP on the FTP port: a browser or a relay is being abused, or a scanner is at work
 _HTTP = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 _SMTP = frozenset({"DATA", "EHLO", "HELO", "MAIL", "RCPT", "RSET", "VRFY"})
+# what ends the verb; ProFTPD takes any white space of C's, where RFC 959 has the blank only
+_GAP = re.compile("[ \t\v\f\r]")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
 _SSH = ("SSH-2.0-", "SSH-1.99-")
 
 
@@ -34,19 +39,29 @@ def understand(line: bytes | LineTooLong) -> Request | Reply:
 
     >>> understand(b"retr a b")
     Request(verb='RETR', argument='a b')
+    >>> understand(b"NOOP\\t")
+    Request(verb='NOOP', argument='')
     >>> understand(b" NOOP").code
     500
     """
     if isinstance(line, LineTooLong):
         return TOO_LONG
     verb, _, argument = decode(line).partition(" ")
+    if not verb.isalnum():
+        # rare: another gap than a blank, or what is no verb at all
+        verb, argument = _split(decode(line))
     # only ASCII letters have an upper case here: a dotless i must not become an I (and a way past <Limit>)
     verb = verb.upper() if verb.isascii() else verb
-    if not verb or not verb.isprintable():
+    if not verb or _CONTROL.search(verb):
         return INVALID
     if "\0" in argument:
         return Reply(501, (f"{verb}: a NUL byte is not allowed",))
     return Request(verb, argument)
+
+
+def _split(line: str) -> tuple[str, str]:
+    verb, *rest = _GAP.split(line, maxsplit=1)
+    return verb, rest[0] if rest else ""
 
 
 def is_abort(line: bytes | LineTooLong) -> bool:

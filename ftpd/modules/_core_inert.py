@@ -157,10 +157,6 @@ module.directive(
     usage="on|off", doc="Deprecated in ProFTPD.",
 )  # fmt: skip
 module.directive(
-    "CommandBufferSize", types.integer(1), contexts=SERVERS, inert=True,
-    usage="bytes", doc="The longest command line that is taken; it is 4103 bytes.",
-)  # fmt: skip
-module.directive(
     "FSCachePolicy", _cache_policy, contexts=_EVERYWHERE, inert=True,
     usage="on|off|size count [maxAge seconds]", doc="How attributes of files are cached; they never are.",
 )  # fmt: skip

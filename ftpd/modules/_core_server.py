@@ -30,6 +30,8 @@ module.adopt(*LIMIT_DIRECTIVES)
 
 _GET_ADDRESS = 0x8915
 """SIOCGIFADDR of netdevice(7)."""
+_SHORTEST_BUFFER, _LONGEST_BUFFER = 16, 1024 * 1024
+"""A buffer in which no USER has room would shut everybody out; each session holds a line of this length at most."""
 _NAME = re.compile(r"[^\x00-\x20=\x7f]+")
 
 
@@ -270,6 +272,10 @@ module.directive(
 module.directive(
     "TCPBackLog", types.integer(1), default=128, contexts=SERVER, multi=Multi.LAST,
     usage="count", doc="How many connections may wait to be accepted.",
+)  # fmt: skip
+module.directive(
+    "CommandBufferSize", types.integer(_SHORTEST_BUFFER, _LONGEST_BUFFER), default=4103, contexts=SERVERS,
+    usage="bytes", doc="Command lines have to be shorter than this, with their ends.",
 )  # fmt: skip
 module.directive_list(
     "SetEnv", _set_env, contexts=SERVERS, act=_into_environment,

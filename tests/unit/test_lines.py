@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ftpd.engine.lines import LONGEST, LineReader, LineTooLong, strip_telnet
+from ftpd.engine.lines import BUFFER, LineReader, LineTooLong, strip_telnet
 
 
 def test_lines_end_at_lf_with_or_without_cr() -> None:
@@ -27,11 +28,26 @@ def test_the_interrupt_of_telnet_clients_leaves_the_command() -> None:
 
 
 def test_a_doubled_iac_is_one_byte_of_a_name() -> None:
-    assert strip_telnet(b"RETR \xff\xff") == b"RETR \xff"
+    assert strip_telnet(b"RETR \xff\xff") == (b"RETR \xff", b"")
 
 
-def test_negotiation_is_dropped_with_its_option() -> None:
-    assert strip_telnet(b"\xff\xfb\x01USER tom") == b"USER tom"
+@pytest.mark.parametrize(
+    ("offered", "answer"),
+    [(b"\xfb", b"\xfe"), (b"\xfc", b"\xfe"), (b"\xfd", b"\xfc"), (b"\xfe", b"\xfc")],
+    ids=["WILL", "WONT", "DO", "DONT"],
+)
+def test_negotiation_is_dropped_with_its_option_and_declined(offered: bytes, answer: bytes) -> None:
+    assert strip_telnet(b"\xff" + offered + b"\x01USER tom") == (b"USER tom", b"\xff" + answer + b"\x01")
+
+
+def test_a_negotiation_that_is_cut_off_gets_no_answer() -> None:
+    assert strip_telnet(b"NOOP\xff\xfb") == (b"NOOP", b"")
+
+
+def test_answers_wait_until_they_are_taken() -> None:
+    reader = LineReader()
+    assert reader.feed(b"\xff\xfb\x01\xff\xfd\x03NOOP\r\nNO\xff\xfb") == [b"NOOP"]
+    assert reader.telnet == b"\xff\xfe\x01\xff\xfc\x03"
 
 
 def test_an_endless_line_is_told_once_and_costs_no_memory() -> None:
@@ -41,10 +57,12 @@ def test_an_endless_line_is_told_once_and_costs_no_memory() -> None:
     assert reader.feed(b"\r\nNOOP\r\n") == [b"NOOP"]
 
 
-def test_a_line_of_just_the_limit_passes() -> None:
-    reader = LineReader()
-    assert reader.feed(b"x" * LONGEST + b"\n") == [b"x" * LONGEST]
-    assert [type(item) for item in reader.feed(b"x" * (LONGEST + 1) + b"\n")] == [LineTooLong]
+@pytest.mark.parametrize("size", [BUFFER, 64])
+def test_a_line_has_to_be_shorter_than_the_buffer_with_its_end(size: int) -> None:
+    reader = LineReader(size)
+    assert reader.feed(b"x" * (size - 3) + b"\r\n") == [b"x" * (size - 3)]
+    assert [type(item) for item in reader.feed(b"x" * (size - 2) + b"\r\n")] == [LineTooLong]
+    assert reader.feed(b"NOOP\r\n") == [b"NOOP"]
 
 
 def test_a_million_iacs_take_no_time() -> None:

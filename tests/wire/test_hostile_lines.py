@@ -90,8 +90,14 @@ def test_telnet_commands_are_taken_out_wherever_the_packets_split(server: Daemon
     with Raw(server) as client:
         for part in parts:
             client.send(part)
-        assert client.reply() == "200 NOOP command successful"
+        assert client.reply().endswith("200 NOOP command successful")
         assert client.ask("NOOP") == "200 NOOP command successful"
+
+
+def test_telnet_options_are_declined_with_the_reply(server: Daemon) -> None:
+    with Raw(server) as client:
+        declined = (b"\xff\xfe\x01" + b"\xff\xfc\x03").decode("utf-8", "surrogateescape")
+        assert client.ask(b"\xff\xfb\x01\xff\xfd\x03NOOP\r\n") == declined + "200 NOOP command successful"
 
 
 def test_a_doubled_telnet_escape_is_one_byte_of_the_name(server: Daemon) -> None:
@@ -115,6 +121,9 @@ def test_a_doubled_telnet_escape_is_one_byte_of_the_name(server: Daemon) -> None
         (b"\r\r\r\n", "500"),
         (b'"\r\n', "500"),
         (b"\\\r\n", "500"),
+        (b"NOOP\t\r\n", "200"),
+        (b"NOOP\tx\r\n", "200"),
+        (b"NOOP\x0bx\r\n", "200"),
         (b'MKD "\r\n', "530"),
         (b"\xff\r\n", "500"),
         (b"\x00\r\n", "500"),
@@ -127,6 +136,18 @@ def test_an_odd_line_gets_one_answer(server: Daemon, sent: bytes, code: str) -> 
     with Raw(server) as client:
         assert client.ask(sent)[:3] == code
         assert client.ask("NOOP") == "200 NOOP command successful"
+
+
+@pytest.mark.parametrize("verb", [b"FOO\xe9", b"FOO\xc3\xa9", b"F/O"])
+def test_a_verb_that_nobody_knows_is_named_as_it_came(server: Daemon, verb: bytes) -> None:
+    with Raw(server) as client:
+        assert client.ask(verb + b" x\r\n") == f"500 {verb.decode('utf-8', 'surrogateescape')} not understood"
+
+
+@pytest.mark.parametrize("verb", [b"FO\x1b[1mO", b"FO\xc2\x85O", b"US\0ER", b"FO\x7fO"])
+def test_a_verb_with_control_characters_is_not_echoed(server: Daemon, verb: bytes) -> None:
+    with Raw(server) as client:
+        assert client.ask(verb + b" x\r\n") == "500 Invalid command: try being more creative"
 
 
 def test_a_lone_carriage_return_ends_no_line(server: Daemon) -> None:
