@@ -18,7 +18,8 @@ class LineTooLong(Exception):
 def strip_telnet(line: bytes) -> tuple[bytes, bytes]:
     """The line without telnet commands, and what is to be answered; a doubled IAC is one data byte (RFC 854).
 
-    >>> strip_telnet(b"\\xff\\xf4\\xff\\xf2ABOR"), strip_telnet(b"RETR a\\xff\\xffb"), strip_telnet(b"\\xff\\xfb\\x01NOOP")
+    >>> lines = b"\\xff\\xf4\\xff\\xf2ABOR", b"RETR a\\xff\\xffb", b"\\xff\\xfb\\x01NOOP"
+    >>> tuple(map(strip_telnet, lines))
     ((b'ABOR', b''), (b'RETR a\\xffb', b''), (b'NOOP', b'\\xff\\xfe\\x01'))
     """
     if _IAC not in line:

@@ -180,7 +180,8 @@ def test_pathdenyfilter_keeps_names_from_being_used(line: str) -> None:
 
 def test_pathdenyfilter_and_the_verbs_with_a_word_before_the_name() -> None:
     lines = [
-        "SITE CHMOD 600  .hidden", "SITE CHGRP 0 .hidden", "MFMT 20200101000000 .hidden", "MFF modify=20200101000000; .hidden",
+        "SITE CHMOD 600  .hidden", "SITE CHGRP 0 .hidden", "MFMT 20200101000000 .hidden",
+        "MFF modify=20200101000000; .hidden",
         "RNTO .hidden", "SITE CHMOD 600 a.txt",
     ]  # fmt: skip
     assert talk(*lines, files=TREE, conf="PathDenyFilter (^|/)\\.\n") == [

@@ -144,7 +144,7 @@ def test_sizes_sort_and_can_be_for_humans() -> None:
 def test_a_wide_c_listing_wraps() -> None:
     rows = fetch("LIST -C", files={f"name-{number:02}": b"" for number in range(30)}).decode().split("\r\n")[:-1]
     # seven letters take eight places, of which 75 hold nine: four rows, read down the columns
-    assert [row.split("\t") for row in rows][0] == [f"name-{number:02}" for number in range(0, 30, 4)]
+    assert rows[0].split("\t") == [f"name-{number:02}" for number in range(0, 30, 4)]
     assert len(rows) == 4
 
 

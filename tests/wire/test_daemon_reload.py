@@ -50,7 +50,7 @@ def test_new_sessions_get_the_new_configuration_and_old_ones_keep_theirs(daemon:
         assert greeting(daemon) == "220 second"
         assert old.voidcmd("NOOP").startswith("200")
         assert old.nlst() == [], "listing was allowed when this session began"
-        with daemon.login() as new, pytest.raises(ftplib.error_perm):
+        with daemon.login() as new, pytest.raises(ftplib.error_temp, match="No such file"):
             new.nlst()
 
 
