@@ -14,7 +14,7 @@ from ftpd.conf.directive import ConfigError
 from ftpd.conf.faults import ConfigFaults
 from ftpd.conf.tree import Scope
 from ftpd.core.log import Level, log
-from ftpd.daemon import detach, logs, plan, rights, single, systemd
+from ftpd.daemon import detach, logs, plan, rights, scoreboard, single, systemd
 from ftpd.daemon.announce import announce, status
 from ftpd.daemon.controls import ControlDesk, control_settings
 from ftpd.daemon.errors import StartError
@@ -139,6 +139,7 @@ class Daemon:
         worker.most_sessions = self.plan.settings.max_instances
         self._pid_file = self._write_pid_file(self.plan)
         self._open_log(self.plan)
+        worker.show_on(scoreboard.opened(self.plan.settings))
         if not self.plan.options.one_session:
             for sock in self._sockets.values():
                 worker.listen(sock)
@@ -252,7 +253,7 @@ class Daemon:
                 pid_file.remove()
             await wanted.generation.stop()
             raise
-        self.plan = wanted
+        before, self.plan = self.plan, wanted
         if pid_file is not self._pid_file:
             self._leave()
             self._pid_file = pid_file
@@ -260,6 +261,8 @@ class Daemon:
         await desk.follow(control_settings(wanted.generation, wanted.record))
         worker.most_sessions = wanted.settings.max_instances
         rights.take_on(wanted.identity)
+        if scoreboard.differs(before.settings, wanted.settings):
+            worker.show_on(scoreboard.opened(wanted.settings))
         try:
             self._open_log(wanted)
         except StartError as error:

@@ -20,6 +20,10 @@ class DaemonSettings:
     pid_file: str
     pid_file_wanted: bool
     """A line of the configuration asks for it; otherwise it is where the build put it."""
+    scoreboard: str | None
+    scoreboard_mutex: str | None
+    scoreboard_wanted: bool
+    """A line of the configuration asks for it; otherwise it is where the build put it, if it can be."""
     max_instances: int | None
     backlog: int
     bind_tight: bool
@@ -45,12 +49,16 @@ def daemon_settings(generation: Generation, record: BuildRecord, *, ipv6: bool |
         return value_of(generation, generation.config.main, name, default)
 
     pid_file = value("PidFile", None)
+    scoreboard = value("ScoreboardFile", None)
     return DaemonSettings(
         inetd=value("ServerType", "standalone") == "inetd",
         user=value("User", None),
         group=value("Group", None),
         pid_file=pid_file or record.pid_file,
         pid_file_wanted=pid_file is not None,
+        scoreboard=None if scoreboard in ("none", "/dev/null") else scoreboard or record.scoreboard,
+        scoreboard_mutex=value("ScoreboardMutex", None),
+        scoreboard_wanted=scoreboard is not None,
         max_instances=value("MaxInstances", None),
         backlog=value("TCPBackLog", 128),
         bind_tight=value("SocketBindTight", False),

@@ -93,6 +93,11 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
             enter=worker.enter,
         )
 
+    @property
+    def working(self) -> bool:
+        """Whether a command waits for something: a transfer, a password's hash."""
+        return self._task is not None
+
     def start(self) -> None:
         """Tell the modules; mod_core greets the client."""
         try:
@@ -252,6 +257,9 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
             self.end("Bad protocol")
             return
         command, plan = self.generation.command(self.session, verb, argument)
+        presence = self.worker.presence
+        if presence is not None:
+            presence.does(self, command)
         rest = self._run(command, plan)
         if rest is None:
             self._answer(command)

@@ -15,9 +15,11 @@ from ftpd.core.clock import Sweep
 from ftpd.core.identity import Identity
 from ftpd.core.log import Level, debug, log
 from ftpd.core.reply import Reply
+from ftpd.core.scoreboard import Board
 from ftpd.dispatch.registry import Generation
 from ftpd.engine.control import ControlChannel
 from ftpd.engine.pool import Pools
+from ftpd.engine.presence import Presence
 from ftpd.fs.local import LocalFiles
 from ftpd.module.events import MAX_INSTANCES
 from ftpd.module.files import Files
@@ -55,6 +57,7 @@ class Worker:
         self.sessions: set[ControlChannel] = set()
         self.most_sessions: int | None = None
         self.accepted = 0
+        self.presence: Presence | None = None
         self._server_of = server_of
         self._listeners: list[socket.socket] = []
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -173,13 +176,26 @@ class Worker:
         self.accepted += 1
         self.generation.session_began()
         self.sessions.add(channel)
+        if self.presence is not None:
+            self.presence.came(channel)
         self._idle.clear()
         channel.start()
         return channel
 
+    def show_on(self, board: Board | None) -> None:
+        """Keep this scoreboard from now on, and give the one before back."""
+        if self.presence is not None:
+            self.presence.close()
+        self.presence = None if board is None else Presence(board, self.loop)
+        if self.presence is not None:
+            for channel in self.sessions:
+                self.presence.came(channel)
+
     def session_over(self, channel: ControlChannel) -> None:
         """A session told its modules goodbye; a generation that was replaced ends with its last one."""
         self.sessions.discard(channel)
+        if self.presence is not None:
+            self.presence.went(channel)
         if self._resting:
             self.loop.call_soon(self._listen_again)
         if channel.generation.session_ended():
@@ -231,6 +247,7 @@ class Worker:
         for channel in list(self.sessions):
             channel.close()
         await asyncio.gather(*self._endings)
+        self.show_on(None)
         await self.generation.stop()
         self.sweep.close()
         self.ioloop.close()

@@ -209,10 +209,6 @@ module.directive(
     contexts=SERVER, inert=True,
     usage="Engine POSIX|PCRE|PCRE2 | MatchLimit n | MatchLimitRecursion n", doc="How patterns are matched.",
 )  # fmt: skip
-module.directive(
-    "ScoreboardMutex", types.path, contexts=SERVER, multi=Multi.LAST, inert=True,
-    usage="path", doc="The lock of the scoreboard, which needs none here.",
-)  # fmt: skip
 module.directive_list(
     "ScoreboardOptions", types.flags("AllowMissingEntry"), contexts=SERVERS, inert=True,
     usage="AllowMissingEntry", doc="How the scoreboard is kept.",

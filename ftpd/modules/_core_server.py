@@ -270,6 +270,10 @@ module.directive(
     usage="path|none", doc="Where the daemon keeps who is on, for ftpwho and its kin.",
 )  # fmt: skip
 module.directive(
+    "ScoreboardMutex", types.path, contexts=SERVER, multi=Multi.LAST,
+    usage="path", doc="The lock beside the ScoreboardFile; `<ScoreboardFile>.lck` without this line.",
+)  # fmt: skip
+module.directive(
     "TCPBackLog", types.integer(1), default=128, contexts=SERVER, multi=Multi.LAST,
     usage="count", doc="How many connections may wait to be accepted.",
 )  # fmt: skip

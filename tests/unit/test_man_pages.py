@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ftpd.cli import prxs
+from ftpd.cli import ftpcount, ftpwho, prxs
 from ftpd.cli.options import OPTIONS
 
 MAN = Path(__file__).parents[2] / "doc" / "man"
@@ -44,3 +44,8 @@ def test_the_page_of_prxs_and_its_help_name_the_same_options() -> None:
 
 def test_proftpd_has_the_page_of_ftpd() -> None:
     assert (MAN / "proftpd.8").read_text() == ".so man8/ftpd.8\n"
+
+
+@pytest.mark.parametrize(("page", "usage"), [("ftpwho.1", ftpwho.USAGE), ("ftpcount.1", ftpcount.USAGE)])
+def test_the_pages_of_those_who_read_the_scoreboard_name_their_options(page: str, usage: str) -> None:
+    assert set(re.findall(r"(?<![\w-])--?[A-Za-z][a-z-]*", usage)) - options(page) == set()

@@ -1,0 +1,103 @@
+"""What ftpwho and ftpcount share: their options, and the scoreboard that these lead to."""
+
+from __future__ import annotations
+
+import getopt
+import sys
+from dataclasses import dataclass
+
+from ftpd.core.scoreboard import Entry, ScoreboardError, Scores, read
+from ftpd.module.build import build_record
+
+_HINT = """\
+(Perhaps you need to specify the ScoreboardFile with -f, or change
+ the compile-time default directory?)"""
+
+
+class UsageError(Exception):
+    """An option that is none."""
+
+
+class NoScoresError(Exception):
+    """There is nothing to show, and why."""
+
+
+@dataclass
+class Wanted:
+    """The options of a command line."""
+
+    config: str | None = None
+    file: str | None = None
+    server: str | None = None
+    form: str = ""
+    verbose: bool = False
+    help: bool = False
+
+
+_SHORT = {"c:": "config", "f:": "file", "S:": "server", "o:": "form", "v": "verbose", "h": "help"}
+_LONG = {"config=": "config", "file=": "file", "server=": "server", "outform=": "form", "verbose": "verbose",
+         "help": "help"}  # fmt: skip
+
+
+def understand(words: list[str], letters: str) -> Wanted:
+    """The options among ``letters``; UsageError for others."""
+    short = {key: value for key, value in _SHORT.items() if key[0] in letters}
+    long = {key: value for key, value in _LONG.items() if value in short.values()}
+    try:
+        found, _ = getopt.getopt(words, "".join(short), list(long))
+    except getopt.GetoptError as error:
+        raise UsageError(f"unknown option: {error.opt}") from None
+    wanted = Wanted()
+    for option, value in found:
+        name = next(
+            name for key, name in {**short, **long}.items() if key.rstrip(":=") == option.lstrip("-")
+        )  # fmt: skip
+        setattr(wanted, name, value if value or name not in ("verbose", "help") else True)
+    return wanted
+
+
+def scores(wanted: Wanted) -> Scores:
+    """The scoreboard of ``-f``, of the configuration of ``-c``, or of the build; NoScoresError says why not."""
+    record = build_record()
+    path = wanted.file or _named_in(wanted.config or record.configuration, told=wanted.config is not None)
+    if path in ("none", "/dev/null"):
+        return Scores(0, 0, ())
+    path = path or record.scoreboard
+    try:
+        return read(path)
+    except OSError as error:
+        raise NoScoresError(f"{path}: {error.strerror}\n{_HINT}") from None
+    except ScoreboardError as error:
+        raise NoScoresError(f"error opening scoreboard: {error}") from None
+
+
+def _named_in(config: str, *, told: bool) -> str | None:
+    """What the last ScoreboardFile line of that file says, which need not be a configuration of ours."""
+    found = None
+    try:
+        with open(config, errors="replace") as lines:
+            for line in lines:
+                words = line.split()
+                if len(words) > 1 and words[0].lower() == "scoreboardfile":
+                    found = words[1].strip('"')
+    except OSError as error:
+        if told:
+            raise NoScoresError(f"{config}: {error.strerror}") from None
+    return found
+
+
+def of_server(entries: tuple[Entry, ...], name: str | None) -> list[Entry]:
+    return [entry for entry in entries if name is None or entry.label == name]
+
+
+def by_class(entries: list[Entry]) -> list[str]:
+    """A line for each class of clients."""
+    counts: dict[str, int] = {}
+    for entry in entries:
+        counts[entry.client_class] = counts.get(entry.client_class, 0) + 1
+    return [f"Service class {name:<20} - {count:3d} user{'s' if count > 1 else ''}" for name, count in counts.items()]
+
+
+def fail(message: str) -> int:
+    print(message, file=sys.stderr)
+    return 1

@@ -1,0 +1,194 @@
+"""The scoreboard: who is on, in a file with ProFTPD's own layout, so that its ftpwho and its kin read ours and theirs.
+
+A header of 32 bytes, then entries of 624 bytes in the machine's own byte order; an entry whose pid is 0 is free.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import stat
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+from ftpd.core.identity import acting_as_daemon
+
+MAGIC = 0xDEADBEEF
+VERSION = 0x01040003
+NOBODY = "(none)"
+"""The user of a session that has not logged in."""
+IDLE = "idle"
+"""The command of a session that runs none."""
+
+_HEADER = struct.Struct("=QQi4xq")
+_ENTRY = struct.Struct("=iII32si80s32s46s80s32s32s80s65s80sxqqqqqQ")
+_MOST_ENTRIES = 1 << 20
+
+
+class ScoreboardError(Exception):
+    """Why a file is not used as a scoreboard, in ProFTPD's words."""
+
+
+@dataclass(slots=True)
+class Entry:
+    """One session. Times are seconds since the epoch, ``elapsed`` is milliseconds; sizes are bytes."""
+
+    pid: int
+    uid: int = 0
+    gid: int = 0
+    user: str = NOBODY
+    port: int = 0
+    server: str = ""
+    """``address:port``"""
+    label: str = ""
+    """ServerName"""
+    address: str = ""
+    name: str = ""
+    client_class: str = ""
+    protocol: str = "ftp"
+    cwd: str = ""
+    command: str = IDLE
+    argument: str = ""
+    idle_since: int = 0
+    began: int = 0
+    size: int = 0
+    done: int = 0
+    length: int = 0
+    elapsed: int = 0
+
+    def pack(self) -> bytes:
+        """The entry as it stands in the file; what is too long is cut."""
+        return _ENTRY.pack(
+            self.pid, self.uid & 0xFFFFFFFF, self.gid & 0xFFFFFFFF, _text(self.user, 32), self.port,
+            _text(self.server, 80), _text(self.label, 32), _text(self.address, 46), _text(self.name, 80),
+            _text(self.client_class, 32), _text(self.protocol, 32), _text(self.cwd, 80), _text(self.command, 65),
+            _text(self.argument, 80), self.idle_since, self.began, self.size, self.done, self.length, self.elapsed,
+        )  # fmt: skip
+
+
+def _text(text: str, room: int) -> bytes:
+    """Cut to leave room for the NUL that ends it; control characters have no business on an administrator's screen."""
+    if not text.isprintable():
+        text = "".join(letter if letter.isprintable() else "?" for letter in text)
+    return text.encode("utf-8", "replace")[: room - 1]
+
+
+def unpack(data: bytes) -> Entry:
+    fields: list[Any] = [field.split(b"\0", 1)[0].decode("utf-8", "replace") if isinstance(field, bytes) else field
+              for field in _ENTRY.unpack(data)]  # fmt: skip
+    return Entry(*fields)
+
+
+class Board:
+    """The daemon's side: entries are claimed, written and given back; OSError where the disk refuses."""
+
+    def __init__(self, path: str, mutex: str | None = None, *, pid: int, started: int) -> None:
+        self.path = path
+        self._mutex = mutex or f"{path}.lck"
+        self._free: list[int] = []
+        self._next = 0
+        check_place(path)
+        check_place(self._mutex)
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
+        self._lock = os.open(self._mutex, flags, 0o644)
+        try:
+            self._file = os.open(path, flags, 0o644)
+        except BaseException:
+            os.close(self._lock)
+            raise
+        try:
+            for descriptor in (self._file, self._lock):
+                if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                    raise OSError(errno.EINVAL, "it is not a regular file", path)
+            os.fchmod(self._file, 0o644)
+            with self._locked():
+                # what an earlier daemon left is no longer true
+                os.ftruncate(self._file, 0)
+                os.pwrite(self._file, _HEADER.pack(MAGIC, VERSION, pid, started), 0)
+        except BaseException:
+            self._shut()
+            raise
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Against the readers of ProFTPD's kind, which wait for it; never waited for here."""
+        try:
+            fcntl.lockf(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            # a reader holds it: entries are written whole all the same
+            yield
+            return
+        try:
+            yield
+        finally:
+            fcntl.lockf(self._lock, fcntl.LOCK_UN)
+
+    def claim(self) -> int:
+        """A place for one entry."""
+        if self._free:
+            return self._free.pop()
+        self._next += 1
+        return self._next - 1
+
+    def write(self, place: int, entry: Entry) -> None:
+        data = entry.pack()
+        if os.pwrite(self._file, data, _HEADER.size + place * _ENTRY.size) < len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self.path)
+
+    def release(self, place: int) -> None:
+        self._free.append(place)
+        with suppress(OSError):
+            os.pwrite(self._file, bytes(_ENTRY.size), _HEADER.size + place * _ENTRY.size)
+
+    def close(self) -> None:
+        """At an orderly end nothing is left to read."""
+        for path, descriptor in ((self.path, self._file), (self._mutex, self._lock)):
+            with suppress(OSError), acting_as_daemon():
+                mine = os.fstat(descriptor)
+                there = os.lstat(path)
+                if (mine.st_dev, mine.st_ino) == (there.st_dev, there.st_ino):
+                    os.unlink(path)
+        self._shut()
+
+    def _shut(self) -> None:
+        os.close(self._file)
+        os.close(self._lock)
+
+
+def check_place(path: str) -> None:
+    """PermissionError for a place where another user could put a file of his own; OSError where there is no folder."""
+    folder = os.path.dirname(path) or "."
+    if os.stat(folder).st_mode & stat.S_IWOTH:
+        raise PermissionError(errno.EPERM, f"{folder} is world-writable", path)
+    if os.path.islink(path):
+        raise PermissionError(errno.EPERM, "it is a symbolic link", path)
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What a scoreboard says: the daemon's pid (0: inetd), since when, and who is on."""
+
+    pid: int
+    started: int
+    entries: tuple[Entry, ...]
+
+
+def read(path: str) -> Scores:
+    """The scoreboard in that file; OSError, or ScoreboardError where the file is none."""
+    with open(path, "rb") as file:
+        data = file.read(_HEADER.size + _MOST_ENTRIES * _ENTRY.size)
+    if len(data) < _HEADER.size:
+        raise ScoreboardError("bad/corrupted file")
+    magic, version, pid, started = _HEADER.unpack_from(data)
+    if magic != MAGIC:
+        raise ScoreboardError("bad/corrupted file")
+    if version != VERSION:
+        raise ScoreboardError("bad version (too old)" if version < VERSION else "bad version (too new)")
+    body = data[_HEADER.size :]
+    whole = len(body) - len(body) % _ENTRY.size
+    entries = (unpack(body[at : at + _ENTRY.size]) for at in range(0, whole, _ENTRY.size))
+    return Scores(pid, started, tuple(entry for entry in entries if entry.pid))

@@ -1,0 +1,129 @@
+"""The scoreboard: an entry comes back as it was written, and a place where others may write is not used."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ftpd.cli import ftpcount, ftpwho
+from ftpd.core import scoreboard
+from ftpd.core.scoreboard import Board, Entry, ScoreboardError, read, unpack
+
+ALICE = Entry(
+    42, 1000, 100, "alice", 2121, "10.0.0.1:2121", "My server", "10.0.0.2", "host.example", "local", "ftp", "/pub",
+    "RETR", "big file", 1000, 900, 2000, 1000, 1000, 500,
+)  # fmt: skip
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    board = Board(str(tmp_path / "score"), pid=7, started=100)
+    places = [board.claim() for _ in range(3)]
+    for place in places:
+        board.write(place, Entry(42, user=f"user{place}"))
+    board.write(places[1], ALICE)
+    board.release(places[0])
+    found = read(str(tmp_path / "score"))
+    assert (found.pid, found.started) == (7, 100)
+    assert found.entries == (ALICE, Entry(42, user="user2"))
+    assert board.claim() == places[0], "a place that is free is used first"
+    assert (tmp_path / "score.lck").exists()
+    board.close()
+    assert not list(tmp_path.iterdir())
+
+
+@given(st.text(max_size=300), st.text(max_size=300), st.integers(-1, 1 << 32))
+def test_any_text_fits_and_nothing_in_it_reaches_a_terminal(user: str, argument: str, uid: int) -> None:
+    data = Entry(1, uid=uid, user=user, argument=argument).pack()
+    assert len(data) == 624
+    back = unpack(data)
+    assert back.pid == 1
+    assert (back.user + back.argument).isprintable()
+
+
+def test_what_an_earlier_daemon_left_is_forgotten(tmp_path: Path) -> None:
+    (tmp_path / "score").write_bytes(b"x" * 5000)
+    board = Board(str(tmp_path / "score"), pid=7, started=100)
+    assert read(str(tmp_path / "score")).entries == ()
+    board.close()
+
+
+def test_unsafe_places_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open").chmod(0o777)
+    (tmp_path / "link").symlink_to(tmp_path / "target")
+    os.mkfifo(tmp_path / "fifo")
+    for name, why in (("open/score", "world-writable"), ("link", "symbolic link"), ("fifo", "not a regular file")):
+        with pytest.raises(OSError, match=why):
+            Board(str(tmp_path / name), pid=1, started=0)
+    with pytest.raises(FileNotFoundError):
+        Board(str(tmp_path / "nowhere" / "score"), pid=1, started=0)
+    assert not (tmp_path / "target").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"", "bad/corrupted file"),
+        (b"x" * 700, "bad/corrupted file"),
+        (scoreboard._HEADER.pack(scoreboard.MAGIC, 1, 0, 0), "too old"),
+        (scoreboard._HEADER.pack(scoreboard.MAGIC, 1 << 40, 0, 0), "too new"),
+    ],
+)
+def test_what_is_no_scoreboard_is_said_to_be_none(
+    tmp_path: Path, content: bytes, why: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "score"
+    path.write_bytes(content)
+    with pytest.raises(ScoreboardError, match=why):
+        read(str(path))
+    for tool in (ftpwho.main, ftpcount.main):
+        assert tool(["-f", str(path)]) == 1
+        assert why in capsys.readouterr().err
+
+
+# -- the commands --------------------------------------------------------------------------------------
+
+
+def test_ftpwho_shows_who_does_what(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    board = Board(str(tmp_path / "score"), pid=0, started=0)
+    for entry in (ALICE, Entry(43, label="My server"), Entry(44, user="bob", label="other", argument="x")):
+        board.write(board.claim(), entry)
+    config = tmp_path / "proftpd.conf"
+    config.write_text(f'ServerName x\n  ScoreboardFile "{tmp_path}/score"\n')
+    assert ftpwho.main(["--config", str(config), "-v"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("inetd FTP daemon:\n   42 alice    [")
+    assert "] ( 50%) RETR big file\n\tKB/s: 1.95\n\tclient: host.example [10.0.0.2]\n" in shown
+    assert "(authenticating)" in shown
+    assert shown.endswith(
+        "Service class local                -   1 user\nService class                      -   2 users\n"
+    )
+    assert ftpcount.main(["-f", str(tmp_path / "score"), "-S", "other"]) == 0
+    assert capsys.readouterr().out == (
+        "inetd FTP connections:\nProFTPD Server 'other'\nService class                      -   1 user\n"
+    )
+    board.close()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["-Z"], "unknown option: Z"),
+        (["--nonsense"], "unknown option: nonsense"),
+        (["-o", "xml"], "unknown outform value: 'xml'"),
+        (["-f", "/nowhere/score"], "/nowhere/score: No such file or directory"),
+        (["-c", "/nowhere/conf"], "/nowhere/conf: No such file or directory"),
+    ],
+)
+def test_what_cannot_be_done_is_said(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert ftpwho.main(words) == 1
+    assert said in capsys.readouterr().err
+
+
+def test_no_scoreboard_shows_nobody(capsys: pytest.CaptureFixture[str]) -> None:
+    assert ftpwho.main(["-f", "none"]) == 0
+    assert capsys.readouterr().out.endswith("no users connected\n")

@@ -1,0 +1,69 @@
+"""Who is on stands in the scoreboard while they are, for our ftpwho and for ProFTPD's."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.wire.daemon import Daemon, until
+from tests.wire.hostile import Raw
+
+OURS = str(Path(sys.prefix, "bin", "ftpwho"))
+THEIRS = shutil.which("ftpwho", path="/usr/bin")
+
+
+def connections(server: Daemon, tool: str) -> list[dict[str, Any]]:
+    done = subprocess.run(
+        [tool, "-f", server._run / "scoreboard", "-o", "json"], capture_output=True, text=True, check=True
+    )
+    found: list[dict[str, Any]] = json.loads(done.stdout or "{}").get("connections", [])
+    return found
+
+
+@pytest.mark.parametrize("tool", [OURS, pytest.param(THEIRS, marks=pytest.mark.skipif(not THEIRS, reason="none"))])
+def test_sessions_come_do_something_and_go(server: Daemon, tool: str) -> None:
+    server.give_huge("huge file")
+    with Raw(server) as stranger, Raw(server).login() as idle, Raw(server).login() as busy, busy.passive() as data:
+        busy.send("RETR huge file")
+        assert busy.reply().startswith("150")
+        data.recv(1000)
+
+        def shown() -> bool:
+            found = connections(server, tool)
+            return (
+                sum("authenticating" in one for one in found) == 1
+                and sum(one.get("user") == "alice" and one.get("idling") is True for one in found) == 1
+                and any(one.get("command_args") == "huge file" and one.get("downloading") for one in found)
+            )
+
+        until("ftpwho shows all three", shown)
+        assert stranger.ask("NOOP").startswith("200")
+        assert idle.ask("NOOP").startswith("200")
+    until("nobody is left on it", lambda: not connections(server, tool))
+
+
+def test_it_is_gone_when_the_daemon_is(tmp_path: Path) -> None:
+    server = Daemon(tmp_path)
+    server.start()
+    assert {"scoreboard", "scoreboard.lck"} <= {path.name for path in server._run.iterdir()}
+    server.stop()
+    assert not {"scoreboard", "scoreboard.lck"} & {path.name for path in server._run.iterdir()}
+
+
+def test_where_it_cannot_be_kept_clients_are_served_and_the_log_says_why(tmp_path: Path) -> None:
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open").chmod(0o777)
+    # of two lines the last counts, as in ProFTPD; the tests' own comes last
+    server = Daemon(tmp_path)
+    text = server._conf.read_text().replace(f"ScoreboardFile {server._run}/", f"ScoreboardFile {tmp_path}/open/")
+    server._conf.write_text(text)
+    server.start()
+    server.assert_well()
+    assert "world-writable" in server.log()
+    server.stop()
