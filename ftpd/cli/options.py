@@ -163,9 +163,10 @@ def _apply(line: CommandLine, name: str, value: str) -> None:
         case "N":
             line.check_collisions = False
         case "d":
-            if not (value.isascii() and value.isdigit() and int(value) <= 10):
+            if not (value.isascii() and value.isdigit()):
                 raise UsageError(f"fatal: -d requires debug level parameter: a number from 0 to 10, not '{value}'")
-            line.debug = int(value)
+            # more than all there is, as scripts for ProFTPD ask for it, is all there is
+            line.debug = min(int(value[:9]), 10)
         case "p":
             if value not in ("0", "1"):
                 raise UsageError(f"fatal: -p requires Boolean (0|1) parameter, not '{value}'")

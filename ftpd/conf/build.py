@@ -27,6 +27,7 @@ from ftpd.conf.faults import ConfigFaults, Fault, Report
 from ftpd.conf.fixup import add_globals, finish
 from ftpd.conf.known import unknown
 from ftpd.conf.lexer import Line
+from ftpd.conf.limited import doubt
 from ftpd.conf.parser import Reader
 from ftpd.conf.sections import SECTIONS, TITLES, Section, places
 from ftpd.conf.tree import Config, Scope
@@ -292,6 +293,8 @@ class _Builder:
                 )
         if scope.kind is ANON and scope.condition is None and not empty:
             self._check_anonymous(line, scope)
+        if scope.kind is LIMIT and self.top.kind is not FTPACCESS:
+            self._check_limit(line, scope)
         # ProFTPD forgets sections with nothing in them; a virtual host is there even so
         if not empty or (scope.kind is VHOST and scope.condition is None):
             home.append(scope)
@@ -300,6 +303,12 @@ class _Builder:
         declared = self.modules.directives.find("User")
         if declared and not any(directive in scope.values for directive in declared):
             self.report.warn(line, "nobody can log in through this section: it has no User line")
+
+    def _check_limit(self, line: Line, scope: Scope) -> None:
+        for word in scope.args:
+            if (meant := doubt(word)) is not None:
+                index = line.words.index(word) - 1 if word in line.words else None
+                self.report.warn(line, f"no command is called '{word}', so it limits nothing", right=meant, word=index)
 
     # -- the result --------------------------------------------------------------------------------
 

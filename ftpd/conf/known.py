@@ -81,7 +81,8 @@ def similar(name: str, names: Iterable[str]) -> list[str]:
     >>> similar("AlowOverwrite", ["AllowOverwrite", "Umask"])
     ['AllowOverwrite']
     """
-    if not name or len(name) > _LONG:
+    # of one or two letters anything could be meant
+    if len(name) < 3 or len(name) > _LONG:
         return []
     wanted = name.lower()
     ranked = sorted(

@@ -11,11 +11,13 @@ BLANKS = " \t\v\f\r\n"
 # an unquoted word runs to the next blank; a quote that does not begin a word is an ordinary character
 _WORD = re.compile(rf'[{BLANKS}]*(?:"((?:[^"\\]|\\.)*\\?)(?:"|\Z)|([^{BLANKS}]+))', re.DOTALL)
 
+_CLOSED = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+
 
 class Line:
     """One logical line: its words, where each stands in the text, and where the line stands in its file."""
 
-    __slots__ = ("file", "number", "spans", "text", "words")
+    __slots__ = ("file", "number", "open_quote", "spans", "text", "words")
 
     def __init__(self, file: str, number: int, text: str) -> None:
         self.file = file
@@ -24,6 +26,8 @@ class Line:
         self.text = text
         self.words: list[str] = []
         self.spans: list[tuple[int, int]] = []
+        self.open_quote = False
+        """The last word begins with a quote that no other one ends; it goes on to the end of the line."""
 
     @property
     def name(self) -> str:
@@ -84,6 +88,8 @@ def split(line: Line, environment: Mapping[str, str], unset: Callable[[str, int]
         words.append(word)
         # the span of a quoted word includes its quotes
         spans.append((found.start(1) - 1 if quoted_last else found.start(2), at))
+    if quoted_last:
+        line.open_quote = not _CLOSED.fullmatch(text, spans[-1][0], spans[-1][1])
     if not words:
         # only reached by a line that a continuation began and a comment ended
         return line

@@ -150,6 +150,9 @@ class Reader:
     def _split(self, line: Line) -> None:
         unset: list[tuple[str, int]] = []
         split(line, self.environment, lambda name, index: unset.append((name, index)))
+        if line.open_quote:
+            last = max(len(line.words) - 2, 0)
+            self.report.warn(line, "the quote is never closed, so it ends with the line", word=last)
         for name, index in unset:
             word = index - 1 if index else None
             self.report.warn(

@@ -92,7 +92,6 @@ def test_what_is_no_option_is_followed_by_the_usage(word: str, said: str) -> Non
         (["-S"], "fatal: -S requires server address parameter"),
         (["-p"], "fatal: -p requires Boolean (0|1) parameter"),
         (["-p", "3"], "fatal: -p requires Boolean (0|1) parameter, not '3'"),
-        (["-d", "11"], "fatal: -d requires debug level parameter: a number from 0 to 10, not '11'"),
         (["-d", "many"], "fatal: -d requires debug level parameter: a number from 0 to 10, not 'many'"),
         (["-c", "f.conf"], "fatal: -c requires an absolute path, not 'f.conf'"),
         (["start"], "fatal: unknown parameter: 'start'"),
@@ -103,6 +102,10 @@ def test_what_is_no_option_is_followed_by_the_usage(word: str, said: str) -> Non
 )
 def test_what_is_said_of_an_argument_that_will_not_do(words: list[str], said: str) -> None:
     assert refused(*words) == said
+
+
+def test_more_debugging_than_there_is_is_all_there_is() -> None:
+    assert parse(["-d", "99"]).debug == parse(["-d", "10"]).debug == 10
 
 
 def test_the_usage_names_every_option() -> None:
