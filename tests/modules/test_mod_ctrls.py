@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Collection
 from pathlib import Path
 
@@ -32,6 +33,8 @@ def counting() -> Module:
         for number in range(int(asked.words[0])):
             if number == 3:
                 raise ControlError(Status.NOT_FOUND, "that is too far")
+            if asked.words[1:] == ["leave"]:
+                sys.exit(1)
             yield str(number)
 
     return module
@@ -120,6 +123,13 @@ def test_an_action_that_fails_says_so_and_the_log_says_why(caplog: pytest.LogCap
     (answer,) = ask(OPEN, "count three")
     assert answer == Answer(-8, ["count: internal error, which the daemon's log tells of"])
     assert "the control action count failed: ValueError" in caplog.text
+
+
+def test_an_action_that_leaves_by_sys_exit_ends_nothing_but_itself() -> None:
+    assert ask(OPEN, "count 2 leave", "count 1") == [
+        Answer(-8, ["count: internal error, which the daemon's log tells of"]),
+        Answer(0, ["0"]),
+    ]
 
 
 def test_help_describes_and_lsctrl_names_the_owner() -> None:
