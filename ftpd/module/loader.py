@@ -7,8 +7,10 @@ import grp
 import itertools
 import os
 import pwd
+import re
 import stat
 import sys
+import threading
 import types
 
 from ftpd.conf.directive import ConfigError
@@ -131,13 +133,13 @@ def execute(path: str, bare: str, source: bytes) -> Module:
     sys.modules[namespace.__name__] = namespace
     try:
         exec(_compiled(path, source), namespace.__dict__)  # noqa: S102
-        return _checked(namespace, path, bare)
+        return _checked(namespace, path, bare, source)
     except ConfigError:
         unload(namespace)
         raise
     except SyntaxError as error:
         unload(namespace)
-        raise ConfigError(f"{path}:{error.lineno}: {error.msg}", word=0) from None
+        raise ConfigError(f"{path}:{error.lineno or 1}: {error.msg}", word=0) from None
     except ModuleNotFoundError as error:
         unload(namespace)
         raise ConfigError(
@@ -145,9 +147,11 @@ def execute(path: str, bare: str, source: bytes) -> Module:
             right=f"pip install 'ftpd[{bare.removeprefix('mod_')}]', or the package by its own name",
             word=0,
         ) from None
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         # a module that calls sys.exit ends itself, not the daemon that goes on serving while it reads a configuration
         unload(namespace)
+        if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
+            raise
         raise ConfigError(f"{path}{_where(error, path)}: {type(error).__name__}: {error}", word=0) from error
 
 
@@ -177,15 +181,17 @@ def _where(error: BaseException, path: str) -> str:
     return f":{line}" if line else ""
 
 
-def _checked(namespace: types.ModuleType, path: str, bare: str) -> Module:
+def _checked(namespace: types.ModuleType, path: str, bare: str, source: bytes) -> Module:
     module = getattr(namespace, "module", None)
     if not isinstance(module, Module):
         raise ConfigError(f"{path} defines no module", right=f'module = Module("{bare}", version="1.0")', word=0)
+    made = (line for line, text in enumerate(source.splitlines(), 1) if re.match(rb"module\b.*=", text))
+    place = f"{path}:{next(made, 1)}"
     if module.name != bare:
-        raise ConfigError(f"{path} calls itself {module.name}", right=f'module = Module("{bare}", ...)', word=0)
+        raise ConfigError(f"{place} calls itself {module.name}", right=f'module = Module("{bare}", ...)', word=0)
     if module.api != API_VERSION:
         raise ConfigError(
-            f"{path} was written for version {module.api} of the module API; this ftpd has version {API_VERSION}",
+            f"{place} was written for version {module.api} of the module API; this ftpd has version {API_VERSION}",
             word=0,
         )
     module.namespace = namespace.__name__

@@ -234,6 +234,8 @@ class Module:
 
     def on(self, event: Event[T]) -> Callable[[Callable[[T], None]], Callable[[T], None]]:
         """Listen to an event."""
+        if not isinstance(event, Event):
+            raise TypeError(f"{event!r} is no Event: event_named() finds one by its name")
 
         def keep(function: Callable[[T], None]) -> Callable[[T], None]:
             self.listeners.append((event, function))

@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 import textwrap
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -248,11 +249,17 @@ def test_a_modulepath_that_is_not_there_or_no_folder_is_named(folder: Path) -> N
         ("module = (\n", "mod_good.py:1: '(' was never closed"),
         ("x = 1\n\nx / 0\n", "mod_good.py:3: ZeroDivisionError: division by zero"),
         ("import sys\nsys.exit(3)\n", "mod_good.py:2: SystemExit: 3"),
+        ("class Odd(BaseException):\n    pass\nraise Odd\n", "mod_good.py:3: Odd: "),
+        ("x = '\0'\n", "mod_good.py:1: source code string cannot contain null bytes"),
+        (GOOD + "module.on('core.exit')(print)\n", "TypeError: 'core.exit' is no Event"),
         ("import no_such_package\n", "mod_good.py:1 needs the Python package 'no_such_package'"),
         ("x = 1\n", "mod_good.py defines no module"),
         ("module = 'mod_good'\n", "mod_good.py defines no module"),
-        (GOOD.replace("mod_good", "mod_other"), "mod_good.py calls itself mod_other"),
-        (GOOD.replace("'0.1'", "'0.1', api=99"), f"version 99 of the module API; this ftpd has version {API_VERSION}"),
+        (GOOD.replace("mod_good", "mod_other"), "mod_good.py:2 calls itself mod_other"),
+        (
+            GOOD.replace("'0.1'", "'0.1', api=99"),
+            f"mod_good.py:2 was written for version 99 of the module API; this ftpd has version {API_VERSION}",
+        ),
     ],
 )
 def test_what_is_wrong_with_a_file_is_said_with_its_line(folder: Path, text: str, said: str) -> None:
@@ -270,3 +277,11 @@ def test_a_fault_in_a_function_that_the_file_calls_is_told_by_the_files_own_line
 def test_the_missing_package_comes_with_the_way_to_get_it(folder: Path) -> None:
     write(folder / "mod_good.py", "import no_such_package\n")
     assert "pip install 'ftpd[good]'" in refused(folder).right
+
+
+def test_an_interruption_is_the_users_at_the_start_and_the_modules_own_while_the_daemon_serves(folder: Path) -> None:
+    write(folder / "mod_good.py", "raise KeyboardInterrupt\n")
+    with pytest.raises(KeyboardInterrupt):
+        load(folder)
+    with ThreadPoolExecutor() as pool, pytest.raises(ConfigError, match=r"mod_good\.py:1: KeyboardInterrupt"):
+        pool.submit(load, folder).result()
