@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from pathlib import Path
 
 from ftpd.conf.directive import ConfigError
@@ -62,6 +64,8 @@ def write_module(word: str, folder: Path) -> str:
     name = bare.removeprefix("mod_")
     camel = "".join(part[:1].upper() + part[1:] for part in name.split("_"))
     words = {"name": name, "verb": name.replace("_", "").upper(), "camel": camel, "run": f"python test_{bare}.py"}
+    # the python of the path seldom has ftpd
+    python = shlex.quote(sys.executable)
     texts = {f"{bare}.py": _MODULE.format(**words), f"test_{bare}.py": _TEST.format(**words)}
     for file in texts:
         if (folder / file).exists():
@@ -72,7 +76,7 @@ def write_module(word: str, folder: Path) -> str:
     return "\n".join(
         (
             f"prxs: wrote {bare}.py and test_{bare}.py; test it, check it and install it with",
-            f"  {words['run']}",
+            f"  {python} test_{bare}.py",
             f"  prxs -c -i {bare}.py",
         )
     )

@@ -162,6 +162,10 @@ async def renew(asked: Asked) -> AsyncIterator[str]:
         if not found.namespace:
             raise ControlError(Status.DENIED, f"{trouble}: it is built in; restart the daemon for a new version of it")
         await _swap(asked, trouble)
+        if _loaded(asked).get(name) is found:
+            # its file only imports it, and what is imported stays for the life of the process
+            right = "restart the daemon for a new version of it"
+            raise ControlError(Status.DENIED, f"{trouble}: it comes from a Python package; {right}")
         yield f"'{word}' reloaded, {name}/{_loaded(asked)[name].version}"
 
 

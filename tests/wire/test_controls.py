@@ -28,6 +28,12 @@ NEEDY = """\
 from ftpd.api import Module
 module = Module("mod_needy", version="1", needs=["mod_hello"])
 """
+PACKAGED = """\
+import sys
+from ftpd.api import Module
+# what an import of a package does: it is made once, and found from then on
+module = sys.__dict__.setdefault("mod_pkg_of_the_test", Module("mod_pkg", version="1"))
+"""
 ACLS = """\
 ControlsSocketACL allow user root
 ControlsSocketACL allow user {me}
@@ -148,6 +154,14 @@ def test_a_new_version_takes_over_and_a_faulty_one_does_not(daemon: Controlled) 
     assert status == 8
     assert f"error reloading 'mod_hello.c': {daemon.libexec}/mod_hello.py:9 needs the Python package" in said
     assert daemon.hello() == "200 hello from 2"
+
+
+def test_a_module_of_a_package_is_not_said_to_be_new(daemon: Controlled) -> None:
+    daemon.module("mod_pkg", PACKAGED)
+    assert daemon.ctl("insmod", "mod_pkg.c")[0] == 0
+    status, said = daemon.ctl("reload", "mod_pkg.c")
+    assert status == 5
+    assert said.startswith("error reloading 'mod_pkg.c': it comes from a Python package; restart the daemon")
 
 
 def test_a_module_that_others_need_stays(daemon: Controlled) -> None:
