@@ -29,7 +29,7 @@ from ftpd.core.reply import Refuse, Reply
 from ftpd.core.vocab import ANY, DECLINED, ERROR, HANDLED, Class, Group, Outcome, Phase
 from ftpd.module import globbing, logformat
 from ftpd.module.auth import Account, Accounts, AuthAnswer, AuthBackend
-from ftpd.module.build import CORE_MODULES
+from ftpd.module.build import CORE_MODULES, DISPENSABLE
 from ftpd.module.command import Command, Transfer
 from ftpd.module.control import Asked, Asker, ControlError, ControlRule, Lines, Status, control_rules, socket_rule
 from ftpd.module.events import (
@@ -72,6 +72,7 @@ __all__ = [
     "CORE_MODULES",
     "DECLINED",
     "DIRECTORY",
+    "DISPENSABLE",
     "ERROR",
     "FTPACCESS",
     "GLOBAL",

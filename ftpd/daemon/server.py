@@ -230,6 +230,9 @@ class Daemon:
         async with self._swapping:
             changes = self.plan.changes.after(self.plan.generation, add, remove)
             await self._take_over(worker, desk, await self._read(changes))
+        for names, what in ((add, "loaded"), (remove, "unloaded")):
+            for name in names:
+                log(Level.NOTICE, "module '%s.c' %s", name, what)
 
     async def _read(self, changes: Changes) -> Plan:
         # in a thread: names are looked up, and files may lie on a disk that has to spin up

@@ -28,6 +28,9 @@ CORE_MODULES = (
 )
 """The static modules of a build that nobody configured, in the order in which they are loaded."""
 
+DISPENSABLE = frozenset({"mod_rlimit", "mod_delay", "mod_ident", "mod_auth_pam", "mod_cap", "mod_lang"})
+"""Those of them that rmmod may take out: without any other, nobody would be served, or the daemon not reached."""
+
 COMPATIBLE_WITH = "1.3.8"
 """The ProFTPD release whose configuration, replies and habits hold here."""
 

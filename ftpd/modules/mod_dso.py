@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 
 from ftpd.api import (
     CORE_MODULES,
+    DISPENSABLE,
     SERVER,
     Asked,
     ConfigError,
@@ -134,7 +135,7 @@ async def remove(asked: Asked) -> AsyncIterator[str]:
         name = _bare(word, trouble)
         if name not in _loaded(asked):
             raise ControlError(Status.NOT_FOUND, f"{trouble}: Module not loaded")
-        if name in CORE_MODULES:
+        if name in CORE_MODULES and name not in DISPENSABLE:
             raise ControlError(Status.INTERNAL, f"{trouble}: Operation not permitted, it is a core module")
         if users := [f"{other.name}.c" for other in asked.daemon.modules if name in other.needs]:
             raise ControlError(Status.DENIED, f"{trouble}: {', '.join(users)} needs it; unload that first")

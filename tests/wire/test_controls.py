@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from ftpd.module.build import DISPENSABLE
 from scripts.soak_modules import Soak
 from tests.wire.command import NOBODY, Watched
 
@@ -102,6 +103,8 @@ def test_a_module_comes_and_goes_and_sessions_keep_what_they_had(daemon: Control
             assert ask(between) == "200 hello from 1"
             assert daemon.ctl("rmmod", "mod_hello.c") == (0, "'mod_hello.c' unloaded")
             assert "mod_hello" not in daemon.ctl("lsmod")[1]
+            assert "module 'mod_hello.c' loaded" in daemon.log()
+            assert "module 'mod_hello.c' unloaded" in daemon.log()
             assert daemon.hello() == UNKNOWN
             assert ask(between) == "200 hello from 1"
             assert ask(before) == UNKNOWN
@@ -134,6 +137,15 @@ def test_a_module_of_the_file_goes_and_its_lines_are_passed_over(daemon: Control
     assert daemon.ctl("rmmod", "mod_hello.c")[0] == 0
     daemon.hang_up()
     assert daemon.hello() == "200 good day from 1", "SIGHUP goes back to what the file says"
+
+
+@pytest.mark.parametrize("name", sorted(DISPENSABLE))
+def test_a_built_in_module_that_is_no_need_goes_and_comes_back(daemon: Controlled, name: str) -> None:
+    assert daemon.ctl("rmmod", f"{name}.c") == (0, f"'{name}.c' unloaded")
+    assert name not in daemon.ctl("lsmod")[1]
+    assert daemon.hello() == UNKNOWN, "users still log in"
+    assert daemon.ctl("insmod", f"{name}.c") == (0, f"'{name}.c' loaded")
+    assert name in daemon.ctl("lsmod")[1]
 
 
 def test_what_was_loaded_by_hand_is_forgotten_at_sighup(daemon: Controlled) -> None:
