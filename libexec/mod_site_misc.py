@@ -91,7 +91,7 @@ async def remove_tree(cmd: Command) -> Outcome:
             raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
         count = 0
         async for verb, virtual in _contents(cmd, path):
-            work.check("RMDIR")
+            work.check()
             await _also(cmd, verb, virtual)
             count += 1
             if not count % _TURN:

@@ -65,12 +65,13 @@ class Work:
         self.depth = 0
         """Commands that are at it: one may run others (a folder is copied file by file)."""
 
-    def check(self, what: str) -> None:
+    def check(self, what: str = "") -> None:
         """Refuse 426 when the client does not want it any more; to be asked every now and then."""
+        label = f"{what}: " if what else ""
         if self.aborted:
-            raise Refuse(426, f"{what}: aborted")
+            raise Refuse(426, f"{label}aborted")
         if self._wire.gone:
-            raise Refuse(426, f"{what}: the client has gone away")
+            raise Refuse(426, f"{label}the client has gone away")
 
 
 class Wire(Protocol):

@@ -149,6 +149,21 @@ def test_a_hostile_name_forges_no_reply() -> None:
     assert reply == "550 RMDIR tree: Operation not permitted"
 
 
+def test_abor_ends_the_removal_of_a_tree() -> None:
+    module = Module("mod_impatient", version="1")
+
+    @module.post("DELE")
+    def abort(cmd: Command) -> None:
+        assert cmd.session.wire.abort_transfer()
+
+    async def story() -> tuple[str, int]:
+        files = {f"tree/{number}": b"" for number in range(5)}
+        async with Bench(module, conf=f"DefaultRoot ~\n{LOAD}", files=files) as ftp:
+            return await ftp("SITE RMDIR tree"), len(names(ftp, "tree"))
+
+    assert asyncio.run(story()) == ("426 RMDIR tree: aborted", 4)
+
+
 # -- SYMLINK -----------------------------------------------------------------------------------------------
 
 
