@@ -65,13 +65,13 @@ class Daemon:
         os.umask(0)
         rights.prepare(self.plan.settings)
         loop = _event_loop()
-        _spare_the_loop()
         if self.plan.settings.inetd:
             client = single.client_of_inetd()
             rights.take_on(self.plan.identity)
             return loop(self._serve_one(client))
         self._sockets = self._inherited() or self._bound(self.plan)
         rights.take_on(self.plan.identity)
+        _spare_the_loop()
         ready = None if self.plan.options.foreground else detach.detach()
         return loop(self._serve(ready))
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from importlib_metadata import entry_points
+from importlib_metadata import EntryPoint, entry_points
 
 from ftpd.conf import build
 from ftpd.conf.directive import ConfigError, DirectiveTable, Reading
@@ -44,7 +44,11 @@ _NO_CHANGES = Changes()
 
 def static_modules(record: BuildRecord) -> list[Module]:
     """The modules that the build record calls static, in its order: entry points, or files of the static folder."""
-    found = {entry.name: entry for entry in entry_points(group="ftpd.modules")}
+    found: dict[str, EntryPoint] = {}
+    for entry in entry_points(group="ftpd.modules"):
+        # of two that have the name, ours: no other package takes the place of a core module
+        if entry.name not in found or (entry.dist is not None and entry.dist.name == "ftpd"):
+            found[entry.name] = entry
     missing = [name for name in record.static if name not in found and not _has_file(record.static_folder, name)]
     if missing:
         raise ConfigError(

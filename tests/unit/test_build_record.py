@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from ftpd.conf.directive import ConfigError
 from ftpd.conf.faults import ConfigFaults
+from ftpd.dispatch.assemble import static_modules
 from ftpd.module import build
 from ftpd.module.build import CORE_MODULES, BuildError, BuildRecord, build_record, unconfigured
 from ftpd.testing import Bench
@@ -85,6 +87,16 @@ def test_a_static_file_that_others_can_write_is_refused(folder: Path) -> None:
     (folder / "mod_hello.py").chmod(0o666)
     with pytest.raises(ConfigError, match="can be written by everybody"):
         say(built(folder, "mod_hello"), "XHELLO")
+
+
+def test_no_other_package_takes_the_place_of_a_core_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number, name in enumerate(("a_before_ftpd", "z_behind_ftpd")):
+        info = tmp_path / str(number) / f"{name}-1.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n")
+        (info / "entry_points.txt").write_text("[ftpd.modules]\nmod_ls = no_such_package:module\n")
+    monkeypatch.setattr(sys, "path", [str(tmp_path / "0"), *sys.path, str(tmp_path / "1")])
+    assert [module.name for module in static_modules(unconfigured())] == list(CORE_MODULES)
 
 
 def test_a_static_module_that_nobody_brings_ends_the_start(folder: Path) -> None:
