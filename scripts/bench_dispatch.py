@@ -1,4 +1,7 @@
-"""What a NOOP costs through the core modules and through thirty more, and what loading a module costs."""
+"""What a NOOP costs through the core modules and through thirty more, and what loading a module costs.
+
+All times are the process's own: what others of the machine do meanwhile is not in them.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ import statistics
 import sys
 import tempfile
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 
 if not __package__:
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -56,11 +59,11 @@ async def noop(conf: str) -> float:
         gc.disable()
         try:
             for _ in range(_REPEATED):
-                began = perf_counter()
+                began = process_time()
                 for _ in range(_ROUNDS):
                     command, plan = ftp.generation.command(ftp.session, "NOOP", "")
                     run_inline(command, plan)
-                best.append((perf_counter() - began) / _ROUNDS * 1e6)
+                best.append((process_time() - began) / _ROUNDS * 1e6)
                 gc.collect()
         finally:
             gc.enable()
@@ -73,9 +76,9 @@ def loading(folder: Path) -> float:
     times = []
     loader.forget_code()
     for number in range(_MORE):
-        began = perf_counter()
+        began = process_time()
         loader.load(str(folder), f"mod_more{number}")
-        times.append((perf_counter() - began) * 1000)
+        times.append((process_time() - began) * 1000)
     return statistics.median(times)
 
 
@@ -86,9 +89,9 @@ def loading_the(module: Path) -> tuple[float, float]:
     for _ in range(_REPEATED):
         loader.forget_code()
         for kept in times:
-            began = perf_counter()
+            began = process_time()
             loader.load(str(module.parent), module.stem)
-            kept.append((perf_counter() - began) * 1000)
+            kept.append((process_time() - began) * 1000)
     return statistics.median(times[0]), statistics.median(times[1])
 
 
