@@ -84,8 +84,11 @@ def _load_library(reading: Reading, path: str) -> None:
     """For modules that find a C library's symbols in the process; what others could write would run as the daemon."""
     with acting_as_daemon():
         try:
-            check_writers(path, os.stat(path))
-            ctypes.CDLL(path, mode=ctypes.RTLD_GLOBAL)
+            # what was checked is what is loaded, wherever a link leads by then
+            real = os.path.realpath(path, strict=True)
+            check_folder(os.path.dirname(real))
+            check_writers(real, os.stat(real))
+            ctypes.CDLL(real, mode=ctypes.RTLD_GLOBAL)
         except OSError as error:
             reason = "file not found" if isinstance(error, FileNotFoundError) else str(error)
             raise ConfigError(

@@ -143,7 +143,14 @@ def test_a_library_that_others_could_write_is_not_loaded(tmp_path: Path) -> None
     library = tmp_path / "libx.so"
     library.write_bytes(b"")
     library.chmod(0o666)
-    assert "can be written by everybody" in faults(f"LoadFile {library}\n")
+    assert f"{library} can be written by everybody" in faults(f"LoadFile {library}\n")
+    library.chmod(0o644)
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open").chmod(0o777)
+    inside = library.rename(tmp_path / "open" / "libx.so")
+    assert f"{tmp_path}/open can be written by everybody" in faults(f"LoadFile {inside}\n")
+    (tmp_path / "link.so").symlink_to(inside)
+    assert f"{tmp_path}/open can be written by everybody" in faults(f"LoadFile {tmp_path}/link.so\n")
 
 
 def test_lines_that_are_taken() -> None:
