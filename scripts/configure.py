@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import sys
@@ -86,7 +87,11 @@ def main(words: list[str]) -> int:
     try:
         asked = read(words)
         if asked.help:
-            print(help_text())
+            try:
+                print(help_text(), flush=True)
+            except BrokenPipeError:
+                # whoever read it has seen enough; Python would complain at its end
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0
         plan = decide(asked, words)
     except Refused as error:
