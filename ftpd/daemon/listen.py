@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import fnmatch
 import ipaddress
 import os
+import re
 import socket
 from dataclasses import dataclass
 
@@ -20,13 +22,28 @@ Endpoint = tuple[str, int]
 
 
 @dataclass(frozen=True)
+class Named:
+    """A name that a client may ask for with HOST, and what it has to have connected to."""
+
+    name: str
+    address: str | None
+    """None where the server is its port's DefaultServer: any address is its own."""
+    port: int
+    scope: Scope
+    pattern: re.Pattern[str] | None = None
+    """For a name with ``*``, ``?`` or ``[``."""
+
+
+@dataclass(frozen=True)
 class Bindings:
-    """The endpoints to listen on, and the servers behind addresses and ports."""
+    """The endpoints to listen on, and the servers behind addresses, ports and names; implements Routes."""
 
     endpoints: tuple[Endpoint, ...]
     servers: tuple[tuple[str, int, Scope], ...]
     default: tuple[tuple[int, Scope], ...]
     warnings: tuple[Fault, ...] = ()
+    names: tuple[Named, ...] = ()
+    use_ipv6: bool = True
 
     def server_of(self, local: Endpoint) -> Scope | None:
         """The server for a connection to ``local``: its exact address, else the port's DefaultServer."""
@@ -37,6 +54,19 @@ class Bindings:
         for port, scope in self.default:
             if port == local[1]:
                 return scope
+        return None
+
+    def server_named(self, local: Endpoint, name: str) -> Scope | None:
+        """The server of that name at ``local``: names that are written out come before those with ``*``."""
+        wanted = name.lower().removesuffix(".")
+        host = _plain(local[0])
+        here = [one for one in self.names if one.port == local[1] and one.address in (host, None)]
+        for one in here:
+            if one.pattern is None and one.name == wanted:
+                return one.scope
+        for one in here:
+            if one.pattern is not None and one.pattern.fullmatch(wanted):
+                return one.scope
         return None
 
     def example(self) -> tuple[Endpoint, Scope] | None:
@@ -62,6 +92,7 @@ def bindings(
     """Resolve the servers' addresses; ConfigFaults for names that have none. ``main_address`` is that of -S."""
     config = generation.config
     servers: list[tuple[str, int, Scope]] = []
+    names: list[Named] = []
     default: list[tuple[int, Scope]] = []
     endpoints: list[Endpoint] = []
     report = Report()
@@ -74,22 +105,54 @@ def bindings(
             addresses = _of_the_command_line(main_address, settings)
         else:
             addresses = _addresses(generation, scope, settings, report)
-        named = bool(value_of(generation, scope, "ServerAlias", ()))
+        called = _names(generation, scope)
         for address in addresses:
             other = next((s for a, p, s in servers if (a, p) == (address, port)), None)
             if other is None:
                 servers.append((address, port, scope))
-            elif check_collisions and not named:
+            elif called and other is config.main:
+                # as in ProFTPD: who says no name where there are servers by name means the first of them
+                servers[servers.index((address, port, other))] = (address, port, scope)
+            elif check_collisions and not called:
                 report.warnings.append(_collision(generation, scope, other, f"{address}:{port}"))
+            names += [_named(name, address, port, scope) for name in called]
         if value_of(generation, scope, "DefaultServer", False) or (scope is config.main and not addresses):
             default.append((port, scope))
+            names += [_named(name, None, port, scope) for name in called]
         wanted = addresses if settings.bind_tight and addresses else [wildcard]
         endpoints += [(address, port) for address in wanted if (address, port) not in endpoints]
     if report.faults:
         raise ConfigFaults(report.faults, config.warnings, config)
     if not endpoints and not settings.inetd:
         raise StartError("no valid servers configured: every server has Port 0, so there is nothing to listen on")
-    return Bindings(tuple(endpoints), tuple(servers), tuple(default), tuple(report.warnings))
+    return Bindings(
+        tuple(endpoints),
+        tuple(servers),
+        tuple(default),
+        tuple(report.warnings),
+        names=tuple(names),
+        use_ipv6=settings.use_ipv6,
+    )
+
+
+def _names(generation: Generation, scope: Scope) -> list[str]:
+    """What a client may call the server: its ServerAlias lines, and the names in <VirtualHost>."""
+    aliases = [name for line in value_of(generation, scope, "ServerAlias", ()) for name in line]
+    return [*aliases, *(name for name in scope.args if not _is_address(name))]
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _named(name: str, address: str | None, port: int, scope: Scope) -> Named:
+    name = name.lower().removesuffix(".")
+    pattern = re.compile(fnmatch.translate(name)) if re.search(r"[*?[]", name) else None
+    return Named(name, address, port, scope, pattern)
 
 
 def _of_the_command_line(name: str, settings: DaemonSettings) -> list[str]:

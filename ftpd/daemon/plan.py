@@ -68,6 +68,7 @@ def read(options: Options, record: BuildRecord, pool: Pool, changes: Changes | N
             found = bindings(
                 generation, settings, main_address=options.address, check_collisions=options.check_collisions
             )
+            generation.routes = found
             return Plan(options, record, generation, settings, found, rights.chosen(settings), changes)
         except BaseException:
             generation.forget()

@@ -127,6 +127,11 @@ def welcome(session: Session, classes: Config) -> None:
     """A client connects: find its class, and ask <Limit LOGIN>; Refuse without words closes silently."""
     client = who(session)
     session.class_name = resolve.class_of(classes, client)
+    readmit(session)
+
+
+def readmit(session: Session) -> None:
+    """<Limit LOGIN> of the server that the client has come to, or moved to by HOST, must let it in."""
     if not resolve.connect_allowed(session.server, who(session)).allowed:
         session.log(Level.NOTICE, "Connection from %s [%s] denied", session.remote_name, session.remote.host)
         raise Refuse(530)

@@ -6,17 +6,17 @@ import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, AsyncExitStack
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from ftpd.conf.directive import Directive
-from ftpd.conf.tree import Config
+from ftpd.conf.tree import Config, Scope
 from ftpd.core.fault import FAULTS, is_cancelled
 from ftpd.core.log import Level, log
 from ftpd.core.reply import Refuse
 from ftpd.core.vocab import Group, Phase
 from ftpd.dispatch.auth import OrderedAccounts
 from ftpd.dispatch.compile import Plan, Table
-from ftpd.dispatch.gate import PathGate
+from ftpd.dispatch.gate import PathGate, readmit
 from ftpd.dispatch.phases import run
 from ftpd.module import loader
 from ftpd.module.command import Command, Pool
@@ -33,6 +33,17 @@ class CannotBegin(Exception):
     """A module that did not get what it needs when it was to go into service, as a database."""
 
 
+class Routes(Protocol):
+    """Which server a client means: by the address and port that it has connected to, and by a name."""
+
+    @property
+    def use_ipv6(self) -> bool: ...
+
+    def server_of(self, local: tuple[str, int]) -> Scope | None: ...
+
+    def server_named(self, local: tuple[str, int], name: str) -> Scope | None: ...
+
+
 class Generation:
     """Implements :class:`ftpd.module.session.Modules`; immutable but for its count of sessions."""
 
@@ -41,6 +52,8 @@ class Generation:
         self.module_path = module_path
         """The ModulePath in force at the end of the configuration: where insmod looks."""
         self.config = config
+        self.routes: Routes | None = None
+        """None where there is but the one server."""
         self.table = Table(modules)
         self.accounts = OrderedAccounts(modules)
         self.gate = PathGate()
@@ -111,6 +124,9 @@ class Generation:
                     # who cannot be looked at is not greeted either
                     break
         return whole
+
+    def readmit(self, session: Session) -> None:
+        readmit(session)
 
     def unhandled(self, command: Command) -> None:
         self.emit(UNHANDLED_COMMAND, command)

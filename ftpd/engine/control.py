@@ -490,6 +490,23 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
             )
         return self._port
 
+    @property
+    def use_ipv6(self) -> bool:
+        return self.generation.routes is None or self.generation.routes.use_ipv6
+
+    def server_at(self, address: str) -> Scope | None:
+        routes, local = self.generation.routes, self.session.local
+        if routes is None:
+            return self.session.server if address == local.host else None
+        return routes.server_of((address, local.port))
+
+    def server_named(self, name: str) -> Scope | None:
+        routes = self.generation.routes
+        return None if routes is None else routes.server_named(self.session.local, name)
+
+    def moved(self) -> None:
+        self._reader.limit = tuning_of(self.generation, self.session.server).line_buffer - 2
+
     def passive(self, *, ports: range | None, address: str | None, extended: int = 0) -> tuple[str, int]:
         return self._data_port().passive(ports=ports, address=address, extended=extended)
 

@@ -50,6 +50,8 @@ POSTPARSE: Event[None] = Event("core.postparse")
 
 SESSION_OPEN: Event[Session] = Event("core.connect")
 """Before the banner; a listener that raises Refuse ends the connection with that reply."""
+SESSION_REINIT: Event[Session] = Event("core.session-reinit")
+"""A client goes on at another virtual host (HOST): what was taken from the settings of the first is to be renewed."""
 SESSION_CLOSE: Event[Session] = Event("core.exit")
 WORK_DONE: Event[Session] = Event("core.work-done")
 """Long work without a data connection (a copy, a checksum) has come to its end: timers count from here."""

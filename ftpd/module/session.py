@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 from ftpd.conf.directive import EMPTY, Directive, Settings
 from ftpd.core import log as _log
 from ftpd.core.identity import Identity
+from ftpd.core.reply import Refuse
 from ftpd.core.vocab import Group
 from ftpd.module.auth import Account, Accounts
-from ftpd.module.events import Event
+from ftpd.module.events import SESSION_REINIT, Event
 from ftpd.module.files import Files
 from ftpd.module.wire import Wire
 
@@ -85,6 +86,9 @@ class Modules(Protocol):
 
     def directive(self, name: str) -> Directive[Any] | None:
         """The key of a directive of any loaded module, by its name."""
+
+    def readmit(self, session: Session) -> None:
+        """Refuse unless <Limit LOGIN> of the server that the session has moved to lets the client in."""
 
     def emit(self, event: Event[T], payload: T) -> bool:
         """Tell the listeners; an exception in one is logged, stops no other, and gives False. Refuse passes through."""
@@ -208,6 +212,20 @@ class Session:
     def log_exception(self, error: BaseException) -> None:
         """Write the traceback of a fault in a module to the server's log."""
         _log.log(_log.Level.ERROR, "traceback", peer=self.peer, exc_info=error)
+
+    def move_to(self, server: Scope) -> None:
+        """Go on at another virtual host, before the login; SESSION_REINIT tells the modules, and may refuse."""
+        before = self.server
+        self.server, self.settings = server, server.settings
+        try:
+            self.modules.readmit(self)
+            self.wire.moved()
+            self.modules.emit(SESSION_REINIT, self)
+        except Refuse:
+            self.server, self.settings = before, before.settings
+            self.wire.moved()
+            self.modules.emit(SESSION_REINIT, self)
+            raise
 
     def send(self, reply: Reply) -> None:
         """Write a reply now, before the command's own: for 150 and the like."""

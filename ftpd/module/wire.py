@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from ftpd.core.clock import Timer
 from ftpd.core.reply import Refuse, Reply
+
+if TYPE_CHECKING:
+    from ftpd.conf.tree import Scope
 
 
 class TransferError(Exception):
@@ -86,6 +89,19 @@ class Wire(Protocol):
         Called while another's command runs (by a timer, say), its transfer ends at once and it is not answered any
         more: what was sent before is the last the client hears.
         """
+
+    @property
+    def use_ipv6(self) -> bool:
+        """Whether the daemon serves IPv6 at all (UseIPv6, -4)."""
+
+    def server_at(self, address: str) -> Scope | None:
+        """The server that the client would have met at that address, on the port that it has connected to."""
+
+    def server_named(self, name: str) -> Scope | None:
+        """The server of that name at the address and port that the client has connected to."""
+
+    def moved(self) -> None:
+        """The session has changed its server: take up that one's options for the connection."""
 
     def passive(self, *, ports: range | None, address: str | None, extended: int = 0) -> tuple[str, int]:
         """Listen for a data connection; gives the address and port to announce.

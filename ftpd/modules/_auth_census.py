@@ -43,6 +43,17 @@ class Census:
                 530, _text(cap, "Sorry, the maximum number of connections (%m) for your host are already connected.")
             )
 
+    def moved(self, session: Session, presence: Presence) -> None:
+        """The client goes on at another virtual host; Refuse the connection that is one too many there."""
+        before = list(presence.keys)
+        self._leave(presence, 0)
+        try:
+            self.connected(session, presence)
+        except Refuse:
+            for key in before:
+                self._enter(key, presence)
+            raise
+
     def logged_in(self, session: Session, presence: Presence, settings: Settings, user: str, anonymous: bool) -> None:
         """Count a login; Refuse the one too many and count it as the mere connection that it was."""
         before = len(presence.keys)

@@ -8,6 +8,7 @@ from ftpd.api import (
     GREETING,
     LOGGED_IN,
     SESSION_OPEN,
+    SESSION_REINIT,
     TIMEOUT_IDLE,
     WORK_DONE,
     Class,
@@ -75,6 +76,7 @@ def banner(session: Session) -> str:
 
 
 @module.on(LOGGED_IN)
+@module.on(SESSION_REINIT)
 def watch_idle(session: Session) -> None:
     """Begin to count, with the value that is in force now: <Anonymous> may have another one."""
     kept = session[state]

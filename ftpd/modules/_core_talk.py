@@ -1,14 +1,12 @@
-"""What a client asks about the server, and tells about itself: FEAT, HELP, OPTS, SYST, NOOP, CLNT, CSID, HOST."""
+"""What a client asks about the server, and tells about itself: FEAT, HELP, OPTS, SYST, NOOP, CLNT, CSID."""
 
 from __future__ import annotations
-
-import ipaddress
 
 from ftpd.api import Class, Command, Outcome, Refuse, Session
 from ftpd.modules import _display
 from ftpd.modules._core import module
 from ftpd.modules._core_greeting import PROFTPD
-from ftpd.modules._core_server import server_admin, server_alias
+from ftpd.modules._core_server import server_admin
 
 module.feat("CLNT", "CSID", "EPRT", "EPSV", "HOST", "MDTM", "SIZE", "TVFS")
 
@@ -132,35 +130,3 @@ def client_says_its_name(cmd: Command) -> Outcome:
 @module.cmd("CSID", classes=Class.INFO)
 def exchange_names(cmd: Command) -> Outcome:
     return cmd.ok(200, f"name=ProFTPD;version={PROFTPD};casesensitive=1;")
-
-
-# -- HOST --------------------------------------------------------------------------------------------
-
-
-@module.cmd("HOST", auth=False, classes=Class.AUTH | Class.MISC, usage="<sp> hostname")
-def choose_host(cmd: Command) -> Outcome:
-    """The server that the client means by name (RFC 7151): the one it has reached, or none."""
-    session = cmd.session
-    if len(cmd.words) != 1:
-        raise Refuse(500, "'HOST' not understood")
-    if session.login:
-        raise Refuse(503, "Bad sequence of commands")
-    host = cmd.words[0]
-    if not cmd.allowed():
-        raise Refuse(504, f"{host}: Permission denied")
-    names = {name.lower().rstrip(".") for line in session.settings[server_alias] for name in line}
-    if _is_here(session, host) or host.lower().rstrip(".") in names:
-        return cmd.ok(220, "HOST command successful")
-    raise Refuse(504, f"{host}: Unknown hostname provided")
-
-
-def _is_here(session: Session, host: str) -> bool:
-    """Whether a literal address is the one that the client has connected to; IPv6 stands in brackets."""
-    bracketed = host.startswith("[") and host.endswith("]")
-    try:
-        address = ipaddress.ip_address(host[1:-1] if bracketed else host)
-    except ValueError:
-        address = None
-    if bracketed and (address is None or address.version == 4):
-        raise Refuse(501, f"{host}: Invalid hostname provided")
-    return address is not None and address == ipaddress.ip_address(session.local.host.partition("%")[0])

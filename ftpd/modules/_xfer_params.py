@@ -6,7 +6,7 @@ import os
 import re
 from dataclasses import dataclass
 
-from ftpd.api import SESSION_OPEN, Class, Command, Group, Outcome, Path, Refuse, Session
+from ftpd.api import SESSION_OPEN, SESSION_REINIT, Class, Command, Group, Outcome, Path, Refuse, Session
 from ftpd.modules._transfer import plural
 from ftpd.modules._xfer_config import default_mode, module, option
 
@@ -74,6 +74,7 @@ def not_understood(cmd: Command, code: int = 500) -> Refuse:
 
 
 @module.on(SESSION_OPEN)
+@module.on(SESSION_REINIT)
 def first_type(session: Session) -> None:
     session.data_type = "I" if session.settings[default_mode] == "binary" else "A"
 

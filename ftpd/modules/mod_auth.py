@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
+from time import time
 
 from ftpd.api import (
     LOGGED_IN,
@@ -11,6 +12,7 @@ from ftpd.api import (
     REWRITE_HOME,
     SESSION_CLOSE,
     SESSION_OPEN,
+    SESSION_REINIT,
     TIMEOUT_LOGIN,
     Class,
     Command,
@@ -63,9 +65,25 @@ census = Census()
 def wait_for_login(session: Session) -> None:
     visit = session[visit_of]
     census.connected(session, visit.presence)
+    _limit_login(session, visit)
+
+
+@module.on(SESSION_REINIT)
+def wait_at_another_host(session: Session) -> None:
+    """HOST: the caps and the patience of that server count, failures and the time that has gone by remain."""
+    visit = session[visit_of]
+    census.moved(session, visit.presence)
+    if visit.timer is not None:
+        visit.timer.cancel()
+        visit.timer = None
+    _limit_login(session, visit)
+
+
+def _limit_login(session: Session, visit: Visit) -> None:
     seconds = session.settings[d.timeout_login]
     if seconds:
-        visit.timer = session.wire.timer(seconds, lambda: _login_took_too_long(session, seconds))
+        left = max(1.0, session.started + seconds - time())
+        visit.timer = session.wire.timer(min(left, seconds), lambda: _login_took_too_long(session, seconds))
 
 
 def _login_took_too_long(session: Session, seconds: int) -> None:

@@ -127,6 +127,11 @@ class Bench:
         self.desk = BenchDesk(self.generation)
         self.generation.session_began()
         main = self.generation.config.main
+        alias = self.generation.directive("ServerAlias")
+        for server in self.generation.config.servers:
+            names = () if alias is None else (name for line in server.settings[alias] for name in line)
+            self.wire.hosts.update(dict.fromkeys((name.lower() for name in (*names, *server.args)), server))
+        self.wire.hosts.setdefault("127.0.0.1", main)
         self.session = Session(
             wire=self.wire,
             modules=self.generation,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Callable, Iterable
 
+from ftpd.conf.tree import Scope
 from ftpd.core.clock import Sweep, Timer
 from ftpd.core.reply import Reply
 from ftpd.module.wire import Data, TransferError, Work
@@ -89,6 +90,9 @@ class MemoryWire:
         self.last: MemoryData | None = None
         self.listening: dict[str, object] | None = None
         self._work: Work | None = None
+        self.use_ipv6 = True
+        self.hosts: dict[str, Scope] = {}
+        """Servers by name or address, for HOST; :class:`ftpd.testing.Bench` fills it."""
         self._timers: list[Timer] = []
         self._sweep = Sweep()
 
@@ -97,6 +101,15 @@ class MemoryWire:
 
     def end(self, reason: str) -> None:
         self.closed_for = self.closed_for or reason
+
+    def server_at(self, address: str) -> Scope | None:
+        return self.hosts.get(address)
+
+    def server_named(self, name: str) -> Scope | None:
+        return self.hosts.get(name.lower())
+
+    def moved(self) -> None:
+        pass
 
     def passive(self, *, ports: range | None, address: str | None, extended: int = 0) -> tuple[str, int]:
         self.listening = {"ports": ports, "address": address, "extended": extended}

@@ -225,29 +225,3 @@ def test_opts_of_something_unknown() -> None:
         "200 UTF8 set to on",
         "500 OPTS \u0131x not understood",
     ]
-
-
-# -- HOST --------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("line", "reply"),
-    [
-        ("HOST", "500 'HOST' not understood"),
-        ("HOST a b", "500 'HOST' not understood"),
-        ("HOST foo.example", "504 foo.example: Unknown hostname provided"),
-        ("HOST [127.0.0.1]", "501 [127.0.0.1]: Invalid hostname provided"),
-        ("HOST [foo]", "501 [foo]: Invalid hostname provided"),
-        ("HOST [::1]", "504 [::1]: Unknown hostname provided"),
-        ("HOST 127.0.0.1", "220 HOST command successful"),
-        ("HOST 127.0.0.2", "504 127.0.0.2: Unknown hostname provided"),
-        ("HOST FTP.example.org", "220 HOST command successful"),
-    ],
-)
-def test_host_knows_the_server_it_is_said_to(line: str, reply: str) -> None:
-    assert last(line, login=None, conf="ServerAlias ftp.example.org\n") == reply
-
-
-def test_host_comes_before_user() -> None:
-    assert last("HOST 127.0.0.1") == "503 Bad sequence of commands"
-    assert last("USER tom", "HOST 127.0.0.1", login=None) == "503 Bad sequence of commands"

@@ -1,0 +1,65 @@
+"""HOST (RFC 7151): the client names the virtual host that it means, and the session goes on there."""
+
+from __future__ import annotations
+
+import ipaddress
+
+from ftpd.api import Class, Command, Outcome, Refuse, Session
+from ftpd.modules._core import module
+from ftpd.modules._core_greeting import banner
+
+Literal = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+@module.cmd("HOST", auth=False, classes=Class.AUTH | Class.MISC, usage="<sp> hostname")
+def choose_host(cmd: Command) -> Outcome:
+    """A name leads to the server of that name; an address may only be the one that the client has reached."""
+    session = cmd.session
+    if len(cmd.words) != 1:
+        raise Refuse(500, "'HOST' not understood")
+    if session.logged_in:
+        raise Refuse(503, "Bad sequence of commands")
+    host = cmd.words[0]
+    if not cmd.allowed():
+        raise Refuse(504, f"{host}: Permission denied")
+    unknown = Refuse(504, f"{host}: Unknown hostname provided")
+    address = _literal(session, host)
+    if address is not None:
+        if session.wire.server_at(_plain(address)) is not session.server:
+            raise unknown
+        return cmd.ok(220, "HOST command successful")
+    server = session.wire.server_named(host)
+    if server is None:
+        raise unknown
+    try:
+        session.move_to(server)
+    except Refuse as refusal:
+        # the client hears no more of a server that is not for it than of one that is not there
+        raise (refusal if refusal.lines else unknown) from None
+    session.notes["mod_core.host"] = host
+    return cmd.ok(220, banner(session))
+
+
+def _literal(session: Session, host: str) -> Literal | None:
+    """The address that ``host`` writes out (IPv6 in brackets); None for a name, 501 for neither."""
+    if ":" in host or host.startswith("["):
+        ipv6 = session.wire.use_ipv6
+        bracketed = host.startswith("[")
+        try:
+            found = ipaddress.IPv6Address(host[1:-1] if bracketed else host)
+        except ValueError:
+            found = None
+        if ipv6 and (bracketed or found is not None):
+            if found is None or not (bracketed and host.endswith("]")):
+                raise Refuse(501, f"{host}: Invalid IPv6 address provided")
+            return found
+        raise Refuse(501, f"{host}: Invalid hostname provided")
+    try:
+        return ipaddress.IPv4Address(host)
+    except ValueError:
+        return None
+
+
+def _plain(address: Literal) -> str:
+    mapped = address.ipv4_mapped if address.version == 6 else None
+    return str(mapped or address)
