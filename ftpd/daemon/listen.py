@@ -207,13 +207,15 @@ def resolved(name: str, *, use_ipv6: bool) -> list[str]:
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
-def bind(endpoint: Endpoint, backlog: int) -> socket.socket:
+def bind(endpoint: Endpoint, backlog: int, *, reuse_port: bool = False) -> socket.socket:
     """A listening socket; StartError says who cannot have what."""
     host, port = endpoint
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if reuse_port:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if host == "::" else 1)
         sock.bind((host, port))

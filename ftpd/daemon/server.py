@@ -86,7 +86,7 @@ class Daemon:
         try:
             for end in wanted.bindings.endpoints:
                 if end not in self._sockets:
-                    opened[end] = bind(end, wanted.settings.backlog)
+                    opened[end] = bind(end, wanted.settings.backlog, reuse_port=wanted.settings.reuse_port)
         except StartError:
             for sock in opened.values():
                 sock.close()
@@ -136,7 +136,7 @@ class Daemon:
     async def _begin(self, worker: Worker) -> None:
         """All that can fail, while who started us still waits for the outcome."""
         await _into_service(self.plan.generation.start())
-        worker.most_sessions = self.plan.settings.max_instances
+        _limit(worker, self.plan)
         self._pid_file = self._write_pid_file(self.plan)
         self._open_log(self.plan)
         worker.show_on(scoreboard.opened(self.plan.settings))
@@ -262,7 +262,7 @@ class Daemon:
             self._pid_file = pid_file
         self._listen(worker, opened)
         await desk.follow(control_settings(wanted.generation, wanted.record))
-        worker.most_sessions = wanted.settings.max_instances
+        _limit(worker, wanted)
         rights.take_on(wanted.identity)
         if scoreboard.differs(before.settings, wanted.settings):
             worker.show_on(scoreboard.opened(wanted.settings))
@@ -295,6 +295,13 @@ def _spare_the_loop() -> None:
     sys.setswitchinterval(_TURN)
     gc.collect()
     gc.freeze()
+
+
+def _limit(worker: Worker, plan: Plan) -> None:
+    settings = plan.settings
+    worker.limit(
+        sessions=settings.max_instances, arrivals=settings.connection_rate, names=settings.reverse_dns
+    )  # fmt: skip
 
 
 def _not_for_us(number: int, frame: object) -> None:

@@ -25,7 +25,10 @@ class DaemonSettings:
     scoreboard_wanted: bool
     """A line of the configuration asks for it; otherwise it is where the build put it, if it can be."""
     max_instances: int | None
+    connection_rate: tuple[int, int] | None
     backlog: int
+    reuse_port: bool
+    reverse_dns: bool
     bind_tight: bool
     use_ipv6: bool
     system_log: str | None
@@ -60,6 +63,9 @@ def daemon_settings(generation: Generation, record: BuildRecord, *, ipv6: bool |
         scoreboard_mutex=value("ScoreboardMutex", None),
         scoreboard_wanted=scoreboard is not None,
         max_instances=value("MaxInstances", None),
+        connection_rate=value("MaxConnectionRate", None),
+        reuse_port=value("SocketOptions", {}).get("reuseport", False),
+        reverse_dns=value("UseReverseDNS", False),
         backlog=value("TCPBackLog", 128),
         bind_tight=value("SocketBindTight", False),
         use_ipv6=value("UseIPv6", True) if ipv6 is None else ipv6,

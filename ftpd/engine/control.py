@@ -23,13 +23,16 @@ from ftpd.dispatch.phases import Road, run_inline, run_on
 from ftpd.dispatch.registry import Generation
 from ftpd.engine.dataport import ABORTED, DataPort
 from ftpd.engine.lines import LineReader, LineTooLong
+from ftpd.engine.names import Names
+from ftpd.engine.pace import Pace
 from ftpd.engine.request import INVALID, is_abort, understand
 from ftpd.engine.tuning import tuning_of
 from ftpd.module.command import Command
-from ftpd.module.events import BAD_PROTOCOL, INVALID_COMMAND, SESSION_CLOSE, SESSION_OPEN
+from ftpd.module.events import BAD_PROTOCOL, INVALID_COMMAND, MAX_COMMAND_RATE, SESSION_CLOSE, SESSION_OPEN
 from ftpd.module.session import Address, Session
 from ftpd.module.wire import Data, TransferError, Work
 from ftpd.transfer.ports import plain_host
+from ftpd.transfer.sockets import DEFAULT
 
 if TYPE_CHECKING:
     from ftpd.conf.tree import Scope
@@ -45,6 +48,8 @@ _BATCH = 64
 _LINGER = 5.0
 """Seconds that a client has to read the last reply and close."""
 _LOCAL_ERROR = Reply(451, ("Requested action aborted: local error in processing",))
+_TLS_HELLO = b"\x16\x03"
+"""How a TLS client begins; where it may begin so, TLS has read that before us."""
 _NOT_AVAILABLE = "Service not available, closing control connection"
 
 
@@ -55,14 +60,20 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
         # what fails for a client that has already gone comes first: nothing is registered with the loop yet
         remote, local = sock.getpeername(), sock.getsockname()
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
-        if sock.family != socket.AF_UNIX:
+        tuning = tuning_of(generation, server)
+        if sock.family != socket.AF_UNIX and tuning.control.no_delay:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tuning.control is not DEFAULT:
+            tuning.control.apply(sock)
         # FTPHandler's own constructor makes thirty attributes for verbs that modules answer here:
         # only the channel beneath it is wanted
         AsyncChat.__init__(self, sock, ioloop=worker.ioloop)
         self.worker = worker
         self.generation = generation
-        self._reader = LineReader(tuning_of(generation, server).line_buffer)
+        self._reader = LineReader(tuning.line_buffer)
+        self._pace = None if tuning.command_rate is None else Pace(*tuning.command_rate)
+        self._held: asyncio.TimerHandle | None = None
+        """Runs while the client has to wait because it has sent too many commands (MaxCommandRate)."""
         self._queue: deque[bytes | LineTooLong] | None = None
         self._task: asyncio.Task[None] | None = None
         self._out = b""
@@ -100,20 +111,29 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
 
     def start(self) -> None:
         """Tell the modules; mod_core greets the client."""
+        names = self.worker.names
+        name = self.session.remote.host if names is None else names.known(self.session.remote.host)
         try:
-            welcome(self.session, self.generation.config)
-            if not self.generation.openings:
-                self._open()
-                return
+            if name is not None:
+                self._admit(name)
+                if not self.generation.openings:
+                    self._open()
+                    return
         except Refuse as refusal:
             self._turn_away(refusal)
             return
         # what the client sends meanwhile waits, as it does behind a command
-        self._task = self.worker.spawn(self._open_in_time())
+        self._task = self.worker.spawn(self._open_in_time(None if name is not None else names))
 
-    async def _open_in_time(self) -> None:
-        """For modules that must ask somebody first: they have their time before the greeting."""
+    def _admit(self, name: str) -> None:
+        self.session.remote_name = name
+        welcome(self.session, self.generation.config)
+
+    async def _open_in_time(self, names: Names | None) -> None:
+        """For what must be asked of somebody first, by us or by modules: that has its time before the greeting."""
         try:
+            if names is not None:
+                self._admit(await names.of(self.session.remote.host))
             for opening in self.generation.openings:
                 await opening(self.session)
             if not self._ended and not self._closed:
@@ -168,12 +188,15 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
             if self._task is None and not self._queue:
                 self.end("Read EOF from client")
             return
+        if not self.session.bytes_in and data.startswith(_TLS_HELLO):
+            self._foreign("TLS")
+            return
         self.session.bytes_in += len(data)
         lines = self._reader.feed(data)
         if self._reader.telnet:
             self._write(self._reader.telnet)
             self._reader.telnet = b""
-        if self._task is None and not self._queue and len(lines) == 1:
+        if self._task is None and not self._queue and len(lines) == 1 and self._pace is None:
             self._take(lines[0])
         elif lines:
             if self._queue is None:
@@ -225,7 +248,10 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
         for _ in range(_BATCH):
             if not self._queue or self._task is not None or self._ending is not None or self._ended:
                 break
-            if len(self._out) > _BACKLOG:
+            if len(self._out) > _BACKLOG or self._held is not None:
+                break
+            if self._pace is not None and (wait := self._pace.wait(self.worker.loop.time())):
+                self._hold(wait)
                 break
             self._take(self._queue.popleft())
         else:
@@ -235,6 +261,19 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
             if self._peer_done and self._ending is None:
                 self.end("Read EOF from client")
         self._watch()
+
+    def _hold(self, seconds: float) -> None:
+        """MaxCommandRate: the client's next command waits, and with it, before long, its sending."""
+        self.session.log(Level.NOTICE, "MaxCommandRate (%d/%d secs) reached, slowing down", *self._pace_is())
+        self._held = self.worker.loop.call_later(seconds, self._let_go)
+        self.generation.emit(MAX_COMMAND_RATE, self.session)
+
+    def _pace_is(self) -> tuple[int, int]:
+        return (0, 0) if self._pace is None else (self._pace.most, self._pace.seconds)
+
+    def _let_go(self) -> None:
+        self._held = None
+        self._drain()
 
     def _schedule(self) -> None:
         if not self._scheduled and not self._ended:
@@ -252,9 +291,7 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
             return
         verb, argument = request
         if request.foreign and not self.generation.knows(verb):
-            self.generation.emit(BAD_PROTOCOL, self.session)
-            self.session.log(Level.NOTICE, "client speaks another protocol (%s), disconnecting", verb)
-            self.end("Bad protocol")
+            self._foreign(verb)
             return
         command, plan = self.generation.command(self.session, verb, argument)
         presence = self.worker.presence
@@ -267,6 +304,11 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
             self._task = self.worker.spawn(self._wait(command, *rest))
             # an ABOR in the same packet is for this command
             self._abort_wanted = is_abort(self._queue[0]) if self._queue else False
+
+    def _foreign(self, what: str) -> None:
+        self.generation.emit(BAD_PROTOCOL, self.session)
+        self.session.log(Level.NOTICE, "client speaks another protocol (%s), disconnecting", what)
+        self.end("Bad protocol")
 
     def _run(self, command: Command, plan: Plan) -> tuple[Road, Awaitable[Any]] | None:
         self._running = True
@@ -454,6 +496,8 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
         if self._linger is not None:
             # left running, it would keep this session in memory for seconds after its end
             self._linger.cancel()
+        if self._held is not None:
+            self._held.cancel()
         if self._task is not None and not self._task.done():
             self.abort_transfer()
             self._task.add_done_callback(lambda task: self._finish_closed())
@@ -483,7 +527,7 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
     def _data_port(self) -> DataPort:
         if self._port is None:
             self._port = DataPort(
-                self.worker.ground,
+                self.worker.ground.with_options(tuning_of(self.generation, self.session.server).data),
                 local=self.socket.getsockname(),
                 peer=self.socket.getpeername(),
                 label=self.session.peer,
@@ -505,7 +549,13 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
         return None if routes is None else routes.server_named(self.session.local, name)
 
     def moved(self) -> None:
-        self._reader.limit = tuning_of(self.generation, self.session.server).line_buffer - 2
+        tuning = tuning_of(self.generation, self.session.server)
+        self._reader.limit = tuning.line_buffer - 2
+        rate = tuning.command_rate
+        if rate != (None if self._pace is None else (self._pace.most, self._pace.seconds)):
+            self._pace = None if rate is None else Pace(*rate)
+        if tuning.control is not DEFAULT:
+            tuning.control.apply(self.socket)
 
     def passive(self, *, ports: range | None, address: str | None, extended: int = 0) -> tuple[str, int]:
         return self._data_port().passive(ports=ports, address=address, extended=extended)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ftpd.engine.lines import BUFFER
+from ftpd.transfer.sockets import DEFAULT, SocketOptions
 
 if TYPE_CHECKING:
     from ftpd.conf.tree import Scope
@@ -18,6 +19,10 @@ class Tuning:
 
     line_buffer: int = BUFFER
     """CommandBufferSize."""
+    command_rate: tuple[int, int] | None = None
+    """MaxCommandRate."""
+    control: SocketOptions = DEFAULT
+    data: SocketOptions = DEFAULT
 
 
 def tuning_of(generation: Generation, server: Scope) -> Tuning:
@@ -30,5 +35,27 @@ def tuning_of(generation: Generation, server: Scope) -> Tuning:
 
 
 def _worked_out(generation: Generation, server: Scope) -> Tuning:
-    size = generation.directive("CommandBufferSize")
-    return Tuning(line_buffer=BUFFER if size is None else server.settings[size])
+    def value(name: str, default: Any) -> Any:
+        key = generation.directive(name)
+        found = None if key is None else server.settings[key]
+        return default if found is None else found
+
+    options: dict[str, Any] = value("SocketOptions", {})
+    no_delay: dict[str, bool] = value("TCPNoDelay", {})
+    # equal ones are one: whoever has the defaults can be told from who has not at no cost
+    control, data = (
+        SocketOptions(
+            no_delay=no_delay.get(kind, True),
+            keepalive=options.get("keepalive"),
+            send_buffer=options.get("sndbuf", 0),
+            receive_buffer=options.get("rcvbuf", 0),
+            max_segment=options.get("maxseg", 0),
+        )
+        for kind in ("ctrl", "data")
+    )
+    return Tuning(
+        line_buffer=value("CommandBufferSize", BUFFER),
+        command_rate=value("MaxCommandRate", None),
+        control=DEFAULT if control == DEFAULT else control,
+        data=DEFAULT if data == DEFAULT else data,
+    )

@@ -18,13 +18,16 @@ from ftpd.core.reply import Reply
 from ftpd.core.scoreboard import Board
 from ftpd.dispatch.registry import Generation
 from ftpd.engine.control import ControlChannel
+from ftpd.engine.names import Names
+from ftpd.engine.pace import Pace
 from ftpd.engine.pool import Pools
 from ftpd.engine.presence import Presence
 from ftpd.fs.local import LocalFiles
-from ftpd.module.events import MAX_INSTANCES
+from ftpd.module.events import MAX_CONNECTION_RATE, MAX_INSTANCES
 from ftpd.module.files import Files
 from ftpd.transfer.channel import Ground
 from ftpd.transfer.ioloop import AsyncioLoop
+from ftpd.transfer.ports import plain_host
 
 _ACCEPTS = 32
 """Connections taken per wake-up, so that a storm of them leaves room for those that are served."""
@@ -56,6 +59,9 @@ class Worker:
         self.generation = generation
         self.sessions: set[ControlChannel] = set()
         self.most_sessions: int | None = None
+        self.names: Names | None = None
+        """Looks up clients' names where UseReverseDNS wants it."""
+        self._arrivals: Pace | None = None
         self.accepted = 0
         self.presence: Presence | None = None
         self._server_of = server_of
@@ -70,11 +76,21 @@ class Worker:
         self._idle = asyncio.Event()
         self._idle.set()
 
+    def limit(self, *, sessions: int | None, arrivals: tuple[int, int] | None = None, names: bool = False) -> None:
+        """MaxInstances, MaxConnectionRate and UseReverseDNS, as the configuration in force has them."""
+        self.most_sessions = sessions
+        if arrivals != (None if self._arrivals is None else (self._arrivals.most, self._arrivals.seconds)):
+            self._arrivals = None if arrivals is None else Pace(*arrivals)
+        if names != (self.names is not None):
+            self.names = Names(self.pools) if names else None
+
     # -- listening -----------------------------------------------------------------------------------
 
     def listen(self, sock: socket.socket) -> None:
         """Serve what connects to this listening socket; it is ours now."""
         sock.setblocking(False)
+        # inherited by what is accepted: a client whose machine is gone must not stay for ever
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         self._listeners.append(sock)
         self.loop.add_reader(sock.fileno(), self._accept, sock)
 
@@ -155,6 +171,12 @@ class Worker:
             self.generation.emit(MAX_INSTANCES, None)
             sock.close()
             return
+        if self._arrivals is not None and self._arrivals.wait(self.loop.time()):
+            most, seconds = self._arrivals.most, self._arrivals.seconds
+            log(Level.WARN, "MaxConnectionRate (%d/%d secs) reached, new connection denied", most, seconds)
+            self.generation.emit(MAX_CONNECTION_RATE, None)
+            sock.close()
+            return
         try:
             self.adopt(sock)
         except OSError as error:
@@ -168,7 +190,7 @@ class Worker:
         local = sock.getsockname()
         server = self._server_of(self.generation, (local[0], local[1]))
         if server is None:
-            text = f"Sorry, no server available to handle request on {local[0]}"
+            text = f"Sorry, no server available to handle request on {plain_host(local[0])}"
             sock.send(Reply(500, (text,)).encode())
             sock.close()
             return None

@@ -63,6 +63,8 @@ TIMEOUT_IDLE: Event[Session] = Event("core.timeout-idle")
 TIMEOUT_LOGIN: Event[Session] = Event("core.timeout-login")
 TIMEOUT_NO_TRANSFER: Event[Session] = Event("core.timeout-no-transfer")
 TIMEOUT_STALLED: Event[Session] = Event("core.timeout-stalled")
+MAX_COMMAND_RATE: Event[Session] = Event("core.max-command-rate")
+MAX_CONNECTION_RATE: Event[None] = Event("core.max-connection-rate")
 MAX_INSTANCES: Event[None] = Event("core.max-instances")
 """A connection was turned away because MaxInstances are served."""
 REWRITE_HOME: Event[Rehousing] = Event("mod_auth.rewrite-home")

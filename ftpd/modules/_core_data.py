@@ -73,7 +73,7 @@ def listen_extended(cmd: Command) -> Outcome:
         asked = number(wanted, 0xFFFF)
         if asked is None:
             raise Refuse(501, "EPSV: unknown network protocol")
-        if asked != _family(session):
+        if asked not in _families(session):
             raise _unsupported(session)
         family = asked
     _, port = _listen(session, None, family)
@@ -135,7 +135,7 @@ def connect_extended(cmd: Command) -> Outcome:
     text = cmd.words[0]
     named, *rest = text[1:].split(text[0])
     family = number(named, 0xFFFF)
-    if family != _family(cmd.session):
+    if family not in _families(cmd.session):
         raise _unsupported(cmd.session)
     illegal = Refuse(501, "Illegal EPRT command")
     if len(rest) != 3 or rest[2]:
@@ -148,6 +148,8 @@ def connect_extended(cmd: Command) -> Outcome:
         raise illegal from None
     if port is None or host.version != (4 if family == _IPV4 else 6) or "%" in rest[0] or host.is_unspecified:
         raise illegal
+    if host.version == 6 and host.ipv4_mapped is not None:
+        host = host.ipv4_mapped
     return _connect(cmd, host, port)
 
 
@@ -175,13 +177,15 @@ def _is_private(host: Address) -> bool:
 # -- what both ways share ------------------------------------------------------------------------------
 
 
-def _family(session: Session) -> int:
-    """A data connection speaks what the control connection speaks."""
-    return _IPV6 if ":" in session.local.host else _IPV4
+def _families(session: Session) -> tuple[int, ...]:
+    """A data connection speaks what the control connection speaks; IPv4 may be dressed as IPv6 (::ffff:192.0.2.1)."""
+    if ":" in session.local.host:
+        return (_IPV6,)
+    return (_IPV4, _IPV6) if session.wire.use_ipv6 else (_IPV4,)
 
 
 def _unsupported(session: Session) -> Refuse:
-    return Refuse(522, f"Network protocol not supported, use ({_family(session)})")
+    return Refuse(522, f"Network protocol not supported, use ({','.join(map(str, _families(session)))})")
 
 
 def _not_after_epsv_all(cmd: Command) -> None:

@@ -11,10 +11,8 @@ from ftpd.api import (
     FTPACCESS,
     LIMIT,
     SERVER,
-    VHOST,
     ConfigError,
     Multi,
-    Reading,
     class_expression,
     group_expression,
     types,
@@ -31,13 +29,6 @@ _EXPRESSIONS = {"user": user_expression, "group": group_expression, "class": cla
 # -- parsers -----------------------------------------------------------------------------------------
 
 
-@types.takes(1, 2)
-def _rate(words: list[str]) -> tuple[int, int]:
-    """A count, and the seconds in which it may be reached."""
-    seconds = types.to_integer(words[1], 1, word=1) if len(words) > 1 else 1
-    return types.to_integer(words[0], 1), seconds
-
-
 @types.takes(1)
 def _hidden_files(words: list[str]) -> tuple[str, ...]:
     """A pattern, perhaps with ``!`` before it, or ``none``; behind it whom it is for."""
@@ -48,60 +39,6 @@ def _hidden_files(words: list[str]) -> tuple[str, ...]:
             raise ConfigError(f"'{words[1]}' is unknown here", right="user, group or class and an expression", word=1)
         _EXPRESSIONS[words[1].lower()](words[2:])
     return tuple(words)
-
-
-@types.takes(1)
-def _cache_policy(words: list[str]) -> tuple[str, ...]:
-    """``on``, ``off``, or ``size count [maxAge seconds]``."""
-    if len(words) == 1:
-        types.boolean(words)
-        return tuple(words)
-    for index in range(0, len(words), 2):
-        if words[index].lower() not in ("size", "maxage") or index + 1 == len(words):
-            raise ConfigError(f"'{words[index]}' is unknown here", right="on, off or size 32 maxAge 5", word=index)
-        types.to_integer(words[index + 1], 0, word=index + 1)
-    return tuple(words)
-
-
-def _pairs(**parsers: types.Parser[object]) -> types.Parser[tuple[str, ...]]:
-    """Names that each have a value behind them."""
-
-    @types.takes(2)
-    def parse(words: list[str]) -> tuple[str, ...]:
-        for index in range(0, len(words), 2):
-            parser = parsers.get(words[index].lower())
-            if parser is None:
-                raise ConfigError(f"'{words[index]}' is unknown here", right=", ".join(parsers), word=index)
-            if index + 1 == len(words):
-                raise ConfigError(f"'{words[index]}' has no value behind it", word=index)
-            parser(words[index + 1 : index + 2])
-        return tuple(words)
-
-    return parse
-
-
-def _keepalive(words: list[str]) -> str:
-    if not re.fullmatch(r"\d+:\d+:\d+", words[0], re.ASCII):
-        types.boolean(words)
-    return words[0]
-
-
-def _scrub(words: list[str]) -> str:
-    if not re.fullmatch(r"[1-9]\d*", words[0], re.ASCII):
-        types.boolean(words)
-    return words[0]
-
-
-@types.takes(1, 4)
-def _no_delay(words: list[str]) -> tuple[str, ...]:
-    """``on``, ``off``, or that for ``ctrl`` and ``data`` apart."""
-    if len(words) == 1:
-        types.boolean(words)
-        return tuple(words)
-    return _no_delay_pairs(words)
-
-
-_no_delay_pairs = _pairs(ctrl=types.boolean, data=types.boolean)
 
 
 @types.takes(1)
@@ -136,33 +73,12 @@ def signed(*names: str) -> types.Parser[tuple[str, ...]]:
     return parse
 
 
-def _deprecated(reading: Reading, value: object) -> None:
-    reading.warn("is deprecated, and ignored as ProFTPD ignores it: the line can go")
-
-
-@types.takes(0)
-def _anything(words: list[str]) -> tuple[str, ...]:
-    return tuple(words)
-
-
 # -- the directives ------------------------------------------------------------------------------------
 
 module.directive(
     "AllowOverride", types.boolean, default=False, contexts=SESSIONS | DIRECTORY,
     act=only(False, ".ftpaccess files are not read in this version"),
     usage="on|off", doc="Whether .ftpaccess files in the directories count.",
-)  # fmt: skip
-module.directive(
-    "MultilineRFC2228", _anything, contexts=_EVERYWHERE, multi=Multi.LAST, act=_deprecated,
-    usage="on|off", doc="Deprecated in ProFTPD.",
-)  # fmt: skip
-module.directive(
-    "FSCachePolicy", _cache_policy, contexts=_EVERYWHERE, inert=True,
-    usage="on|off|size count [maxAge seconds]", doc="How attributes of files are cached; they never are.",
-)  # fmt: skip
-module.directive_list(
-    "FSOptions", types.flags("IgnoreExtendedAttributes"), contexts=SERVERS, inert=True,
-    usage="IgnoreExtendedAttributes", doc="How file systems are used.",
 )  # fmt: skip
 module.directive(
     "GroupOwner", types.string, contexts=_FOLDERS | FTPACCESS, inert=True,
@@ -189,45 +105,6 @@ module.directive(
     usage="on|off", doc="Leave files that the user cannot read out of listings.",
 )  # fmt: skip
 module.directive(
-    "MaxCommandRate", _rate, contexts=SERVERS, inert=True,
-    usage="count [seconds]", doc="How many commands a client may send in so many seconds.",
-)  # fmt: skip
-module.directive(
-    "MaxConnectionRate", _rate, contexts=SERVER, multi=Multi.LAST, inert=True,
-    usage="count [seconds]", doc="How many connections are accepted in so many seconds.",
-)  # fmt: skip
-module.directive(
-    "ProcessTitles", types.one_of("terse", "verbose"), contexts=SERVER, inert=True,
-    usage="terse|verbose", doc="What ps shows of a session; here one process holds many.",
-)  # fmt: skip
-module.directive(
-    "Protocols", types.words, contexts=SERVERS, act=only(("ftp",), "only ftp is spoken in this version"),
-    usage="protocol ...", doc="The protocols that clients may speak.",
-)  # fmt: skip
-module.directive(
-    "RegexOptions", _pairs(engine=types.string, matchlimit=types.integer(0), matchlimitrecursion=types.integer(0)),
-    contexts=SERVER, inert=True,
-    usage="Engine POSIX|PCRE|PCRE2 | MatchLimit n | MatchLimitRecursion n", doc="How patterns are matched.",
-)  # fmt: skip
-module.directive_list(
-    "ScoreboardOptions", types.flags("AllowMissingEntry"), contexts=SERVERS, inert=True,
-    usage="AllowMissingEntry", doc="How the scoreboard is kept.",
-)  # fmt: skip
-module.directive(
-    "ScoreboardScrub", types.takes(1, 1)(_scrub), contexts=SERVER, inert=True,
-    usage="on|off|seconds", doc="How often entries of vanished processes are removed.",
-)  # fmt: skip
-module.directive(
-    "SocketOptions",
-    _pairs(
-        maxseg=types.integer(0), rcvbuf=types.integer(0), sndbuf=types.integer(0), keepalive=_keepalive,
-        reuseport=types.boolean,
-    ),
-    contexts=SERVER | VHOST, multi=Multi.LAST, inert=True,
-    usage="maxseg n | rcvbuf n | sndbuf n | keepalive on|off|idle:count:interval | reuseport on|off",
-    doc="Options of the sockets, which are left to the kernel's own tuning.",
-)  # fmt: skip
-module.directive(
     "SyslogFacility",
     types.one_of(
         "AUTH", "AUTHPRIV", "CRON", "DAEMON", "FTP", "KERN", "LOCAL0", "LOCAL1", "LOCAL2", "LOCAL3", "LOCAL4", "LOCAL5",
@@ -235,14 +112,6 @@ module.directive(
     ),
     contexts=SERVER, multi=Multi.LAST, act=only("DAEMON", "the facility is DAEMON in this version"),
     usage="facility", doc="The syslog facility of the daemon's messages.",
-)  # fmt: skip
-module.directive(
-    "TCPNoDelay", _no_delay, contexts=SERVERS, inert=True,
-    usage="on|off|[ctrl on|off] [data on|off]", doc="Whether small packets are sent at once; they always are.",
-)  # fmt: skip
-module.directive(
-    "TimeoutLinger", types.seconds, contexts=SERVERS, inert=True,
-    usage="seconds", doc="How long the end of a data connection is waited for.",
 )  # fmt: skip
 module.directive_list(
     "Trace", _trace, contexts=SERVERS, inert=True,

@@ -30,8 +30,6 @@ module.adopt(*LIMIT_DIRECTIVES)
 
 _GET_ADDRESS = 0x8915
 """SIOCGIFADDR of netdevice(7)."""
-_SHORTEST_BUFFER, _LONGEST_BUFFER = 16, 1024 * 1024
-"""A buffer in which no USER has room would shut everybody out; each session holds a line of this length at most."""
 _NAME = re.compile(r"[^\x00-\x20=\x7f]+")
 
 
@@ -229,11 +227,6 @@ module.directive(
     "UseIPv6", types.boolean, default=True, contexts=SERVER, multi=Multi.LAST,
     usage="on|off", doc="Listen on IPv6 as well.",
 )  # fmt: skip
-module.directive(
-    "UseReverseDNS", types.boolean, default=False, contexts=SERVER, multi=Multi.LAST,
-    act=only(False, "names of clients are not looked up in this version: logs and <Limit> see their addresses"),
-    usage="on|off", doc="Look up the names of clients' addresses.",
-)  # fmt: skip
 masquerade = module.directive(
     "MasqueradeAddress", _masquerade_address, contexts=SERVERS, act=_resolved,
     usage="address|name|device", doc="The address that PASV announces, where clients reach the server through NAT.",
@@ -272,14 +265,6 @@ module.directive(
 module.directive(
     "ScoreboardMutex", types.path, contexts=SERVER, multi=Multi.LAST,
     usage="path", doc="The lock beside the ScoreboardFile; `<ScoreboardFile>.lck` without this line.",
-)  # fmt: skip
-module.directive(
-    "TCPBackLog", types.integer(1), default=128, contexts=SERVER, multi=Multi.LAST,
-    usage="count", doc="How many connections may wait to be accepted.",
-)  # fmt: skip
-module.directive(
-    "CommandBufferSize", types.integer(_SHORTEST_BUFFER, _LONGEST_BUFFER), default=4103, contexts=SERVERS,
-    usage="bytes", doc="Command lines have to be shorter than this, with their ends.",
 )  # fmt: skip
 module.directive_list(
     "SetEnv", _set_env, contexts=SERVERS, act=_into_environment,

@@ -6,7 +6,7 @@ from ftpd.api import Class, Command, Outcome, Refuse, Session
 from ftpd.modules import _display
 from ftpd.modules._core import module
 from ftpd.modules._core_greeting import PROFTPD
-from ftpd.modules._core_server import server_admin
+from ftpd.modules._core_server import server_admin, server_ident
 
 module.feat("CLNT", "CSID", "EPRT", "EPSV", "HOST", "MDTM", "SIZE", "TVFS")
 
@@ -21,8 +21,17 @@ def restart_feature(session: Session) -> list[str]:
     limit=(550, "FEAT: Operation not permitted"),
 )  # fmt: skip
 def features(cmd: Command) -> Outcome:
-    lines = sorted(set(cmd.session.modules.features(cmd.session)), key=str.lower)
+    lines = sorted(set(cmd.session.modules.features(cmd.session)) - _barred(cmd), key=str.lower)
     return cmd.ok(211, "Features:", *lines, "End")
+
+
+def _barred(cmd: Command) -> set[str]:
+    """EPRT and EPSV where <Limit> forbids them: clients then take PORT and PASV, and ask for nothing in vain."""
+    return {
+        verb
+        for verb in ("EPRT", "EPSV")
+        if not cmd.gate.allows(Command(cmd.session, verb, "", gate=cmd.gate, offload=cmd.offload_pool))
+    }
 
 
 # -- HELP --------------------------------------------------------------------------------------------
@@ -87,7 +96,7 @@ def _table(session: Session, usages: dict[str, str]) -> list[str]:
 
 def admin(session: Session) -> str:
     """Whom to write to about this server."""
-    return session.settings[server_admin] or _display.default_admin()
+    return session.settings[server_admin] or _display.default_admin(session)
 
 
 # -- OPTS --------------------------------------------------------------------------------------------
@@ -129,4 +138,5 @@ def client_says_its_name(cmd: Command) -> Outcome:
 
 @module.cmd("CSID", classes=Class.INFO)
 def exchange_names(cmd: Command) -> Outcome:
-    return cmd.ok(200, f"name=ProFTPD;version={PROFTPD};casesensitive=1;")
+    named = f"name=ProFTPD;version={PROFTPD};" if cmd.config[server_ident].shown else ""
+    return cmd.ok(200, f"{named}casesensitive=1;")

@@ -15,7 +15,7 @@ MOST = 64 * 1024
 _VARIABLE = re.compile(r"%(?:\{time:([^}]*)\}|([A-Za-z]))")
 _SHORT: dict[str, Callable[[Session], str]] = {
     "C": lambda session: session.cwd,
-    "E": lambda session: session.setting("ServerAdmin", "") or default_admin(),
+    "E": lambda session: session.setting("ServerAdmin", "") or default_admin(session),
     "L": lambda session: session.local.host,
     "R": lambda session: session.remote_name,
     "T": lambda session: time.strftime("%a %b %d %H:%M:%S %Y"),
@@ -26,9 +26,9 @@ _SHORT: dict[str, Callable[[Session], str]] = {
 }
 
 
-def default_admin() -> str:
+def default_admin(session: Session) -> str:
     """Who ServerAdmin is where the configuration does not say."""
-    return f"root@{os.uname().nodename}"
+    return f"root@{session.server.args[0] if session.server.args else session.local.host}"
 
 
 def of_machine(path: str, session: Session) -> list[str]:

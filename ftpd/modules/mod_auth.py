@@ -171,6 +171,10 @@ def not_implemented(cmd: Command) -> Outcome:
 def _worth_a_try(session: Session, target: Target, password: str) -> None:
     """Refuse what no account can have, before any is looked up."""
     settings = target.settings
+    spoken: tuple[str, ...] | None = session.setting("Protocols", None)
+    if spoken is not None and session.protocol not in spoken:
+        wrong = f"USER {session.login} (Login failed): Protocols does not allow {session.protocol}"
+        raise Denied(wrong, level=Level.INFO, final=True)
     if "\0" in password:
         raise Denied(f"USER {session.login} (Login failed): the password holds a NUL byte", code=501)
     if len(password.encode("utf-8", "surrogateescape")) > settings[d.max_password_size]:

@@ -11,6 +11,8 @@ from ftpd.modules import (  # noqa: F401
     _core_greeting,
     _core_host,
     _core_inert,
+    _core_moot,
+    _core_network,
     _core_server,
     _core_talk,
 )

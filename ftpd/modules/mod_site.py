@@ -38,7 +38,7 @@ def site_help(cmd: Command) -> Outcome:
         if name not in usages:
             raise Refuse(502, f"Unknown command 'SITE HELP {cmd.argument}'")
         lines = [f"Syntax: SITE {name} {usages[name]}"]
-    admin = cmd.session.setting("ServerAdmin", "") or default_admin()
+    admin = cmd.session.setting("ServerAdmin", "") or default_admin(cmd.session)
     header = "The following SITE commands are recognized (* =>'s unimplemented)"
     return cmd.ok(214, header, *lines, f"Direct comments to {admin}")
 

@@ -16,6 +16,7 @@ from ftpd.core.log import Level, log
 from ftpd.module.wire import TransferError
 from ftpd.transfer.errors import CLOSED, connection_lost, stalled
 from ftpd.transfer.ioloop import DataLoop, LoopTimer
+from ftpd.transfer.sockets import DEFAULT, SocketOptions
 from ftpd.transfer.throttle import Bucket
 
 _THROUGHPUT = 0x08  # IPTOS_THROUGHPUT (RFC 1349); ProFTPD marks data connections so, and some shapers look at it
@@ -24,11 +25,21 @@ _THROUGHPUT = 0x08  # IPTOS_THROUGHPUT (RFC 1349); ProFTPD marks data connection
 class Ground:
     """What the data connections of a worker stand on; to DTPHandler it is the command channel."""
 
-    __slots__ = ("ioloop", "sweep")
+    __slots__ = ("ioloop", "options", "sweep")
 
-    def __init__(self, ioloop: DataLoop, sweep: Sweep) -> None:
+    def __init__(self, ioloop: DataLoop, sweep: Sweep, options: SocketOptions = DEFAULT) -> None:
         self.ioloop = ioloop
         self.sweep = sweep
+        self.options = options
+
+    def with_options(self, options: SocketOptions) -> Ground:
+        """The same for a server that wants its sockets otherwise."""
+        return self if options is self.options else Ground(self.ioloop, self.sweep, options)
+
+    def prepare(self, sock: socket.socket) -> None:
+        """To be called before the socket listens or connects."""
+        if self.options is not DEFAULT:
+            self.options.apply(sock)
 
     def log(self, message: str, logfun: object = None) -> None:
         log(Level.INFO, "%s", message)
@@ -64,7 +75,7 @@ class Channel(DTPHandler):  # type: ignore[misc]  # pyftpdlib is untyped
         self._puller: asyncio.Task[Any] | None = None
         super().__init__(sock, ground)
         if not self._closed:
-            _tune(sock)
+            _tune(sock, no_delay=ground.options.no_delay)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} on port {self.local_port}, {self.moved} bytes moved>"
@@ -230,9 +241,10 @@ class Channel(DTPHandler):  # type: ignore[misc]  # pyftpdlib is untyped
             self._done.set_exception(self._failure or connection_lost(self.moved))
 
 
-def _tune(sock: socket.socket) -> None:
+def _tune(sock: socket.socket, *, no_delay: bool) -> None:
     try:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if no_delay:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if sock.family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, _THROUGHPUT)
         else:

@@ -167,6 +167,7 @@ class PassiveListener(_Port, Acceptor):  # type: ignore[misc]  # pyftpdlib is un
     def _listen(self, family: socket.AddressFamily, address: tuple[Any, ...]) -> None:
         self.create_socket(family, socket.SOCK_STREAM)
         try:
+            self.ground.prepare(self.socket)
             if family == socket.AF_INET6 and address[0].startswith(_MAPPED):
                 self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
             if address[1]:
@@ -286,6 +287,7 @@ class ActiveConnector(_Port, Connector):  # type: ignore[misc]  # pyftpdlib is u
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
             self.create_socket(family, socket.SOCK_STREAM)
+            self.ground.prepare(self.socket)
             source = plain_host(self._local[0])
             if (":" in source) == (family == socket.AF_INET6):
                 rest = tuple(self._local[2:4]) if family == socket.AF_INET6 else ()

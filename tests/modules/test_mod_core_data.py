@@ -33,6 +33,19 @@ def target(remote: str, local: str, line: str, conf: str = "") -> object:
     return asyncio.run(_from(remote, local, line, conf=conf))[1]
 
 
+def test_without_ipv6_an_ipv4_client_is_told_of_ipv4_only() -> None:
+    async def story() -> list[str]:
+        async with Bench() as ftp:
+            ftp.wire.use_ipv6 = False
+            return [await ftp(line) for line in ("EPSV 2", "EPRT |2|::ffff:127.0.0.1|51210|", "EPSV 1")]
+
+    assert asyncio.run(story()) == [
+        "522 Network protocol not supported, use (1)",
+        "522 Network protocol not supported, use (1)",
+        "229 Entering Extended Passive Mode (|||50000|)",
+    ]
+
+
 # -- passive -----------------------------------------------------------------------------------------
 
 
@@ -103,9 +116,9 @@ def test_a_full_range_of_ports_is_told() -> None:
     ("line", "reply"),
     [
         ("EPSV 1", "229 Entering Extended Passive Mode (|||50000|)"),
-        ("EPSV 2", "522 Network protocol not supported, use (1)"),
-        ("EPSV 3", "522 Network protocol not supported, use (1)"),
-        ("EPSV 0", "522 Network protocol not supported, use (1)"),
+        ("EPSV 2", "229 Entering Extended Passive Mode (|||50000|)"),
+        ("EPSV 3", "522 Network protocol not supported, use (1,2)"),
+        ("EPSV 0", "522 Network protocol not supported, use (1,2)"),
         ("EPSV 1x", "501 EPSV: unknown network protocol"),
         ("EPSV abc", "501 EPSV: unknown network protocol"),
         ("EPSV \u00b9", "501 EPSV: unknown network protocol"),
@@ -185,10 +198,12 @@ def test_port_knocks_at_nobody_elses_door(line: str, reply: str) -> None:
         ("EPRT |1|127.0.0.1|51210", "501 Illegal EPRT command"),
         ("EPRT |1|127.0.0.1|", "501 Illegal EPRT command"),
         ("EPRT |1|", "501 Illegal EPRT command"),
-        ("EPRT |2|::1|51210|", "522 Network protocol not supported, use (1)"),
-        ("EPRT |3|127.0.0.1|51210|", "522 Network protocol not supported, use (1)"),
-        ("EPRT |", "522 Network protocol not supported, use (1)"),
-        ("EPRT x", "522 Network protocol not supported, use (1)"),
+        ("EPRT |2|::1|51210|", "500 Illegal EPRT command"),
+        ("EPRT |2|::ffff:127.0.0.2|51210|", "500 Illegal EPRT command"),
+        ("EPRT |2|::ffff:127.0.0.1|51210|", "200 EPRT command successful"),
+        ("EPRT |3|127.0.0.1|51210|", "522 Network protocol not supported, use (1,2)"),
+        ("EPRT |", "522 Network protocol not supported, use (1,2)"),
+        ("EPRT x", "522 Network protocol not supported, use (1,2)"),
         ("EPRT", "501 Invalid number of parameters"),
         ("EPRT |1|127.0.0.1|51210| x", "501 Invalid number of parameters"),
     ],

@@ -1,0 +1,82 @@
+"""Directives of mod_core about matters that do not arise here: read and checked, and nothing is left to be done."""
+
+from __future__ import annotations
+
+import re
+
+from ftpd.api import ANON, CLASS, DIRECTORY, FTPACCESS, LIMIT, SERVER, ConfigError, Multi, Reading, types
+from ftpd.modules._core import SERVERS, module
+from ftpd.modules._core_network import pairs
+
+_EVERYWHERE = SERVERS | ANON | DIRECTORY | FTPACCESS | LIMIT | CLASS
+
+
+# -- parsers -----------------------------------------------------------------------------------------
+
+
+@types.takes(1)
+def _cache_policy(words: list[str]) -> tuple[str, ...]:
+    """``on``, ``off``, or ``size count [maxAge seconds]``."""
+    if len(words) == 1:
+        types.boolean(words)
+        return tuple(words)
+    for index in range(0, len(words), 2):
+        if words[index].lower() not in ("size", "maxage") or index + 1 == len(words):
+            raise ConfigError(f"'{words[index]}' is unknown here", right="on, off or size 32 maxAge 5", word=index)
+        types.to_integer(words[index + 1], 0, word=index + 1)
+    return tuple(words)
+
+
+def _scrub(words: list[str]) -> str:
+    if not re.fullmatch(r"[1-9]\d*", words[0], re.ASCII):
+        types.boolean(words)
+    return words[0]
+
+
+@types.takes(0)
+def _anything(words: list[str]) -> tuple[str, ...]:
+    return tuple(words)
+
+
+def _deprecated(reading: Reading, value: object) -> None:
+    reading.warn("is deprecated, and ignored as ProFTPD ignores it: the line can go")
+
+
+# -- the directives ------------------------------------------------------------------------------------
+
+module.directive(
+    "FSCachePolicy", _cache_policy, contexts=_EVERYWHERE,
+    usage="on|off|size count [maxAge seconds]", doc="Attributes of files are never cached: each answer is the truth.",
+)  # fmt: skip
+module.directive_list(
+    "FSOptions", types.flags("IgnoreExtendedAttributes"), contexts=SERVERS,
+    usage="IgnoreExtendedAttributes", doc="Extended attributes of files are never used.",
+)  # fmt: skip
+module.directive(
+    "MultilineRFC2228", _anything, contexts=_EVERYWHERE, multi=Multi.LAST, act=_deprecated,
+    usage="on|off", doc="Deprecated in ProFTPD.",
+)  # fmt: skip
+module.directive(
+    "ProcessTitles", types.one_of("terse", "verbose"), contexts=SERVER,
+    usage="terse|verbose", doc="What ps shows of a session: here one process holds many.",
+)  # fmt: skip
+module.directive(
+    "RegexOptions",
+    pairs(
+        engine=types.one_of("POSIX", "PCRE", "PCRE2"), matchlimit=types.integer(0), matchlimitrecursion=types.integer(0)
+    ),
+    contexts=SERVER,
+    usage="Engine POSIX|PCRE|PCRE2 | MatchLimit n | MatchLimitRecursion n", doc="There is one engine of patterns.",
+)  # fmt: skip
+module.directive_list(
+    "ScoreboardOptions", types.flags("AllowMissingEntry"), contexts=SERVERS,
+    usage="AllowMissingEntry", doc="A session that the scoreboard has no room for is served all the same.",
+)  # fmt: skip
+module.directive(
+    "ScoreboardScrub", types.takes(1, 1)(_scrub), contexts=SERVER,
+    usage="on|off|seconds", doc="Entries of vanished processes are removed; no session is a process here.",
+)  # fmt: skip
+module.directive(
+    "TimeoutLinger", types.seconds, contexts=SERVERS,
+    usage="seconds", doc="How long ProFTPD waits for a data connection's end; here only the kernel has to.",
+)  # fmt: skip

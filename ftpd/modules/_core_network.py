@@ -1,0 +1,113 @@
+"""Directives about connections: how fast clients may come and talk, and the sockets and lines they do it with."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from ftpd.api import SERVER, VHOST, ConfigError, Multi, types
+from ftpd.modules._core import SERVERS, module
+
+_SHORTEST_BUFFER, _LONGEST_BUFFER = 16, 1024 * 1024
+"""A buffer in which no USER has room would shut everybody out; each session holds a line of this length at most."""
+
+
+# -- parsers -----------------------------------------------------------------------------------------
+
+
+@types.takes(1, 2)
+def _rate(words: list[str]) -> tuple[int, int] | None:
+    """A count, and the seconds in which it may be reached; the count 0 is no limit."""
+    seconds = types.to_integer(words[1], 1, word=1) if len(words) > 1 else 1
+    count = types.to_integer(words[0], 0)
+    return (count, seconds) if count else None
+
+
+def pairs(**parsers: types.Parser[Any]) -> types.Parser[dict[str, Any]]:
+    """Names that each have a value behind them; gives the values by their names in lower case."""
+
+    @types.takes(2)
+    def parse(words: list[str]) -> dict[str, Any]:
+        found = {}
+        for index in range(0, len(words), 2):
+            name = words[index].lower()
+            parser = parsers.get(name)
+            if parser is None:
+                raise ConfigError(f"'{words[index]}' is unknown here", right=", ".join(parsers), word=index)
+            if index + 1 == len(words):
+                raise ConfigError(f"'{words[index]}' has no value behind it", word=index)
+            try:
+                found[name] = parser(words[index + 1 : index + 2])
+            except ConfigError as wrong:
+                raise ConfigError(wrong.message, right=wrong.right, word=index + 1) from None
+        return found
+
+    return parse
+
+
+def _keepalive(words: list[str]) -> bool | tuple[int, ...]:
+    """``on``, ``off``, or seconds until the first probe, probes, seconds between them; each of them above 0."""
+    if not re.fullmatch(r"\d{1,5}:\d{1,5}:\d{1,5}", words[0], re.ASCII):
+        return types.boolean(words)
+    numbers = tuple(int(number) for number in words[0].split(":"))
+    if 0 in numbers:
+        raise ConfigError("each number of a keepalive must be above 0", right="7200:9:75", word=0)
+    return numbers
+
+
+@types.takes(1, 4)
+def _no_delay(words: list[str]) -> dict[str, bool]:
+    """``on``, ``off``, or that for ``ctrl`` and ``data`` apart."""
+    if len(words) == 1:
+        return dict.fromkeys(("ctrl", "data"), types.boolean(words))
+    return _no_delay_pairs(words)
+
+
+_no_delay_pairs = pairs(ctrl=types.boolean, data=types.boolean)
+
+
+@types.takes(1)
+def _protocols(words: list[str]) -> tuple[str, ...]:
+    return tuple(word.lower() for word in words)
+
+
+# -- the directives ------------------------------------------------------------------------------------
+
+module.directive(
+    "CommandBufferSize", types.integer(_SHORTEST_BUFFER, _LONGEST_BUFFER), default=4103, contexts=SERVERS,
+    usage="bytes", doc="Command lines have to be shorter than this, with their ends.",
+)  # fmt: skip
+module.directive(
+    "MaxCommandRate", _rate, contexts=SERVERS,
+    usage="count [seconds]", doc="How many commands of a client are taken in so many seconds; the others wait.",
+)  # fmt: skip
+module.directive(
+    "MaxConnectionRate", _rate, contexts=SERVER, multi=Multi.LAST,
+    usage="count [seconds]", doc="How many connections are taken in so many seconds; the others are closed.",
+)  # fmt: skip
+module.directive(
+    "Protocols", _protocols, contexts=SERVERS,
+    usage="ftp|ftps|sftp|scp ...", doc="The protocols by which a login may come; any without this line.",
+)  # fmt: skip
+module.directive(
+    "SocketOptions",
+    pairs(
+        maxseg=types.integer(0), rcvbuf=types.integer(0), sndbuf=types.integer(0), keepalive=_keepalive,
+        reuseport=types.boolean,
+    ),
+    contexts=SERVER | VHOST, multi=Multi.LAST,
+    usage="maxseg n | rcvbuf n | sndbuf n | keepalive on|off|idle:count:interval | reuseport on|off",
+    doc="Options of the sockets, which are left to the kernel's own tuning otherwise.",
+)  # fmt: skip
+module.directive(
+    "TCPBackLog", types.integer(1), default=128, contexts=SERVER, multi=Multi.LAST,
+    usage="count", doc="How many connections may wait to be accepted.",
+)  # fmt: skip
+module.directive(
+    "TCPNoDelay", _no_delay, contexts=SERVERS,
+    usage="on|off|[ctrl on|off] [data on|off]", doc="Whether small packets are sent at once; on without this line.",
+)  # fmt: skip
+module.directive(
+    "UseReverseDNS", types.boolean, default=False, contexts=SERVER, multi=Multi.LAST,
+    usage="on|off", doc="Look up the names of clients' addresses: for logs, <Limit> and <Class>.",
+)  # fmt: skip
