@@ -29,7 +29,8 @@ def look_up(host: str) -> str:
         if not _NAME.fullmatch(name):
             return host
         wanted = ipaddress.ip_address(host)
-        found = {entry[4][0] for entry in socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)}
+        # as bytes: of text, Python would load the codec of foreign names now, from where User may not read
+        found = {entry[4][0] for entry in socket.getaddrinfo(name.encode("ascii"), None, type=socket.SOCK_STREAM)}
     except (OSError, UnicodeError, ValueError):
         return host
     return name if any(ipaddress.ip_address(str(one).partition("%")[0]) == wanted for one in found) else host

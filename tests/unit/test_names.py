@@ -20,8 +20,8 @@ HERE = "192.0.2.1"
 def resolver(monkeypatch: pytest.MonkeyPatch, name: str, *addresses: str) -> None:
     """A name server that gives the address this name, and the name these addresses."""
 
-    def getaddrinfo(asked: str, port: None, type: int) -> list[tuple[object, ...]]:
-        if asked != name.removesuffix(".") or not addresses:
+    def getaddrinfo(asked: bytes, port: None, type: int) -> list[tuple[object, ...]]:
+        if asked != name.removesuffix(".").encode() or not addresses:
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
         return [(socket.AF_INET, type, 0, "", (address, 0)) for address in addresses]
 
