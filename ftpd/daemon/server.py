@@ -26,7 +26,7 @@ from ftpd.dispatch.registry import CannotBegin, Generation
 from ftpd.engine.pool import Pools
 from ftpd.engine.worker import Worker
 from ftpd.module.build import ftpd_version
-from ftpd.module.events import RESTART, SHUTDOWN, STARTUP
+from ftpd.module.events import RESTART, SHUTDOWN, SIGNAL_USR2, STARTUP
 
 _GRACE = 2.0
 """Seconds that transfers get to end when the daemon is told to stop."""
@@ -111,6 +111,7 @@ class Daemon:
             await worker.close()
             raise
         self._hear_the_end(loop)
+        loop.add_signal_handler(signal.SIGUSR2, lambda: worker.generation.emit(SIGNAL_USR2, None))
         loop.add_signal_handler(signal.SIGHUP, self._told_to_reload, worker, desk)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
         announce(self.plan, tuple(self._sockets), self._version, handed_over=self._handed_over)

@@ -48,6 +48,9 @@ RESTART: Event[None] = Event("core.restart")
 SHUTDOWN: Event[None] = Event("core.shutdown")
 POSTPARSE: Event[None] = Event("core.postparse")
 
+SIGNAL_USR2: Event[None] = Event("core.signal.USR2")
+"""Somebody has sent the daemon this signal, which means what modules make of it."""
+
 SESSION_OPEN: Event[Session] = Event("core.connect")
 """Before the banner; a listener that raises Refuse ends the connection with that reply."""
 SESSION_REINIT: Event[Session] = Event("core.session-reinit")

@@ -161,13 +161,18 @@ def _connect(cmd: Command, host: Address, port: int) -> Outcome:
     if host != peer and _is_private(host) and not _is_private(local):
         # a client behind NAT names its inner address, which cannot be reached from here: its outer one is meant
         host = peer
-    refused = Refuse(500, f"Illegal {cmd.name} command")
     if port < 1024 or host.is_multicast or host.is_unspecified or host == ipaddress.IPv4Address("255.255.255.255"):
-        raise refused
+        raise _refused(cmd, "bounce attack")
     if host != peer and not foreign_allowed(session):
-        raise refused
+        raise _refused(cmd, "address mismatch")
     session.wire.active(session.remote.host if host == peer else str(host), port)
     return cmd.ok(200, f"{cmd.name} command successful")
+
+
+def _refused(cmd: Command, why: str) -> Refuse:
+    # those who watch for abuse of data connections look for these words of ProFTPD's
+    cmd.session.log(Level.WARN, "Refused %s %s (%s)", cmd.name, cmd.argument, why)
+    return Refuse(500, f"Illegal {cmd.name} command")
 
 
 def _is_private(host: Address) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ftpd.api import Class, Command, Outcome, Refuse, Session
+from ftpd.api import Class, Command, Outcome, Refuse, Session, debug
 from ftpd.modules import _display
 from ftpd.modules._core import module
 from ftpd.modules._core_greeting import PROFTPD
@@ -116,6 +116,10 @@ async def options(cmd: Command) -> Outcome:
     return (cmd.fail if inner.errors else cmd.ok)(reply.code, *reply.lines)
 
 
+_MOST_OF_A_NAME = 256
+"""Characters of what a client says of itself that are kept for the logs (%{note:clnt}, %{note:csid.name})."""
+
+
 # -- small talk --------------------------------------------------------------------------------------
 
 
@@ -133,10 +137,16 @@ def system_type(cmd: Command) -> Outcome:
 
 @module.cmd("CLNT", auth=False, classes=Class.INFO, usage="<sp> client-info")
 def client_says_its_name(cmd: Command) -> Outcome:
+    cmd.session.notes["clnt"] = cmd.argument[:_MOST_OF_A_NAME]
     return cmd.ok(200, "OK")
 
 
 @module.cmd("CSID", classes=Class.INFO)
 def exchange_names(cmd: Command) -> Outcome:
+    for fact in filter(None, cmd.argument.split(";")):
+        name, _, value = fact.strip().partition("=")
+        if name.lower() in ("name", "version", "vendor"):
+            cmd.session.notes[f"csid.{name.lower()}"] = value[:_MOST_OF_A_NAME]
+            debug(2, "client sent CSID %s fact: %s", name.capitalize(), value, peer=cmd.session.peer)
     named = f"name=ProFTPD;version={PROFTPD};" if cmd.config[server_ident].shown else ""
     return cmd.ok(200, f"{named}casesensitive=1;")

@@ -235,6 +235,17 @@ def test_a_client_behind_nat_is_reached_at_its_outer_address() -> None:
     assert client("10.0.0.9", "10.0.0.1", "PORT 10,0,0,5,200,10") == [REFUSED]
 
 
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [("PORT 127,0,0,2,200,10", "address mismatch"), ("EPRT |1|127.0.0.1|80|", "bounce attack")],
+)
+def test_a_refused_address_is_in_the_log_in_proftpds_words(
+    caplog: pytest.LogCaptureFixture, line: str, why: str
+) -> None:
+    assert last(line).startswith("500 Illegal")
+    assert f"Refused {line} ({why})" in caplog.text
+
+
 def test_allowforeignaddress_lets_two_servers_talk() -> None:
     assert target("127.0.0.1", "127.0.0.1", "PORT 8,8,8,8,200,10", conf="AllowForeignAddress on\n") == {
         "active": ("8.8.8.8", 51210)

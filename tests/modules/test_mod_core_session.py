@@ -147,6 +147,28 @@ def test_csid_names_the_release_that_the_replies_are_of() -> None:
     assert last("CSID Name=x;") == "200 name=ProFTPD;version=1.3.8;casesensitive=1;"
 
 
+def test_csid_tells_no_name_where_serverident_tells_none() -> None:
+    assert last("CSID", conf="ServerIdent off\n") == "200 casesensitive=1;"
+
+
+def test_what_a_client_says_of_itself_is_kept_for_the_logs_and_not_without_bounds() -> None:
+    async def story() -> dict[str, str]:
+        async with Bench() as ftp:
+            await ftp("CLNT Some Client 1.0 " + "x" * 4000)
+            await ftp("CSID name=Other; Version=2.0;Vendor=%n%s;Colour=red; ;=;")
+            assert ftp.session is not None
+            return {key: value for key, value in ftp.session.notes.items() if key.startswith(("clnt", "csid"))}
+
+    notes = asyncio.run(story())
+    assert notes.pop("clnt") == ("Some Client 1.0 " + "x" * 4000)[:256]
+    assert notes == {"csid.name": "Other", "csid.version": "2.0", "csid.vendor": "%n%s"}
+
+
+def test_feat_leaves_out_what_limit_forbids() -> None:
+    free, bound = last("FEAT"), last("FEAT", conf="<Limit EPRT EPSV>\nDenyAll\n</Limit>\n")
+    assert set(free.splitlines()) - set(bound.splitlines()) == {" EPRT", " EPSV"}
+
+
 def test_limit_on_all_reaches_small_talk() -> None:
     conf = "<Limit ALL>\nDenyAll\n</Limit>\n"
     assert talk("NOOP", "FEAT", "HELP", "SYST", "CLNT", "QUIT", conf=conf) == [

@@ -111,6 +111,21 @@ def test_other_signals_do_no_harm_to_a_transfer(daemon: Watched) -> None:
     daemon.assert_well()
 
 
+def test_modules_hear_of_usr2(daemon: Watched, tmp_path: Path) -> None:
+    libexec = tmp_path / "libexec"
+    libexec.mkdir(mode=0o755)
+    (libexec / "mod_ears.py").write_text(
+        "from ftpd.api import SIGNAL_USR2, Level, Module, log\n"
+        "module = Module('mod_ears', version='1')\n\n"
+        "@module.on(SIGNAL_USR2)\ndef hear(nothing):\n    log(Level.NOTICE, 'heard it')\n"
+    )
+    (libexec / "mod_ears.py").chmod(0o644)
+    daemon.hang_up(f"ModulePath {libexec}\nLoadModule mod_ears.c\n{daemon.conf}")
+    os.kill(daemon.pid, signal.SIGUSR2)
+    until("the module has heard it", lambda: "heard it" in daemon.log())
+    daemon.assert_well()
+
+
 def test_a_hangup_before_it_listens_does_not_end_it(site: Site) -> None:
     """A service manager may send one as soon as it knows the process."""
     fifo = site.base / "slow.conf"

@@ -1,0 +1,176 @@
+"""Every verb in every state of a session, with any number of words: one answer each, and the session lives on."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from time import monotonic
+
+import pytest
+
+from tests.wire.daemon import Daemon
+from tests.wire.hostile import Raw, alive, answers_others, descriptors, everything, pid, until_descriptors
+
+VERBS = """
+    ABOR ACCT ALLO APPE AUTH CCC CDUP CLNT CONF CSID CWD DELE ENC EPRT EPSV FEAT HELP HOST LANG LIST MDTM MFF MFMT MIC
+    MKD MLSD MLST MODE NLST NOOP OPTS PASS PASV PBSZ PORT PROT PWD RANG REIN REST RETR RMD RNFR RNTO SIZE SITE SMNT STAT
+    STOR STOU STRU SYST TYPE USER XCUP XCWD XMKD XPWD XRMD SITE\tHELP SITE\tCHMOD SITE\tCHGRP SITE\tNONE OPTS\tUTF8
+    OPTS\tMLST OPTS\tNONE
+""".replace("\n", " ").split(" ")
+VERBS = [verb.replace("\t", " ") for verb in VERBS if verb]
+ARGUMENTS = ["", "x", "a b c d e f", '""', "%n%s%n{0.__class__}${x}%{env:PATH}", "-1", "~", "*[", "\xff" * 20]
+CONF = "TimeoutStalled 2\nTimeoutNoTransfer 4\nMaxLoginAttempts 1000\n"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    daemon = Daemon(tmp_path_factory.mktemp("daemon"), CONF)
+    daemon.start()
+    try:
+        yield daemon
+    finally:
+        daemon.stop()
+
+
+@pytest.fixture(autouse=True)
+def ends_alive(server: Daemon) -> Iterator[None]:
+    yield
+    alive(server)
+
+
+# -- verbs, states and words ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("state", ["new", "after USER", "logged in", "with a data port"])
+@pytest.mark.parametrize("argument", ARGUMENTS)
+def test_each_verb_has_one_answer_in_each_state(server: Daemon, state: str, argument: str) -> None:
+    with Raw(server) as client:
+        if state in ("logged in", "with a data port"):
+            client.login()
+        for verb in VERBS:
+            if state == "after USER":
+                client.ask(f"USER {server.user}")
+            if state == "with a data port":
+                client.port_for_data()
+                if verb in ("LIST", "NLST", "MLSD", "STOU", "STOR", "APPE", "RETR"):
+                    continue  # they would wait for the connection
+            answer = client.ask(f"{verb} {argument}".rstrip().encode("latin-1") + b"\r\n")
+            assert answer[:3].isdigit() and answer[0] in "2345", (verb, answer)
+            assert not answer.startswith("451"), (verb, answer)
+            for told in ("__class__ ", "/usr/bin", "<class"):
+                assert told not in answer, (verb, answer)
+            if verb in ("PASV", "EPSV", "PORT"):
+                client.ask("ABOR")
+            # whatever else it was, there is nothing more to come
+            assert client.ask("NOOP")[:3] in ("200", "501"), verb
+            if client.ask("NOOP").startswith("501"):
+                client.ask("RNTO nowhere/at/all")
+
+
+@pytest.mark.parametrize(
+    "verb", ["SITE CHMOD 777 x", "SITE HELP x", "STAT /", "SIZE /etc/passwd", "MDTM /", "RNFR /etc"]
+)
+def test_before_the_login_nothing_is_told_of_the_machine(server: Daemon, verb: str) -> None:
+    with Raw(server) as client:
+        answer = client.ask(verb)
+        if not verb.startswith("SITE HELP"):
+            assert answer == "530 Please login with USER and PASS"
+        for told in ("0.1.0", "passwd", "alice", "root:"):
+            assert told not in answer
+
+
+# -- while a transfer runs -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "verb", ["PASV", "EPSV", "PORT 127,0,0,1,200,10", "USER bob", "REIN", "RNFR a", "STOR b", "NOOP"]
+)
+def test_what_is_said_during_a_transfer_is_answered_after_it(server: Daemon, verb: str) -> None:
+    server.give_huge("huge.bin")
+    with Raw(server) as client:
+        client.login()
+        with client.passive(window=4096):
+            client.send("RETR huge.bin")
+            assert client.reply().startswith("150")
+            client.send(verb)
+            # STAT overtakes, so it shows that the other is not answered yet
+            assert client.ask("STAT").startswith("211-")
+        assert client.reply().startswith("426")
+        assert client.reply()[0] in "2345"
+        client.ask("ABOR")
+        assert client.transfer("NLST")[0].startswith("226")
+
+
+def test_quit_during_a_transfer_waits_for_its_end(server: Daemon) -> None:
+    server.give("some.txt", b"x" * 2_000_000)
+    with Raw(server) as client:
+        client.login()
+        with client.passive() as data:
+            client.send("RETR some.txt")
+            assert client.reply().startswith("150")
+            client.send("QUIT")
+            assert len(everything(data)) == 2_000_000
+        assert [line[:3] for line in client.rest().splitlines()] == ["226", "221"]
+
+
+# -- half a data connection ----------------------------------------------------------------------------------------
+
+
+def test_a_data_connection_that_is_half_there_ends_by_its_timer(server: Daemon) -> None:
+    server.give_huge("huge.bin")
+    server.give("small.txt", b"small")
+    before = descriptors(server)
+    asleep = [Raw(server).login() for _ in range(3)]
+    never, unread, unsent = asleep
+    began = monotonic()
+    never.port_for_data()
+    never.send("RETR huge.bin")
+    reading = unread.passive(window=4096)
+    unread.send("RETR huge.bin")
+    writing = unsent.passive()
+    unsent.send("STOR new.bin")
+    answers_others(server)
+    assert unread.reply().startswith("150") and unsent.reply().startswith("150")
+    for client in (unread, unsent):
+        assert "421" in client.rest()
+    assert "421" in never.rest() or "425" in never.rest()
+    assert monotonic() - began < 8
+    for sock in (reading, writing, *(client.sock for client in asleep)):
+        sock.close()
+    until_descriptors(server, before)
+
+
+def test_a_client_that_has_said_all_on_its_data_connection_still_gets_the_file(server: Daemon) -> None:
+    server.give("half.txt", b"x" * 100_000)
+    with Raw(server) as client:
+        client.login()
+        with client.passive() as data:
+            data.shutdown(socket.SHUT_WR)
+            client.send("RETR half.txt")
+            assert client.reply().startswith("150")
+            assert len(everything(data)) == 100_000
+        assert client.reply() == "226 Transfer complete"
+
+
+# -- before the login ----------------------------------------------------------------------------------------------
+
+
+def test_many_who_say_nothing_keep_nobody_from_being_served(server: Daemon) -> None:
+    before = descriptors(server)
+    crowd = []
+    try:
+        for _ in range(300):
+            sock = socket.socket()
+            sock.connect((server.host, server.port))
+            crowd.append(sock)
+        for sock in crowd[::2]:
+            sock.send(b"U")
+        answers_others(server)
+        for sock in crowd[::2]:
+            sock.send(b"S")
+        answers_others(server)
+    finally:
+        for sock in crowd:
+            sock.close()
+    until_descriptors(server, before)
+    assert pid(server)
