@@ -30,6 +30,7 @@ from ftpd.module.events import RESTART, SHUTDOWN, SIGNAL_USR2, STARTUP
 
 _GRACE = 2.0
 """Seconds that transfers get to end when the daemon is told to stop."""
+_EVERYWHERE = {"::", "0.0.0.0"}
 _KEPT = "the configuration before stays in force"
 _TURN = 0.001
 """Seconds that a thread may keep the interpreter while the loop wants it; by default it would be five times that."""
@@ -81,17 +82,33 @@ class Daemon:
         return sockets
 
     def _bound(self, wanted: Plan) -> dict[Endpoint, socket.socket]:
-        """The endpoints that are wanted and that we do not listen on yet; all of them or StartError."""
+        """The endpoints that are wanted and that we do not listen on yet; all of them or StartError.
+
+        Those that only become free when others are given up come later.
+        """
         opened: dict[Endpoint, socket.socket] = {}
         try:
             for end in wanted.bindings.endpoints:
-                if end not in self._sockets:
+                if end in self._sockets:
+                    continue
+                if self._in_the_way(end, wanted):
+                    # at least the address has to be there
+                    bind((end[0], 0), 1).close()
+                else:
                     opened[end] = bind(end, wanted.settings.backlog, reuse_port=wanted.settings.reuse_port)
         except StartError:
             for sock in opened.values():
                 sock.close()
             raise
         return opened
+
+    def _in_the_way(self, end: Endpoint, wanted: Plan) -> bool:
+        """Whether a socket of ours that is to go keeps us from listening there: one of them is for all addresses."""
+        return any(
+            old[1] == end[1] and {old[0], end[0]} & _EVERYWHERE
+            for old in self._sockets
+            if old not in wanted.bindings.endpoints
+        )
 
     def _server_of(self, generation: Generation, local: Endpoint) -> Scope | None:
         return self.plan.bindings.server_of(local)
@@ -281,6 +298,14 @@ class Daemon:
             for end in [end for end in self._sockets if end not in self.plan.bindings.endpoints]:
                 worker.stop_listening(self._sockets.pop(end))
                 log(Level.NOTICE, "no longer listening on %s, port %d", *end)
+            for end in self.plan.bindings.endpoints:
+                if end not in self._sockets and end not in opened:
+                    try:
+                        opened[end] = bind(
+                            end, self.plan.settings.backlog, reuse_port=self.plan.settings.reuse_port
+                        )  # fmt: skip
+                    except StartError as error:
+                        log(Level.ERROR, "%s: nobody is served there", error)
         for end, sock in opened.items():
             self._sockets[end] = sock
             worker.listen(sock)

@@ -50,10 +50,10 @@ def understand(line: bytes | LineTooLong) -> Request | Reply:
     if not verb.isalnum():
         # rare: another gap than a blank, or what is no verb at all
         verb, argument = _split(decode(line))
+        if not verb or _CONTROL.search(verb):
+            return INVALID
     # only ASCII letters have an upper case here: a dotless i must not become an I (and a way past <Limit>)
     verb = verb.upper() if verb.isascii() else verb
-    if not verb or _CONTROL.search(verb):
-        return INVALID
     if "\0" in argument:
         return Reply(501, (f"{verb}: a NUL byte is not allowed",))
     return Request(verb, argument)

@@ -170,12 +170,72 @@ def test_passive_ports_and_masquerade_address_are_each_servers_own(server: ManyH
         assert "(127,0,0,1," in client.login().ask("PASV")
 
 
+def reloaded(server: ManyHosts, conf: str) -> None:
+    before = server.log().count("the new configuration is in force")
+    server._conf.write_text(conf)
+    os.kill(pid(server), signal.SIGHUP)
+    until("it is in force", lambda: server.log().count("the new configuration is in force") > before)
+
+
+def test_a_defaultserver_takes_all_that_is_nobodys(server: ManyHosts) -> None:
+    whole = server.main + server.hosts
+    try:
+        reloaded(server, whole.replace('ServerName "by address"', 'ServerName "by address"\n  DefaultServer on'))
+        assert server.greeting("127.0.0.3") == "220 ProFTPD Server (by address) [127.0.0.3]"
+        assert server.greeting("127.0.0.1").startswith("220 ProFTPD Server (first name)")
+    finally:
+        reloaded(server, whole)
+    assert server.greeting("127.0.0.3").startswith("500")
+
+
+def test_bound_tightly_it_listens_on_the_servers_own_addresses_only(server: ManyHosts) -> None:
+    fresh = free_port()
+    conf = (server.main + server.hosts).replace(f"Port {server.port}", f"Port {fresh}")
+    try:
+        reloaded(server, f"SocketBindTight on\n{conf}")
+        assert server.greeting("127.0.0.2", fresh) == "220 ProFTPD Server (by address) [127.0.0.2]"
+        assert server.greeting("::1", fresh) == "220 ProFTPD Server (by family) [::1]"
+        with pytest.raises(ConnectionRefusedError):
+            server.greeting("127.0.0.3", fresh)
+        with pytest.raises(ConnectionRefusedError):
+            server.greeting("127.0.0.1")
+    finally:
+        reloaded(server, server.main + server.hosts)
+
+
+def test_without_ipv6_nobody_is_met_there(server: ManyHosts) -> None:
+    fresh = free_port()
+    conf = (server.main + server.hosts).replace(f"Port {server.port}", f"Port {fresh}")
+    conf = conf.replace("UseIPv6 on", "UseIPv6 off").replace("<VirtualHost ::1>", "<VirtualHost 127.0.0.7>")
+    try:
+        reloaded(server, conf)
+        assert server.greeting("127.0.0.7", fresh) == "220 ProFTPD Server (by family) [127.0.0.7]"
+        with pytest.raises(ConnectionRefusedError):
+            server.greeting("::1", fresh)
+        with socket.create_connection(("127.0.0.1", fresh), 5) as client, client.makefile("rwb") as talk:
+            talk.readline()
+            talk.write(b"HOST [::1]\r\n")
+            talk.flush()
+            assert talk.readline() == b"501 [::1]: Invalid hostname provided\r\n"
+    finally:
+        reloaded(server, server.main + server.hosts)
+
+
+def test_names_are_looked_up_at_a_reload_as_at_the_start(server: ManyHosts) -> None:
+    named = server.main.replace("DefaultAddress 127.0.0.1", "DefaultAddress localhost\nMasqueradeAddress localhost")
+    try:
+        reloaded(server, named + server.hosts)
+        with Raw(server) as client:
+            assert client.ask("HOST main.example.net").startswith("220 ProFTPD Server (Wire tests)")
+            assert "(127,0,0,1," in client.login().ask("PASV")
+    finally:
+        reloaded(server, server.main + server.hosts)
+
+
 def test_after_a_reload_an_old_session_finds_the_servers_of_its_own_configuration(server: ManyHosts) -> None:
     with Raw(server) as old:
-        server._conf.write_text(server.main + server.hosts.replace("second.example.org", "other.example.org"))
-        os.kill(pid(server), signal.SIGHUP)
+        reloaded(server, server.main + server.hosts.replace("second.example.org", "other.example.org"))
         try:
-            until("the new configuration is in force", lambda: "the new configuration is in force" in server.log())
             with Raw(server) as new:
                 assert new.ask("HOST other.example.org").startswith("220 ProFTPD Server (second name)")
                 assert new.ask("HOST second.example.org").startswith("220 ProFTPD Server (any name)")
@@ -183,5 +243,4 @@ def test_after_a_reload_an_old_session_finds_the_servers_of_its_own_configuratio
             assert old.ask("USER bob").startswith("331")
             assert old.ask("PASS secret").startswith("230")
         finally:
-            server._conf.write_text(server.main + server.hosts)
-            os.kill(pid(server), signal.SIGHUP)
+            reloaded(server, server.main + server.hosts)
