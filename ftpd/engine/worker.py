@@ -271,6 +271,8 @@ class Worker:
         await asyncio.gather(*self._endings)
         self.show_on(None)
         await self.generation.stop()
+        if self.names is not None:
+            self.names.close()
         self.sweep.close()
         self.ioloop.close()
         self.pools.close()
