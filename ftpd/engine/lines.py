@@ -66,8 +66,10 @@ class LineReader:
             elif len(line) > self.limit:
                 found.append(LineTooLong())
             else:
-                bare, answers = strip_telnet(line.rstrip(b"\r"))
-                self.telnet += answers
+                bare = line.rstrip(b"\r")
+                if _IAC in bare:
+                    bare, answers = strip_telnet(bare)
+                    self.telnet += answers
                 found.append(bare)
         if len(self._rest) > self.limit:
             if not self._dropping:
