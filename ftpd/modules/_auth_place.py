@@ -123,7 +123,11 @@ async def _first(
     if path == "~" or path.startswith("~/"):
         path = f"{home}{path[1:]}"
     elif path.startswith("~"):
-        path = await real_folder(command.session, path, account)
+        try:
+            path = await real_folder(command.session, path, account)
+        except Denied as unknown:
+            command.session.log(Level.INFO, "%s", unknown.reason)
+            return ()
     if not path.startswith("/"):
         path = posixpath.join(home, path)
     elif (root != "/" and path.startswith(f"{root}/")) or path == root:

@@ -159,6 +159,7 @@ def test_a_session_may_begin_elsewhere(top: str) -> None:
 
 def test_where_it_cannot_begin_it_begins_at_home(top: str) -> None:
     assert login(top, "DefaultChdir /nowhere", "tom", "PWD")[1] == begins_in(f"{top}/tom")
+    assert login(top, "DefaultChdir ~nobody-here", "tom", "PWD")[1] == begins_in(f"{top}/tom")
     assert login(top, "DefaultRoot ~\nDefaultChdir ../../ann", "tom", "PWD")[1] == begins_in("/")
 
 
