@@ -8,7 +8,7 @@ from collections.abc import Awaitable
 from ftpd.api import Class, Command, Data, Group, Outcome, Path, Refuse, Transfer, normalise
 from ftpd.modules._auth_directives import anon_allow_robots, module
 from ftpd.modules._transfer import carry, opening
-from ftpd.modules._xfer_params import take_part
+from ftpd.modules._xfer_params import take_part, translates
 
 _PLACE = "/robots.txt"
 _TEXT = b"User-agent: *\nDisallow: /\n"
@@ -39,12 +39,15 @@ async def _send(cmd: Command) -> Outcome:
     last = len(_TEXT) if part.count is None else part.offset + part.count
     if part.offset > len(_TEXT) or last > len(_TEXT):
         raise Refuse(554, f"{part.verb}: invalid {cmd.argument} argument")
+    ascii = translates(cmd.session)
     content = _TEXT[part.offset : last]
+    if ascii:
+        content = content.replace(b"\n", b"\r\n")
 
     async def move(data: Data) -> None:
         await data.send((content,))
 
-    transfer = Transfer(path.virtual, cmd.files.real(path), "o", offset=part.offset)
+    transfer = Transfer(path.virtual, cmd.files.real(path), "o", ascii=ascii, offset=part.offset)
     transfer.file_size = len(_TEXT)
     await carry(cmd, transfer, opening(cmd, cmd.argument, len(content)), move)
     return cmd.ok(226, "Transfer complete")
