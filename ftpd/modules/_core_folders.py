@@ -30,7 +30,8 @@ def _display_chdir(words: list[str]) -> Chdir:
 
 display_chdir = module.directive(
     "DisplayChdir", _display_chdir, contexts=SESSIONS | DIRECTORY,
-    usage="path [on|off]", doc="A file shown when a client enters a folder; on: once in a session, until it changes.",
+    usage="path [on|off]",
+    doc="A file shown when a client enters a folder; on: at the first visit, and again when it has changed.",
 )  # fmt: skip
 cd_path = module.directive_list(
     "CDPath", types.string, contexts=SESSIONS,
