@@ -27,6 +27,8 @@ MOST_TRIES = 256
 _ACCEPTS = 64
 
 _TAKEN = frozenset({errno.EADDRINUSE, errno.EACCES})
+# connect(2) and bind(2): the port is another's, or only root's, or was used to the same place a moment ago
+_NOT_FROM_THERE = frozenset({errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES})
 # accept(2): errors of the new connection that come out of accept; the listener is well
 _PASSING = frozenset(
     {errno.ECONNABORTED, errno.EPROTO, errno.ENOPROTOOPT, errno.ENETDOWN, errno.ENETUNREACH}
@@ -251,7 +253,8 @@ class PassiveListener(_Port, Acceptor):  # type: ignore[misc]  # pyftpdlib is un
 class ActiveConnector(_Port, Connector):  # type: ignore[misc]  # pyftpdlib is untyped
     """A connection to where the client listens, made when the transfer starts.
 
-    It leaves from the control connection's local address: firewalls and clients look at that.
+    It leaves from the control connection's local address, and from the port before that connection's where it can:
+    firewalls and clients look at both.
     """
 
     def __init__(
@@ -282,6 +285,14 @@ class ActiveConnector(_Port, Connector):  # type: ignore[misc]  # pyftpdlib is u
             self.close()
 
     def _start(self) -> int:
+        """Begin to connect; from the port before the server's own (RFC 959 3.2), or from any where that is taken."""
+        code = self._connect(max(self._local[1] - 1, 0))
+        if code in _NOT_FROM_THERE:
+            self.socket.close()
+            code = self._connect(0)
+        return code
+
+    def _connect(self, source_port: int) -> int:
         host, port = self._target
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
@@ -289,9 +300,13 @@ class ActiveConnector(_Port, Connector):  # type: ignore[misc]  # pyftpdlib is u
             source = plain_host(self._local[0])
             if (":" in source) == (family == socket.AF_INET6):
                 rest = tuple(self._local[2:4]) if family == socket.AF_INET6 else ()
-                self.bind((source, 0, *rest))
+                # others connect from there as well, each to a client of its own
+                self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                self.bind((source, source_port, *rest))
             code: int = self.socket.connect_ex((host, port))
         except OSError as error:
+            if source_port and error.errno in _NOT_FROM_THERE:
+                return error.errno
             raise cannot_connect(error.errno or errno.EIO) from error
         return code
 
