@@ -359,8 +359,9 @@ timeout_session = module.directive_list(
 # -- the process, which here belongs to many sessions --------------------------------------------------------------
 
 root_revoke_ = module.directive(
-    "RootRevoke", root_revoke, default=Revoke.OFF, contexts=_EVERYWHERE, usage="on|off|UseNonCompliantActiveTransfers",
-    doc="on: no active transfers from a server on a port below 1024, whose port 20 only root may use.",
+    "RootRevoke", root_revoke, default=Revoke.ANY_PORT, contexts=_EVERYWHERE,
+    usage="on|off|UseNonCompliantActiveTransfers",
+    doc="off: active transfers leave from the port before the server's; on: not if only root may use that port.",
 )  # fmt: skip
 use_lastlog = module.directive(
     "UseLastlog", types.boolean, default=False, contexts=_SERVERS, usage="on|off",

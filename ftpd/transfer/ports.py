@@ -253,17 +253,25 @@ class PassiveListener(_Port, Acceptor):  # type: ignore[misc]  # pyftpdlib is un
 class ActiveConnector(_Port, Connector):  # type: ignore[misc]  # pyftpdlib is untyped
     """A connection to where the client listens, made when the transfer starts.
 
-    It leaves from the control connection's local address, and from the port before that connection's where it can:
+    It leaves from the control connection's local address, and if it is to from the port before that connection's own:
     firewalls and clients look at both.
     """
 
     def __init__(
-        self, ground: Ground, *, local: tuple[Any, ...], address: str, port: int, make: Make = DataChannel
+        self,
+        ground: Ground,
+        *,
+        local: tuple[Any, ...],
+        address: str,
+        port: int,
+        from_before: bool = False,
+        make: Make = DataChannel,
     ) -> None:
         self.ground = ground
         self.make = make
         self._target = (plain_host(address), port)
         self._local = local
+        self._source = max(local[1] - 1, 0) if from_before else 0
         super().__init__(ioloop=ground.ioloop)
 
     async def open(self, *, timeout: float, allow_foreign: bool = False) -> DataChannel:
@@ -285,8 +293,8 @@ class ActiveConnector(_Port, Connector):  # type: ignore[misc]  # pyftpdlib is u
             self.close()
 
     def _start(self) -> int:
-        """Begin to connect; from the port before the server's own (RFC 959 3.2), or from any where that is taken."""
-        code = self._connect(max(self._local[1] - 1, 0))
+        """Begin to connect; what is to leave from a port that is taken leaves from another."""
+        code = self._connect(self._source)
         if code in _NOT_FROM_THERE:
             self.socket.close()
             code = self._connect(0)
@@ -300,8 +308,9 @@ class ActiveConnector(_Port, Connector):  # type: ignore[misc]  # pyftpdlib is u
             source = plain_host(self._local[0])
             if (":" in source) == (family == socket.AF_INET6):
                 rest = tuple(self._local[2:4]) if family == socket.AF_INET6 else ()
-                # others connect from there as well, each to a client of its own
-                self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                if source_port:
+                    # others connect from there as well, each to a client of its own
+                    self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 self.bind((source, source_port, *rest))
             code: int = self.socket.connect_ex((host, port))
         except OSError as error:

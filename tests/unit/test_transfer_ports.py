@@ -274,7 +274,7 @@ def test_an_abort_between_the_arrival_and_our_turn_is_seen(loop: str) -> None:
     run(loop, story)
 
 
-def sources(loop: str, local: tuple[str, int], count: int = 1) -> list[int]:
+def sources(loop: str, local: tuple[str, int], count: int = 1, *, from_before: bool = True) -> list[int]:
     """The ports that connections to one client come from, all open at once, all to one port of the client's."""
     found: list[int] = []
 
@@ -282,7 +282,9 @@ def sources(loop: str, local: tuple[str, int], count: int = 1) -> list[int]:
         with socket.create_server(("127.0.0.1", 0)) as server, ExitStack() as left:
             for _ in range(count):
                 there = server.getsockname()[1]
-                data = await ActiveConnector(ground, local=local, address="127.0.0.1", port=there).open(timeout=5)
+                data = await ActiveConnector(
+                    ground, local=local, address="127.0.0.1", port=there, from_before=from_before
+                ).open(timeout=5)
                 client, source = server.accept()
                 left.enter_context(client)
                 left.callback(data.abort)
@@ -295,6 +297,7 @@ def sources(loop: str, local: tuple[str, int], count: int = 1) -> list[int]:
 @loops
 def test_an_active_connection_leaves_from_the_port_before_the_server_s(loop: str) -> None:
     assert sources(loop, ("127.0.0.1", BEFORE + 1)) == [BEFORE]
+    assert sources(loop, ("127.0.0.1", BEFORE + 1), from_before=False) != [BEFORE]
     if os.geteuid() == 0:
         assert sources(loop, LOCAL) == [LOCAL[1] - 1]
 
