@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from importlib_metadata import EntryPoint, entry_points
 
@@ -12,6 +12,7 @@ from ftpd.conf import build
 from ftpd.conf.directive import ConfigError, DirectiveTable, Reading
 from ftpd.conf.faults import ConfigFaults, Fault
 from ftpd.conf.tree import Config
+from ftpd.dispatch.auth import vain_entries
 from ftpd.dispatch.registry import Generation
 from ftpd.module import loader
 from ftpd.module.build import BuildRecord
@@ -205,6 +206,7 @@ def assemble(
     try:
         config = _read(path, assembly, defines, dict(os.environ if environment is None else environment))
         assembly.check_added()
+        config = replace(config, warnings=(*config.warnings, *vain_entries(config, assembly.modules)))
     except BaseException:
         assembly.discard()
         raise

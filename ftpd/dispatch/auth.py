@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Iterator, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
+from ftpd.conf.faults import Fault
+from ftpd.conf.tree import Config
 from ftpd.core.fault import FAULTS, is_cancelled
 from ftpd.core.log import Level
 from ftpd.module.auth import Account, AuthAnswer, AuthBackend
@@ -19,6 +21,26 @@ T = TypeVar("T")
 
 async def _settled(answer: T | Awaitable[T]) -> T:
     return await answer if inspect.isawaitable(answer) else answer
+
+
+def vain_entries(config: Config, modules: Sequence[Module]) -> list[Fault]:
+    """Warnings of the modules in AuthOrder that nobody can ask; the others are asked all the same."""
+    able = {module.name: bool(module.backends) for module in modules}
+    found = {}
+    for server in config.servers:
+        for directive, value in server.values.items():
+            if directive.name != "AuthOrder":
+                continue
+            file, line = server.where[directive][0] if directive in server.where else (server.file, server.line)
+            for entry in value:
+                known = able.get(module_name(entry.rstrip("*")))
+                if known:
+                    continue
+                what = "is not loaded" if known is None else "keeps no accounts"
+                found[file, line, entry] = Fault(
+                    file, line, "AuthOrder", f"the module {entry.rstrip('*')} {what}, so nobody will log in through it"
+                )
+    return list(found.values())
 
 
 class OrderedAccounts:

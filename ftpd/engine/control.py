@@ -560,8 +560,8 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
     def passive(self, *, ports: range | None, address: str | None, extended: int = 0) -> tuple[str, int]:
         return self._data_port().passive(ports=ports, address=address, extended=extended)
 
-    def active(self, address: str, port: int) -> None:
-        self._data_port().active(address, port)
+    def active(self, address: str, port: int, *, from_before: bool = False) -> None:
+        self._data_port().active(address, port, from_before)
 
     def forget_data(self) -> None:
         if self._port is not None:

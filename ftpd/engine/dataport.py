@@ -40,9 +40,11 @@ class DataPort:
         self._prepared = listener
         return address or listener.address[0], listener.port
 
-    def active(self, address: str, port: int) -> None:
+    def active(self, address: str, port: int, from_before: bool) -> None:
         self._drop_prepared()
-        self._prepared = ActiveConnector(self._ground, local=self._local, address=address, port=port)
+        self._prepared = ActiveConnector(
+            self._ground, local=self._local, address=address, port=port, from_before=from_before
+        )
 
     async def open(self, *, timeout: float, allow_foreign: bool) -> Data:
         opening, self._prepared = self._prepared, None

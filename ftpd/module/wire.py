@@ -111,8 +111,11 @@ class Wire(Protocol):
         connection). OSError when no port is free.
         """
 
-    def active(self, address: str, port: int) -> None:
-        """Connect to there when the next transfer starts."""
+    def active(self, address: str, port: int, *, from_before: bool = False) -> None:
+        """Connect to there when the next transfer starts.
+
+        ``from_before`` prefers the local port before the control connection's own (RFC 959 3.2) to any.
+        """
 
     def forget_data(self) -> None:
         """Close the listener and the pending data connection, if there are any."""

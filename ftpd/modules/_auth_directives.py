@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import enum
+import os
 import re
+import stat
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -26,6 +29,9 @@ module = Module("mod_auth", version="1.0")
 
 _SERVERS = SERVER | GLOBAL | VHOST
 _EVERYWHERE = _SERVERS | ANON
+
+PASSWORD_SIZE = 1024
+"""The longest password where MaxPasswordSize says nothing else, or 0."""
 
 
 # -- values --------------------------------------------------------------------------------------------------------
@@ -70,6 +76,17 @@ class NewHome:
     """The owner of the folders above the home; None is root, -1 the user (``~``)."""
     gid: int | None = None
     home_gid: int | None = None
+    as_user: bool = False
+    """NoRootPrivs: made with the user's own rights."""
+
+
+class Revoke(enum.Enum):
+    """RootRevoke: what a session gives up of root's rights for good."""
+
+    OFF = "off"
+    ON = "on"
+    ANY_PORT = "UseNonCompliantActiveTransfers"
+    """Active transfers go on, from any port."""
 
 
 # -- parsers -------------------------------------------------------------------------------------------------------
@@ -118,33 +135,54 @@ def session_limit(words: list[str]) -> SessionLimit:
     return SessionLimit(seconds, words[1].lower(), reader(words[2:]))
 
 
+def _mode(words: list[str], index: int) -> int:
+    """Special bits are read and fall away, as with ProFTPD."""
+    return types.to_octal(words[index], 0o7777, word=index) & 0o777
+
+
+def _skeleton(path: str, word: int) -> str:
+    """Root copies from there into homes: it must be there, and nobody else may put things into it."""
+    types.to_path(path, word=word)
+    try:
+        known = os.stat(path)
+    except OSError as error:
+        raise ConfigError(
+            f"unable to stat '{path}': {error.strerror}", right="a folder, as /etc/skel", word=word
+        ) from None
+    if not stat.S_ISDIR(known.st_mode):
+        raise ConfigError(f"'{path}' is not a directory", right="a folder, as /etc/skel", word=word)
+    if known.st_mode & stat.S_IWOTH:
+        raise ConfigError(f"'{path}' is world-writable", right=f"chmod o-w {path}", word=word)
+    return path
+
+
 def _id_or_self(words: list[str], index: int) -> int:
     return -1 if words[index] == "~" else types.to_integer(words[index], 0, 2**32 - 2, word=index)
 
 
 @types.takes(1)
 def new_home(words: list[str]) -> NewHome | None:
-    """``off|on [mode] [skel path] [dirmode mode] [uid id|~] [gid id|~] [homegid id]``"""
+    """``off|on [mode] [skel path] [dirmode mode] [uid id|~] [gid id|~] [homegid id] [NoRootPrivs]``"""
     if not types.to_boolean(words[0]):
         return None
     home, index = NewHome(), 1
     if len(words) > 1 and words[1][:1].isdigit():
-        home, index = replace(home, mode=types.to_octal(words[1], 0o777, word=1)), 2
+        home, index = replace(home, mode=_mode(words, 1)), 2
     while index < len(words):
         option = words[index].lower()
         if option == "norootprivs":
-            index += 1
+            home, index = replace(home, as_user=True), index + 1
             continue
         if option not in ("skel", "dirmode", "uid", "gid", "homegid"):
-            right = "a mode as 0700, or skel, dirmode, uid, gid, homegid with its value"
+            right = "a mode as 0700, NoRootPrivs, or skel, dirmode, uid, gid, homegid with its value"
             raise ConfigError(f"bad mode parameter: '{words[index]}'", right=right, word=index)
         if index + 1 == len(words):
             raise ConfigError(f"'{words[index]}' has no value behind it", right=f"{option} <value>", word=index)
         value = index + 1
         if option == "skel":
-            home = replace(home, skeleton=types.to_path(words[value], word=value))
+            home = replace(home, skeleton=_skeleton(words[value], value))
         elif option == "dirmode":
-            home = replace(home, parents_mode=types.to_octal(words[value], 0o777, word=value))
+            home = replace(home, parents_mode=_mode(words, value))
         elif option == "homegid":
             home = replace(home, home_gid=types.to_integer(words[value], 0, 2**32 - 2, word=value))
         elif option == "uid":
@@ -168,8 +206,10 @@ def negatable_pattern(words: list[str]) -> tuple[re.Pattern[str], bool]:
 
 
 @types.takes(1, 1)
-def root_revoke(words: list[str]) -> bool:
-    return words[0].lower() == "usenoncompliantactivetransfers" or types.to_boolean(words[0])
+def root_revoke(words: list[str]) -> Revoke:
+    if words[0].lower() == "usenoncompliantactivetransfers":
+        return Revoke.ANY_PORT
+    return Revoke.ON if types.to_boolean(words[0]) else Revoke.OFF
 
 
 def _warn_when_on(effect: str) -> Callable[[Reading, bool], None]:
@@ -207,7 +247,7 @@ allow_empty_passwords = module.directive(
     doc="Lets a client try an empty password; an account with an empty hash is never let in.",
 )  # fmt: skip
 max_password_size = module.directive(
-    "MaxPasswordSize", types.integer(0, 2**31 - 1), default=1024, contexts=_SERVERS, usage="length",
+    "MaxPasswordSize", types.integer(0, 2**31 - 1), default=PASSWORD_SIZE, contexts=_SERVERS, usage="length",
     doc="Refuses longer passwords before any account is looked up.",
 )  # fmt: skip
 user_password = module.directive_list(
@@ -238,8 +278,8 @@ user_dir_root = module.directive(
     doc="Takes the folder that is named as the login name, inside the anonymous root, as root.",
 )  # fmt: skip
 anon_allow_robots = module.directive(
-    "AnonAllowRobots", types.boolean, default=False, contexts=ANON, usage="on|off", inert=True,
-    doc="Whether web robots may index an anonymous area.",
+    "AnonAllowRobots", types.boolean, default=False, contexts=ANON, usage="on|off",
+    doc="Off: an area without a robots.txt has one that asks web robots to stay away.",
 )  # fmt: skip
 
 # -- where a session begins ----------------------------------------------------------------------------------------
@@ -258,7 +298,7 @@ allow_chroot_symlinks = module.directive(
 )  # fmt: skip
 create_home = module.directive(
     "CreateHome", new_home, contexts=_SERVERS,
-    usage="off|on [mode] [skel path] [dirmode mode] [uid id|~] [gid id|~] [homegid id]",
+    usage="off|on [mode] [skel path] [dirmode mode] [uid id|~] [gid id|~] [homegid id] [NoRootPrivs]",
     doc="Makes a home that is missing when its user logs in.",
 )  # fmt: skip
 rewrite_home = module.directive(
@@ -319,13 +359,13 @@ timeout_session = module.directive_list(
 # -- the process, which here belongs to many sessions --------------------------------------------------------------
 
 root_revoke_ = module.directive(
-    "RootRevoke", root_revoke, contexts=_EVERYWHERE, usage="on|off|UseNonCompliantActiveTransfers",
-    doc="Read for compatibility: no session has a process, and so none has root's rights to give up.",
+    "RootRevoke", root_revoke, default=Revoke.ANY_PORT, contexts=_EVERYWHERE,
+    usage="on|off|UseNonCompliantActiveTransfers",
+    doc="off: active transfers leave from the port before the server's; on: not if only root may use that port.",
 )  # fmt: skip
 use_lastlog = module.directive(
     "UseLastlog", types.boolean, default=False, contexts=_SERVERS, usage="on|off",
-    act=_warn_when_on("logins are not written to lastlog by this version"),
-    doc="Whether logins are recorded in lastlog.",
+    doc="Records logins in the machine's lastlog.",
 )  # fmt: skip
 wtmp_log = module.directive(
     "WtmpLog", types.boolean, default=True, contexts=_EVERYWHERE, usage="on|off",

@@ -59,10 +59,11 @@ class Users:
         self.malformed: list[int] = []
         for number, line in _lines(text):
             fields = line.split(":")
-            if len(fields) != 7 or not fields[0] or (uid := _id(fields[2])) is None or (gid := _id(fields[3])) is None:
+            # more fields than passwd(5) has are passed over, as ProFTPD does
+            if len(fields) < 7 or not fields[0] or (uid := _id(fields[2])) is None or (gid := _id(fields[3])) is None:
                 self.malformed.append(number)
                 continue
-            name, hashed, _, _, gecos, home, shell = fields
+            name, hashed, _, _, gecos, home, shell = fields[:7]
             if name in self.by_name or not spec.admits(uid, name, home):
                 continue
             self.by_name[name] = Account(name, uid, gid, home, shell, gecos)

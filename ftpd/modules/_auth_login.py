@@ -10,6 +10,7 @@ from typing import TypeVar
 from ftpd.api import Account, AuthAnswer, Command, Identity, Level, Session, crypt
 from ftpd.modules import _auth_directives as d
 from ftpd.modules._auth_denied import Denied
+from ftpd.modules._auth_events import ANON_REJECT_PASSWORDS, ROOT_LOGIN
 from ftpd.modules._auth_names import Target, own_value
 
 T = TypeVar("T")
@@ -47,7 +48,7 @@ async def vet(command: Command, target: Target, password: str) -> Visitor:
     Whoever fails before the password was looked at has hashed it nonetheless: how long a refusal takes tells
     nobody which names exist.
     """
-    session, settings = command.session, target.settings
+    settings = target.settings
     try:
         account, groups = await _known(command, target)
         _limit_admits(command, target, account, groups, password)
@@ -59,7 +60,7 @@ async def vet(command: Command, target: Target, password: str) -> Visitor:
         without = await _password_holds(command, target, account, password)
     shells, users = settings[d.require_valid_shell], settings[d.use_ftp_users]
     if (shells or users) and (objection := await command.offload(lambda: _objection(account, shells, users), "auth")):
-        raise Denied(f"USER {session.login} (Login failed): {objection}")
+        raise Denied(f"USER {account.name} (Login failed): {objection}")
     return Visitor(target, account, groups, without)
 
 
@@ -73,6 +74,7 @@ async def _known(command: Command, target: Target) -> tuple[Account, Groups]:
     if account is None:
         raise Denied(_unknown(session, session.login))
     if account.uid == 0 and not target.settings[d.root_login]:
+        session.modules.emit(ROOT_LOGIN, session)
         raise Denied("SECURITY VIOLATION: Root login attempted", level=Level.CRIT)
     groups = await _asked(session, accounts.getgroups(session, account))
     if target.anonymous is not None:
@@ -114,12 +116,14 @@ def _limit_admits(command: Command, target: Target, account: Account, groups: Gr
     if target.anonymous is not None:
         rejected = target.settings[d.anon_reject_passwords]
         if rejected is not None and (rejected[0].search(password) is not None) != rejected[1]:
-            raise Denied(f"ANON {session.login} (Login failed): AnonRejectPasswords denies login")
+            session.modules.emit(ANON_REJECT_PASSWORDS, session)
+            raise Denied(f"ANON {account.name}: AnonRejectPasswords denies login")
         own = command.gate.login(session, target.anonymous, account.name, names)
         # the server shuts an <Anonymous> out unless that one opens itself by name
         admitted = own is not False and (admitted or own is True)
     if not admitted:
-        raise Denied(f"USER {session.login} (Login failed): Limit configuration denies login")
+        kind = "USER" if target.anonymous is None else "ANON"
+        raise Denied(f"{kind} {account.name} (Login failed): Limit access denies login")
 
 
 async def _password_holds(command: Command, target: Target, account: Account, password: str) -> bool:
@@ -138,7 +142,7 @@ async def _password_holds(command: Command, target: Target, account: Account, pa
     else:
         answer = await _asked(session, accounts.authenticate(session, account, password))
     if not answer.accepted:
-        raise Denied(f"USER {session.login} (Login failed): {answer.value}")
+        raise Denied(f"USER {target.user} (Login failed): {answer.value}")
     return answer is AuthAnswer.OK_NO_PASS
 
 

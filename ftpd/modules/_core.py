@@ -20,8 +20,13 @@ class CoreState:
     idle: Timer | None = None
     epsv_all: bool = False
     """The client promised to use EPSV for good (RFC 2428 4)."""
-    shown: dict[str, float] = field(default_factory=dict)
-    """The messages that DisplayChdir has shown, by path, and when they were last changed."""
+    entered: dict[str, float] = field(default_factory=dict)
+    """When the client last entered the folders in which DisplayChdir shows a message once."""
+    sent: int = 0
+    """Bytes of data to the client, listings among them."""
+    received: int = 0
+    files_sent: int = 0
+    files_received: int = 0
 
 
 state = module.session_state(CoreState)

@@ -7,6 +7,7 @@ import ipaddress
 import os
 
 from ftpd.api import Class, Command, ConfigError, Level, Outcome, Refuse, Session, types
+from ftpd.modules._auth_directives import Revoke
 from ftpd.modules._core import SESSIONS, module, number, state
 from ftpd.modules._core_server import masquerade, passive
 
@@ -165,7 +166,9 @@ def _connect(cmd: Command, host: Address, port: int) -> Outcome:
         raise _refused(cmd, "bounce attack")
     if host != peer and not foreign_allowed(session):
         raise _refused(cmd, "address mismatch")
-    session.wire.active(session.remote.host if host == peer else str(host), port)
+    # without RootRevoke ProFTPD takes any port as well
+    from_before = session.setting("RootRevoke", Revoke.ANY_PORT) is not Revoke.ANY_PORT
+    session.wire.active(session.remote.host if host == peer else str(host), port, from_before=from_before)
     return cmd.ok(200, f"{cmd.name} command successful")
 
 

@@ -8,8 +8,9 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from time import time
 
-from ftpd.api import DIRECTORY, Class, Command, Group, Outcome, Path, Refuse, normalise, resolved, types
+from ftpd.api import DIRECTORY, Class, Command, Group, Outcome, Refuse, Session, resolved, types
 from ftpd.modules import _display
 from ftpd.modules._core import SESSIONS, module, state
 
@@ -29,7 +30,8 @@ def _display_chdir(words: list[str]) -> Chdir:
 
 display_chdir = module.directive(
     "DisplayChdir", _display_chdir, contexts=SESSIONS | DIRECTORY,
-    usage="path [on|off]", doc="A file shown when a client enters a folder; on: once in a session, until it changes.",
+    usage="path [on|off]",
+    doc="A file shown when a client enters a folder; on: at the first visit, and again when it has changed.",
 )  # fmt: skip
 cd_path = module.directive_list(
     "CDPath", types.string, contexts=SESSIONS,
@@ -96,21 +98,18 @@ def _enter(cmd: Command, given: str) -> Outcome:
 
 def _message(cmd: Command) -> list[str]:
     """The lines of DisplayChdir for the folder just entered."""
-    session, files = cmd.session, cmd.files
+    session = cmd.session
     shown = session.settings[display_chdir]
-    if shown is None:
+    if shown is None or (shown.once and not _changed(session, shown.path)):
         return []
-    path = Path(normalise(session.cwd, shown.path))
-    if shown.once:
-        try:
-            changed = files.stat(path).st_mtime
-        except OSError:
-            return []
-        seen = session[state].shown
-        if seen.get(path.virtual) == changed:
-            return []
-        seen[path.virtual] = changed
-    return _display.of_session(path, session)
+    return _display.lines_of(shown.path, session)
+
+
+def _changed(session: Session, name: str) -> bool:
+    """Whether the message is newer than the last visit to this folder, which is now."""
+    before = session[state].entered.get(session.cwd)
+    session[state].entered[session.cwd] = time()
+    return before is None or _display.changed_at(name, session) > before
 
 
 # -- PWD ---------------------------------------------------------------------------------------------

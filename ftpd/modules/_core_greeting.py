@@ -15,14 +15,13 @@ from ftpd.api import (
     Command,
     Level,
     Outcome,
-    Path,
     Reply,
     Session,
-    normalise,
+    Transfer,
     types,
 )
 from ftpd.modules import _display
-from ftpd.modules._core import SERVERS, SESSIONS, module, state
+from ftpd.modules._core import SERVERS, SESSIONS, CoreState, module, state
 from ftpd.modules._core_server import defer_welcome, server_ident, server_name
 
 PROFTPD = "1.3.8"
@@ -102,6 +101,8 @@ def _idle_for(session: Session, seconds: int) -> None:
 @module.log("APPE", "LIST", "MLSD", "NLST", "RETR", "STOR", "STOU")
 @module.log_err("APPE", "LIST", "MLSD", "NLST", "RETR", "STOR", "STOU")
 def count_from_its_end(cmd: Command) -> None:
+    if cmd.transfer is not None:
+        _add_up(cmd.session[state], cmd.transfer)
     count_from_here(cmd.session)
 
 
@@ -110,6 +111,17 @@ def count_from_here(session: Session) -> None:
     idle = session[state].idle
     if idle is not None:
         idle.reset()
+
+
+def _add_up(kept: CoreState, transfer: Transfer) -> None:
+    """What message files tell of the session's traffic."""
+    done = transfer.status == "success"
+    if transfer.direction == "i":
+        kept.received += transfer.moved
+        kept.files_received += done
+    else:
+        kept.sent += transfer.moved
+        kept.files_sent += done and transfer.direction == "o"
 
 
 # -- QUIT --------------------------------------------------------------------------------------------
@@ -121,11 +133,7 @@ def say_goodbye(cmd: Command) -> Outcome:
     path = session.settings[display_quit]
     if path is None:
         return cmd.ok(221, "Goodbye.")
-    if os.path.isabs(path):
-        message = _display.of_machine(path, session)
-    else:
-        message = _display.of_session(Path(normalise(session.cwd, path)), session)
-    return cmd.ok(221, *(message or ["Goodbye."]))
+    return cmd.ok(221, *(_display.lines_of(path, session) or ["Goodbye."]))
 
 
 @module.log("QUIT")

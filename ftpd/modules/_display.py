@@ -1,40 +1,60 @@
-"""Message files for clients: their lines, with the %-variables in them replaced (DisplayConnect and its kin)."""
+"""Message files for clients (DisplayConnect and its kin): where they are looked for, and their lines."""
 
 from __future__ import annotations
 
 import os
-import re
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterator
 
-from ftpd.api import Path, Session
+from ftpd.api import Path, Session, normalise
+from ftpd.modules._display_cookies import default_admin, filled
+
+__all__ = ["changed_at", "default_admin", "lines_of", "of_machine", "of_session"]
 
 MOST = 64 * 1024
 """Bytes of a message that are shown; more than that is not a message."""
-
-_VARIABLE = re.compile(r"%(?:\{time:([^}]*)\}|([A-Za-z]))")
-_SHORT: dict[str, Callable[[Session], str]] = {
-    "C": lambda session: session.cwd,
-    "E": lambda session: session.setting("ServerAdmin", "") or default_admin(session),
-    "L": lambda session: session.local.host,
-    "R": lambda session: session.remote_name,
-    "T": lambda session: time.strftime("%a %b %d %H:%M:%S %Y"),
-    "U": lambda session: session.login or "NONE",
-    "u": lambda session: "UNKNOWN",
-    "V": lambda session: session.setting("ServerName", ""),
-    "x": lambda session: session.class_name or "(unknown)",
-}
+_PLAINLY = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 
 
-def default_admin(session: Session) -> str:
-    """Who ServerAdmin is where the configuration does not say."""
-    return f"root@{session.server.args[0] if session.server.args else session.local.host}"
+def lines_of(name: str, session: Session) -> list[str]:
+    """The lines of the file that a directive names; none where there is no such file.
+
+    A relative name lies in the client's folder. A full one lies on the machine, though the session may have a root
+    of its own, and in that root where the machine has none; in an anonymous area it lies in the area and nowhere else.
+    """
+    for place in _places(name, session):
+        lines = of_machine(place, session) if isinstance(place, str) else of_session(place, session)
+        if lines:
+            return lines
+    return []
+
+
+def changed_at(name: str, session: Session) -> float:
+    """When that file was changed last; 0 where there is none."""
+    for place in _places(name, session):
+        try:
+            if isinstance(place, str):
+                return os.stat(place).st_mtime
+            if session.files is not None:
+                return session.files.stat(place).st_mtime
+        except OSError:
+            continue
+    return 0.0
+
+
+def _places(name: str, session: Session) -> Iterator[str | Path]:
+    if name == "~" or name.startswith("~/"):
+        jailed = session.files is not None and session.files.root != "/"
+        yield Path(normalise("/", name[1:] if jailed else session.home + name[1:]))
+        return
+    if name.startswith("/") and session.anonymous is None:
+        yield name
+    yield Path(normalise(session.cwd, name))
 
 
 def of_machine(path: str, session: Session) -> list[str]:
-    """The lines of a file by its path on the machine, read with the daemon's own rights; none if it is not there."""
+    """The lines of a file by its path on the machine, read as the daemon's User; none if it is not there."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        descriptor = os.open(path, _PLAINLY)
     except OSError:
         return []
     return _lines(descriptor, session)
@@ -59,15 +79,3 @@ def _lines(descriptor: int, session: Session) -> list[str]:
     finally:
         os.close(descriptor)
     return filled(raw.decode("utf-8", "surrogateescape").splitlines(), session)
-
-
-def filled(lines: Iterable[str], session: Session) -> list[str]:
-    """The lines with their variables replaced; what is no variable stays as it is, and values are taken literally."""
-
-    def value(found: re.Match[str]) -> str:
-        if found[1] is not None:
-            return time.strftime(found[1])
-        get = _SHORT.get(found[2])
-        return found[0] if get is None else get(session)
-
-    return [_VARIABLE.sub(value, line) for line in lines]

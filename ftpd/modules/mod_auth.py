@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field, replace
 from time import time
 
@@ -19,7 +18,6 @@ from ftpd.api import (
     Files,
     Level,
     Outcome,
-    Path,
     Refuse,
     Rehousing,
     Reply,
@@ -27,18 +25,22 @@ from ftpd.api import (
     Timer,
 )
 from ftpd.modules import _auth_directives as d
-from ftpd.modules import _display
-from ftpd.modules._auth_census import Census, Presence
+from ftpd.modules import _auth_robots, _display
+from ftpd.modules._auth_census import Presence, census
 from ftpd.modules._auth_denied import Denied
 from ftpd.modules._auth_directives import module
+from ftpd.modules._auth_events import EMPTY_PASSWORD
+from ftpd.modules._auth_lastlog import record_login
 from ftpd.modules._auth_login import Visitor, vet
 from ftpd.modules._auth_names import Target, target_of
 from ftpd.modules._auth_place import create_home, enter, plan_for
 
-__all__ = ["module"]
+# robots.txt lives in a file of its own and registers with the one module
+__all__ = ["_auth_robots", "census", "module"]
 
 _LONGEST_NAME = 256
 _DEFAULT_UMASK = (0o022, 0o022)
+_PRIVILEGED = 1024
 _INCORRECT = "Login incorrect."
 
 
@@ -55,7 +57,6 @@ class Visit:
 
 
 visit_of = module.session_state(Visit)
-census = Census()
 
 
 # -- from connect to close -----------------------------------------------------------------------------------------
@@ -88,7 +89,8 @@ def _limit_login(session: Session, visit: Visit) -> None:
 
 def _login_took_too_long(session: Session, seconds: int) -> None:
     session.log(Level.INFO, "Login timeout exceeded, disconnected")
-    session.send(Reply(421, (f"Login timeout ({seconds} seconds): closing control connection",)))
+    unit = "second" if seconds == 1 else "seconds"
+    session.send(Reply(421, (f"Login timeout ({seconds} {unit}): closing control connection",)))
     session.modules.emit(TIMEOUT_LOGIN, session)
     session.end("Timeout exceeded")
 
@@ -159,6 +161,18 @@ async def password(cmd: Command) -> Outcome:
     return cmd.ok(232 if visitor.without_password else 230, *await _greeting(cmd), granted)
 
 
+@module.pre("PORT", "EPRT")
+def without_root(cmd: Command) -> None:
+    """RootRevoke: who has given up root cannot connect from port 20, the privileged one of active transfers."""
+    session = cmd.session
+    if session.logged_in and session.local.port < _PRIVILEGED and session.settings[d.root_revoke_] is d.Revoke.ON:
+        session.log(
+            Level.NOTICE, "RootRevoke in effect, unable to bind to local port %d for active transfer",
+            session.local.port - 1,
+        )  # fmt: skip
+        raise Refuse(500, f"Unable to service {cmd.name} commands")
+
+
 @module.cmd("ACCT", auth=False, classes=Class.AUTH, usage="is not implemented")
 @module.cmd("REIN", auth=False, classes=Class.AUTH, usage="is not implemented")
 def not_implemented(cmd: Command) -> Outcome:
@@ -176,11 +190,16 @@ def _worth_a_try(session: Session, target: Target, password: str) -> None:
         wrong = f"USER {session.login} (Login failed): Protocols does not allow {session.protocol}"
         raise Denied(wrong, level=Level.INFO, final=True)
     if "\0" in password:
-        raise Denied(f"USER {session.login} (Login failed): the password holds a NUL byte", code=501)
-    if len(password.encode("utf-8", "surrogateescape")) > settings[d.max_password_size]:
-        raise Denied(f"USER {session.login} (Login failed): the password is longer than MaxPasswordSize")
+        raise Denied(f"USER {target.user or session.login} (Login failed): the password holds a NUL byte", code=501)
+    name = target.user or session.login
+    most = settings[d.max_password_size] or d.PASSWORD_SIZE
+    if len(password.encode("utf-8", "surrogateescape")) > most:
+        raise Denied(
+            f"USER {name} (Login failed): client-provided password size exceeds MaxPasswordSize ({most}), rejecting"
+        )
     if not password and target.wants_password() and not settings[d.allow_empty_passwords]:
-        raise Denied(f"USER {session.login} (Login failed): the password is empty", code=501)
+        session.modules.emit(EMPTY_PASSWORD, session)
+        raise Denied(f"Refusing empty password from user '{name}'", code=501)
 
 
 async def _let_in(cmd: Command, visitor: Visitor, visit: Visit) -> None:
@@ -191,14 +210,14 @@ async def _let_in(cmd: Command, visitor: Visitor, visit: Visit) -> None:
     account = visitor.account
     how = target.settings[d.create_home]
     if how is not None and target.anonymous is None:
-        await cmd.offload(lambda: create_home(session, account, how), "files")
+        await cmd.offload(lambda: create_home(session, visitor, how), "files")
     plan = await plan_for(cmd, target, account, visitor.group_names)
     umask = session.modules.directive("Umask")
     files_umask = _DEFAULT_UMASK[0] if umask is None else (target.settings[umask] or _DEFAULT_UMASK)[0]
     anonymous = target.anonymous is not None
-    files, cwd = await cmd.offload(
-        lambda: enter(session, plan, visitor.identity, files_umask, anonymous=anonymous), "files"
-    )
+    links = session.modules.directive("ShowSymlinks")
+    show_links = links is None or bool(target.settings[links])
+    files, cwd = await cmd.offload(lambda: enter(session, plan, visitor, files_umask, show_links=show_links), "files")
     try:
         if visit.over:
             raise Denied(f"USER {session.login}: the client left before it was logged in", level=Level.INFO)
@@ -213,8 +232,12 @@ async def _let_in(cmd: Command, visitor: Visitor, visit: Visit) -> None:
         raise
     if visit.timer is not None:
         visit.timer.cancel()
+    if session.server.settings[d.use_lastlog]:
+        await cmd.offload(lambda: record_login(session, account.uid), "files")
     _limit_session(session)
-    session.log(Level.INFO, "%s %s: Login successful.", "ANON" if anonymous else "USER", session.login)
+    session.log(Level.NOTICE, "%s %s: Login successful.", "ANON" if anonymous else "USER", account.name)
+    if account.uid == 0:
+        session.log(Level.WARN, "ROOT FTP login successful")
 
 
 async def _other_home(cmd: Command, home: str) -> str:
@@ -280,28 +303,10 @@ async def _greeting(cmd: Command) -> tuple[str, ...]:
     if name is None:
         return ()
 
-    def read() -> list[str]:
-        if name.startswith("/"):
-            return _display.of_machine(name, session)
-        return _display.of_session(Path(f"{session.cwd.rstrip('/')}/{name}"), session)
-
-    lines = await cmd.offload(read, "files")
+    lines = await cmd.offload(lambda: _display.lines_of(name, session), "files")
     if not lines:
-        session.log(Level.NOTICE, "unable to display DisplayLogin file '%s'", name)
-    return tuple(_with_counts(session, line) for line in lines)
-
-
-def _with_counts(session: Session, line: str) -> str:
-    """Fill in %M and %N (clients at most, and now), %z and %y (the same of the client's class)."""
-    per_class = session.settings[d.max_clients_per_class]
-    caps = dict(per_class)
-    counts = {
-        "%M": session.settings[d.max_clients].most or 0,
-        "%N": census.clients(session),
-        "%z": caps.get(session.class_name, d.Cap()).most or 0,
-        "%y": census.clients_of_class(session),
-    }
-    return re.sub("%[MNyz]", lambda found: str(counts[found[0]]), line)
+        session.log(Level.INFO, "unable to display DisplayLogin file '%s'", name)
+    return tuple(lines)
 
 
 def _limit_session(session: Session) -> None:
@@ -316,6 +321,6 @@ def _limit_session(session: Session) -> None:
 
 
 def _session_took_too_long(session: Session, seconds: int) -> None:
-    session.log(Level.INFO, "Session timed out, disconnected")
+    session.log(Level.INFO, "FTP session timed out, disconnected")
     session.send(Reply(421, (f"Session Timeout ({seconds} seconds): closing control connection",)))
     session.end("Timeout exceeded")

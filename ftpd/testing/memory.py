@@ -116,7 +116,7 @@ class MemoryWire:
         self.incoming = self.incoming if self.incoming is not None else b""
         return address or "127.0.0.1", ports.start if ports else 50000
 
-    def active(self, address: str, port: int) -> None:
+    def active(self, address: str, port: int, *, from_before: bool = False) -> None:
         self.listening = {"active": (address, port)}
         self.incoming = self.incoming if self.incoming is not None else b""
 

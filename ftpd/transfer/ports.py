@@ -27,6 +27,8 @@ MOST_TRIES = 256
 _ACCEPTS = 64
 
 _TAKEN = frozenset({errno.EADDRINUSE, errno.EACCES})
+# connect(2) and bind(2): the port is another's, or only root's, or was used to the same place a moment ago
+_NOT_FROM_THERE = frozenset({errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES})
 # accept(2): errors of the new connection that come out of accept; the listener is well
 _PASSING = frozenset(
     {errno.ECONNABORTED, errno.EPROTO, errno.ENOPROTOOPT, errno.ENETDOWN, errno.ENETUNREACH}
@@ -252,16 +254,25 @@ class PassiveListener(_Port, Acceptor):  # type: ignore[misc]  # pyftpdlib is un
 class ActiveConnector(_Port, Connector):  # type: ignore[misc]  # pyftpdlib is untyped
     """A connection to where the client listens, made when the transfer starts.
 
-    It leaves from the control connection's local address: firewalls and clients look at that.
+    It leaves from the control connection's local address, and if it is to from the port before that connection's own:
+    firewalls and clients look at both.
     """
 
     def __init__(
-        self, ground: Ground, *, local: tuple[Any, ...], address: str, port: int, make: Make = DataChannel
+        self,
+        ground: Ground,
+        *,
+        local: tuple[Any, ...],
+        address: str,
+        port: int,
+        from_before: bool = False,
+        make: Make = DataChannel,
     ) -> None:
         self.ground = ground
         self.make = make
         self._target = (plain_host(address), port)
         self._local = local
+        self._source = max(local[1] - 1, 0) if from_before else 0
         super().__init__(ioloop=ground.ioloop)
 
     async def open(self, *, timeout: float, allow_foreign: bool = False) -> DataChannel:
@@ -283,6 +294,14 @@ class ActiveConnector(_Port, Connector):  # type: ignore[misc]  # pyftpdlib is u
             self.close()
 
     def _start(self) -> int:
+        """Begin to connect; what is to leave from a port that is taken leaves from another."""
+        code = self._connect(self._source)
+        if code in _NOT_FROM_THERE:
+            self.socket.close()
+            code = self._connect(0)
+        return code
+
+    def _connect(self, source_port: int) -> int:
         host, port = self._target
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
@@ -291,9 +310,14 @@ class ActiveConnector(_Port, Connector):  # type: ignore[misc]  # pyftpdlib is u
             source = plain_host(self._local[0])
             if (":" in source) == (family == socket.AF_INET6):
                 rest = tuple(self._local[2:4]) if family == socket.AF_INET6 else ()
-                self.bind((source, 0, *rest))
+                if source_port:
+                    # others connect from there as well, each to a client of its own
+                    self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                self.bind((source, source_port, *rest))
             code: int = self.socket.connect_ex((host, port))
         except OSError as error:
+            if source_port and error.errno in _NOT_FROM_THERE:
+                return error.errno
             raise cannot_connect(error.errno or errno.EIO) from error
         return code
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ftpd.api import ConfigError
-from ftpd.modules._auth_directives import Cap, ForGroups, NewHome, SessionLimit, module
+from ftpd.modules._auth_directives import Cap, ForGroups, NewHome, Revoke, SessionLimit, module
 
 BY_NAME = {directive.name: directive for directive in module.directives}
 
@@ -32,10 +32,12 @@ def value(line: str) -> object:
         ("CreateHome on", NewHome()),
         (
             "CreateHome on 0755 skel /etc/skel dirmode 0700 uid ~ gid 5 homegid 6 NoRootPrivs",
-            NewHome(0o755, 0o700, "/etc/skel", -1, 5, 6),
+            NewHome(0o755, 0o700, "/etc/skel", -1, 5, 6, True),
         ),
-        ("RootRevoke UseNonCompliantActiveTransfers", True),
-        ("RootRevoke off", False),
+        ("CreateHome on 2770 dirmode 02755", NewHome(0o770, 0o755)),
+        ("RootRevoke UseNonCompliantActiveTransfers", Revoke.ANY_PORT),
+        ("RootRevoke on", Revoke.ON),
+        ("RootRevoke off", Revoke.OFF),
     ],
 )
 def test_a_line_means(line: str, expected: object) -> None:

@@ -86,12 +86,17 @@ def test_the_first_of_two_lines_for_one_name_counts(files: Files) -> None:
 
 @pytest.mark.parametrize(
     "line", ["tom", "tom:{h}:1:1::/", "tom:{h}:-1:1::/:/bin/sh", "tom:{h}:x:1::/:/bin/sh", ":{h}:1:1::/:/bin/sh",
-             "tom:{h}:4294967295:1::/:/bin/sh", "tom:{h}:²:1::/:/bin/sh", "tom:{h}:1:1::/:/bin/sh:more"],
+             "tom:{h}:4294967295:1::/:/bin/sh", "tom:{h}:²:1::/:/bin/sh"],
 )  # fmt: skip
 def test_a_malformed_line_is_left_out_and_the_others_hold(files: Files, line: str) -> None:
     files.users(line.format(h=HASH), files.line("ann"))
     assert login(files.bench()) == INCORRECT
     assert login(files.bench(), "ann") == "230 User ann logged in"
+
+
+def test_fields_behind_the_shell_are_passed_over(files: Files) -> None:
+    files.users(files.line() + ":more")
+    assert login(files.bench()) == "230 User tom logged in"
 
 
 def test_entries_may_be_restricted(files: Files) -> None:

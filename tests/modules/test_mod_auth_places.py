@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import stat
+from typing import Any
+from unittest.mock import patch
 
 import pytest
 
 from ftpd.api import Account, AuthAnswer, AuthBackend, Module, Session
+from ftpd.modules import _auth_place
 from ftpd.testing import Bench
 
 INCORRECT = "530 Login incorrect."
@@ -23,7 +26,7 @@ class Family(AuthBackend):
         self.top = top
 
     def getpwnam(self, session: Session, user: str) -> Account | None:
-        if user not in ("tom", "ann", "ftp", "a/b"):
+        if user not in ("tom", "ann", "ftp", "a/b", "..x"):
             return None
         return Account(user, os.geteuid(), os.getegid(), f"{self.top}/{user}", "/bin/sh")
 
@@ -130,6 +133,20 @@ def test_a_root_reached_through_a_link_may_be_refused(top: str) -> None:
     assert login(top, f"{conf}/tom/sub", "tom")[0] == TOM
 
 
+def test_a_root_that_is_exchanged_while_its_user_logs_in_is_refused(top: str) -> None:
+    """S53: the look and the opening are two steps, and a link may come between."""
+    found = _auth_place._without_links
+
+    def and_then_exchanged(*asked: Any, **rest: Any) -> tuple[int, int] | None:
+        answer = found(*asked, **rest)
+        os.rename(f"{top}/tom/sub", f"{top}/tom/old")
+        os.symlink(f"{top}/ann", f"{top}/tom/sub")
+        return answer
+
+    with patch.object(_auth_place, "_without_links", and_then_exchanged):
+        assert login(top, f"AllowChrootSymlinks off\nDefaultRoot {top}/tom/sub", "tom") == [INCORRECT, "closed"]
+
+
 # -- DefaultChdir --------------------------------------------------------------------------------------
 
 
@@ -142,6 +159,7 @@ def test_a_session_may_begin_elsewhere(top: str) -> None:
 
 def test_where_it_cannot_begin_it_begins_at_home(top: str) -> None:
     assert login(top, "DefaultChdir /nowhere", "tom", "PWD")[1] == begins_in(f"{top}/tom")
+    assert login(top, "DefaultChdir ~nobody-here", "tom", "PWD")[1] == begins_in(f"{top}/tom")
     assert login(top, "DefaultRoot ~\nDefaultChdir ../../ann", "tom", "PWD")[1] == begins_in("/")
 
 
@@ -149,6 +167,42 @@ def test_the_beginning_may_be_for_some_groups(top: str) -> None:
     conf = f"DefaultChdir {top} staff"
     assert login(top, conf, "ann", "PWD")[1] == begins_in(top)
     assert login(top, conf, "tom", "PWD")[1] == begins_in(f"{top}/tom")
+
+
+def test_a_full_path_into_the_root_means_the_folder_there(top: str) -> None:
+    conf = f"DefaultRoot {top}\nDefaultChdir {top}/ann"
+    assert login(top, conf, "tom", "PWD")[1] == begins_in("/ann")
+
+
+def test_the_beginning_may_be_another_s_home(top: str) -> None:
+    assert login(top, "DefaultChdir ~ann", "tom", "PWD")[1] == begins_in(f"{top}/ann")
+    assert login(top, f"DefaultRoot {top}\nDefaultChdir ~ann", "tom", "PWD")[1] == begins_in("/ann")
+
+
+def test_in_a_root_that_has_not_the_beginning_a_session_begins_at_the_top(top: str) -> None:
+    assert login(top, f"DefaultRoot {top}\nDefaultChdir nowhere", "tom", "PWD")[1] == begins_in("/")
+    assert login(top, f"DefaultRoot {top}", "tom", "PWD")[1] == begins_in("/tom")
+
+
+def test_the_letters_of_a_name_sort_homes_into_folders(top: str) -> None:
+    os.makedirs(f"{top}/t/to/tom")
+    conf = f"DefaultChdir {top}/%u[0]/%u[0]%u[1]/%u"
+    assert login(top, conf, "tom", "PWD")[1] == begins_in(f"{top}/t/to/tom")
+    # a letter that the name has not is no letter: there is no such root
+    assert login(top, f"DefaultRoot {top}/t%u[9]", "tom") == [INCORRECT, "closed"]
+    assert login(top, f"DefaultRoot {top}/%u[0]", "tom", "PWD")[1] == begins_in("/")
+
+
+def test_the_letters_of_a_name_never_lead_upwards(top: str) -> None:
+    assert login(top, f"DefaultRoot {top}/ann/%u[0]%u[1]", "..x") == [INCORRECT, "closed"]
+    assert login(top, f"DefaultRoot {top}/ann/%u[0]", "..x") == [INCORRECT, "closed"]
+
+
+def test_a_session_that_begins_at_a_link_begins_where_it_leads(top: str) -> None:
+    os.symlink("sub", f"{top}/tom/link")
+    assert login(top, "DefaultRoot ~\nDefaultChdir link", "tom", "PWD")[1] == begins_in("/sub")
+    conf = "DefaultRoot ~\nDefaultChdir link\nShowSymlinks off"
+    assert login(top, conf, "tom", "PWD")[1] == begins_in("/link")
 
 
 # -- CreateHome ----------------------------------------------------------------------------------------
@@ -182,12 +236,6 @@ def test_a_home_that_is_there_is_left_alone(top: str) -> None:
     os.chmod(f"{top}/tom", 0o755)
     assert login(top, "CreateHome on 0700")[0] == TOM
     assert stat.S_IMODE(os.stat(f"{top}/tom").st_mode) == 0o755
-
-
-def test_a_home_that_cannot_be_made_is_not_left_half_made(top: str) -> None:
-    os.rename(f"{top}/tom", f"{top}/elsewhere")
-    assert login(top, f"CreateHome on skel {top}/no-skeleton") == [INCORRECT, "closed"]
-    assert not os.path.lexists(f"{top}/tom")
 
 
 # -- <Anonymous> ---------------------------------------------------------------------------------------

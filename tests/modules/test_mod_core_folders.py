@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import stat
+import time
 
 import pytest
 from core_ground import HOME, last, talk
@@ -199,7 +200,8 @@ def test_a_message_can_be_shown_once_in_a_session() -> None:
         async with Bench(conf=HOME + "DisplayChdir .message on\n", files=MESSAGE) as ftp:
             heard = [await ftp("CWD /sub"), await ftp("CWD /sub")]
             ftp.write("sub/.message", b"news\n")
-            os.utime(os.path.join(ftp.root, "sub/.message"), (1, 1))
+            later = time.time() + 5
+            os.utime(os.path.join(ftp.root, "sub/.message"), (later, later))
             return [*heard, await ftp("CWD /sub"), await ftp("CWD /other")]
 
     heard = asyncio.run(story())

@@ -36,9 +36,9 @@ def test_the_banner_says_what_serverident_wants(conf: str, text: str) -> None:
 
 def test_displayconnect_comes_before_the_banner(tmp_path: Path) -> None:
     message = tmp_path / "welcome"
-    message.write_text("Hello %R\nyou are %U, 100%% sure, %q\n")
+    message.write_text("Hello %R\nyou are %C, 100%% sure, %q\n")
     greeting = "220 ProFTPD Server (ProFTPD) [127.0.0.1]"
-    assert banner(f"DisplayConnect {message}") == f"220-Hello 127.0.0.1\n you are NONE, 100%% sure, %q\n{greeting}"
+    assert banner(f"DisplayConnect {message}") == f"220-Hello 127.0.0.1\n you are (none), 100%% sure, %q\n{greeting}"
     assert banner("DisplayConnect /nowhere/welcome") == greeting
     assert banner(f"DisplayConnect {tmp_path}") == greeting
 

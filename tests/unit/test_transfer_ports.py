@@ -11,7 +11,7 @@ import os
 import resource
 import socket
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import pytest
 from transfer_ground import LOCAL, LOOPS, awaiting, drain, pair, reset, run, until
@@ -23,6 +23,8 @@ from ftpd.transfer.ports import ActiveConnector, PassiveListener, plain_host
 
 loops = pytest.mark.parametrize("loop", LOOPS)
 PORTS = range(23700, 23705)
+BEFORE = 23710
+"""The port before that of a server."""
 
 
 def listen(ground: Ground, **options: object) -> PassiveListener:
@@ -270,6 +272,44 @@ def test_an_abort_between_the_arrival_and_our_turn_is_seen(loop: str) -> None:
         assert failure.value.code == 426
 
     run(loop, story)
+
+
+def sources(loop: str, local: tuple[str, int], count: int = 1, *, from_before: bool = True) -> list[int]:
+    """The ports that connections to one client come from, all open at once, all to one port of the client's."""
+    found: list[int] = []
+
+    async def story(ground: Ground) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as server, ExitStack() as left:
+            for _ in range(count):
+                there = server.getsockname()[1]
+                data = await ActiveConnector(
+                    ground, local=local, address="127.0.0.1", port=there, from_before=from_before
+                ).open(timeout=5)
+                client, source = server.accept()
+                left.enter_context(client)
+                left.callback(data.abort)
+                found.append(source[1])
+
+    run(loop, story)
+    return found
+
+
+@loops
+def test_an_active_connection_leaves_from_the_port_before_the_server_s(loop: str) -> None:
+    assert sources(loop, ("127.0.0.1", BEFORE + 1)) == [BEFORE]
+    assert sources(loop, ("127.0.0.1", BEFORE + 1), from_before=False) != [BEFORE]
+    if os.geteuid() == 0:
+        assert sources(loop, LOCAL) == [LOCAL[1] - 1]
+
+
+@loops
+def test_where_that_port_is_taken_it_leaves_from_another(loop: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = other.getsockname()[1]
+        assert taken not in sources(loop, ("127.0.0.1", taken + 1))
+    # two connections between the same two ends there cannot be
+    first, second = sources(loop, ("127.0.0.1", BEFORE + 1), count=2)
+    assert first == BEFORE != second
 
 
 @contextmanager
