@@ -118,12 +118,13 @@ class Daemon:
             ready()
         systemd.notify(READY=1, STATUS=self._status(), MAINPID=os.getpid())
         alive = asyncio.create_task(_say_that_we_live())
+        writing = asyncio.create_task(logs.keep_writing())
         if self.plan.options.one_session:
             await single.serve_first(worker, list(self._sockets.values()), self._stop)
         else:
             await self._stop.wait()
         systemd.notify(STOPPING=1, STATUS="ending sessions")
-        for task in (alive, self._reloading):
+        for task in (alive, writing, self._reloading):
             if task is not None:
                 task.cancel()
         await desk.close()
@@ -174,10 +175,7 @@ class Daemon:
 
     @staticmethod
     def _open_log(wanted: Plan) -> None:
-        if wanted.to_terminal:
-            logs.to_terminal(wanted.debug)
-        else:
-            logs.to_configured(wanted.settings.system_log, wanted.settings.syslog_level, wanted.debug)
+        logs.direct(wanted)
 
     def _status(self) -> str:
         return status(tuple(self._sockets))

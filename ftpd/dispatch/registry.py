@@ -41,7 +41,7 @@ class Generation:
         self.module_path = module_path
         """The ModulePath in force at the end of the configuration: where insmod looks."""
         self.config = config
-        self.table = Table(modules)
+        self.table = Table(modules, config)
         self.accounts = OrderedAccounts(modules)
         self.gate = PathGate()
         self.offload = offload
@@ -122,6 +122,9 @@ class Generation:
             if f"SITE {sub.upper()}" in self.table.verbs and sub.isascii():
                 verb, argument = f"SITE {sub.upper()}", rest
         return Command(session, verb, argument, gate=self.gate, offload=self.offload), self.table.plan(verb)
+
+    def pseudo(self, session: Session, name: str) -> Command:
+        return Command(session, name, "", gate=self.gate, offload=self.offload)
 
     async def dispatch(self, command: Command) -> None:
         await run(command, self.table.plan(command.name))

@@ -73,6 +73,10 @@ async def carry(cmd: Command, transfer: Transfer, announce: str, move: Callable[
                 data.abort()
             transfer.moved = data.moved
             counts.moved += data.moved
+            if transfer.direction == "i":
+                session.bytes_in += data.moved
+            else:
+                session.bytes_out += data.moved
 
 
 def _patience(cmd: Command) -> int:
