@@ -7,6 +7,7 @@ import os
 import stat
 import time
 
+from ftpd.core import trace
 from ftpd.core.identity import acting_as_daemon
 from ftpd.core.log import Level, escape, stamp
 from ftpd.core.scribe import Outlet, flush, rest
@@ -64,6 +65,7 @@ class LogFile(Outlet):
         self._descriptor = descriptor
         now = os.fstat(descriptor)
         self._inode = now.st_dev, now.st_ino
+        trace.say("log", 5, "opened %s", self.name)
         return descriptor
 
     def _opened(self) -> int:
@@ -95,13 +97,14 @@ class LogFile(Outlet):
         reason = error.strerror or str(error)
         return f"{reason}: {os.path.dirname(self.path)}" if error.errno == errno.ENOENT else reason
 
+    def forget(self) -> None:
+        super().forget()
+        self._close()
+
     def _close(self) -> None:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor, self._inode = -1, None
-
-    def __del__(self) -> None:
-        self._close()
 
 
 _open_files: dict[tuple[str, bool], LogFile] = {}
@@ -134,6 +137,8 @@ def close() -> None:
     reopen()
     flush()
     rest()
+    for file in _open_files.values():
+        file.forget()
     _open_files.clear()
 
 

@@ -239,7 +239,6 @@ class Scribe:
             finally:
                 self._hurry -= 1
 
-
     def rest(self) -> None:
         """Let the thread end, and what could not be delivered with it; the next record starts another."""
         with self._changed:

@@ -139,7 +139,8 @@ def _route(plan: Plan, server: Scope, above: Route) -> Route:
 def _name(plan: Plan, server: Scope) -> str:
     if server.args:
         return server.args[0]
-    return str(value_of(plan.generation, server, "DefaultAddress", None) or platform.node())
+    addresses = value_of(plan.generation, server, "DefaultAddress", ())
+    return str(addresses[0]) if addresses else platform.node()
 
 
 def _server_log(plan: Plan, server: Scope, path: str) -> logging.Handler:
@@ -158,11 +159,15 @@ def _begin_to_trace(plan: Plan) -> None:
         trace.configure(None, commands=commands)
         return
     file = _file(plan, config.main, path, "TraceLog")
+    file.open_soon()
     options = value_of(plan.generation, config.main, "TraceOptions", ())
     style = trace.Style(
         timestamp="-Timestamp" not in options, millis="-TimestampMillis" not in options, ends="+ConnIPs" in options
     )
     trace.configure(lambda line: file.put(logfile.encoded(line)), style)
+    trace.say("config", 3, "%d servers, read from %s", len(config.servers), ", ".join(config.files))
+    for module in plan.generation.loaded:
+        trace.say("module", 5, "in service: %s", module)
 
 
 def _channels(plan: Plan, server: Scope, *, daemon: bool) -> Mapping[str, range]:

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Collection
 from ftpd.conf.directive import ConfigError
 from ftpd.conf.faults import ConfigFaults
 from ftpd.conf.tree import Scope
+from ftpd.core import trace
 from ftpd.core.log import Level, log
 from ftpd.daemon import detach, logs, plan, rights, scoreboard, single, systemd
 from ftpd.daemon.announce import announce, status
@@ -187,6 +188,7 @@ class Daemon:
             loop.add_signal_handler(number, self._told_to_stop, number)
 
     def _told_to_stop(self, number: int) -> None:
+        trace.say("signal", 5, "signal %d: the daemon is to end", number)
         how = "killed" if number == signal.SIGTERM else "terminating"
         log(Level.NOTICE, "ProFTPD %s (signal %d)", how, number)
         self._stop.set()
@@ -194,6 +196,7 @@ class Daemon:
     def _told_to_reload(self, worker: Worker, desk: ControlDesk) -> None:
         """A HUP while a configuration is being read asks to read it once more: it may have changed meanwhile."""
         self._told_again = True
+        trace.say("signal", 5, "SIGHUP: the configuration is to be read again")
         if self._reloading is None or self._reloading.done():
             self._reloading = worker.loop.create_task(self._reload(worker, desk))
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from ftpd.conf.directive import Directive
 from ftpd.conf.tree import Config
+from ftpd.core import trace
 from ftpd.core.fault import FAULTS, is_cancelled
 from ftpd.core.log import Level, log
 from ftpd.core.reply import Refuse
@@ -99,6 +100,10 @@ class Generation:
 
     def emit(self, event: Event[T], payload: T) -> bool:
         whole = True
+        if trace.active:
+            count = len(self._listeners.get(event, ()))
+            peer = payload.peer if isinstance(payload, Session) else ""
+            trace.say("event", 8, "dispatching event '%s' to %d listeners", event.name, count, peer=peer)
         for listener in self._listeners.get(event, ()):
             try:
                 listener(payload)

@@ -162,6 +162,8 @@ def named_path(command: Command) -> str | None:
     if command.name in _MOVING and (command.replies or not command.argument):
         # the argument was relative to where the client came from
         return command.session.cwd
+    if not command.argument and command.name in _FILES:
+        return None
     given = command.argument.partition(" ")[2] if command.name in _NAMING_LAST else command.argument
     return normalise(command.session.cwd, given)
 
@@ -221,6 +223,11 @@ def _speed(command: Command) -> str | None:
     return None if done is None or not done.seconds else f"{done.moved / 1024 / done.seconds:.2f}"
 
 
+def _offset(command: Command) -> str | None:
+    done = command.transfer
+    return None if done is None or done.direction == "l" else str(done.offset)
+
+
 def _file_size(command: Command) -> str | None:
     done = command.transfer
     return None if done is None or done.file_size is None else str(done.file_size)
@@ -241,7 +248,7 @@ def _failure(command: Command) -> str | None:
 
 
 def _type(command: Command) -> str | None:
-    if command.transfer is not None:
+    if command.transfer is not None and command.transfer.direction != "l":
         return "ASCII" if command.transfer.ascii else "binary"
     if command.name not in _TRANSFERS:
         return None
@@ -302,7 +309,7 @@ _NAMED: dict[str, tuple[Value, str]] = {
     "basename": (_of_command(lambda c: (named_path(c) or "").rpartition("/")[2] or None), "-"),
     "epoch": (_always(lambda: str(int(time.time()))), ""),
     "file-modified": (_of_command(lambda c: c.notes.get("mod_xfer.file-modified")), "false"),
-    "file-offset": (_of_command(lambda c: None if c.transfer is None else str(c.transfer.offset)), "-"),
+    "file-offset": (_of_command(_offset), "-"),
     "file-size": (_of_command(_file_size), "-"),
     "gid": (_of_session(lambda s: str(s.account.gid) if s.account else None), "-"),
     "uid": (_of_session(lambda s: str(s.account.uid) if s.account else None), "-"),

@@ -124,13 +124,22 @@ def system_type(cmd: Command) -> Outcome:
     return cmd.ok(215, "UNIX Type: L8")
 
 
+_CLIENT_FACTS = frozenset({"name", "vendor", "version"})
+
+
 @module.cmd("CLNT", auth=False, classes=Class.INFO, usage="<sp> client-info")
 def client_says_its_name(cmd: Command) -> Outcome:
+    cmd.session.notes["clnt"] = cmd.argument
     return cmd.ok(200, "OK")
 
 
 @module.cmd("CSID", classes=Class.INFO)
 def exchange_names(cmd: Command) -> Outcome:
+    """draft-peterson-streamlined-ftp-command-extensions: facts of the client, which log formats may show."""
+    for fact in cmd.argument.split(";"):
+        name, _, value = fact.strip().partition("=")
+        if name.lower() in _CLIENT_FACTS and value:
+            cmd.session.notes[f"csid.{name.lower()}"] = value
     return cmd.ok(200, f"name=ProFTPD;version={PROFTPD};casesensitive=1;")
 
 

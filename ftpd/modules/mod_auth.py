@@ -192,7 +192,7 @@ async def _let_in(cmd: Command, visitor: Visitor, visit: Visit) -> None:
     if visit.timer is not None:
         visit.timer.cancel()
     _limit_session(session)
-    session.log(Level.INFO, "%s %s: Login successful.", "ANON" if anonymous else "USER", session.login)
+    session.log_login(Level.INFO, "%s %s: Login successful.", "ANON" if anonymous else "USER", session.login)
 
 
 async def _other_home(cmd: Command, home: str) -> str:
@@ -237,7 +237,7 @@ def _unsettle(session: Session) -> None:
 
 def _refuse(cmd: Command, target: Target, visit: Visit, denied: Denied) -> Outcome:
     session = cmd.session
-    session.log(denied.level, "%s", denied.reason)
+    session.log_login(denied.level, "%s", denied.reason)
     visit.failures += 1
     most = session.server.settings[d.max_login_attempts]
     if most is not None and visit.failures >= most:
