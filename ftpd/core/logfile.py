@@ -5,11 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import threading
 import time
 
 from ftpd.core import trace
 from ftpd.core.identity import acting_as_daemon
-from ftpd.core.log import Level, escape, stamp
+from ftpd.core.log import Level, escape, log, stamp
 from ftpd.core.scribe import Outlet, flush, rest
 
 __all__ = ["LogFile", "ModuleLog", "append", "at", "close", "flush", "reopen"]
@@ -27,16 +28,22 @@ class LogFile(Outlet):
     ) -> None:  # fmt: skip
         super().__init__(f"{directive} '{path}'", complaint)
         self.path = path
+        self.kept = False
+        """The daemon's own: should its name lead to nothing that can be written, what is open goes on."""
         self._mode = mode
         self._follow = follow
         self._flags = _FLAGS | (os.O_CREAT if make else 0) | (0 if follow else os.O_NOFOLLOW)
         self._descriptor = -1
         self._inode: tuple[int, int] | None = None
+        self._astray: str | None = None
+        """Why the name is not followed any more."""
+        self._opening = threading.Lock()
 
     def open(self) -> None:
         """Open it now; OSError with a full reason in its ``strerror`` when it is not there or not safe."""
-        with acting_as_daemon():
-            self._current()
+        with acting_as_daemon(), self._opening:
+            if not self._is_current():
+                self._turn_to(self._opened())
 
     def open_soon(self) -> None:
         """Have the scribe open it, so that what is wrong with it is told now and not with the first record."""
@@ -44,29 +51,47 @@ class LogFile(Outlet):
 
     def _send(self) -> None:
         data = b"".join(self._batch)
-        descriptor = self._current()
+        with self._opening:
+            self._follow_name()
         try:
             while data:
-                data = data[os.write(descriptor, data) :]
+                data = data[os.write(self._descriptor, data) :]
         finally:
             self._batch = [data] if data else []
 
-    def _current(self) -> int:
-        """The descriptor of what has the name now: somebody may have moved the file away (logrotate)."""
-        if self._descriptor >= 0:
-            try:
-                found = os.stat(self.path, follow_symlinks=self._follow)
-            except FileNotFoundError:
-                found = None
-            if found is not None and (found.st_dev, found.st_ino) == self._inode:
-                return self._descriptor
-        descriptor = self._opened()
+    def _follow_name(self) -> None:
+        """Have the file open that has the name now; where that is none to be written, the one from before goes on."""
+        if self._is_current():
+            return
+        try:
+            self._turn_to(self._opened())
+        except OSError as error:
+            if self._descriptor < 0:
+                raise
+            if self._astray != error.strerror:
+                self._astray = error.strerror
+                log(
+                    self._complaint,
+                    "unable to open %s again: %s; the file from before goes on",
+                    self.name,
+                    error.strerror,
+                )
+
+    def _is_current(self) -> bool:
+        """Whether what is open still has the name: somebody may have moved it away (logrotate)."""
+        if self._descriptor < 0:
+            return False
+        try:
+            found = os.stat(self.path, follow_symlinks=self._follow)
+        except OSError:
+            return False
+        return (found.st_dev, found.st_ino) == self._inode
+
+    def _turn_to(self, descriptor: int) -> None:
         self._close()
-        self._descriptor = descriptor
         now = os.fstat(descriptor)
-        self._inode = now.st_dev, now.st_ino
+        self._descriptor, self._inode, self._astray = descriptor, (now.st_dev, now.st_ino), None
         trace.say("log", 5, "opened %s", self.name)
-        return descriptor
 
     def _opened(self) -> int:
         """A descriptor, unless somebody else could have put the file, or a link to another, there."""
@@ -127,14 +152,14 @@ def at(
 
 
 def reopen() -> None:
-    """Close all log files, as SIGHUP asks; who still writes to one opens it anew."""
+    """Close the log files, as SIGHUP asks; who still writes to one opens it anew."""
     for file in _open_files.values():
-        file.release()
+        if not file.kept:
+            file.release()
 
 
 def close() -> None:
     """Write what there is and let go of everything, as if nothing had been logged yet: for the end of a test."""
-    reopen()
     flush()
     rest()
     for file in _open_files.values():

@@ -107,7 +107,9 @@ def _system_log(plan: Plan) -> logging.Handler:
 
 def _file(plan: Plan, server: Scope, path: str, directive: str) -> logfile.LogFile:
     follow = value_of(plan.generation, server, "AllowLogSymlinks", False)
-    return logfile.at(path, directive, mode=0o640, follow=follow)
+    file = logfile.at(path, directive, mode=0o640, follow=follow)
+    file.kept = True
+    return file
 
 
 # -- one server's part in it -----------------------------------------------------------------------------

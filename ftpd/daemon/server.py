@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Collection
 from ftpd.conf.directive import ConfigError
 from ftpd.conf.faults import ConfigFaults
 from ftpd.conf.tree import Scope
-from ftpd.core import trace
+from ftpd.core import logfile, trace
 from ftpd.core.log import Level, log
 from ftpd.daemon import detach, logs, plan, rights, scoreboard, single, systemd
 from ftpd.daemon.announce import announce, status
@@ -115,6 +115,8 @@ class Daemon:
         loop.add_signal_handler(signal.SIGHUP, self._told_to_reload, worker, desk)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
         announce(self.plan, tuple(self._sockets), self._version, handed_over=self._handed_over)
+        # who started us may look into the log as soon as we say so
+        await asyncio.to_thread(logfile.flush)
         if ready is not None:
             ready()
         systemd.notify(READY=1, STATUS=self._status(), MAINPID=os.getpid())
