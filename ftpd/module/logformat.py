@@ -117,6 +117,9 @@ def _named(name: str) -> str | tuple[Value, str]:
                 return _clock(rest), ""
             case "var":
                 return _VARS.get(rest, "")
+    if name.lower() == "version":
+        # asked while the format is read: later the daemon may not be allowed to
+        return ftpd_version()
     return _NAMED.get(name.lower(), name)
 
 
@@ -324,7 +327,6 @@ _NAMED: dict[str, tuple[Value, str]] = {
     "transfer-speed": (_of_command(_speed), "-"),
     "transfer-status": (_of_command(_status), "-"),
     "transfer-type": (_of_command(_type), "-"),
-    "version": (_always(ftpd_version), ""),
 }
 
 _VARS: dict[str, tuple[Value, str]] = {
