@@ -35,7 +35,8 @@ class Outlet:
         """How complaints call it: ``ExtendedLog '/var/log/all'``."""
         self.lost = 0
         """Records that found no room since something was delivered last."""
-        self._lock = threading.Lock()
+        # reentrant: what is collected as garbage meanwhile may have something to say
+        self._lock = threading.RLock()
         self._records: deque[bytes] = deque()
         self._bytes = 0
         self._due = False
@@ -72,7 +73,7 @@ class Outlet:
 
     def forget(self) -> None:
         """Drop what waits, and be as new: what the parent of a fork has to write is not for the child."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._records.clear()
         self._batch.clear()
         self._bytes = 0

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import platform
+import stat
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
@@ -19,6 +20,8 @@ from ftpd.daemon.plan import Plan
 from ftpd.daemon.values import value_of
 
 _LOOK_EVERY = 1.0
+_own: set[logfile.LogFile] = set()
+"""SystemLog, ServerLogs and TraceLog of the configuration in force."""
 _COMMANDS = 4
 """The DebugLevel that shows each command's way through the modules."""
 
@@ -38,7 +41,13 @@ def to_syslog() -> None:
 def direct(plan: Plan) -> None:
     """As the configuration has it; StartError names a SystemLog that is not safe or not there."""
     servers = plan.generation.config.servers
-    handler: logging.Handler = logging.StreamHandler(sys.stderr) if plan.to_terminal else _system_log(plan)
+    before = frozenset(_own)
+    _own.clear()
+    try:
+        handler = _foreground() if plan.to_terminal else _system_log(plan)
+    except StartError:
+        _own.update(before)
+        raise
     facility = value_of(plan.generation, servers[0], "SyslogFacility", None)
     syslog.facility = None if facility is None else FACILITIES[facility]
     main = _route(plan, servers[0], Route())
@@ -49,7 +58,9 @@ def direct(plan: Plan) -> None:
     for server in servers[1:]:
         server.route = _route(plan, server, main)
     _begin_to_trace(plan)
-    # a file that was moved away is let go of, as SIGHUP asks
+    for file in before - _own:
+        file.kept = False
+    # SIGHUP asks for it; what was moved away, or has no more use, is let go of
     logfile.reopen()
 
 
@@ -63,16 +74,36 @@ async def keep_writing() -> None:
 # -- the daemon's own log ------------------------------------------------------------------------------
 
 
-class _FileHandler(logging.Handler):
-    """Records into a file that the scribe writes."""
+class _ScribeHandler(logging.Handler):
+    """Records that the scribe writes."""
 
-    def __init__(self, file: logfile.LogFile) -> None:
+    def __init__(self, outlet: scribe.Outlet) -> None:
         super().__init__()
-        self._file = file
+        self._outlet = outlet
         self.setFormatter(LineFormatter())
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._file.put(logfile.encoded(self.format(record)))
+        self._outlet.put(logfile.encoded(self.format(record)))
+
+
+class _Stderr(scribe.Outlet):
+    """Standard error, which may be a pipe or a terminal that nobody reads."""
+
+    def _send(self) -> None:
+        data = b"".join(self._batch)
+        try:
+            while data:
+                data = data[os.write(sys.stderr.fileno(), data) :]
+        finally:
+            self._batch = [data] if data else []
+
+
+def _foreground() -> logging.Handler:
+    try:
+        waits = not stat.S_ISREG(os.fstat(sys.stderr.fileno()).st_mode)
+    except (OSError, ValueError):
+        waits = False
+    return _ScribeHandler(_Stderr("standard error")) if waits else logging.StreamHandler(sys.stderr)
 
 
 def _use(handler: logging.Handler) -> None:
@@ -102,13 +133,14 @@ def _system_log(plan: Plan) -> logging.Handler:
         file.open()
     except OSError as error:
         raise StartError(f"unable to open SystemLog '{path}': {error.strerror}") from None
-    return _FileHandler(file)
+    return _ScribeHandler(file)
 
 
 def _file(plan: Plan, server: Scope, path: str, directive: str) -> logfile.LogFile:
     follow = value_of(plan.generation, server, "AllowLogSymlinks", False)
     file = logfile.at(path, directive, mode=0o640, follow=follow)
     file.kept = True
+    _own.add(file)
     return file
 
 
@@ -146,7 +178,7 @@ def _name(plan: Plan, server: Scope) -> str:
 
 
 def _server_log(plan: Plan, server: Scope, path: str) -> logging.Handler:
-    return logging.NullHandler() if path == "none" else _FileHandler(_file(plan, server, path, "ServerLog"))
+    return logging.NullHandler() if path == "none" else _ScribeHandler(_file(plan, server, path, "ServerLog"))
 
 
 # -- TraceLog --------------------------------------------------------------------------------------------

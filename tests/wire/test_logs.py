@@ -89,7 +89,8 @@ def test_debuglevel_tells_of_each_handler(start: Start) -> None:
 def test_a_server_has_a_log_and_a_level_of_its_own(start: Start) -> None:
     port = free_port()
     server = start(
-        f"<VirtualHost 127.0.0.1>\nPort {port}\nServerLog {{run}}/server\nSyslogLevel info\nAuthOrder mod_auth_file.c\n"
+        f'LogFormat verb "%m of %v"\n<VirtualHost 127.0.0.1>\nServerName other\nExtendedLog {{run}}/all MISC verb'
+        f"\nPort {port}\nServerLog {{run}}/server\nSyslogLevel info\nAuthOrder mod_auth_file.c\n"
         "AuthUserFile {run}/passwd\nAuthGroupFile {run}/group\nRequireValidShell off\nUseFtpUsers off\nWtmpLog off\n"
         "</VirtualHost>"
     )
@@ -99,6 +100,7 @@ def test_a_server_has_a_log_and_a_level_of_its_own(start: Start) -> None:
     assert sum("Login successful" in line for line in lines(server, "server")) == 1
     assert not any("STARTUP" in line for line in lines(server, "server"))
     assert not any("Login successful" in line for line in lines(server))
+    assert lines(server, "all") == ["TYPE of other", "NOOP of other"] or lines(server, "all") == ["NOOP of other"]
 
 
 def test_logoptions_take_parts_away_and_name_roles(start: Start) -> None:
@@ -230,6 +232,28 @@ def test_full_stuck_and_vanished_logs_hold_nobody(start: Start, tmp_path: Path) 
     assert f"ExtendedLog '{fifo}' loses records" in told
     server.stop()
     os.close(reader)
+
+
+def test_a_terminal_that_is_not_read_holds_nobody(tmp_path: Path) -> None:
+    server = Daemon(tmp_path, "DebugLevel 10\n")
+    told, mouth = os.pipe()
+    server._process = subprocess.Popen(
+        [daemon.BINARY, "-n", "-c", str(server._conf)], stdin=subprocess.DEVNULL, stderr=mouth
+    )
+    os.close(mouth)
+    try:
+        until("the daemon greets with 220", server._greets, seconds=10)
+        with Raw(server) as client:
+            client.login()
+            for _ in range(1000):
+                assert client.ask("NOOP").startswith("200")
+        assert server._greets()
+    finally:
+        server._process.terminate()
+        with os.fdopen(told, "rb") as pipe:
+            text = pipe.read()
+        assert server._process.wait(10) == 0
+    assert b"standalone mode SHUTDOWN" in text
 
 
 def test_the_daemons_own_log_on_a_full_disk_ends_nothing(start: Start) -> None:
