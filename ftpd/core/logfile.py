@@ -124,6 +124,7 @@ class LogFile(Outlet):
 
     def forget(self) -> None:
         super().forget()
+        self._opening = threading.Lock()
         self._close()
 
     def _close(self) -> None:

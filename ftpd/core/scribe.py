@@ -172,7 +172,11 @@ class Scribe:
             self._busy, self._round = None, 0
         if self._due or self._later:
             self._thread = threading.Thread(target=self._run, name="ftpd-scribe", daemon=True)
-            self._thread.start()
+            try:
+                self._thread.start()
+            except RuntimeError:
+                # no thread is to be had now: the records wait, and whoever logs must not suffer for it
+                self._thread = None
         else:
             self._thread = None
 
