@@ -20,12 +20,13 @@ from ftpd.conf.directive import (
 )
 from ftpd.conf.expr import Expression, class_expression, group_expression, user_expression
 from ftpd.conf.tree import Config, Scope
-from ftpd.core import crypt, listing, logfile
+from ftpd.core import crypt, listing, logfile, trace
 from ftpd.core.clock import Timer
 from ftpd.core.identity import ROOT, Identity, acting_as, acting_as_daemon, neutral, privileged
 from ftpd.core.log import Level, debug, escape, log
 from ftpd.core.paths import normalise
 from ftpd.core.reply import Refuse, Reply
+from ftpd.core.syslog import syslog
 from ftpd.core.vocab import ANY, DECLINED, ERROR, HANDLED, Class, Group, Outcome, Phase
 from ftpd.module import globbing, logformat
 from ftpd.module.auth import Account, Accounts, AuthAnswer, AuthBackend
@@ -173,6 +174,8 @@ __all__ = [
     "privileged",
     "resolved",
     "socket_rule",
+    "syslog",
+    "trace",
     "types",
     "user_expression",
 ]

@@ -38,7 +38,7 @@ def settings(record: BuildRecord) -> str:
         "OpenSSL": find_spec("OpenSSL") is not None,
         "Sendfile": hasattr(os, "sendfile"),
         "Shadow file": True,
-        "Trace": False,
+        "Trace": True,
         "uvloop": find_spec("uvloop") is not None,
     }
     lines = [

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ftpd.conf.directive import EMPTY, Context, Directive, Multi, Settings
+from ftpd.core.log import Route
 
 if TYPE_CHECKING:
     from ftpd.conf.acl import Rule
@@ -25,8 +26,8 @@ class Scope:
     """
 
     __slots__ = (
-        "args", "children", "condition", "conditional", "file", "kind", "line", "name", "parent", "places", "rule",
-        "settings", "values", "where",
+        "args", "children", "condition", "conditional", "file", "kind", "line", "name", "parent", "places", "route",
+        "rule", "settings", "values", "where",
     )  # fmt: skip
 
     def __init__(self, kind: Context, name: str, args: list[str], file: str, line: int, parent: Scope | None) -> None:
@@ -49,6 +50,8 @@ class Scope:
         """The index of the <Directory> sections: servers and <Anonymous> have one."""
         self.rule: Rule | None = None
         """What a <Limit> says, compiled."""
+        self.route: Route | None = None
+        """Of a server: where the records of its sessions go; None means where the daemon's go."""
 
     def __repr__(self) -> str:
         return f"<Scope {self.title} {self.file}:{self.line}>"
@@ -75,6 +78,7 @@ class Scope:
         twin.where = {directive: list(lines) for directive, lines in self.where.items()}
         twin.condition = self.condition
         twin.rule = self.rule
+        twin.route = self.route
         twin.children = [child.copy(twin) for child in self.children]
         twin.conditional = [child.copy(twin) for child in self.conditional]
         return twin

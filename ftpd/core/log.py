@@ -8,6 +8,10 @@ import os
 import re
 import socket
 import time
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
 
 logger = logging.getLogger("ftpd")
 
@@ -48,45 +52,146 @@ def escape(text: str) -> str:
     return _UNSAFE.sub(_escaped, text)
 
 
-class LineFormatter(logging.Formatter):
-    """``YYYY-MM-DD HH:MM:SS,mmm host proftpd[pid] server (client[ip]): message``."""
+# -- whose record it is --------------------------------------------------------------------------------
 
-    def __init__(self, *, role: str = "proftpd") -> None:
+
+@dataclass(slots=True)
+class Route:
+    """Where the records of one server and its sessions go, which of them, and how they look."""
+
+    server: str = ""
+    """What the server is called in them."""
+    level: int | None = None
+    """The least urgent that counts; None leaves it to :mod:`logging`."""
+    debug: int = 0
+    """DebugLevel."""
+    handler: logging.Handler | None = None
+    """The server's own ServerLog; None is where the daemon's go."""
+    hidden: frozenset[str] = frozenset()
+    """Parts of the line that LogOptions takes away: timestamp, hostname, virtualhost."""
+    labels: bool = False
+    """``daemon`` and ``session`` instead of ``proftpd``."""
+    channels: Mapping[str, range] = field(default_factory=dict)
+    """What is traced of its sessions, see :mod:`ftpd.core.trace`."""
+    own_channels: Mapping[str, range] = field(default_factory=dict)
+    """What is traced of the daemon's own work."""
+
+
+class Peer(str):
+    """What a record shows of the session it is of, ``server (name[ip])``, and where it therefore goes."""
+
+    __slots__ = ("client", "ends", "route")
+    client: str
+    route: Route | None
+    ends: str
+    """Both ends of the connection, as TraceOptions +ConnIPs shows them."""
+
+    def __new__(cls, server: str, client: str, route: Route | None = None, ends: str = "") -> Peer:
+        self = super().__new__(cls, f"{server} ({client})")
+        self.client = f"({client})"
+        self.route = route
+        self.ends = ends
+        return self
+
+
+_main = Route()
+
+
+def main_route() -> Route:
+    """The route of the main server, which is the daemon's own."""
+    return _main
+
+
+def set_main_route(route: Route) -> None:
+    global _main
+    _main = route
+
+
+def route_of(peer: str) -> Route:
+    return (peer.route if isinstance(peer, Peer) else None) or _main
+
+
+# -- how it looks --------------------------------------------------------------------------------------
+
+
+class LineFormatter(logging.Formatter):
+    """``YYYY-MM-DD HH:MM:SS,mmm host proftpd[pid] server (client[ip]): message``, less what LogOptions takes away."""
+
+    def __init__(self) -> None:
         super().__init__()
         self._host = socket.gethostname()
-        self._role = role
 
     def format(self, record: logging.LogRecord) -> str:
-        stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(record.created))
-        peer = getattr(record, "peer", "")
-        text = escape(record.getMessage())
-        if record.exc_info and not record.exc_text:
-            record.exc_text = self.formatException(record.exc_info)
-        if record.exc_text:
-            text += "".join(f"\n    {escape(line)}" for line in record.exc_text.splitlines())
-        where = f"{self._host} {self._role}[{os.getpid()}]"
-        return f"{stamp},{int(record.msecs):03d} {where}{f' {escape(peer)}' if peer else ''}: {text}"
+        peer: str = getattr(record, "peer", "")
+        route = route_of(peer)
+        label = ("session" if peer else "daemon") if route.labels else "proftpd"
+        parts = []
+        if "timestamp" not in route.hidden:
+            parts.append(stamp(record.created))
+        if "hostname" not in route.hidden:
+            parts.append(self._host)
+        parts.append(f"{label}[{os.getpid()}]")
+        if "virtualhost" not in route.hidden:
+            parts.append(escape(peer or route.server))
+        elif isinstance(peer, Peer):
+            parts.append(escape(peer.client))
+        return f"{' '.join(part for part in parts if part)}: {message_of(record)}"
 
 
-def log(level: Level, message: str, *args: object, peer: str = "", exc_info: BaseException | None = None) -> None:
-    """Write one record; ``peer`` says whose session it is of, ``message % args`` what happened."""
-    logger.log(level, message, *args, extra={"peer": peer}, exc_info=exc_info)
+def stamp(now: float) -> str:
+    """The time as every log of ours writes it.
+
+    >>> stamp(0.5)[10:]
+    ' 00:00:00,500'
+    """
+    return f"{_second(int(now))},{int(now * 1000) % 1000:03d}"
+
+
+@lru_cache(maxsize=4)
+def _second(second: int) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(second))
+
+
+def message_of(record: logging.LogRecord) -> str:
+    """The text alone, on one line; of an exception, one line for each of the traceback's behind it."""
+    text = escape(record.getMessage())
+    if record.exc_info and record.exc_info[0] is not None:
+        lines = "".join(traceback.format_exception(*record.exc_info)).splitlines()
+        text += "".join(f"\n    {escape(line)}" for line in lines)
+    return text
+
+
+# -- writing -------------------------------------------------------------------------------------------
+
+
+def log(
+    level: Level,
+    message: str,
+    *args: object,
+    peer: str = "",
+    exc_info: BaseException | None = None,
+    auth: bool = False,
+) -> None:
+    """Write one record; ``peer`` says whose session it is of, ``message % args`` what happened.
+
+    ``auth`` marks what concerns logins: syslog keeps it from eyes that may read the rest.
+    """
+    route = route_of(peer)
+    if not (logger.isEnabledFor(level) if route.level is None else level >= route.level):
+        return
+    info = None if exc_info is None else (type(exc_info), exc_info, exc_info.__traceback__)
+    record = logger.makeRecord(
+        logger.name, level, "", 0, message, args, info, extra={"peer": peer, "auth": auth}
+    )  # fmt: skip
+    (route.handler or logger).handle(record)
 
 
 def debug(depth: int, message: str, *args: object, peer: str = "") -> None:
     """A DEBUG record that appears from ``DebugLevel depth`` on (0 to 10)."""
-    if depth <= debug_level():
-        logger.log(Level.DEBUG, message, *args, extra={"peer": peer})
-
-
-_debug_level = 0
+    if depth <= route_of(peer).debug:
+        log(Level.DEBUG, message, *args, peer=peer)
 
 
 def debug_level() -> int:
-    """The debug level in force: that of ``-d`` or ``DebugLevel``."""
-    return _debug_level
-
-
-def set_debug_level(depth: int) -> None:
-    global _debug_level
-    _debug_level = depth
+    """The debug level in force for the daemon: that of ``-d`` or ``DebugLevel``."""
+    return _main.debug

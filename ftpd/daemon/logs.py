@@ -1,65 +1,116 @@
-"""Where the daemon's own log goes: the terminal, SystemLog, or syslog; opened safely, reopened on SIGHUP."""
+"""Where the daemon's own log goes: the terminal, SystemLog, a server's ServerLog or syslog; and what is traced."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
+import platform
 import stat
 import sys
-from typing import TextIO
+from collections.abc import Mapping
+from dataclasses import replace
 
-from ftpd.core.identity import acting_as_daemon
-from ftpd.core.log import Level, LineFormatter, logger, set_debug_level
+from ftpd.conf.tree import Scope
+from ftpd.core import logfile, scribe, trace
+from ftpd.core.log import Level, LineFormatter, Route, logger, set_main_route
+from ftpd.core.syslog import FACILITIES, SyslogHandler, syslog
 from ftpd.daemon.errors import StartError
+from ftpd.daemon.plan import Plan
+from ftpd.daemon.values import value_of
 
-_SYSLOG_SOCKET = "/dev/log"
+_LOOK_EVERY = 1.0
+_own: set[logfile.LogFile] = set()
+"""SystemLog, ServerLogs and TraceLog of the configuration in force."""
+_COMMANDS = 4
+"""The DebugLevel that shows each command's way through the modules."""
 
 
 def to_terminal(debug: int = 0) -> None:
     """Everything to stderr, as before the configuration is known and with -n."""
-    set_debug_level(debug)
-    _use(logging.StreamHandler(sys.stderr), Level.DEBUG)
+    set_main_route(Route(level=Level.DEBUG, debug=debug))
+    _use(logging.StreamHandler(sys.stderr))
 
 
-def to_syslog(level: Level = Level.DEBUG) -> None:
+def to_syslog() -> None:
     """To syslog, or nowhere on a machine that has none."""
-    if not os.path.exists(_SYSLOG_SOCKET):
-        _use(logging.NullHandler(), level)
-        return
-    # pulls in sockets and pickling, which a daemon with a log file does without
-    from logging.handlers import SysLogHandler
+    set_main_route(Route(level=Level.DEBUG))
+    _use(_syslog())
 
+
+def direct(plan: Plan) -> None:
+    """As the configuration has it; StartError names a SystemLog that is not safe or not there."""
+    servers = plan.generation.config.servers
+    before = frozenset(_own)
+    _own.clear()
     try:
-        _use(SysLogHandler(_SYSLOG_SOCKET, SysLogHandler.LOG_DAEMON), level)
-    except OSError as error:
-        raise StartError(f"unable to log to syslog at {_SYSLOG_SOCKET}: {error.strerror}; name a SystemLog") from None
+        handler = _foreground() if plan.to_terminal else _system_log(plan)
+    except StartError:
+        _own.update(before)
+        raise
+    facility = value_of(plan.generation, servers[0], "SyslogFacility", None)
+    syslog.facility = None if facility is None else FACILITIES[facility]
+    main = _route(plan, servers[0], Route())
+    # a ServerLog is for the sessions; what the daemon itself has to say stays where it was
+    set_main_route(replace(main, handler=None))
+    _use(handler)
+    servers[0].route = main
+    for server in servers[1:]:
+        server.route = _route(plan, server, main)
+    _begin_to_trace(plan)
+    for file in before - _own:
+        file.kept = False
+    # SIGHUP asks for it; what was moved away, or has no more use, is let go of
+    logfile.reopen()
 
 
-def to_configured(system_log: str | None, level: str, debug: int) -> None:
-    """To SystemLog, or to syslog where there is none; StartError names a file that is not safe or not there."""
-    lowest = Level.DEBUG if debug else Level[level.upper()]
-    if system_log is None:
-        to_syslog(lowest)
-    elif system_log == "none":
-        _use(logging.NullHandler(), lowest)
-    else:
-        _use(_LogFile(_open(system_log)), lowest)
-    set_debug_level(debug)
+async def keep_writing() -> None:
+    """See to it, as long as the daemon lives, that no log waits behind one whose disk hangs."""
+    while True:
+        await asyncio.sleep(_LOOK_EVERY)
+        scribe.look()
 
 
-class _LogFile(logging.StreamHandler[TextIO]):
-    """SystemLog, ours to close; not logging's FileHandler, which opens by name and follows links."""
-
-    def close(self) -> None:
-        super().close()
-        self.stream.close()
+# -- the daemon's own log ------------------------------------------------------------------------------
 
 
-def _use(handler: logging.Handler, level: Level) -> None:
-    handler.setFormatter(LineFormatter())
+class _ScribeHandler(logging.Handler):
+    """Records that the scribe writes."""
+
+    def __init__(self, outlet: scribe.Outlet) -> None:
+        super().__init__()
+        self._outlet = outlet
+        self.setFormatter(LineFormatter())
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._outlet.put(logfile.encoded(self.format(record)))
+
+
+class _Stderr(scribe.Outlet):
+    """Standard error, which may be a pipe or a terminal that nobody reads."""
+
+    def _send(self) -> None:
+        data = b"".join(self._batch)
+        try:
+            while data:
+                data = data[os.write(sys.stderr.fileno(), data) :]
+        finally:
+            self._batch = [data] if data else []
+
+
+def _foreground() -> logging.Handler:
+    try:
+        waits = not stat.S_ISREG(os.fstat(sys.stderr.fileno()).st_mode)
+    except (OSError, ValueError):
+        waits = False
+    return _ScribeHandler(_Stderr("standard error")) if waits else logging.StreamHandler(sys.stderr)
+
+
+def _use(handler: logging.Handler) -> None:
+    if handler.formatter is None:
+        handler.setFormatter(LineFormatter())
     old = list(logger.handlers)
     logger.handlers[:] = [handler]
-    logger.setLevel(level)
     logger.propagate = False
     # a log that cannot be written must not end what it reports on
     logging.raiseExceptions = False
@@ -67,28 +118,99 @@ def _use(handler: logging.Handler, level: Level) -> None:
         one.close()
 
 
-def _open(path: str) -> TextIO:
-    """The file, for appending, unless somebody else could have put it, or a link to another, there."""
-    folder = os.path.dirname(path)
-    # a FIFO that nobody reads must not stop the daemon
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
-    with acting_as_daemon():
-        try:
-            found = os.stat(folder)
-            if found.st_mode & stat.S_IWOTH and not found.st_mode & stat.S_ISVTX:
-                raise StartError(f"unable to open SystemLog {path}: {folder} is world-writable")
-            descriptor = os.open(path, flags, 0o640)
-        except OSError as error:
-            reason = "it is a symbolic link" if os.path.islink(path) else error.strerror
-            missing = f": {folder}" if isinstance(error, FileNotFoundError) else ""
-            raise StartError(f"unable to open SystemLog {path}: {reason}{missing}") from None
-    file = os.fstat(descriptor)
-    reason = ""
-    if not (stat.S_ISREG(file.st_mode) or stat.S_ISCHR(file.st_mode)):
-        reason = "it is no regular file"
-    elif stat.S_ISREG(file.st_mode) and file.st_nlink > 1:
-        reason = f"it has {file.st_nlink} names, and what is logged would be written into another file (a hard link)"
-    if reason:
-        os.close(descriptor)
-        raise StartError(f"unable to open SystemLog {path}: {reason}")
-    return os.fdopen(descriptor, "w", buffering=1, errors="backslashreplace")
+def _syslog() -> logging.Handler:
+    return SyslogHandler() if os.path.exists(syslog.path) else logging.NullHandler()
+
+
+def _system_log(plan: Plan) -> logging.Handler:
+    path = plan.settings.system_log
+    if path is None:
+        return _syslog()
+    if path == "none":
+        return logging.NullHandler()
+    file = _file(plan, plan.generation.config.main, path, "SystemLog")
+    try:
+        file.open()
+    except OSError as error:
+        raise StartError(f"unable to open SystemLog '{path}': {error.strerror}") from None
+    return _ScribeHandler(file)
+
+
+def _file(plan: Plan, server: Scope, path: str, directive: str) -> logfile.LogFile:
+    follow = value_of(plan.generation, server, "AllowLogSymlinks", False)
+    file = logfile.at(path, directive, mode=0o640, follow=follow)
+    file.kept = True
+    _own.add(file)
+    return file
+
+
+# -- one server's part in it -----------------------------------------------------------------------------
+
+
+def _route(plan: Plan, server: Scope, above: Route) -> Route:
+    """What a server says for its own sessions; only what is traced comes from the main server where it says nothing."""
+    generation = plan.generation
+    debug = value_of(generation, server, "DebugLevel", 0) if plan.options.debug is None else plan.options.debug
+    level = Level[value_of(generation, server, "SyslogLevel", "notice").upper()]
+    options = value_of(generation, server, "LogOptions", ())
+    route = Route(
+        server=_name(plan, server),
+        level=Level.DEBUG if plan.to_terminal or debug else level,
+        debug=debug,
+        hidden=frozenset(option[1:].lower() for option in options if option[0] == "-"),
+        labels="+RoleBasedProcessLabels" in options,
+    )
+    if value_of(generation, server, "Trace", ()):
+        route.channels, route.own_channels = (_channels(plan, server, daemon=daemon) for daemon in (False, True))
+    else:
+        route.channels, route.own_channels = above.channels, above.own_channels
+    path = value_of(generation, server, "ServerLog", None)
+    if path is not None and not plan.to_terminal:
+        route.handler = _server_log(plan, server, path)
+    return route
+
+
+def _name(plan: Plan, server: Scope) -> str:
+    if server.args:
+        return server.args[0]
+    addresses = value_of(plan.generation, server, "DefaultAddress", ())
+    return str(addresses[0]) if addresses else platform.node()
+
+
+def _server_log(plan: Plan, server: Scope, path: str) -> logging.Handler:
+    return logging.NullHandler() if path == "none" else _ScribeHandler(_file(plan, server, path, "ServerLog"))
+
+
+# -- TraceLog --------------------------------------------------------------------------------------------
+
+
+def _begin_to_trace(plan: Plan) -> None:
+    config = plan.generation.config
+    path = value_of(plan.generation, config.main, "TraceLog", None)
+    routes = [server.route for server in config.servers if server.route is not None]
+    commands = any(route.debug >= _COMMANDS for route in routes)
+    if path is None or not any(route.channels for route in routes):
+        trace.configure(None, commands=commands)
+        return
+    file = _file(plan, config.main, path, "TraceLog")
+    file.open_soon()
+    options = value_of(plan.generation, config.main, "TraceOptions", ())
+    style = trace.Style(
+        timestamp="-Timestamp" not in options, millis="-TimestampMillis" not in options, ends="+ConnIPs" in options
+    )
+    trace.configure(lambda line: file.put(logfile.encoded(line)), style)
+    trace.say("config", 3, "%d servers, read from %s", len(config.servers), ", ".join(config.files))
+    for module in plan.generation.loaded:
+        trace.say("module", 5, "in service: %s", module)
+
+
+def _channels(plan: Plan, server: Scope, *, daemon: bool) -> Mapping[str, range]:
+    """The levels of each channel; a later line changes what an earlier one said of it."""
+    found: dict[str, range] = {}
+    for line in value_of(plan.generation, server, "Trace", ()):
+        if daemon and line.sessions_only:
+            continue
+        for channel, levels in line.channels:
+            for name in trace.CHANNELS if channel == "DEFAULT" else (channel,):
+                found[name] = levels
+    return {name: levels for name, levels in found.items() if levels}

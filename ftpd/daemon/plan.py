@@ -49,10 +49,6 @@ class Plan:
         return (*self.generation.config.warnings, *self.bindings.warnings)
 
     @property
-    def debug(self) -> int:
-        return self.settings.debug_level if self.options.debug is None else self.options.debug
-
-    @property
     def to_terminal(self) -> bool:
         """Whether the log goes to standard error; the client of inetd may be there."""
         return self.options.foreground and not self.options.quiet and not self.settings.inetd

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Collection
 from ftpd.conf.directive import ConfigError
 from ftpd.conf.faults import ConfigFaults
 from ftpd.conf.tree import Scope
+from ftpd.core import logfile, trace
 from ftpd.core.log import Level, log
 from ftpd.daemon import detach, logs, plan, rights, scoreboard, single, systemd
 from ftpd.daemon.announce import announce, status
@@ -132,16 +133,19 @@ class Daemon:
         loop.add_signal_handler(signal.SIGHUP, self._told_to_reload, worker, desk)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
         announce(self.plan, tuple(self._sockets), self._version, handed_over=self._handed_over)
+        # who started us may look into the log as soon as we say so
+        await asyncio.to_thread(logfile.flush)
         if ready is not None:
             ready()
         systemd.notify(READY=1, STATUS=self._status(), MAINPID=os.getpid())
         alive = asyncio.create_task(_say_that_we_live())
+        writing = asyncio.create_task(logs.keep_writing())
         if self.plan.options.one_session:
             await single.serve_first(worker, list(self._sockets.values()), self._stop)
         else:
             await self._stop.wait()
         systemd.notify(STOPPING=1, STATUS="ending sessions")
-        for task in (alive, self._reloading):
+        for task in (alive, writing, self._reloading):
             if task is not None:
                 task.cancel()
         await desk.close()
@@ -192,10 +196,7 @@ class Daemon:
 
     @staticmethod
     def _open_log(wanted: Plan) -> None:
-        if wanted.to_terminal:
-            logs.to_terminal(wanted.debug)
-        else:
-            logs.to_configured(wanted.settings.system_log, wanted.settings.syslog_level, wanted.debug)
+        logs.direct(wanted)
 
     def _status(self) -> str:
         return status(tuple(self._sockets))
@@ -207,6 +208,7 @@ class Daemon:
             loop.add_signal_handler(number, self._told_to_stop, number)
 
     def _told_to_stop(self, number: int) -> None:
+        trace.say("signal", 5, "signal %d: the daemon is to end", number)
         how = "killed" if number == signal.SIGTERM else "terminating"
         log(Level.NOTICE, "ProFTPD %s (signal %d)", how, number)
         self._stop.set()
@@ -214,6 +216,7 @@ class Daemon:
     def _told_to_reload(self, worker: Worker, desk: ControlDesk) -> None:
         """A HUP while a configuration is being read asks to read it once more: it may have changed meanwhile."""
         self._told_again = True
+        trace.say("signal", 5, "SIGHUP: the configuration is to be read again")
         if self._reloading is None or self._reloading.done():
             self._reloading = worker.loop.create_task(self._reload(worker, desk))
 

@@ -32,8 +32,6 @@ class DaemonSettings:
     bind_tight: bool
     use_ipv6: bool
     system_log: str | None
-    syslog_level: str
-    debug_level: int
     shed_capabilities: bool
     may_chown: bool
 
@@ -70,8 +68,6 @@ def daemon_settings(generation: Generation, record: BuildRecord, *, ipv6: bool |
         bind_tight=value("SocketBindTight", False),
         use_ipv6=value("UseIPv6", True) if ipv6 is None else ipv6,
         system_log=value("SystemLog", None),
-        syslog_level=value("SyslogLevel", "notice"),
-        debug_level=value("DebugLevel", 0),
         shed_capabilities=value("CapabilitiesEngine", True),
         may_chown="-CAP_CHOWN" not in value("CapabilitiesSet", ()),
     )

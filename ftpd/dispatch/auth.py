@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from ftpd.conf.faults import Fault
 from ftpd.conf.tree import Config
+from ftpd.core import trace
 from ftpd.core.fault import FAULTS, is_cancelled
 from ftpd.core.log import Level
 from ftpd.module.auth import Account, AuthAnswer, AuthBackend
@@ -50,8 +51,14 @@ class OrderedAccounts:
         # without AuthOrder the module loaded last is asked first, as everywhere
         self._backends = [(module.name, backend) for module in reversed(modules) for backend in module.backends]
 
-    def _asked(self, session: Session) -> Iterator[tuple[AuthBackend, bool]]:
+    def _asked(self, session: Session, what: str = "") -> Iterator[tuple[AuthBackend, bool]]:
         """Each backend to ask, and whether its word is final (a trailing ``*`` in AuthOrder)."""
+        if trace.active and what:
+            for backend, final in self._asked(session):
+                name = next(name for name, one in self._backends if one is backend)
+                trace.say("auth", 6, 'dispatching auth request "%s" to module %s', what, name, peer=session.peer)
+                yield backend, final
+            return
         order: Sequence[str] = session.setting("AuthOrder", ()) or ()
         if not order:
             yield from ((backend, False) for _, backend in self._backends)
@@ -63,7 +70,7 @@ class OrderedAccounts:
                     yield backend, entry.endswith("*")
 
     async def getpwnam(self, session: Session, user: str) -> Account | None:
-        for backend, final in self._asked(session):
+        for backend, final in self._asked(session, "getpwnam"):
             account = await _settled(backend.getpwnam(session, user))
             if account is not None:
                 return replace(account, source=backend)
@@ -73,14 +80,14 @@ class OrderedAccounts:
         return None
 
     async def getgroups(self, session: Session, account: Account) -> tuple[tuple[int, str], ...]:
-        for backend, final in self._asked(session):
+        for backend, final in self._asked(session, "getgroups"):
             groups = await _settled(backend.getgroups(session, account))
             if groups is not None or (final and not backend.checks_first):
                 return groups or ()
         return ((account.gid, self.gid_name(session, account.gid)),)
 
     async def authenticate(self, session: Session, account: Account, password: str) -> AuthAnswer:
-        asked = list(self._asked(session))
+        asked = list(self._asked(session, "authenticate"))
         if account.source is not None:
             asked.sort(key=lambda entry: (not entry[0].checks_first, entry[0] is not account.source))
         for backend, final in asked:
@@ -95,6 +102,8 @@ class OrderedAccounts:
                 session.log_exception(error)
                 return AuthAnswer.ERROR
             if answer is not None:
+                if trace.active:
+                    trace.say("auth", 4, "user '%s': %s", account.name, answer.value, peer=session.peer)
                 return answer
             if final:
                 break

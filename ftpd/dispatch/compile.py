@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from ftpd.conf.tree import Config
 from ftpd.core.vocab import ANY, Class, Group, Phase
 from ftpd.module.table import Handler, Module
 
@@ -69,8 +70,12 @@ class Table:
 
     __slots__ = ("_plans", "_unknown", "verbs")
 
-    def __init__(self, modules: Sequence[Module]) -> None:
-        handlers = asked_order(modules)
+    def __init__(self, modules: Sequence[Module], config: Config | None = None) -> None:
+        handlers = [
+            handler
+            for handler in asked_order(modules)
+            if handler.needed is None or config is None or handler.needed(config)
+        ]
         known = {handler.verb for handler in handlers if handler.phase is Phase.CMD} - {ANY}
         named = {handler.verb for handler in handlers} - {ANY}
         self._plans = {verb: _plan(handlers, verb, known=verb in known) for verb in named}

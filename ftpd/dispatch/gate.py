@@ -11,7 +11,7 @@ from dataclasses import replace
 from ftpd.conf import resolve
 from ftpd.conf.directive import Settings
 from ftpd.conf.tree import Config, Scope
-from ftpd.core import paths
+from ftpd.core import paths, trace
 from ftpd.core.log import Level
 from ftpd.core.reply import Refuse
 from ftpd.core.vocab import Group
@@ -127,6 +127,8 @@ def welcome(session: Session, classes: Config) -> None:
     """A client connects: find its class, and ask <Limit LOGIN>; Refuse without words closes silently."""
     client = who(session)
     session.class_name = resolve.class_of(classes, client)
+    if trace.active:
+        trace.say("class", 2, "the client is of class '%s'", session.class_name or "(none)", peer=session.peer)
     readmit(session)
 
 
@@ -161,6 +163,9 @@ class PathGate:
                 raise Refuse(*refusal)
             place = lies
         path = Path(virtual, given, self.settings_at(session, place))
+        if trace.active:
+            where = real_path(session, place)
+            trace.say("directory", 3, "'%s' is '%s' on this machine", given, where, peer=session.peer)
         if _barred(session, path, place):
             code, text = refusal
             # not the command is denied here, but what is there

@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Generator
 from time import perf_counter
 from typing import Any
 
-from ftpd.core import watchdog
+from ftpd.core import trace, watchdog
 from ftpd.core.fault import FAULTS, is_cancelled
-from ftpd.core.log import Level
+from ftpd.core.log import Level, debug
 from ftpd.core.reply import Refuse
 from ftpd.core.vocab import Outcome, Phase
 from ftpd.dispatch.compile import Chain, Plan
@@ -56,7 +56,10 @@ def walk(command: Command, plan: Plan) -> Road:
 
 def _ask(chain: Chain, phase: Phase, command: Command) -> Step:
     """Ask handlers until one does not decline; None when all did."""
+    loud = trace.loud
     for handler in chain:
+        if loud:
+            _tell(handler, command)
         began = perf_counter()
         try:
             if phase is Phase.CMD:
@@ -87,6 +90,13 @@ def _outcome(answer: object) -> Outcome | None:
     if answer is None or isinstance(answer, Outcome):
         return answer
     raise TypeError(f"the handler gave {answer!r}, which is no Outcome")
+
+
+def _tell(handler: Handler, command: Command) -> None:
+    peer = command.session.peer
+    text = f"dispatching {handler.phase.value} command '{command.shown}' to {handler.module}"
+    debug(4, "%s", text, peer=peer)
+    trace.say("command", 7, text, peer=peer)
 
 
 def _unknown(verb: str) -> str:

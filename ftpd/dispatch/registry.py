@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar
 
 from ftpd.conf.directive import Directive
 from ftpd.conf.tree import Config, Scope
+from ftpd.core import trace
 from ftpd.core.fault import FAULTS, is_cancelled
 from ftpd.core.log import Level, log
 from ftpd.core.reply import Refuse
@@ -54,7 +55,7 @@ class Generation:
         self.config = config
         self.routes: Routes | None = None
         """None where there is but the one server."""
-        self.table = Table(modules)
+        self.table = Table(modules, config)
         self.accounts = OrderedAccounts(modules)
         self.gate = PathGate()
         self.offload = offload
@@ -112,6 +113,10 @@ class Generation:
 
     def emit(self, event: Event[T], payload: T) -> bool:
         whole = True
+        if trace.active:
+            count = len(self._listeners.get(event, ()))
+            peer = payload.peer if isinstance(payload, Session) else ""
+            trace.say("event", 8, "dispatching event '%s' to %d listeners", event.name, count, peer=peer)
         for listener in self._listeners.get(event, ()):
             try:
                 listener(payload)
@@ -138,6 +143,9 @@ class Generation:
             if f"SITE {sub.upper()}" in self.table.verbs and sub.isascii():
                 verb, argument = f"SITE {sub.upper()}", rest
         return Command(session, verb, argument, gate=self.gate, offload=self.offload), self.table.plan(verb)
+
+    def pseudo(self, session: Session, name: str) -> Command:
+        return Command(session, name, "", gate=self.gate, offload=self.offload)
 
     async def dispatch(self, command: Command) -> None:
         await run(command, self.table.plan(command.name))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pyftpdlib.handlers import FTPHandler
 from pyftpdlib.ioloop import AsyncChat
 
+from ftpd.core import trace
 from ftpd.core.clock import Timer
 from ftpd.core.fault import FAULTS, is_cancelled
 from ftpd.core.log import Level, debug, log
@@ -84,6 +85,8 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
         self._ended = False
         self._peer_done = False
         self._scheduled = False
+        self._opened = False
+        """The client has been let in, as far as the greeting."""
         self._abort_wanted = False
         """ABOR came before the command that it is for had its data connection."""
         self._running = False
@@ -151,6 +154,8 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
     def _open(self) -> None:
         if not self.generation.emit(SESSION_OPEN, self.session):
             raise Refuse(421, _NOT_AVAILABLE)
+        self._opened = True
+        self.session.log(Level.INFO, "FTP session opened.")
 
     def _turn_away(self, refusal: Refuse) -> None:
         if refusal.lines:
@@ -192,6 +197,8 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
             self._foreign("TLS")
             return
         self.session.bytes_in += len(data)
+        if trace.active:
+            trace.say("netio", 19, "read %d bytes from the client", len(data), peer=self.session.peer)
         lines = self._reader.feed(data)
         if self._reader.telnet:
             self._write(self._reader.telnet)
@@ -369,6 +376,9 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
         if self._ended or self._closed or self._mute:
             return
         self.session.bytes_out += len(data)
+        if trace.active:
+            for line in decode(data).split("\r\n")[:-1]:
+                trace.say("response", 1, "%s", line, peer=self.session.peer)
         if self._out:
             self._out += data
             return
@@ -487,6 +497,8 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
         self.forget_data()
         self.session.notes.setdefault("core.disconnect-details", self._ending or "")
         self.generation.emit(SESSION_CLOSE, self.session)
+        if self._opened:
+            self.session.log(Level.INFO, "FTP session closed.")
         self.worker.session_over(self)
 
     def close(self) -> None:
@@ -558,9 +570,14 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
             tuning.control.apply(self.socket)
 
     def passive(self, *, ports: range | None, address: str | None, extended: int = 0) -> tuple[str, int]:
-        return self._data_port().passive(ports=ports, address=address, extended=extended)
+        found = self._data_port().passive(ports=ports, address=address, extended=extended)
+        if trace.active:
+            trace.say("binding", 4, "listening on %s, port %d for data", *found, peer=self.session.peer)
+        return found
 
     def active(self, address: str, port: int, *, from_before: bool = False) -> None:
+        if trace.active:
+            trace.say("data", 4, "the data connection will go to %s, port %d", address, port, peer=self.session.peer)
         self._data_port().active(address, port, from_before)
 
     def forget_data(self) -> None:
@@ -612,6 +629,8 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
                 self.session.log(Level.ERROR, "a timer of this session failed: %r", error)
                 self.session.log_exception(error)
 
+        if trace.active:
+            trace.say("timer", 7, "added a timer of %g seconds", seconds, peer=self.session.peer)
         timer = self.worker.sweep.start(seconds, ring)
         if self._timers is None:
             self._timers = []

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 
+from ftpd.core.log import escape, stamp
 from ftpd.core.paths import normalise
+from ftpd.core.vocab import Class
 from ftpd.module.build import ftpd_version
 from ftpd.module.command import Command
 from ftpd.module.files import Path
@@ -21,8 +24,14 @@ _NAMING_LAST = ("MFF", "MFMT", "SITE CHGRP", "SITE CHMOD")
 _FILES = frozenset(
     ["APPE", "DELE", "MDTM", "RETR", "RNFR", "RNTO", "SIZE", "STOR", "STOU", "SITE CPFR", "SITE CPTO", *_NAMING_LAST]
 )
-_FOLDERS = frozenset(["CWD", "LIST", "MKD", "MLSD", "MLST", "NLST", "RMD", "XCWD", "XMKD", "XRMD"])
+_MOVING = frozenset(["CDUP", "CWD", "XCUP", "XCWD"])
+_FOLDERS = _MOVING | frozenset(["LIST", "MKD", "MLSD", "MLST", "NLST", "RMD", "XMKD", "XRMD"])
+_HERE = frozenset(["PWD", "XPWD"])
+_TRANSFERS = frozenset(["APPE", "LIST", "MLSD", "NLST", "RETR", "STOR", "STOU"])
 _SECRET = frozenset(["PASS", "ACCT", "ADAT"])
+
+DEFAULT = '%h %l %u %t "%r" %s %b'
+"""What an ExtendedLog without a LogFormat writes: NCSA's Common Log Format."""
 
 
 class Format:
@@ -32,7 +41,7 @@ class Format:
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self._parts: list[str | tuple[Value, str]] = list(_compiled(text))
+        self._parts: list[tuple[Value | None, str, bool]] = list(_with_quotes(_compiled(text)))
 
     def fill(self, session: Session | None, command: Command | None = None, *, blank: bool = False) -> str:
         """The text with its values; what has none is ``-`` (or what ProFTPD writes there), with ``blank`` nothing.
@@ -40,16 +49,30 @@ class Format:
         Without a session only what concerns the daemon has one.
         """
         out = []
-        for part in self._parts:
-            if isinstance(part, str):
-                out.append(part)
-                continue
-            value = part[0](session, command)
-            out.append(value if value is not None else "" if blank else part[1])
+        for ask, default, _ in self._parts:
+            value = default if ask is None else ask(session, command)
+            out.append(value if value is not None else "" if blank else default)
         return "".join(out)
 
+    def line(self, session: Session, command: Command) -> str:
+        """The same as one line of a log: no value can end it, hide it, or leave the quotes that it stands in."""
+        out = []
+        for ask, default, quoted in self._parts:
+            value = default if ask is None else ask(session, command)
+            if value is None:
+                value = default
+            elif quoted and ('"' in value or "\\" in value):
+                value = value.replace("\\", "\\\\").replace('"', '\\"')
+            out.append(value)
+        line = "".join(out)
+        if line.isprintable():
+            return line
+        # not the line as a whole: the text of the format itself may hold a tab
+        values = zip(out, self._parts, strict=True)
+        return "".join(value if part[0] is None else escape(value) for value, part in values)
 
-_VARIABLE = re.compile(r"%(?:\{([^{}]*)\}(t?)|(.))", re.DOTALL)
+
+_VARIABLE = re.compile(r"%(?:\{var:%\{(?P<var>\w+)\}\}|\{(?P<name>[^{}]*)\}(?P<kind>[et]?)|(?P<letter>.))", re.DOTALL)
 
 
 def _compiled(text: str) -> list[str | tuple[Value, str]]:
@@ -58,30 +81,56 @@ def _compiled(text: str) -> list[str | tuple[Value, str]]:
     for found in _VARIABLE.finditer(text):
         parts.append(text[at : found.start()])
         at = found.end()
-        name, timed, letter = found.groups()
-        if letter is not None:
+        if (letter := found["letter"]) is not None:
             # an unknown letter is printed as it stands; two % are one, as the documents promise
             parts.append(_LETTERS.get(letter, "%" if letter == "%" else f"%{letter}"))
-            continue
-        parts.append(_named(name) if not timed else (_clock(name), ""))
+        elif found["var"] is not None:
+            parts.append(_named(f"var:{found['var']}"))
+        elif found["kind"]:
+            parts.append(_named(f"{'env' if found['kind'] == 'e' else 'time'}:{found['name']}"))
+        else:
+            parts.append(_named(found["name"]))
     parts.append(text[at:])
     return [part for part in parts if part != ""]
+
+
+def _with_quotes(parts: Iterable[str | tuple[Value, str]]) -> Iterator[tuple[Value | None, str, bool]]:
+    """Each part, and of a variable whether it stands between quotation marks."""
+    quoted = False
+    for part in parts:
+        if isinstance(part, str):
+            quoted ^= part.count('"') % 2 == 1
+            yield None, part, False
+        else:
+            yield part[0], part[1], quoted
 
 
 def _named(name: str) -> str | tuple[Value, str]:
     kind, colon, rest = name.partition(":")
     if colon:
-        if kind == "env":
-            return (lambda session, command: os.environ.get(rest)), ""
-        if kind == "note":
-            return (lambda session, command: _note(session, command, rest)), ""
-        if kind == "time":
-            return _clock(rest), ""
+        match kind:
+            case "env":
+                return (lambda session, command: os.environ.get(rest)), ""
+            case "note":
+                return (lambda session, command: _note(session, command, rest)), ""
+            case "time":
+                return _clock(rest), ""
+            case "var":
+                return _VARS.get(rest, "")
+    if name.lower() == "version":
+        # asked while the format is read: later the daemon may not be allowed to
+        return ftpd_version()
     return _NAMED.get(name.lower(), name)
 
 
 def _clock(pattern: str) -> Value:
-    return lambda session, command: time.strftime(pattern)
+    return lambda session, command: _told(pattern, int(time.time()))
+
+
+@lru_cache(maxsize=16)
+def _told(pattern: str, second: int) -> str:
+    """The time of day; a busy log asks many times in one second."""
+    return time.strftime(pattern, time.localtime(second))
 
 
 def _note(session: Session | None, command: Command | None, key: str) -> str | None:
@@ -109,18 +158,22 @@ def named_path(command: Command) -> str | None:
     """The virtual path that the command is about; None for one that is about no path."""
     if command.transfer is not None:
         return command.transfer.path
+    if command.name in _HERE:
+        return command.session.cwd
     if command.name not in _FILES and command.name not in _FOLDERS:
         return None
-    if command.name in ("CWD", "XCWD") and command.replies:
+    if command.name in _MOVING and (command.replies or not command.argument):
         # the argument was relative to where the client came from
         return command.session.cwd
+    if not command.argument and command.name in _FILES:
+        return None
     given = command.argument.partition(" ")[2] if command.name in _NAMING_LAST else command.argument
     return normalise(command.session.cwd, given)
 
 
-def _real_folder(session: Session | None, command: Command | None) -> str | None:
-    virtual = _folder(session, command)
-    return None if session is None or virtual is None else _real(session, virtual)
+def _real_folder(command: Command) -> str | None:
+    path = named_path(command) if command.name in _FOLDERS else None
+    return None if path is None else _real(command.session, path)
 
 
 def _real(session: Session, virtual: str) -> str:
@@ -143,19 +196,39 @@ def _folder(session: Session | None, command: Command | None) -> str | None:
 
 
 def _parameters(command: Command) -> str:
-    return "(hidden)" if command.name in _SECRET and command.argument else command.argument
+    if command.name in _SECRET and command.argument:
+        return "(hidden)"
+    if command.name.startswith("SITE "):
+        return f"{command.name[5:]} {command.argument}".rstrip(" ")
+    return command.argument
+
+
+def _line(command: Command) -> str:
+    return "" if command.classes in (Class.CONNECT, Class.DISCONNECT) else command.shown
+
+
+def _moved(command: Command) -> str | None:
+    if command.transfer is None:
+        size = command.notes.get("mod_log.size")
+        return None if size is None else str(size)
+    return str(command.transfer.moved)
 
 
 def _renamed(command: Command) -> str | None:
     source = command.session.rename_from or command.notes.get("mod_core.rnfr-path")
     if source is None or command.name != "RNTO":
         return None
-    return _real(command.session, source.virtual) if isinstance(source, Path) else str(source)
+    return source.virtual if isinstance(source, Path) else str(source)
 
 
 def _speed(command: Command) -> str | None:
     done = command.transfer
     return None if done is None or not done.seconds else f"{done.moved / 1024 / done.seconds:.2f}"
+
+
+def _offset(command: Command) -> str | None:
+    done = command.transfer
+    return None if done is None or done.direction == "l" else str(done.offset)
 
 
 def _file_size(command: Command) -> str | None:
@@ -164,27 +237,49 @@ def _file_size(command: Command) -> str | None:
 
 
 def _status(command: Command) -> str | None:
-    return None if command.transfer is None else command.transfer.status
+    if command.transfer is not None:
+        return command.transfer.status
+    if command.name == "ABOR":
+        return "cancelled"
+    return "failed" if command.name in _TRANSFERS and command.errors else None
 
 
 def _failure(command: Command) -> str | None:
-    done = command.transfer
-    if done is None or done.status in ("success", "-") or command.status is None:
+    if _status(command) in (None, "success", "-") or command.name == "ABOR" or command.status is None:
         return None
     return command.status[1]
 
 
+def _type(command: Command) -> str | None:
+    if command.transfer is not None and command.transfer.direction != "l":
+        return "ASCII" if command.transfer.ascii else "binary"
+    if command.name not in _TRANSFERS:
+        return None
+    return "ASCII" if command.session.data_type == "A" else "binary"
+
+
+def _data_port(command: Command) -> str | None:
+    if command.transfer is not None:
+        return str(command.transfer.port) if command.transfer.port else None
+    if command.name not in ("EPSV", "PASV") or command.status is None:
+        return None
+    # what the client was told is where the next transfer comes in
+    found = re.search(r"\|(\d+)\|\)|,(\d+),(\d+)\)", command.status[1])
+    if found is None:
+        return None
+    return found[1] or str(int(found[2]) << 8 | int(found[3]))
+
+
 def _iso8601() -> str:
-    now = time.time()
-    return f"{time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(now))},{int(now * 1000) % 1000:03d}"
+    return stamp(time.time())
 
 
 _LETTERS: dict[str, tuple[Value, str]] = {
     "A": (_of_session(lambda s: s.notes.get("mod_auth.anon-passwd")), "UNKNOWN"),
     "a": (_of_session(lambda s: s.remote.host), "-"),
-    "b": (_of_command(lambda c: None if c.transfer is None else str(c.transfer.moved)), "-"),
+    "b": (_of_command(_moved), "-"),
     "c": (_of_session(lambda s: s.class_name or None), "-"),
-    "D": (_real_folder, ""),
+    "D": (_of_command(_real_folder), ""),
     "d": (_folder, ""),
     "E": (_of_session(lambda s: s.notes.get("core.disconnect-details")), ""),
     "F": (_of_command(named_path), "-"),
@@ -201,11 +296,11 @@ _LETTERS: dict[str, tuple[Value, str]] = {
     "P": (_always(lambda: str(os.getpid())), "-"),
     "p": (_of_session(lambda s: str(s.local.port)), "-"),
     "R": (_of_command(lambda c: str(int((time.time() - c.started) * 1000))), "-"),
-    "r": (_of_command(lambda c: c.shown), ""),
+    "r": (_of_command(_line), ""),
     "S": (_of_command(lambda c: c.status[1] if c.status else None), "-"),
     "s": (_of_command(lambda c: str(c.status[0]) if c.status else None), "-"),
     "T": (_of_command(lambda c: None if c.transfer is None else f"{c.transfer.seconds:.3f}"), "-"),
-    "t": (_always(lambda: time.strftime("[%d/%b/%Y:%H:%M:%S %z]")), "-"),
+    "t": (_clock("[%d/%b/%Y:%H:%M:%S %z]"), "-"),
     "U": (_of_session(lambda s: s.login or None), "-"),
     "u": (_of_session(lambda s: s.user), "-"),
     "V": (_of_session(lambda s: s.server.args[0] if s.server.args else s.local.host), "-"),
@@ -217,7 +312,7 @@ _NAMED: dict[str, tuple[Value, str]] = {
     "basename": (_of_command(lambda c: (named_path(c) or "").rpartition("/")[2] or None), "-"),
     "epoch": (_always(lambda: str(int(time.time()))), ""),
     "file-modified": (_of_command(lambda c: c.notes.get("mod_xfer.file-modified")), "false"),
-    "file-offset": (_of_command(lambda c: None if c.transfer is None else str(c.transfer.offset)), "-"),
+    "file-offset": (_of_command(_offset), "-"),
     "file-size": (_of_command(_file_size), "-"),
     "gid": (_of_session(lambda s: str(s.account.gid) if s.account else None), "-"),
     "uid": (_of_session(lambda s: str(s.account.uid) if s.account else None), "-"),
@@ -228,9 +323,15 @@ _NAMED: dict[str, tuple[Value, str]] = {
     "remote-port": (_of_session(lambda s: str(s.remote.port)), "-"),
     "transfer-failure": (_of_command(_failure), "-"),
     "transfer-millisecs": (_of_command(lambda c: str(int(c.transfer.seconds * 1000)) if c.transfer else None), "-"),
-    "transfer-port": (_of_command(lambda c: str(c.transfer.port) if c.transfer and c.transfer.port else None), "-"),
+    "transfer-port": (_of_command(_data_port), "-"),
     "transfer-speed": (_of_command(_speed), "-"),
     "transfer-status": (_of_command(_status), "-"),
-    "transfer-type": (_of_command(lambda c: ("ASCII" if c.transfer.ascii else "binary") if c.transfer else None), "-"),
-    "version": (_always(ftpd_version), ""),
+    "transfer-type": (_of_command(_type), "-"),
+}
+
+_VARS: dict[str, tuple[Value, str]] = {
+    "bytes_xfer": (_of_command(_moved), ""),
+    "total_bytes_in": (_of_session(lambda s: str(s.bytes_in)), ""),
+    "total_bytes_out": (_of_session(lambda s: str(s.bytes_out)), ""),
+    "total_bytes_xfer": (_of_session(lambda s: str(s.bytes_in + s.bytes_out)), ""),
 }

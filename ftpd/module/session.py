@@ -96,6 +96,9 @@ class Modules(Protocol):
     def unhandled(self, command: Command) -> None:
         """No module answered the verb; UNHANDLED_COMMAND is told."""
 
+    def pseudo(self, session: Session, name: str) -> Command:
+        """A command that no client sent, for what is recorded of CONNECT and EXIT."""
+
     async def dispatch(self, command: Command) -> None:
         """Walk another command through all phases (OPTS_UTF8, pseudo commands); replies stay on it."""
 
@@ -200,14 +203,20 @@ class Session:
         return self.user is not None
 
     @property
-    def peer(self) -> str:
+    def peer(self) -> _log.Peer:
         """What a log line shows of this session: ``server (name[ip])``."""
-        name = self.server.args[0] if self.server.args else self.local.host
-        return f"{name} ({self.remote_name}[{self.remote.host}])"
+        here = self.local
+        name = self.server.args[0] if self.server.args else here.host
+        ends = f"(client {self.remote.host}, server {here.host}:{here.port})"
+        return _log.Peer(name, f"{self.remote_name}[{self.remote.host}]", self.server.route, ends)
 
     def log(self, level: _log.Level, message: str, *args: object) -> None:
         """Write to the server's log under this session's name."""
         _log.log(level, message, *args, peer=self.peer)
+
+    def log_login(self, level: _log.Level, message: str, *args: object) -> None:
+        """The same of what concerns logging in, which syslog keeps apart (AUTHPRIV)."""
+        _log.log(level, message, *args, peer=self.peer, auth=True)
 
     def log_exception(self, error: BaseException) -> None:
         """Write the traceback of a fault in a module to the server's log."""

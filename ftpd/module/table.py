@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, overload
 
 from ftpd.conf.directive import ConfigError, Context, Directive, Multi, Reading
+from ftpd.conf.tree import Config
 from ftpd.core.vocab import ANY, Class, Group, Outcome, Phase
 from ftpd.module.auth import AuthBackend
 from ftpd.module.command import Command
@@ -56,6 +57,8 @@ class Handler:
     """The fewest and the most words the verb takes; None is no upper bound."""
     when: Directive[bool] | None = None
     """The engine without which the handler declines, and HELP does not show the verb."""
+    needed: Callable[[Config], bool] | None = None
+    """Whether a configuration has any use for it; where none has, no command pays for it."""
     limit: tuple[int, str] | None = None
     """The refusal when <Limit> denies the verb at the working directory; None: the handler asks for its path."""
 
@@ -202,13 +205,13 @@ class Module:
         """Hear of failure (POST_CMD_ERR)."""
         return self._handle(Phase.POST_CMD_ERR, verbs)
 
-    def log(self, *verbs: str) -> Callable[[O], O]:
-        """Record success (LOG_CMD)."""
-        return self._handle(Phase.LOG_CMD, verbs)
+    def log(self, *verbs: str, needed: Callable[[Config], bool] | None = None) -> Callable[[O], O]:
+        """Record success (LOG_CMD); ``needed`` says of a configuration whether it wants this at all."""
+        return self._handle(Phase.LOG_CMD, verbs, needed=needed)
 
-    def log_err(self, *verbs: str) -> Callable[[O], O]:
+    def log_err(self, *verbs: str, needed: Callable[[Config], bool] | None = None) -> Callable[[O], O]:
         """Record failure (LOG_CMD_ERR)."""
-        return self._handle(Phase.LOG_CMD_ERR, verbs)
+        return self._handle(Phase.LOG_CMD_ERR, verbs, needed=needed)
 
     def _handle(
         self, phase: Phase, verbs: Iterable[str], *, when: Directive[bool] | None = None, **row: Any

@@ -220,6 +220,11 @@ def _warn_when_on(effect: str) -> Callable[[Reading, bool], None]:
     return warn
 
 
+def _on_off_or_none(words: list[str]) -> bool:
+    """``none`` is a word for off that older configurations have."""
+    return words[0].lower() != "none" and types.boolean(words)
+
+
 # -- who may log in ------------------------------------------------------------------------------------------------
 
 user_alias = module.directive_list(
@@ -368,7 +373,6 @@ use_lastlog = module.directive(
     doc="Records logins in the machine's lastlog.",
 )  # fmt: skip
 wtmp_log = module.directive(
-    "WtmpLog", types.boolean, default=True, contexts=_EVERYWHERE, usage="on|off",
-    act=_warn_when_on("logins are not written to wtmp by this version"),
-    doc="Whether logins are recorded in wtmp.",
+    "WtmpLog", types.takes(1, 1)(_on_off_or_none), default=True, contexts=_EVERYWHERE, usage="on|off|none",
+    doc="Whether mod_log records logins in the system's wtmp.",
 )  # fmt: skip

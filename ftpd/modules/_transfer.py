@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from time import perf_counter
 
-from ftpd.api import TIMEOUT_STALLED, Command, Data, Reply, Slot, Transfer, TransferError
+from ftpd.api import TIMEOUT_STALLED, Command, Data, Reply, Slot, Transfer, TransferError, trace
 
 PATIENCE = 60
 """Seconds that a client has to make the data connection it asked for."""
@@ -52,6 +52,9 @@ async def carry(cmd: Command, transfer: Transfer, announce: str, move: Callable[
     try:
         data = await session.wire.open_data(timeout=_patience(cmd), allow_foreign=_foreigners(cmd))
         transfer.port = data.local_port
+        if trace.active:
+            trace.say("data", 4, "data connection opened, our port %d", transfer.port, peer=session.peer)
+            trace.say("xfer", 3, "%s of '%s' begins", cmd.name, transfer.real_path, peer=session.peer)
         counts.current = transfer
         data.stall_after(cmd.setting("TimeoutStalled", 3600))
         cmd.send(Reply(150, (announce,)))
@@ -73,6 +76,14 @@ async def carry(cmd: Command, transfer: Transfer, announce: str, move: Callable[
                 data.abort()
             transfer.moved = data.moved
             counts.moved += data.moved
+            if trace.active:
+                text = "%s of '%s': %s, %d bytes in %.3f s"
+                told = (cmd.name, transfer.real_path, transfer.status, data.moved, transfer.seconds)
+                trace.say("xfer", 3, text, *told, peer=session.peer)
+            if transfer.direction == "i":
+                session.bytes_in += data.moved
+            else:
+                session.bytes_out += data.moved
 
 
 def _patience(cmd: Command) -> int:

@@ -84,6 +84,7 @@ async def store(cmd: Command) -> Outcome:
     path, there = _destination(cmd)
     if there and not cmd.config[allow_overwrite]:
         raise _no_overwrite(cmd.argument)
+    _note_change(cmd, there)
     _check_kind(cmd, there)
     if not part.whole:
         _check_restart(cmd, there)
@@ -100,6 +101,7 @@ async def append(cmd: Command) -> Outcome:
     if part.count is not None:
         raise Refuse(550, "APPE incompatible with RANG")
     path, there = _destination(cmd)
+    _note_change(cmd, there)
     _check_kind(cmd, there)
     _check_restart(cmd, there)
     # some clients send REST before APPE as they do before STOR: then the offset holds, as with ProFTPD
@@ -135,6 +137,12 @@ def _destination(cmd: Command) -> tuple[Path, os.stat_result | None]:
         return path, cmd.files.lstat(path)
     except FileNotFoundError:
         return path, None
+
+
+def _note_change(cmd: Command, there: os.stat_result | None) -> None:
+    """What %{file-modified} of a LogFormat tells: that there was a file before."""
+    if there is not None:
+        cmd.notes["mod_xfer.file-modified"] = "true"
 
 
 def _check_kind(cmd: Command, there: os.stat_result | None) -> None:
@@ -221,7 +229,8 @@ def _open_unique(cmd: Command) -> Spot:
 
 async def _receive(cmd: Command, spot: Spot, announce: str) -> Outcome:
     ascii = translates(cmd.session)
-    transfer = Transfer(spot.target.virtual, spot.files.real(spot.target), "i", ascii=ascii, offset=spot.part.offset)
+    offset = spot.size if spot.appends else spot.part.offset
+    transfer = Transfer(spot.target.virtual, spot.files.real(spot.target), "i", ascii=ascii, offset=offset)
     try:
         room = _room(cmd, spot)
 
@@ -239,6 +248,8 @@ async def _receive(cmd: Command, spot: Spot, announce: str) -> Outcome:
     except BaseException as error:  # a session that ends in the middle of it cleans up as well
         if transfer.status == "success":
             transfer.status = "failed"
+        if spot.descriptor >= 0:
+            transfer.file_size = os.fstat(spot.descriptor).st_size
         if _unwanted(cmd, spot, transfer, error):
             spot.remove()
         if isinstance(error, TransferError) and error.code == 552 and error.moved == spot.part.count:

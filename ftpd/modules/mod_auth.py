@@ -235,7 +235,7 @@ async def _let_in(cmd: Command, visitor: Visitor, visit: Visit) -> None:
     if session.server.settings[d.use_lastlog]:
         await cmd.offload(lambda: record_login(session, account.uid), "files")
     _limit_session(session)
-    session.log(Level.NOTICE, "%s %s: Login successful.", "ANON" if anonymous else "USER", account.name)
+    session.log_login(Level.INFO, "%s %s: Login successful.", "ANON" if anonymous else "USER", account.name)
     if account.uid == 0:
         session.log(Level.WARN, "ROOT FTP login successful")
 
@@ -282,7 +282,7 @@ def _unsettle(session: Session) -> None:
 
 def _refuse(cmd: Command, target: Target, visit: Visit, denied: Denied) -> Outcome:
     session = cmd.session
-    session.log(denied.level, "%s", denied.reason)
+    session.log_login(denied.level, "%s", denied.reason)
     visit.failures += 1
     most = session.server.settings[d.max_login_attempts]
     if most is not None and visit.failures >= most:

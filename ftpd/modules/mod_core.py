@@ -15,6 +15,7 @@ from ftpd.modules import (  # noqa: F401
     _core_network,
     _core_server,
     _core_talk,
+    _core_trace,
 )
 from ftpd.modules._core import module
 

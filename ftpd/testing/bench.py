@@ -10,6 +10,7 @@ import weakref
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
+from ftpd.core import logfile
 from ftpd.core.reply import Refuse, Reply
 from ftpd.dispatch.assemble import assemble, static_modules
 from ftpd.dispatch.phases import run
@@ -117,6 +118,9 @@ class Bench:
         path = os.path.join(self._folder, "proftpd.conf")
         with open(path, "w") as out:
             out.write(self._conf if self._conf.endswith("\n") else self._conf + "\n")
+            # nobody logged in at this machine
+            if "mod_auth" in self._record.static:
+                out.write("WtmpLog off\n")
             # the bench's users have the tester's ids; at the end, so that a RootLogin of the test's own wins
             if os.geteuid() == 0 and "mod_auth" in self._record.static:
                 out.write("RootLogin on\n")
@@ -201,6 +205,7 @@ class Bench:
             self.generation.session_ended()
             await self.generation.stop()
             self.session = None
+        logfile.close()
         self._cleanup()
 
     async def __aenter__(self) -> Bench:
@@ -218,6 +223,8 @@ class Bench:
         final = command.reply
         if final is not None:
             self.wire.send(final)
+        # a test reads in the logs what a command left there
+        logfile.flush()
         return self._taken()
 
     def _taken(self) -> str:

@@ -103,6 +103,7 @@ def _start(folder: Path, conf: str, modules: Sequence[Path]) -> LiveServer:
         f"AuthUserFile {passwd}",
         "RequireValidShell off",
         "DefaultRoot ~",
+        "WtmpLog off",
         f"ModulePath {libexec}",
         *(f"LoadModule {module.stem}.c" for module in modules),
         conf,

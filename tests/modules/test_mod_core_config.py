@@ -150,7 +150,6 @@ def test_setenv_acts_on_the_lines_below() -> None:
     [
         ("AllowOverride on", ".ftpaccess files are not read"),
         ("MultilineRFC2228 on", "deprecated"),
-        ("SyslogFacility AUTH", "the facility is DAEMON"),
         ("MasqueradeAddress no-such-host.invalid", "has no address now"),
     ],
 )

@@ -77,6 +77,46 @@ def test_a_broken_transfer_is_incomplete(tmp_path: Path, monkeypatch: pytest.Mon
     assert [(line[2], line[5], line[8]) for line in logged(log)] == [("3", "o", "i")]
 
 
+def test_what_is_appended_counts_with_the_bytes_that_came(tmp_path: Path) -> None:
+    log = tmp_path / "xferlog"
+
+    async def story() -> None:
+        async with Bench(conf=f"{HOME}TransferLog {log}\nAllowStoreRestart on\n", files={"a": b"hello"}) as ftp:
+            await ftp("PASV")
+            assert "226" in await ftp.upload("APPE a", b"you")
+
+    asyncio.run(story())
+    assert [line[2:3] + line[4:] for line in logged(log)] == [("3", "a", "i", "r", "tom", "c")]
+
+
+def test_visitors_are_known_by_what_they_gave_as_password(tmp_path: Path) -> None:
+    log = tmp_path / "xferlog"
+    section = "<Anonymous {root}>\n  User tom\n  UserAlias anonymous tom\n</Anonymous>\n"
+
+    async def story() -> None:
+        async with Bench(conf=f"TransferLog {log}\n{section}", files={"a": b"hello"}, login=None) as ftp:
+            await ftp("USER anonymous")
+            assert (await ftp("PASS me too@example.org")).startswith("230")
+            await ftp("PASV")
+            await ftp.download("RETR a")
+
+    asyncio.run(story())
+    assert [line[6:] for line in logged(log)] == [("a", "me_too@example.org", "c")]
+
+
+def test_an_identity_that_was_vouched_for_stands_behind_a_1(tmp_path: Path) -> None:
+    log = tmp_path / "xferlog"
+
+    async def story() -> None:
+        async with Bench(conf=f"{HOME}TransferLog {log}\n", files={"a": b"hello"}) as ftp:
+            assert ftp.session is not None
+            ftp.session.notes["mod_ident.rfc1413-ident"] = "t o\nm"
+            await ftp("DELE a")
+
+    asyncio.run(story())
+    assert log.read_text().split()[-3:] == ["1", "t_o_m", "c"]
+
+
 def test_names_cannot_forge_a_line(tmp_path: Path) -> None:
     log = tmp_path / "xferlog"
     names = ["a\x1b[31mb", "c\u0085d", "e\u2028f", "g\u202eh", "i\udcffj"]

@@ -219,7 +219,8 @@ def test_the_log_is_opened_again_for_logrotate(site: Site) -> None:
     rotated = site.log.rename(site.base / "log.1")
     os.kill(site.pid, signal.SIGHUP)
     until("a new log tells of the new configuration", lambda: "is in force" in site.logged())
-    assert "received SIGHUP" in rotated.read_text()
+    assert "STARTUP" in rotated.read_text()
+    assert "received SIGHUP" in rotated.read_text() + site.logged(), "no line is lost on the way"
     assert site.serves()
     site.stop_daemon()
     assert "SHUTDOWN" in site.logged()

@@ -261,11 +261,11 @@ def no_folder(log: Path) -> None:
 @pytest.mark.parametrize(
     ("plant", "reason"),
     [
-        (plant_fifo, "No such device or address"),
-        (plant_link, "it is a symbolic link"),
+        (plant_fifo, "FIFO reader process must be running first"),
+        (plant_link, "log is a symbolic link"),
         (plant_hard_link, "it has 2 names"),
         (plant_folder, "Is a directory"),
-        (open_folder, "logs is world-writable"),
+        (open_folder, "logs is a world-writable directory"),
         (no_folder, "No such file or directory"),
     ],
 )
@@ -276,7 +276,7 @@ def test_a_systemlog_that_is_not_safe_is_refused(site: Site, plant: object, reas
     assert callable(plant)
     plant(logs / "log")
     told = fatal(site)
-    assert told.startswith(f"unable to open SystemLog {logs}/log: ")
+    assert told.startswith(f"unable to open SystemLog '{logs}/log': ")
     assert reason in told
     assert not site.pid_file.exists(), "nothing is left of the start"
 

@@ -114,8 +114,12 @@ def test_a_reset_in_the_middle_of_an_upload_is_an_abort_and_logged_as_one(server
             reset(data)
             assert client.reply() == "426 Transfer aborted. Data connection closed"
         assert client.transfer("STOR whole.bin", b"whole")[0].startswith("226")
-    until("both uploads are in the log", lambda: len(xferlog(server)) >= 2)
-    statuses = {line[8].rpartition("/")[2]: line[-1] for line in xferlog(server)}
+
+    def logged() -> dict[str, str]:
+        return {line[8].rpartition("/")[2]: line[-1] for line in xferlog(server)}
+
+    until("both uploads are in the log", lambda: {"reset.bin", "whole.bin"} <= logged().keys())
+    statuses = logged()
     assert (statuses["reset.bin"], statuses["whole.bin"]) == ("i", "c")
 
 

@@ -1,0 +1,123 @@
+"""TransferLog: one line in the layout of wu-ftpd's xferlog for each file sent, received or deleted."""
+
+from __future__ import annotations
+
+import time
+from functools import lru_cache
+
+from ftpd.api import RESTART, STARTUP, Command, Config, Refuse, Session, logfile
+from ftpd.modules._log_config import allow_symlinks, module
+
+_configured: dict[str, bool] = {}
+"""The paths of the configuration read last, and whether each may be a link."""
+
+
+@module.check
+def find_logs(config: Config) -> None:
+    _configured.clear()
+    for server in config.servers:
+        for scope in (server, *server.children):
+            for key, value in scope.values.items():
+                if key.name == "TransferLog" and value not in (None, "none"):
+                    _configured[value] = server.settings[allow_symlinks]
+
+
+@module.on(STARTUP)
+@module.on(RESTART)
+def open_all(_: None) -> None:
+    """What is wrong with a log is told when the daemon begins, not with the first transfer."""
+    for path, follow in _configured.items():
+        logfile.at(path, "TransferLog", follow=follow).open_soon()
+
+
+@module.pre("DELE")
+def note_size(cmd: Command) -> None:
+    """The line of a deleted file tells how large it was."""
+    if cmd.session.user is None:
+        return
+    try:
+        path = cmd.path()
+        cmd.notes["mod_log.size"] = cmd.files.lstat(path).st_size
+        cmd.notes["mod_log.path"] = cmd.files.real(path)
+    except (OSError, Refuse):
+        # DELE itself says what is wrong
+        return
+
+
+@module.log("APPE", "RETR", "STOR", "STOU", "SITE COPY", "SITE CPTO")
+def log_transfer(cmd: Command) -> None:
+    _record(cmd, whole=True)
+
+
+@module.log_err("APPE", "RETR", "STOR", "STOU")
+def log_broken_transfer(cmd: Command) -> None:
+    # without a data connection nothing was transferred, and nothing was broken off
+    if cmd.transfer is not None and cmd.transfer.port:
+        _record(cmd, whole=False)
+
+
+@module.log("DELE")
+def log_deletion(cmd: Command) -> None:
+    if "mod_log.path" in cmd.notes:
+        size, path = cmd.notes["mod_log.size"], cmd.notes["mod_log.path"]
+        _write(cmd, 0.0, size, path, ascii=cmd.session.data_type == "A", direction="d", whole=True)
+
+
+def _record(cmd: Command, *, whole: bool) -> None:
+    done = cmd.transfer
+    if done is None or done.direction == "l":
+        return
+    _write(
+        cmd, done.seconds, done.moved, done.real_path, ascii=done.ascii, direction=done.direction,
+        whole=whole and done.status in ("-", "success"),
+    )  # fmt: skip
+
+
+def _write(
+    cmd: Command, seconds: float, size: int, path: str, *, ascii: bool, direction: str, whole: bool
+) -> None:  # fmt: skip
+    session = cmd.session
+    target = _target(session)
+    if target is None:
+        return
+    anonymous = session.anonymous is not None
+    user = session.notes.get("mod_auth.anon-passwd") if anonymous else None
+    ident = session.notes.get("mod_ident.rfc1413-ident", "UNKNOWN")
+    line = " ".join(
+        [
+            _now(int(time.time())),
+            str(int(seconds)),
+            field(session.remote_name),
+            str(size),
+            field(path),
+            "a" if ascii else "b",
+            "_",
+            direction,
+            "a" if anonymous else "r",
+            field(user or session.user or ""),
+            session.protocol,
+            "0" if ident == "UNKNOWN" else "1",
+            "*" if ident == "UNKNOWN" else field(ident),
+            "c" if whole else "i",
+        ]
+    )
+    logfile.append(target, line, "TransferLog", follow=session.settings[allow_symlinks])
+
+
+@lru_cache(maxsize=2)
+def _now(second: int) -> str:
+    return time.strftime("%a %b %d %H:%M:%S %Y", time.localtime(second))
+
+
+def _target(session: Session) -> str | None:
+    path: str | None = session.setting("TransferLog", None)
+    return None if path == "none" else path
+
+
+def field(text: str) -> str:
+    """A text as one field of the line: what is blank, invisible or not UTF-8 becomes ``_``.
+
+    >>> field("two words\\n"), field("")
+    ('two_words_', '_')
+    """
+    return "".join(char if char.isprintable() and not char.isspace() else "_" for char in text) or "_"

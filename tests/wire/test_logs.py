@@ -1,0 +1,263 @@
+"""The logs of a real daemon: who gets which, what a signal does, and that no disk holds a client."""
+
+from __future__ import annotations
+
+import ftplib
+import os
+import re
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.wire import daemon
+from tests.wire.daemon import Daemon, free_port, until
+from tests.wire.hostile import Raw, alive
+
+LINE = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} \S+ proftpd\[\d+\] 127\.0\.0\.1"
+
+Start = Callable[[str], Daemon]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts a daemon that logs as one that has left the terminal does; ``{run}`` is the folder of its files."""
+    started: list[Daemon] = []
+
+    def begin(conf: str) -> Daemon:
+        run = tmp_path / "run"
+        server = Daemon(tmp_path, f"SystemLog {run}/system\n{conf.format(run=run)}\n")
+        server._process = subprocess.Popen(
+            [daemon.BINARY, "-n", "-q", "-c", str(server._conf)], stdin=subprocess.DEVNULL
+        )
+        server._log = run / "system"
+        started.append(server)
+        until("the daemon greets with 220", server._greets, seconds=10)
+        return server
+
+    yield begin
+    for server in started:
+        if server._process.poll() is None:
+            server.stop()
+
+
+def lines(server: Daemon, name: str = "system") -> list[str]:
+    path = server._run / name
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def visit(server: Daemon, port: int | None = None) -> None:
+    with ftplib.FTP() as ftp:
+        ftp.connect(server.host, port or server.port, timeout=5)
+        ftp.login(server.user, server.password)
+        ftp.voidcmd("NOOP")
+        ftp.quit()
+
+
+# -- SystemLog and ServerLog ---------------------------------------------------------------------------------
+
+
+def test_a_session_is_told_from_its_beginning_to_its_end(start: Start) -> None:
+    server = start("SyslogLevel info")
+    visit(server)
+    until("the end is told", lambda: sum("session closed" in line for line in lines(server)) >= 2)
+    told = [line for line in lines(server) if "(127.0.0.1[127.0.0.1])" in line][-3:]
+    texts = ["FTP session opened.", "USER alice: Login successful.", "FTP session closed."]
+    for line, text in zip(told, texts, strict=True):
+        assert re.fullmatch(rf"{LINE} \(127\.0\.0\.1\[127\.0\.0\.1\]\): {text}", line)
+
+
+def test_without_a_level_what_is_usual_is_not_told(start: Start) -> None:
+    server = start("")
+    visit(server)
+    assert any("STARTUP" in line for line in lines(server))
+    assert not any("session opened" in line or "Login successful" in line for line in lines(server))
+
+
+def test_debuglevel_tells_of_each_handler(start: Start) -> None:
+    server = start("DebugLevel 5")
+    visit(server)
+    until("NOOP is told", lambda: any("dispatching CMD command 'NOOP' to mod_core" in line for line in lines(server)))
+    assert not any(server.password in line for line in lines(server))
+    assert any("dispatching CMD command 'PASS (hidden)' to mod_auth" in line for line in lines(server))
+
+
+def test_a_server_has_a_log_and_a_level_of_its_own(start: Start) -> None:
+    port = free_port()
+    server = start(
+        f'LogFormat verb "%m of %v"\n<VirtualHost 127.0.0.1>\nServerName other\nExtendedLog {{run}}/all MISC verb'
+        f"\nPort {port}\nServerLog {{run}}/server\nSyslogLevel info\nAuthOrder mod_auth_file.c\n"
+        "AuthUserFile {run}/passwd\nAuthGroupFile {run}/group\nRequireValidShell off\nUseFtpUsers off\nWtmpLog off\n"
+        "</VirtualHost>"
+    )
+    visit(server, port)
+    visit(server)
+    until("its log tells of the end", lambda: any("session closed" in line for line in lines(server, "server")))
+    assert sum("Login successful" in line for line in lines(server, "server")) == 1
+    assert not any("STARTUP" in line for line in lines(server, "server"))
+    assert not any("Login successful" in line for line in lines(server))
+    assert lines(server, "all") == ["TYPE of other", "NOOP of other"] or lines(server, "all") == ["NOOP of other"]
+
+
+def test_logoptions_take_parts_away_and_name_roles(start: Start) -> None:
+    server = start("SyslogLevel info\nLogOptions -Timestamp -Hostname -VirtualHost +RoleBasedProcessLabels")
+    visit(server)
+    until("the end is told", lambda: any("session closed" in line for line in lines(server)))
+    shape = r"(daemon\[\d+\]:|session\[\d+\] \(127\.0\.0\.1\[127\.0\.0\.1\]\):) "
+    assert all(re.match(shape, line) for line in lines(server))
+    assert {line.partition("[")[0] for line in lines(server)} == {"daemon", "session"}
+
+
+def test_an_unsafe_log_is_told_at_the_start_and_the_daemon_serves(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open").chmod(0o777)
+    server = start(f"ExtendedLog {tmp_path}/open/all ALL\nTransferLog {tmp_path}/none/xfer")
+    until("both are told", lambda: sum("unable to write" in line for line in lines(server)) == 2)
+    told = "\n".join(lines(server))
+    assert f"unable to write ExtendedLog '{tmp_path}/open/all': {tmp_path}/open is a world-writable directory" in told
+    assert f"unable to write TransferLog '{tmp_path}/none/xfer': No such file or directory: {tmp_path}/none" in told
+    alive(server)
+    assert not (tmp_path / "open" / "all").exists()
+
+
+# -- TraceLog ------------------------------------------------------------------------------------------------
+
+
+def test_tracing_tells_of_a_session_by_channel(start: Start) -> None:
+    server = start("TraceLog {run}/trace\nTrace DEFAULT:0 command:7\nTrace session auth:6 response:1 xfer:5\n")
+    server.give("file", b"content")
+    with ftplib.FTP() as ftp:
+        ftp.connect(server.host, server.port, timeout=5)
+        ftp.login(server.user, server.password)
+        ftp.retrbinary("RETR file", lambda data: None)
+    traced = server._run / "trace"
+    until("the transfer is traced", lambda: "7 bytes in" in traced.read_text())
+    text = traced.read_text()
+    assert traced.stat().st_mode & 0o777 == 0o640
+    for expected in (
+        "<command:7>: dispatching CMD command 'USER alice' to mod_auth",
+        '<auth:6>: dispatching auth request "getpwnam" to module mod_auth_file',
+        "<response:1>: 230 User alice logged in",
+    ):
+        assert expected in text
+    assert {found[1] for found in re.finditer(r"<(\w+):\d+>", text)} <= {"command", "auth", "response", "xfer"}
+    assert server.password not in text
+
+
+def test_without_tracelog_nothing_is_traced(start: Start) -> None:
+    server = start("Trace DEFAULT:20")
+    visit(server)
+    assert not any("<command:" in line for line in lines(server))
+
+
+# -- rotation and reload -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("signals", [True, False], ids=["with HUP", "without a signal"])
+def test_rotation_under_load_loses_tears_and_doubles_nothing(start: Start, signals: bool) -> None:
+    server = start('LogFormat number "%J"\nExtendedLog {run}/all WRITE number')
+    log, sent, stop = server._run / "all", 0, threading.Event()
+
+    def rotate() -> None:
+        for number in range(5):
+            time.sleep(0.05)
+            log.rename(server._run / f"all.{number}")
+            if signals:
+                server._process.send_signal(signal.SIGHUP)
+            until("there is a new one", log.exists)
+        stop.set()
+
+    rotator = threading.Thread(target=rotate)
+    rotator.start()
+    with Raw(server) as client:
+        client.login()
+        while not stop.is_set() or sent < 500:
+            client.ask(f"DELE {sent:06}-{'x' * 100}")
+            sent += 1
+    rotator.join()
+
+    def found() -> list[str]:
+        files = [*sorted(server._run.glob("all.[0-9]")), log]
+        return [line for file in files for line in file.read_text().splitlines()]
+
+    until("all is written", lambda: len(found()) >= sent)
+    assert found() == [f"{number:06}-{'x' * 100}" for number in range(sent)]
+
+
+def test_a_reload_may_bring_another_log(start: Start) -> None:
+    server = start("ExtendedLog {run}/one MISC")
+    visit(server)
+    until("it is written", lambda: any("NOOP" in line for line in lines(server, "one")))
+    conf = server._conf.read_text().replace(f"{server._run}/one", f"{server._run}/two")
+    server._conf.write_text(conf)
+    server._process.send_signal(signal.SIGHUP)
+    until("the other is there", (server._run / "two").exists)
+    before = lines(server, "one")
+    visit(server)
+    until("it is written", lambda: any("NOOP" in line for line in lines(server, "two")))
+    assert lines(server, "one") == before
+
+
+# -- nobody waits --------------------------------------------------------------------------------------------------
+
+
+def test_full_stuck_and_vanished_logs_hold_nobody(start: Start, tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    (tmp_path / "gone").mkdir(mode=0o755)
+    server = start(
+        f"ExtendedLog {fifo} ALL\nExtendedLog /dev/full ALL\nExtendedLog {tmp_path}/gone/log ALL\n"
+        f"TransferLog {tmp_path}/gone/xfer\nExtendedLog {{run}}/fine MISC"
+    )
+    (tmp_path / "gone" / "log").unlink(missing_ok=True)
+    (tmp_path / "gone" / "xfer").unlink(missing_ok=True)
+    (tmp_path / "gone").rmdir()
+    with Raw(server) as client:
+        client.login()
+        began = time.monotonic()
+        for _ in range(2000):
+            assert client.ask(f"XYZZY {'x' * 900}").startswith("500")
+        assert client.ask("NOOP").startswith("200")
+        assert time.monotonic() - began < 20
+    alive(server)
+    until("the good log is written", lambda: any('"NOOP" 200' in line for line in lines(server, "fine")))
+    until("what is lost is told", lambda: sum("loses records" in line for line in lines(server)) >= 2)
+    told = "\n".join(lines(server))
+    assert told.count("unable to write ExtendedLog '/dev/full': No space left on device") == 1
+    assert f"ExtendedLog '{fifo}' loses records" in told
+    server.stop()
+    os.close(reader)
+
+
+def test_a_terminal_that_is_not_read_holds_nobody(tmp_path: Path) -> None:
+    server = Daemon(tmp_path, "DebugLevel 10\n")
+    told, mouth = os.pipe()
+    server._process = subprocess.Popen(
+        [daemon.BINARY, "-n", "-c", str(server._conf)], stdin=subprocess.DEVNULL, stderr=mouth
+    )
+    os.close(mouth)
+    try:
+        until("the daemon greets with 220", server._greets, seconds=10)
+        with Raw(server) as client:
+            client.login()
+            for _ in range(1000):
+                assert client.ask("NOOP").startswith("200")
+        assert server._greets()
+    finally:
+        server._process.terminate()
+        with os.fdopen(told, "rb") as pipe:
+            text = pipe.read()
+        assert server._process.wait(10) == 0
+    assert b"standalone mode SHUTDOWN" in text
+
+
+def test_the_daemons_own_log_on_a_full_disk_ends_nothing(start: Start) -> None:
+    server = start("SyslogLevel debug\nServerLog /dev/full")
+    for _ in range(20):
+        visit(server)
+    alive(server)
