@@ -67,7 +67,18 @@ class Places:
     last are remembered.
     """
 
-    __slots__ = ("_deferred", "_homes", "_known", "_of_session", "any", "bars", "limits", "root", "settings")
+    __slots__ = (
+        "_deferred",
+        "_homes",
+        "_known",
+        "_of_session",
+        "any",
+        "bars",
+        "limits",
+        "overrides",
+        "root",
+        "settings",
+    )
 
     def __init__(self, scopes: Iterable[Scope], root: str = "") -> None:
         self.root = root
@@ -78,6 +89,8 @@ class Places:
         """Whether there is a <Directory> at all."""
         self.bars = False
         """Whether a bare DenyAll stands anywhere in reach."""
+        self.overrides = True
+        """Whether a .ftpaccess file may count for anybody anywhere."""
         self.settings: dict[tuple[Scope | None, Chain], Settings] = {}
         """The settings worked out so far, by <Anonymous> and sections."""
         self._known = _Index()

@@ -31,6 +31,7 @@ class Verdict:
 
 
 UNLIMITED = Verdict(True)
+_REMEMBERED = 4096
 
 
 # -- places and settings -----------------------------------------------------------------------------
@@ -71,14 +72,40 @@ def settings_at(
     assert server.places is not None
     chain = chain_at(server, anon, path, home=home, user=user)
     if access:
-        return settle((*access, *chain), anon, server)
+        chain = _woven(server, anon, chain, access, home, user)
     if not chain:
         return server.settings if anon is None else anon.settings
     known = server.places.settings
     found = known.get((anon, chain))
     if found is None:
+        if len(known) >= _REMEMBERED:
+            # a .ftpaccess that changes is another section each time
+            known.clear()
         found = known[anon, chain] = settle(chain, anon, server)
     return found
+
+
+def _woven(server: Scope, anon: Scope | None, chain: Chain, access: Chain, home: str, user: str) -> Chain:
+    """The <Directory> sections and the .ftpaccess files of one path together, the deepest first.
+
+    A .ftpaccess comes before the sections that its own folder lies in, and after those that begin below it.
+    """
+    levels: list[Scope] = []
+    rest = list(chain)
+    for scope in access:
+        around = chain_at(server, anon, scope.args[0], home=home, user=user)
+        levels += [section for section in rest if section not in around]
+        rest = [section for section in rest if section in around]
+        levels.append(scope)
+    return (*levels, *rest)
+
+
+def _levels(server: Scope, anon: Scope | None, path: str, home: str, user: str, access: Chain) -> Chain:
+    """All that has a say at a path, the deepest first: sections and files, the <Anonymous>, the server."""
+    chain = chain_at(server, anon, path, home=home, user=user)
+    if access:
+        chain = _woven(server, anon, chain, access, home, user)
+    return (*chain, server) if anon is None else (*chain, anon, server)
 
 
 # -- <Limit> -----------------------------------------------------------------------------------------
@@ -106,7 +133,11 @@ def limit(
     words = words_of(verb, group)
     if not access and server.places.limits.isdisjoint(words):
         return UNLIMITED
-    levels = [*access, *chain_at(server, anon, path, home=home, user=user), *_outer(server, anon)]
+    if access and "ALL" in words:
+        for level in access:
+            if level.faulty:
+                return Verdict(False, True, level)
+    levels = _levels(server, anon, path, home, user, access)
     limits = [scope for level in levels for scope in level.children if scope.kind is LIMIT]
     client: Who | None = None
     for word in words:
@@ -136,7 +167,7 @@ def ignores_hidden(
     words = words_of(verb, group)
     if server.places.limits.isdisjoint(words):
         return False
-    levels = [*chain_at(server, anon, path, home=home, user=user), *_outer(server, anon)]
+    levels = _levels(server, anon, path, home, user, ())
     rules = [scope.rule for level in levels for scope in level.children if scope.rule is not None]
     for word in words:
         for rule in rules:
@@ -150,17 +181,13 @@ def barred(server: Scope, anon: Scope | None, path: str, *, home: str = "", user
     assert server.places is not None
     if not server.places.bars and not access:
         return False
-    for level in (*access, *chain_at(server, anon, path, home=home, user=user), *_outer(server, anon)):
+    for level in _levels(server, anon, path, home, user, access):
         names = {directive.name for directive in level.values}
         if ALLOW_ALL.name in names:
             return False
         if DENY_ALL.name in names:
             return True
     return False
-
-
-def _outer(server: Scope, anon: Scope | None) -> tuple[Scope, ...]:
-    return (server,) if anon is None else (anon, server)
 
 
 # -- LOGIN -------------------------------------------------------------------------------------------

@@ -25,8 +25,8 @@ class Scope:
     """
 
     __slots__ = (
-        "args", "children", "condition", "conditional", "file", "kind", "line", "name", "parent", "places", "rule",
-        "settings", "values", "where",
+        "args", "children", "condition", "conditional", "faulty", "file", "kind", "line", "name", "parent", "places",
+        "rule", "settings", "values", "where",
     )  # fmt: skip
 
     def __init__(self, kind: Context, name: str, args: list[str], file: str, line: int, parent: Scope | None) -> None:
@@ -45,6 +45,8 @@ class Scope:
         """For a section that a module brought (<IfUser>): its directive and the value of its arguments."""
         self.conditional: list[Scope] = []
         """Sections of modules inside this one, in file order; :func:`ftpd.conf.fixup.specialise` applies them."""
+        self.faulty = False
+        """For a .ftpaccess file: it cannot be understood, and nobody may do anything where it counts."""
         self.places: Places | None = None
         """The index of the <Directory> sections: servers and <Anonymous> have one."""
         self.rule: Rule | None = None

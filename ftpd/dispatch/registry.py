@@ -14,6 +14,7 @@ from ftpd.core.fault import FAULTS, is_cancelled
 from ftpd.core.log import Level, log
 from ftpd.core.reply import Refuse
 from ftpd.core.vocab import Group, Phase
+from ftpd.dispatch.access import AccessFiles
 from ftpd.dispatch.auth import OrderedAccounts
 from ftpd.dispatch.compile import Plan, Table
 from ftpd.dispatch.gate import PathGate
@@ -43,7 +44,7 @@ class Generation:
         self.config = config
         self.table = Table(modules)
         self.accounts = OrderedAccounts(modules)
-        self.gate = PathGate()
+        self.gate = PathGate(AccessFiles(self.modules))
         self.offload = offload
         self.sessions = 0
         self.kept: dict[object, Any] = {}

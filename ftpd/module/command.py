@@ -35,6 +35,9 @@ class Gate(Protocol):
 
     def settings_at(self, session: Session, virtual: str) -> Settings: ...
 
+    def forget(self) -> None:
+        """A .ftpaccess file may have come or gone: look for them again."""
+
     def login(self, session: Session, anonymous: Scope | None, user: str, groups: tuple[str, ...]) -> bool | None:
         """<Limit LOGIN> of the server, or of that <Anonymous> alone: allowed, denied, or (None) nothing said."""
 

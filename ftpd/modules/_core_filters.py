@@ -61,6 +61,13 @@ def argument_of(cmd: Command) -> str:
     return f"{sub} {cmd.argument}".removesuffix(" ") if parent == "SITE" and sub else cmd.argument
 
 
+@module.post("STOR", "APPE", "STOU", "DELE", "RNTO")
+def look_at_access_files_again(cmd: Command) -> None:
+    # a folder that is moved may bring one along
+    if cmd.name == "RNTO" or cmd.argument.endswith(".ftpaccess"):
+        cmd.gate.forget()
+
+
 # -- names -------------------------------------------------------------------------------------------
 
 

@@ -20,7 +20,7 @@ from ftpd.api import (
     types,
     user_expression,
 )
-from ftpd.modules._core import PLACES, SERVERS, SESSIONS, module
+from ftpd.modules._core import PLACES, SERVERS, module
 from ftpd.modules._core_server import only
 
 _EVERYWHERE = PLACES | LIMIT | CLASS
@@ -147,11 +147,6 @@ def _anything(words: list[str]) -> tuple[str, ...]:
 
 # -- the directives ------------------------------------------------------------------------------------
 
-module.directive(
-    "AllowOverride", types.boolean, default=False, contexts=SESSIONS | DIRECTORY,
-    act=only(False, ".ftpaccess files are not read in this version"),
-    usage="on|off", doc="Whether .ftpaccess files in the directories count.",
-)  # fmt: skip
 module.directive(
     "MultilineRFC2228", _anything, contexts=_EVERYWHERE, multi=Multi.LAST, act=_deprecated,
     usage="on|off", doc="Deprecated in ProFTPD.",
