@@ -52,10 +52,7 @@ def _settle_directories(level: Scope, server: Scope) -> None:
     for scope in level.children:
         if scope.kind is DIRECTORY:
             assert level.places is not None
-            path = level.places.path_of(scope)
-            # what surrounds ~ is known with the session only
-            around = level.places.at(path) if path.startswith("/") else ()
-            scope.settings = settle((scope, *(other for other in around if other is not scope)), anon, server)
+            scope.settings = settle(level.places.chain_of(scope), anon, server)
 
 
 def settle(chain: Iterable[Scope], anon: Scope | None, server: Scope) -> Settings:
