@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import operator
 import os
 import pwd
 import re
 from collections.abc import Iterable
 from fnmatch import translate
 from glob import escape
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from ftpd.conf.directive import DIRECTORY, Settings
@@ -63,7 +65,7 @@ def _best_home(nodes: Iterable[_Node], guest: _Node) -> tuple[_Node | None, int]
         if len(guest.path) > len(bare) and guest.path.startswith(bare) and guest.path[len(bare)] == "/":
             inner, shared = _best_home(node.inner, guest)
             if inner is None:
-                shared = len(os.path.commonprefix([node.path, guest.path]))
+                shared = sum(1 for _ in takewhile(bool, map(operator.eq, node.path, guest.path)))
             if shared > most:
                 best, most = inner or node, shared
     return best, most

@@ -50,7 +50,7 @@ def limit_allows(command: Command, virtual: str, access: Chain = ()) -> bool:
         lambda: who(session),
         home=session.home,
         user=session.user or "",
-        argument=command.argument,
+        argument=command.line,
         access=access,
     ).allowed
 

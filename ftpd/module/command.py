@@ -221,6 +221,12 @@ class Command:
         """The one final reply: the errors if the command failed, else the successes."""
         return self.errors.joined() or self.replies.joined()
 
+    @property
+    def line(self) -> str:
+        """All that followed the verb, as filters see it: of ``SITE CHMOD 644 a`` that is ``CHMOD 644 a``."""
+        parent, _, sub = self.name.partition(" ")
+        return f"{sub} {self.argument}".removesuffix(" ") if parent == "SITE" and sub else self.argument
+
     # -- how it looks in a log -----------------------------------------------------------------------
 
     @property
