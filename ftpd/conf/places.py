@@ -26,10 +26,12 @@ Chain = tuple["Scope", ...]
 class _Node:
     """A section in the tree of sections: what its path matches, and the sections that lie in it by their text."""
 
-    __slots__ = ("_inner", "level", "parent", "path", "pattern", "scope")
+    __slots__ = ("_inner", "level", "parent", "path", "pattern", "scope", "text")
 
     def __init__(self, path: str, scope: Scope) -> None:
         self.path = path
+        self.text = scope.args[0] if scope.args[0][0] not in "/~" else path
+        """What tells where it lies: a relative path of an <Anonymous> lies in relative ones only."""
         self.scope = scope
         self.parent: _Node | None = None
         self.pattern = _pattern(path) if _WILD.search(path) else None
@@ -61,11 +63,11 @@ def _best_home(nodes: Iterable[_Node], guest: _Node) -> tuple[_Node | None, int]
     for node in nodes:
         if node is guest:
             continue
-        bare = node.path.rstrip("*/")
-        if len(guest.path) > len(bare) and guest.path.startswith(bare) and guest.path[len(bare)] == "/":
+        bare = node.text.rstrip("*/")
+        if len(guest.text) > len(bare) and guest.text.startswith(bare) and guest.text[len(bare)] == "/":
             inner, shared = _best_home(node.inner, guest)
             if inner is None:
-                shared = sum(1 for _ in takewhile(bool, map(operator.eq, node.path, guest.path)))
+                shared = sum(1 for _ in takewhile(bool, map(operator.eq, node.text, guest.text)))
             if shared > most:
                 best, most = inner or node, shared
     return best, most
@@ -141,8 +143,8 @@ class Places:
     """
 
     __slots__ = (
-        "_deferred", "_homes", "_known", "_nodes", "_of_session", "any", "bars", "limits", "overrides", "root",
-        "settings",
+        "_deferred", "_homes", "_known", "_nodes", "_of_session", "_whole", "any", "bars", "limits", "overrides",
+        "root", "settings",
     )  # fmt: skip
 
     def __init__(self, scopes: Iterable[Scope], root: str = "") -> None:
@@ -160,28 +162,30 @@ class Places:
         """The settings worked out so far, by <Anonymous> and sections."""
         self._deferred: list[tuple[int, str, Scope]] = []
         self._homes: dict[str, str] = {}
-        self._of_session: dict[tuple[str, str], tuple[_Level, str | None]] = {}
+        self._of_session: dict[tuple[str, str], _Level] = {}
         self._nodes: dict[Scope, _Node] = {}
+        self._whole: Chain = ()
+        """The section <Directory *> of an <Anonymous>, which is its level and not one place in it."""
         order: dict[Scope, int] = {}
         others: dict[_Node, str] = {}
         for scope in scopes:
-            if scope.kind is DIRECTORY:
+            if scope.kind is DIRECTORY and self.root and scope.args == ["*"]:
+                self._whole = (scope,)
+            elif scope.kind is DIRECTORY:
                 order[scope] = len(order)
                 self._add(order[scope], scope, others)
-        self.any = bool(order)
+        self.any = bool(order or self._whole)
         self._known = _Level()
         for node in _arrange(list(self._nodes.values())):
             self._known.add(order[node.scope], node)
         self._also_known(others, order)
-        self._look_up(root)
 
     def path_of(self, scope: Scope) -> str:
         """The section's path with that of the <Anonymous> before it where it is relative."""
         path = scope.args[0]
         if not self.root or path[0] in "/~":
             return path
-        # * alone means the root itself too
-        return self.root if path == "*" else f"{self.root.rstrip('/')}/{path}"
+        return f"{self.root.rstrip('/')}/{path}"
 
     def _add(self, order: int, scope: Scope, others: dict[_Node, str]) -> None:
         path = self.path_of(scope)
@@ -196,6 +200,7 @@ class Places:
             if real != path:
                 # the tree is made of where paths lead, and a client may come by either name
                 node.path, others[node] = real, path
+                node.text = real if node.text == path else node.text
 
     def _also_known(self, others: dict[_Node, str], order: dict[Scope, int]) -> None:
         for node, path in others.items():
@@ -206,7 +211,7 @@ class Places:
     def chain_of(self, scope: Scope) -> Chain:
         """A section and those it lies in; of one whose path only a session knows, itself alone."""
         node = self._nodes.get(scope)
-        return node.chain() if node is not None else (scope,)
+        return (*node.chain(), *self._whole) if node is not None else (scope,)
 
     def _look_up(self, path: str) -> None:
         """Homes of users named in the configuration are looked up now: a look-up may block."""
@@ -232,7 +237,7 @@ class Places:
             path = path.replace("%u", literally(user))
         return path or "/"
 
-    def _session(self, home: str, user: str) -> tuple[_Level, str | None]:
+    def _session(self, home: str, user: str) -> _Level:
         key = (home, user)
         found = self._of_session.get(key)
         if found is None:
@@ -243,13 +248,8 @@ class Places:
                 wild = _WILD.search(path) is not None
                 if (whole := self._expanded(path, home, user, wild=wild)) is not None:
                     level.add(order, _Node(whole, scope))
-            root = self._expanded(self.root, home, user, wild=False) if self.root else None
-            found = self._of_session[key] = level, root
+            found = self._of_session[key] = level
         return found
-
-    def root_of(self, home: str, user: str) -> str | None:
-        """Where the <Anonymous> of this session begins; None when that is not known."""
-        return self._session(home, user)[1] if _is_deferred(self.root) else self.root or None
 
     def at(self, path: str, home: str = "", user: str = "") -> Chain:
         """The section that the path lies in and those that hold it, the deepest first.
@@ -258,10 +258,10 @@ class Places:
         """
         found = self._known.find(path)
         if self._deferred:
-            other = self._session(home, user)[0].find(path)
+            other = self._session(home, user).find(path)
             if other is not None and (found is None or other[0] < found[0]):
                 found = other
-        return () if found is None else _deepest(found[1], path).chain()
+        return self._whole if found is None else (*_deepest(found[1], path).chain(), *self._whole)
 
 
 def _is_deferred(path: str) -> bool:

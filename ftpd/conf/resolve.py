@@ -40,20 +40,11 @@ _REMEMBERED = 4096
 def chain_at(server: Scope, anon: Scope | None, path: str, *, home: str = "", user: str = "") -> Chain:
     """The <Directory> sections that a path of the machine lies in, the deepest first.
 
-    In an anonymous session the sections of its <Anonymous> come first; those of the server count only where they
-    do not reach beyond the anonymous root.
+    In an anonymous session those are the sections of its <Anonymous> alone, as in ProFTPD.
     """
-    assert server.places is not None
-    path = path.rstrip("/") or "/"
-    if anon is not None and anon.places is not None:
-        chain = anon.places.at(path, home, user)
-        if chain:
-            return chain
-        root = anon.places.root_of(home, user)
-        if root is not None:
-            outside = server.places.at(root.rstrip("/").rpartition("/")[0] or "/", home, user)
-            return tuple(scope for scope in server.places.at(path, home, user) if scope not in outside)
-    return server.places.at(path, home, user)
+    level = server if anon is None or anon.places is None else anon
+    assert level.places is not None
+    return level.places.at(path.rstrip("/") or "/", home, user)
 
 
 def directory_at(server: Scope, anon: Scope | None, path: str, *, home: str = "", user: str = "") -> Scope | None:
