@@ -42,6 +42,11 @@ class _Node:
     def inner(self) -> list[_Node]:
         return self._inner
 
+    def matches(self, path: str) -> bool:
+        if self.pattern is not None:
+            return self.pattern.fullmatch(path) is not None
+        return f"{path}/".startswith(f"{self.path.rstrip('/')}/")
+
     def chain(self) -> Chain:
         """The section and those that it lies in, the deepest first."""
         found = [self.scope]
@@ -250,6 +255,16 @@ class Places:
                     level.add(order, _Node(whole, scope))
             found = self._of_session[key] = level
         return found
+
+    def beside(self, path: str, home: str = "", user: str = "") -> Chain:
+        """The sections that match the path and do not count there, because of one beside them: for explanations."""
+        chain = self.at(path, home, user)
+        found = [scope for scope, node in self._nodes.items() if scope not in chain and node.matches(path)]
+        for _, text, scope in self._deferred:
+            whole = self._expanded(text, home, user, wild=_WILD.search(text) is not None)
+            if whole is not None and scope not in chain and _Node(whole, scope).matches(path):
+                found.append(scope)
+        return tuple(found)
 
     def at(self, path: str, home: str = "", user: str = "") -> Chain:
         """The section that the path lies in and those that hold it, the deepest first.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from ftpd.conf.acl import ALLOW_ALL, DENY_ALL, Who, class_of, words_of
 from ftpd.conf.directive import ANON, LIMIT, Settings
@@ -31,6 +32,20 @@ class Verdict:
 
 
 UNLIMITED = Verdict(True)
+
+
+class Asked(NamedTuple):
+    """One <Limit> that a search came by: the word it was asked for, and what it said (None: nothing)."""
+
+    word: str
+    scope: Scope
+    opinion: bool | None
+    line: tuple[str, int] | None = None
+    """Which of its lines said so."""
+    late: bool = False
+    """The search had ended before; what it would have said counted for nothing."""
+
+
 _REMEMBERED = 4096
 
 
@@ -91,7 +106,7 @@ def _woven(server: Scope, anon: Scope | None, chain: Chain, access: Chain, home:
     return (*levels, *rest)
 
 
-def _levels(server: Scope, anon: Scope | None, path: str, home: str, user: str, access: Chain) -> Chain:
+def levels_at(server: Scope, anon: Scope | None, path: str, home: str, user: str, access: Chain) -> Chain:
     """All that has a say at a path, the deepest first: sections and files, the <Anonymous>, the server."""
     chain = chain_at(server, anon, path, home=home, user=user)
     if access:
@@ -114,11 +129,13 @@ def limit(
     user: str = "",
     argument: str = "",
     access: Chain = (),
+    reasons: list[Asked] | None = None,
 ) -> Verdict:
     """Whether the client may use the verb on the path.
 
     Three passes: the verb itself, its group, ALL. Each goes from the deepest section outwards, and the first
     explicit answer ends the search. ``who`` may be a function: it is called only when some <Limit> is asked.
+    ``reasons`` is filled with every <Limit> on the way, those behind the deciding one too.
     """
     assert server.places is not None
     words = words_of(verb, group)
@@ -128,9 +145,10 @@ def limit(
         for level in access:
             if level.faulty:
                 return Verdict(False, True, level)
-    levels = _levels(server, anon, path, home, user, access)
+    levels = levels_at(server, anon, path, home, user, access)
     limits = [scope for level in levels for scope in level.children if scope.kind is LIMIT]
     client: Who | None = None
+    verdict = UNLIMITED
     for word in words:
         for scope in limits:
             if scope.rule is None or word not in scope.rule.words:
@@ -138,9 +156,15 @@ def limit(
             if client is None:
                 client = who() if callable(who) else who
             opinion = scope.rule.opinion(client, argument)
-            if opinion is not None:
-                return Verdict(opinion, True, scope)
-    return UNLIMITED
+            if reasons is not None:
+                line = scope.rule.because(client, argument)
+                reasons.append(Asked(word, scope, opinion, line, late=verdict.explicit))
+            if opinion is None or verdict.explicit:
+                continue
+            verdict = Verdict(opinion, True, scope)
+            if reasons is None:
+                return verdict
+    return verdict
 
 
 def ignores_hidden(
@@ -158,7 +182,7 @@ def ignores_hidden(
     words = words_of(verb, group)
     if server.places.limits.isdisjoint(words):
         return False
-    levels = _levels(server, anon, path, home, user, ())
+    levels = levels_at(server, anon, path, home, user, ())
     rules = [scope.rule for level in levels for scope in level.children if scope.rule is not None]
     for word in words:
         for rule in rules:
@@ -172,7 +196,7 @@ def barred(server: Scope, anon: Scope | None, path: str, *, home: str = "", user
     assert server.places is not None
     if not server.places.bars and not access:
         return False
-    for level in _levels(server, anon, path, home, user, access):
+    for level in levels_at(server, anon, path, home, user, access):
         names = {directive.name for directive in level.values}
         if ALLOW_ALL.name in names:
             return False
@@ -218,6 +242,6 @@ def connect_allowed(server: Scope, who: Who) -> Verdict:
 
 
 __all__ = [
-    "UNLIMITED", "Verdict", "Who", "barred", "chain_at", "class_of", "connect_allowed", "directory_at",
-    "ignores_hidden", "limit", "login_allowed", "merged", "settings_at", "specialise",
+    "UNLIMITED", "Asked", "Verdict", "Who", "barred", "chain_at", "class_of", "connect_allowed", "directory_at",
+    "ignores_hidden", "levels_at", "limit", "login_allowed", "merged", "settings_at", "specialise",
 ]  # fmt: skip

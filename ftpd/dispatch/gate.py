@@ -169,6 +169,11 @@ class PathGate:
             session.files.umask, session.files.folder_umask = path.settings[umask]
         return path
 
+    def placed(self, command: Command, virtual: str) -> tuple[str, Chain]:
+        """Where a path leads when its links are followed, and the .ftpaccess files that count there."""
+        place = _place(command, virtual)
+        return place, self._at(command, place)
+
     def _at(self, command: Command, place: str) -> Chain:
         if not _may_override(command.session):
             return ()
