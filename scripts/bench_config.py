@@ -24,7 +24,8 @@ _MOST_SECONDS, _MOST_TIMES = 1.0, 1.2
 
 
 def small() -> str:
-    return "DefaultRoot ~\nUmask 022\n<Directory ~/a>\nAllowOverwrite on\n<Limit WRITE>\nDenyUser ann\n</Limit>\n</Directory>\n"
+    inside = "AllowOverwrite on\n<Limit WRITE>\nDenyUser ann\n</Limit>"
+    return f"DefaultRoot ~\nUmask 022\n<Directory ~/a>\n{inside}\n</Directory>\n"
 
 
 def large() -> str:
