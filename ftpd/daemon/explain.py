@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import ipaddress
 import shlex
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
 from ftpd.conf import resolve
-from ftpd.core.clock import Sweep, Timer
 from ftpd.core.log import escape
-from ftpd.core.reply import Refuse, Reply
+from ftpd.core.reply import Refuse
 from ftpd.dispatch.access import who
 from ftpd.dispatch.explain import explain_path, login_reasons, place_of, row
 from ftpd.dispatch.registry import Generation
 from ftpd.fs.local import LocalFiles
 from ftpd.module.command import Command
 from ftpd.module.session import Address, Session
-from ftpd.module.wire import Data, TransferError
+from ftpd.module.wire import Wire
 from ftpd.modules import _auth_login as login
 from ftpd.modules import _auth_place as place
 from ftpd.modules._auth_denied import Denied
@@ -66,37 +65,18 @@ def question(words: list[str]) -> Question:
 
 
 class _Nobody:
-    """The wire of a session that no client is at the other end of."""
+    """The wire of a session that no client is at the other end of: nothing is ever sent there."""
 
-    gone = False
-    data: Data | None = None
-
-    def send(self, reply: Reply) -> None: ...
-
-    def end(self, reason: str) -> None: ...
-
-    def passive(self, *, ports: range | None, address: str | None, extended: int = 0) -> tuple[str, int]:
-        raise TransferError(425, "no client is there")
-
-    def active(self, address: str, port: int) -> None: ...
-
-    def forget_data(self) -> None: ...
-
-    async def open_data(self, *, timeout: float, allow_foreign: bool = False) -> Data:
-        raise TransferError(425, "no client is there")
-
-    def abort_transfer(self) -> bool:
-        return False
-
-    def timer(self, seconds: float, callback: Callable[[], None]) -> Timer:
-        return Timer(Sweep(), seconds, callback)
+    gone = True
+    busy = False
+    data = None
 
 
 async def explain(generation: Generation, asked: Question) -> list[str]:
     """The answer, line by line, the verdict first; Unclear where there is no such user or command."""
     main = generation.config.main
     session = Session(
-        wire=_Nobody(),
+        wire=cast(Wire, _Nobody()),
         modules=generation,
         server=main,
         settings=main.settings,

@@ -171,7 +171,7 @@ class PathGate:
 
     def placed(self, command: Command, virtual: str) -> tuple[str, Chain]:
         """Where a path leads when its links are followed, and the .ftpaccess files that count there."""
-        place = _place(command, virtual)
+        place = (virtual, *_places(command, virtual))[-1]
         return place, self._at(command, place)
 
     def _at(self, command: Command, place: str) -> Chain:
