@@ -19,6 +19,7 @@ from ftpd.conf.directive import (
     Settings,
 )
 from ftpd.conf.expr import Expression, class_expression, group_expression, user_expression
+from ftpd.conf.override import ALLOW_OVERRIDE
 from ftpd.conf.tree import Config, Scope
 from ftpd.core import crypt, listing, logfile, trace
 from ftpd.core.clock import Timer
@@ -69,6 +70,7 @@ from ftpd.module.table import API_VERSION, Module
 from ftpd.module.wire import Data, TransferError, Wire, Work
 
 __all__ = [
+    "ALLOW_OVERRIDE",
     "ANON",
     "ANY",
     "API_VERSION",

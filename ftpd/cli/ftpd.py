@@ -6,9 +6,13 @@ import os
 import platform
 import sys
 import time
+from typing import TYPE_CHECKING
 
 from ftpd.cli.options import CommandLine, UsageError, parse, usage
 from ftpd.module.build import BuildError, BuildRecord, build_record, ftpd_version
+
+if TYPE_CHECKING:
+    from ftpd.dispatch.registry import Generation
 
 _INTERRUPTED = 130
 
@@ -95,7 +99,7 @@ def _with_configuration(line: CommandLine, record: BuildRecord) -> int:
             tell(f"warning: {warning.render()}")
         if line.act == "configtest":
             print("Syntax check complete.", flush=True)
-            return 0
+            return 0 if line.question is None else _explain(plan.generation, line.question)
         if line.act == "version":
             from ftpd.cli import show
 
@@ -114,6 +118,21 @@ def _with_configuration(line: CommandLine, record: BuildRecord) -> int:
     except StartError as error:
         complain(f"fatal: {error}")
     return 1
+
+
+def _explain(generation: Generation, asked: str) -> int:
+    """Answer ``--explain``; gives 0 when there was an answer, whichever it is."""
+    import asyncio
+
+    from ftpd.daemon import explain
+
+    try:
+        lines = asyncio.run(explain.explain(generation, explain.question([asked])))
+    except explain.Unclear as unclear:
+        _complain(f"fatal: --explain: {unclear}")
+        return 1
+    print("", *lines, sep="\n", flush=True)
+    return 0
 
 
 def _to_stderr(text: str) -> None:

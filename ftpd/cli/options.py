@@ -30,6 +30,9 @@ OPTIONS = (
     Option("", "version-status", "", "The same as -vv"),
     Option("V", "settings", "", "Print how this ftpd was built and end"),
     Option("t", "configtest", "", "Check the configuration, report everything that is wrong with it, and end"),
+    Option(
+        "", "explain", "question", "With -t: say what 'USER PATH COMMAND [from ADDRESS]' comes to, and why", "question"
+    ),
     Option("S", "serveraddr", "address", "Use this address for the main server", "server address"),
     Option("X", "", "", "Stay in the foreground, serve one session, then end"),
     Option("N", "nocollision", "", "Do not check servers for the same address and port"),
@@ -62,6 +65,7 @@ class CommandLine:
     ipv6: bool | None = None
     one_session: bool = False
     check_collisions: bool = True
+    question: str | None = None
 
 
 def parse(words: list[str]) -> CommandLine:
@@ -142,6 +146,8 @@ def _apply(line: CommandLine, name: str, value: str) -> None:
             line.act = "settings"
         case "t":
             line.act = "configtest"
+        case "explain":
+            line.act, line.question = "configtest", value
         case "n":
             line.foreground = True
         case "q":

@@ -192,39 +192,61 @@ class Rule:
     def opinion(self, who: Who, argument: str = "") -> bool | None:
         """True to allow and False to deny, both ending the search; None is no opinion."""
         if self._deny_first:
-            return not self._denies(who, argument) and self._allows(who, argument)
-        if self._allows(who, argument):
+            return self._denying(who, argument) is None and self._allowing(who, argument) is not None
+        if self._allowing(who, argument) is not None:
             return True
-        return False if self._denies(who, argument) else None
+        return False if self._denying(who, argument) is not None else None
 
-    def _allows(self, who: Who, argument: str) -> bool:
+    def because(self, who: Who, argument: str = "") -> Line | None:
+        """The line that makes the opinion; None where there is none, or where it is that nothing was allowed."""
+        first, then = (self._denying, self._allowing) if self._deny_first else (self._allowing, self._denying)
+        return first(who, argument) or then(who, argument)
+
+    def _allowing(self, who: Who, argument: str) -> Line | None:
+        """The first line that lets the client pass, in the order in which ProFTPD asks."""
         values = self._values
         # nobody is logged in at connect: a rule for some users must not shut all of them out
         known = who.user is not None
-        return (
-            ("AllowUser" in values and (not known or _any(values["AllowUser"], _user(who))))
-            or ("AllowGroup" in values and (not known or _any(values["AllowGroup"], who.groups)))
-            or ("AllowClass" in values and _any(values["AllowClass"], _class(who)))
-            or ("Allow" in values and any(line.matches(who.address, who.hostname) for line in values["Allow"]))
-            or (self._allow_filter is not None and self._allow_filter.search(argument) is not None)
-            or "AllowAll" in values
-        )
+        if "AllowUser" in values and (found := _meant(values["AllowUser"], _user(who), always=not known)) is not None:
+            return "AllowUser", found
+        if "AllowGroup" in values and (found := _meant(values["AllowGroup"], who.groups, always=not known)) is not None:
+            return "AllowGroup", found
+        if "AllowClass" in values and (found := _meant(values["AllowClass"], _class(who))) is not None:
+            return "AllowClass", found
+        if "Allow" in values and (found := _from(values["Allow"], who)) is not None:
+            return "Allow", found
+        if self._allow_filter is not None and self._allow_filter.search(argument) is not None:
+            return "AllowFilter", 0
+        return ("AllowAll", 0) if "AllowAll" in values else None
 
-    def _denies(self, who: Who, argument: str) -> bool:
+    def _denying(self, who: Who, argument: str) -> Line | None:
         values = self._values
-        known = who.user is not None
-        return (
-            "DenyAll" in values
-            or ("DenyUser" in values and known and _any(values["DenyUser"], _user(who)))
-            or ("DenyGroup" in values and known and _any(values["DenyGroup"], who.groups))
-            or ("DenyClass" in values and _any(values["DenyClass"], _class(who)))
-            or ("Deny" in values and any(line.matches(who.address, who.hostname) for line in values["Deny"]))
-            or (self._deny_filter is not None and self._deny_filter.search(argument) is not None)
-        )
+        if "DenyAll" in values:
+            return "DenyAll", 0
+        if who.user is not None:
+            if "DenyUser" in values and (found := _meant(values["DenyUser"], _user(who))) is not None:
+                return "DenyUser", found
+            if "DenyGroup" in values and (found := _meant(values["DenyGroup"], who.groups)) is not None:
+                return "DenyGroup", found
+        if "DenyClass" in values and (found := _meant(values["DenyClass"], _class(who))) is not None:
+            return "DenyClass", found
+        if "Deny" in values and (found := _from(values["Deny"], who)) is not None:
+            return "Deny", found
+        if self._deny_filter is not None and self._deny_filter.search(argument) is not None:
+            return "DenyFilter", 0
+        return None
 
 
-def _any(expressions: tuple[Expression, ...], names: tuple[str, ...] | None) -> bool:
-    return any(expression.matches(names) for expression in expressions)
+Line = tuple[str, int]
+"""A directive's name, and which of its lines in the section: 0 is the first."""
+
+
+def _meant(expressions: tuple[Expression, ...], names: tuple[str, ...] | None, *, always: bool = False) -> int | None:
+    return next((at for at, expression in enumerate(expressions) if always or expression.matches(names)), None)
+
+
+def _from(lines: tuple[AddressList, ...], who: Who) -> int | None:
+    return next((at for at, line in enumerate(lines) if line.matches(who.address, who.hostname)), None)
 
 
 def _user(who: Who) -> tuple[str, ...] | None:

@@ -58,14 +58,18 @@ def read(
 
 
 def read_ftpaccess(file: str, text: str, modules: ModuleHost) -> tuple[Scope, tuple[Fault, ...]]:
-    """What a .ftpaccess file says, as the innermost section of its folder; faulty lines are told and left out."""
-    top = Scope(FTPACCESS, ".ftpaccess", [], file, 0, None)
+    """What a .ftpaccess file says, as the innermost section of its folder, and what there is to tell of it.
+
+    With a faulty line in it the section is marked as faulty: what it was to forbid is not known then.
+    """
+    top = Scope(FTPACCESS, ".ftpaccess", [os.path.dirname(file)], file, 0, None)
     builder = _Builder(top, modules, (), {})
     builder.reader.read_text(file, text)
     builder.walk()
     top.settings = Settings(top.values)
     for scope in top.children:
         scope.settings, scope.rule = Settings(scope.values), Rule(scope)
+    top.faulty = bool(builder.report.faults)
     return top, (*builder.report.warnings, *builder.report.faults)
 
 

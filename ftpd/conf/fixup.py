@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from ftpd.conf.acl import DENY_ALL, Rule
 from ftpd.conf.directive import ANON, DIRECTORY, LIMIT, Settings
+from ftpd.conf.override import ALLOW_OVERRIDE
 from ftpd.conf.places import Places
 from ftpd.conf.tree import Scope, merged
 
@@ -31,6 +32,7 @@ def finish(server: Scope) -> None:
     server.places = places = Places(server.children)
     places.limits = frozenset(word for scope in every if scope.rule is not None for word in scope.rule.words)
     places.bars = any(DENY_ALL.name == key.name for scope in every if scope.kind is not LIMIT for key in scope.values)
+    places.overrides = _may_override(server, every)
     for anon in (child for child in server.children if child.kind is ANON):
         anon.places = Places(anon.children, anon.args[0])
         anon.settings = Settings(merged(anon.values, server.values))
@@ -38,15 +40,19 @@ def finish(server: Scope) -> None:
     _settle_directories(server, server)
 
 
+def _may_override(server: Scope, every: Iterable[Scope]) -> bool:
+    """Whether AllowOverride leaves a place for .ftpaccess: it does not where it is off here and on nowhere."""
+    here = server.values.get(ALLOW_OVERRIDE, ())
+    lines = [line for scope in (server, *every) for line in scope.values.get(ALLOW_OVERRIDE, ())]
+    return any(line.on for line in lines) or not any(line.expression is None for line in here)
+
+
 def _settle_directories(level: Scope, server: Scope) -> None:
     anon = level if level.kind is ANON else None
     for scope in level.children:
         if scope.kind is DIRECTORY:
             assert level.places is not None
-            path = level.places.path_of(scope)
-            # what surrounds ~ is known with the session only
-            around = level.places.at(path) if path.startswith("/") else ()
-            scope.settings = settle((scope, *(other for other in around if other is not scope)), anon, server)
+            scope.settings = settle(level.places.chain_of(scope), anon, server)
 
 
 def settle(chain: Iterable[Scope], anon: Scope | None, server: Scope) -> Settings:

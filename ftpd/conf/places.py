@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import operator
 import os
 import pwd
 import re
 from collections.abc import Iterable
 from fnmatch import translate
 from glob import escape
-from typing import TYPE_CHECKING, Any, NamedTuple
+from itertools import takewhile
+from typing import TYPE_CHECKING
 
 from ftpd.conf.directive import DIRECTORY, Settings
 from ftpd.core.identity import acting_as_daemon
@@ -21,43 +23,121 @@ _REMEMBERED = 1024
 Chain = tuple["Scope", ...]
 
 
-class _Entry(NamedTuple):
-    """A section with its rank: the deeper, the more exact and the later written one comes first."""
+class _Node:
+    """A section in the tree of sections: what its path matches, and the sections that lie in it by their text."""
 
-    rank: tuple[int, bool, int, int]
-    scope: Scope
+    __slots__ = ("_inner", "level", "parent", "path", "pattern", "scope", "text")
+
+    def __init__(self, path: str, scope: Scope) -> None:
+        self.path = path
+        self.text = scope.args[0] if scope.args[0][0] not in "/~" else path
+        """What tells where it lies: a relative path of an <Anonymous> lies in relative ones only."""
+        self.scope = scope
+        self.parent: _Node | None = None
+        self.pattern = _pattern(path) if _WILD.search(path) else None
+        self._inner: list[_Node] = []
+        self.level: _Level | None = None
+
+    @property
+    def inner(self) -> list[_Node]:
+        return self._inner
+
+    def matches(self, path: str) -> bool:
+        if self.pattern is not None:
+            return self.pattern.fullmatch(path) is not None
+        return f"{path}/".startswith(f"{self.path.rstrip('/')}/")
+
+    def chain(self) -> Chain:
+        """The section and those that it lies in, the deepest first."""
+        found = [self.scope]
+        node = self.parent
+        while node is not None:
+            found.append(node.scope)
+            node = node.parent
+        return tuple(found)
 
 
-class _Index:
-    """Sections whose paths are known: plain ones by path, patterns as compiled expressions."""
+def _pattern(path: str) -> re.Pattern[str]:
+    """* crosses / as in ProFTPD; what lies below a match belongs to it."""
+    return re.compile(f"(?:{translate(path)[:-2]})(?:/.*)?", re.DOTALL)
+
+
+def _best_home(nodes: Iterable[_Node], guest: _Node) -> tuple[_Node | None, int]:
+    """The section whose text the guest's path begins with, and how many letters they share; as ProFTPD finds it."""
+    best, most = None, 0
+    for node in nodes:
+        if node is guest:
+            continue
+        bare = node.text.rstrip("*/")
+        if len(guest.text) > len(bare) and guest.text.startswith(bare) and guest.text[len(bare)] == "/":
+            inner, shared = _best_home(node.inner, guest)
+            if inner is None:
+                shared = sum(1 for _ in takewhile(bool, map(operator.eq, node.text, guest.text)))
+            if shared > most:
+                best, most = inner or node, shared
+    return best, most
+
+
+def _arrange(nodes: list[_Node]) -> list[_Node]:
+    """Put sections into those that hold them; what comes in last is asked first there."""
+    left = list(nodes)
+    for node in nodes:
+        home, _ = _best_home(left, node)
+        if home is not None:
+            left.remove(node)
+            node.parent = home
+            home.inner.insert(0, node)
+    for node in left:
+        if node.inner:
+            node.inner[:] = _arrange(node.inner)
+            node.level = _Level(enumerate(node.inner))
+    return left
+
+
+class _Level:
+    """Sections side by side: of those that match a path the first in their order counts, and what lies in it."""
 
     __slots__ = ("_patterns", "_plain")
 
-    def __init__(self) -> None:
-        self._plain: dict[str, list[_Entry]] = {}
-        self._patterns: list[tuple[re.Pattern[str], _Entry]] = []
+    def __init__(self, nodes: Iterable[tuple[int, _Node]] = ()) -> None:
+        self._plain: dict[str, tuple[int, _Node]] = {}
+        self._patterns: dict[str, list[tuple[int, _Node]]] = {}
+        """Patterns by the folder that all they match lies in."""
+        for order, node in nodes:
+            self.add(order, node)
 
-    def add(self, path: str, scope: Scope, order: int, *, wild: bool) -> None:
-        rank = (path.count("/") if path != "/" else 0, not wild, len(path), -order)
-        if wild:
-            # * crosses / as in ProFTPD; what lies below a match belongs to it
-            self._patterns.append((re.compile(f"(?:{translate(path)[:-2]})(?:/.*)?", re.DOTALL), _Entry(rank, scope)))
-        else:
-            self._plain.setdefault(path, []).append(_Entry(rank, scope))
+    def add(self, order: int, node: _Node, other_name: str = "") -> None:
+        """``other_name``: where a section's path really leads, if a symbolic link is on the way."""
+        if node.pattern is None:
+            self._plain.setdefault(other_name or node.path, (order, node))
+            return
+        literal = node.path[: _WILD.search(node.path).start()]  # type: ignore[union-attr]
+        self._patterns.setdefault(literal[: literal.rindex("/")] or "/", []).append((order, node))
 
-    def find(self, path: str, found: list[_Entry]) -> None:
-        plain = self._plain
-        if plain:
-            here = path
-            while True:
-                if here in plain:
-                    found += plain[here]
-                if here == "/":
-                    break
-                here = here[: here.rindex("/")] or "/"
-        for pattern, entry in self._patterns:
-            if pattern.fullmatch(path):
-                found.append(entry)
+    def find(self, path: str) -> tuple[int, _Node] | None:
+        """The section that counts, with its order here."""
+        best: tuple[int, _Node] | None = None
+        plain, patterns = self._plain, self._patterns
+        here = path
+        while True:
+            if here in plain and (best is None or plain[here][0] < best[0]):
+                best = plain[here]
+            if here in patterns:
+                for entry in patterns[here]:
+                    if best is not None and entry[0] > best[0]:
+                        break
+                    if entry[1].pattern.fullmatch(path):  # type: ignore[union-attr]
+                        best = entry
+                        break
+            if here == "/":
+                return best
+            here = here[: here.rindex("/")] or "/"
+
+
+def _deepest(node: _Node, path: str) -> _Node:
+    while node.level is not None and (found := node.level.find(path)) is not None:
+        node = found[1]
+    return node
 
 
 class Places:
@@ -67,7 +147,10 @@ class Places:
     last are remembered.
     """
 
-    __slots__ = ("_deferred", "_homes", "_known", "_of_session", "any", "bars", "limits", "root", "settings")
+    __slots__ = (
+        "_deferred", "_homes", "_known", "_nodes", "_of_session", "_whole", "any", "bars", "limits", "overrides",
+        "root", "settings",
+    )  # fmt: skip
 
     def __init__(self, scopes: Iterable[Scope], root: str = "") -> None:
         self.root = root
@@ -78,39 +161,62 @@ class Places:
         """Whether there is a <Directory> at all."""
         self.bars = False
         """Whether a bare DenyAll stands anywhere in reach."""
+        self.overrides = True
+        """Whether a .ftpaccess file may count for anybody anywhere."""
         self.settings: dict[tuple[Scope | None, Chain], Settings] = {}
         """The settings worked out so far, by <Anonymous> and sections."""
-        self._known = _Index()
         self._deferred: list[tuple[int, str, Scope]] = []
         self._homes: dict[str, str] = {}
-        self._of_session: dict[tuple[str, str], tuple[_Index, str | None]] = {}
-        for order, scope in enumerate(scopes):
-            if scope.kind is DIRECTORY:
-                self._add(order, scope)
-        self._look_up(root)
+        self._of_session: dict[tuple[str, str], _Level] = {}
+        self._nodes: dict[Scope, _Node] = {}
+        self._whole: Chain = ()
+        """The section <Directory *> of an <Anonymous>, which is its level and not one place in it."""
+        order: dict[Scope, int] = {}
+        others: dict[_Node, str] = {}
+        for scope in scopes:
+            if scope.kind is DIRECTORY and self.root and scope.args == ["*"]:
+                self._whole = (scope,)
+            elif scope.kind is DIRECTORY:
+                order[scope] = len(order)
+                self._add(order[scope], scope, others)
+        self.any = bool(order or self._whole)
+        self._known = _Level()
+        for node in _arrange(list(self._nodes.values())):
+            self._known.add(order[node.scope], node)
+        self._also_known(others, order)
 
     def path_of(self, scope: Scope) -> str:
         """The section's path with that of the <Anonymous> before it where it is relative."""
         path = scope.args[0]
         if not self.root or path[0] in "/~":
             return path
-        # * alone means the root itself too
-        return self.root if path == "*" else f"{self.root.rstrip('/')}/{path}"
+        return f"{self.root.rstrip('/')}/{path}"
 
-    def _add(self, order: int, scope: Scope) -> None:
-        self.any = True
+    def _add(self, order: int, scope: Scope, others: dict[_Node, str]) -> None:
         path = self.path_of(scope)
         self._look_up(path)
         if _is_deferred(path):
             self._deferred.append((order, path, scope))
             return
-        wild = _WILD.search(path) is not None
-        self._known.add(path, scope, order, wild=wild)
-        if not wild:
+        node = self._nodes[scope] = _Node(path, scope)
+        if node.pattern is None:
             with acting_as_daemon():
                 real = os.path.realpath(path)
             if real != path:
-                self._known.add(real, scope, order, wild=False)
+                # the tree is made of where paths lead, and a client may come by either name
+                node.path, others[node] = real, path
+                node.text = real if node.text == path else node.text
+
+    def _also_known(self, others: dict[_Node, str], order: dict[Scope, int]) -> None:
+        for node, path in others.items():
+            level = self._known if node.parent is None else node.parent.level
+            assert level is not None
+            level.add(order[node.scope] if node.parent is None else node.parent.inner.index(node), node, path)
+
+    def chain_of(self, scope: Scope) -> Chain:
+        """A section and those it lies in; of one whose path only a session knows, itself alone."""
+        node = self._nodes.get(scope)
+        return (*node.chain(), *self._whole) if node is not None else (scope,)
 
     def _look_up(self, path: str) -> None:
         """Homes of users named in the configuration are looked up now: a look-up may block."""
@@ -136,40 +242,41 @@ class Places:
             path = path.replace("%u", literally(user))
         return path or "/"
 
-    def _session(self, home: str, user: str) -> tuple[_Index, str | None]:
+    def _session(self, home: str, user: str) -> _Level:
         key = (home, user)
         found = self._of_session.get(key)
         if found is None:
             if len(self._of_session) >= _REMEMBERED:
                 self._of_session.clear()
-            index = _Index()
+            level = _Level()
             for order, path, scope in self._deferred:
                 wild = _WILD.search(path) is not None
                 if (whole := self._expanded(path, home, user, wild=wild)) is not None:
-                    index.add(whole, scope, order, wild=wild)
-            root = self._expanded(self.root, home, user, wild=False) if self.root else None
-            found = self._of_session[key] = index, root
+                    level.add(order, _Node(whole, scope))
+            found = self._of_session[key] = level
         return found
 
-    def root_of(self, home: str, user: str) -> str | None:
-        """Where the <Anonymous> of this session begins; None when that is not known."""
-        return self._session(home, user)[1] if _is_deferred(self.root) else self.root or None
+    def beside(self, path: str, home: str = "", user: str = "") -> Chain:
+        """The sections that match the path and do not count there, because of one beside them: for explanations."""
+        chain = self.at(path, home, user)
+        found = [scope for scope, node in self._nodes.items() if scope not in chain and node.matches(path)]
+        for _, text, scope in self._deferred:
+            whole = self._expanded(text, home, user, wild=_WILD.search(text) is not None)
+            if whole is not None and scope not in chain and _Node(whole, scope).matches(path):
+                found.append(scope)
+        return tuple(found)
 
     def at(self, path: str, home: str = "", user: str = "") -> Chain:
-        """The sections that the path lies in, the deepest first."""
-        found: list[_Entry] = []
-        self._known.find(path, found)
+        """The section that the path lies in and those that hold it, the deepest first.
+
+        Of sections side by side that match, the one written last counts, as in ProFTPD.
+        """
+        found = self._known.find(path)
         if self._deferred:
-            self._session(home, user)[0].find(path, found)
-        if len(found) > 1:
-            found.sort(key=_rank, reverse=True)
-            # a section is there twice when its path is a symbolic link and both names match
-            return tuple(dict.fromkeys(entry.scope for entry in found))
-        return (found[0].scope,) if found else ()
-
-
-def _rank(entry: _Entry) -> Any:
-    return entry.rank
+            other = self._session(home, user).find(path)
+            if other is not None and (found is None or other[0] < found[0]):
+                found = other
+        return self._whole if found is None else (*_deepest(found[1], path).chain(), *self._whole)
 
 
 def _is_deferred(path: str) -> bool:

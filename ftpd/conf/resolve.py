@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from ftpd.conf.acl import ALLOW_ALL, DENY_ALL, Who, class_of, words_of
 from ftpd.conf.directive import ANON, LIMIT, Settings
@@ -33,26 +34,32 @@ class Verdict:
 UNLIMITED = Verdict(True)
 
 
+class Asked(NamedTuple):
+    """One <Limit> that a search came by: the word it was asked for, and what it said (None: nothing)."""
+
+    word: str
+    scope: Scope
+    opinion: bool | None
+    line: tuple[str, int] | None = None
+    """Which of its lines said so."""
+    late: bool = False
+    """The search had ended before; what it would have said counted for nothing."""
+
+
+_REMEMBERED = 4096
+
+
 # -- places and settings -----------------------------------------------------------------------------
 
 
 def chain_at(server: Scope, anon: Scope | None, path: str, *, home: str = "", user: str = "") -> Chain:
     """The <Directory> sections that a path of the machine lies in, the deepest first.
 
-    In an anonymous session the sections of its <Anonymous> come first; those of the server count only where they
-    do not reach beyond the anonymous root.
+    In an anonymous session those are the sections of its <Anonymous> alone, as in ProFTPD.
     """
-    assert server.places is not None
-    path = path.rstrip("/") or "/"
-    if anon is not None and anon.places is not None:
-        chain = anon.places.at(path, home, user)
-        if chain:
-            return chain
-        root = anon.places.root_of(home, user)
-        if root is not None:
-            outside = server.places.at(root.rstrip("/").rpartition("/")[0] or "/", home, user)
-            return tuple(scope for scope in server.places.at(path, home, user) if scope not in outside)
-    return server.places.at(path, home, user)
+    level = server if anon is None or anon.places is None else anon
+    assert level.places is not None
+    return level.places.at(path.rstrip("/") or "/", home, user)
 
 
 def directory_at(server: Scope, anon: Scope | None, path: str, *, home: str = "", user: str = "") -> Scope | None:
@@ -71,14 +78,40 @@ def settings_at(
     assert server.places is not None
     chain = chain_at(server, anon, path, home=home, user=user)
     if access:
-        return settle((*access, *chain), anon, server)
+        chain = _woven(server, anon, chain, access, home, user)
     if not chain:
         return server.settings if anon is None else anon.settings
     known = server.places.settings
     found = known.get((anon, chain))
     if found is None:
+        if len(known) >= _REMEMBERED:
+            # a .ftpaccess that changes is another section each time
+            known.clear()
         found = known[anon, chain] = settle(chain, anon, server)
     return found
+
+
+def _woven(server: Scope, anon: Scope | None, chain: Chain, access: Chain, home: str, user: str) -> Chain:
+    """The <Directory> sections and the .ftpaccess files of one path together, the deepest first.
+
+    A .ftpaccess comes before the sections that its own folder lies in, and after those that begin below it.
+    """
+    levels: list[Scope] = []
+    rest = list(chain)
+    for scope in access:
+        around = chain_at(server, anon, scope.args[0], home=home, user=user)
+        levels += [section for section in rest if section not in around]
+        rest = [section for section in rest if section in around]
+        levels.append(scope)
+    return (*levels, *rest)
+
+
+def levels_at(server: Scope, anon: Scope | None, path: str, home: str, user: str, access: Chain) -> Chain:
+    """All that has a say at a path, the deepest first: sections and files, the <Anonymous>, the server."""
+    chain = chain_at(server, anon, path, home=home, user=user)
+    if access:
+        chain = _woven(server, anon, chain, access, home, user)
+    return (*chain, server) if anon is None else (*chain, anon, server)
 
 
 # -- <Limit> -----------------------------------------------------------------------------------------
@@ -96,19 +129,26 @@ def limit(
     user: str = "",
     argument: str = "",
     access: Chain = (),
+    reasons: list[Asked] | None = None,
 ) -> Verdict:
     """Whether the client may use the verb on the path.
 
     Three passes: the verb itself, its group, ALL. Each goes from the deepest section outwards, and the first
     explicit answer ends the search. ``who`` may be a function: it is called only when some <Limit> is asked.
+    ``reasons`` is filled with every <Limit> on the way, those behind the deciding one too.
     """
     assert server.places is not None
     words = words_of(verb, group)
     if not access and server.places.limits.isdisjoint(words):
         return UNLIMITED
-    levels = [*access, *chain_at(server, anon, path, home=home, user=user), *_outer(server, anon)]
+    if access and "ALL" in words:
+        for level in access:
+            if level.faulty:
+                return Verdict(False, True, level)
+    levels = levels_at(server, anon, path, home, user, access)
     limits = [scope for level in levels for scope in level.children if scope.kind is LIMIT]
     client: Who | None = None
+    verdict = UNLIMITED
     for word in words:
         for scope in limits:
             if scope.rule is None or word not in scope.rule.words:
@@ -116,9 +156,15 @@ def limit(
             if client is None:
                 client = who() if callable(who) else who
             opinion = scope.rule.opinion(client, argument)
-            if opinion is not None:
-                return Verdict(opinion, True, scope)
-    return UNLIMITED
+            if reasons is not None:
+                line = scope.rule.because(client, argument)
+                reasons.append(Asked(word, scope, opinion, line, late=verdict.explicit))
+            if opinion is None or verdict.explicit:
+                continue
+            verdict = Verdict(opinion, True, scope)
+            if reasons is None:
+                return verdict
+    return verdict
 
 
 def ignores_hidden(
@@ -136,7 +182,7 @@ def ignores_hidden(
     words = words_of(verb, group)
     if server.places.limits.isdisjoint(words):
         return False
-    levels = [*chain_at(server, anon, path, home=home, user=user), *_outer(server, anon)]
+    levels = levels_at(server, anon, path, home, user, ())
     rules = [scope.rule for level in levels for scope in level.children if scope.rule is not None]
     for word in words:
         for rule in rules:
@@ -150,17 +196,13 @@ def barred(server: Scope, anon: Scope | None, path: str, *, home: str = "", user
     assert server.places is not None
     if not server.places.bars and not access:
         return False
-    for level in (*access, *chain_at(server, anon, path, home=home, user=user), *_outer(server, anon)):
+    for level in levels_at(server, anon, path, home, user, access):
         names = {directive.name for directive in level.values}
         if ALLOW_ALL.name in names:
             return False
         if DENY_ALL.name in names:
             return True
     return False
-
-
-def _outer(server: Scope, anon: Scope | None) -> tuple[Scope, ...]:
-    return (server,) if anon is None else (anon, server)
 
 
 # -- LOGIN -------------------------------------------------------------------------------------------
@@ -200,6 +242,6 @@ def connect_allowed(server: Scope, who: Who) -> Verdict:
 
 
 __all__ = [
-    "UNLIMITED", "Verdict", "Who", "barred", "chain_at", "class_of", "connect_allowed", "directory_at",
-    "ignores_hidden", "limit", "login_allowed", "merged", "settings_at", "specialise",
+    "UNLIMITED", "Asked", "Verdict", "Who", "barred", "chain_at", "class_of", "connect_allowed", "directory_at",
+    "ignores_hidden", "levels_at", "limit", "login_allowed", "merged", "settings_at", "specialise",
 ]  # fmt: skip

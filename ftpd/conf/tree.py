@@ -26,7 +26,8 @@ class Scope:
     """
 
     __slots__ = (
-        "args", "children", "condition", "conditional", "file", "kind", "line", "name", "parent", "places", "route",
+        "args", "children", "condition", "conditional", "faulty", "file", "kind", "line", "name", "parent", "places",
+        "route",
         "rule", "settings", "values", "where",
     )  # fmt: skip
 
@@ -46,6 +47,8 @@ class Scope:
         """For a section that a module brought (<IfUser>): its directive and the value of its arguments."""
         self.conditional: list[Scope] = []
         """Sections of modules inside this one, in file order; :func:`ftpd.conf.fixup.specialise` applies them."""
+        self.faulty = False
+        """For a .ftpaccess file: it cannot be understood, and nobody may do anything where it counts."""
         self.places: Places | None = None
         """The index of the <Directory> sections: servers and <Anonymous> have one."""
         self.rule: Rule | None = None

@@ -12,6 +12,7 @@ from ftpd.core.ctrlwire import Answer
 from ftpd.core.fault import FAULTS, is_cancelled
 from ftpd.core.log import Level, log
 from ftpd.core.logfile import ModuleLog
+from ftpd.daemon import explain
 from ftpd.daemon.ctrlsock import ControlSocket
 from ftpd.daemon.errors import StartError
 from ftpd.daemon.values import value_of
@@ -155,6 +156,12 @@ class ControlDesk:
     @property
     def config(self) -> Config:
         return self._running().config
+
+    async def explain(self, words: list[str]) -> list[str]:
+        try:
+            return await explain.explain(self._running(), explain.question(words))
+        except explain.Unclear as unclear:
+            raise ControlError(Status.WRONG_PARAMETERS, str(unclear)) from None
 
     async def swap(self, *, add: Collection[str] = (), remove: Collection[str] = ()) -> None:
         try:

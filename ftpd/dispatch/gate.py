@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import errno
-import ipaddress
 import os
 from contextlib import suppress
 from dataclasses import replace
 
 from ftpd.conf import resolve
 from ftpd.conf.directive import Settings
+from ftpd.conf.places import Chain
 from ftpd.conf.tree import Config, Scope
 from ftpd.core import paths, trace
 from ftpd.core.log import Level
 from ftpd.core.reply import Refuse
 from ftpd.core.vocab import Group
+from ftpd.dispatch.access import AccessFiles, who
 from ftpd.module.command import Command
 from ftpd.module.files import Path
 from ftpd.module.links import resolved
@@ -32,24 +33,12 @@ def admit(command: Command, handler: Handler) -> None:
         len(command.words) if most is None else most
     ):
         raise Refuse(501, "Invalid number of parameters")
-    if handler.limit is not None and not limit_allows(command, session.cwd):
+    if handler.limit is not None and not command.allowed():
         raise Refuse(*handler.limit)
 
 
-def who(session: Session) -> resolve.Who:
-    """The client as <Limit> looks at it."""
-    return resolve.Who(
-        user=session.user,
-        groups=tuple(name for _, name in session.groups),
-        class_name=session.class_name,
-        address=ipaddress.ip_address(session.remote.host.partition("%")[0]),
-        # without a reverse look-up the name is the address, and no name pattern may match that
-        hostname=None if session.remote_name == session.remote.host else session.remote_name,
-    )
-
-
-def limit_allows(command: Command, virtual: str) -> bool:
-    """Whether <Limit> lets this client use the command's verb on that path."""
+def limit_allows(command: Command, virtual: str, access: Chain = ()) -> bool:
+    """Whether <Limit> lets this client use the command's verb on that path; ``access``: the .ftpaccess that count."""
     session = command.session
     verb = command.name.replace(" ", "_")
     return resolve.limit(
@@ -61,7 +50,8 @@ def limit_allows(command: Command, virtual: str) -> bool:
         lambda: who(session),
         home=session.home,
         user=session.user or "",
-        argument=command.argument,
+        argument=command.line,
+        access=access,
     ).allowed
 
 
@@ -84,7 +74,7 @@ def _places(command: Command, virtual: str) -> tuple[str, ...]:
     """Where the path lies for <Directory>, links in it followed: where its last name lies, and where that leads to."""
     session = command.session
     files = session.files
-    if files is None or not _has_directories(session):
+    if files is None or not (_has_directories(session) or _may_override(session)):
         return ()
     folder, name = paths.split(virtual)
     # what is not there, or cannot be reached, the command itself will tell
@@ -106,7 +96,12 @@ def _has_directories(session: Session) -> bool:
     return any(level.places.any for level in levels if level is not None and level.places is not None)
 
 
-def _barred(session: Session, path: Path, place: str) -> bool:
+def _may_override(session: Session) -> bool:
+    """Whether .ftpaccess files count at all; where they do not, nothing is looked for."""
+    return session.server.places is not None and session.server.places.overrides
+
+
+def _barred(session: Session, path: Path, place: str, access: Chain) -> bool:
     """Whether a bare DenyAll of a <Directory> or <Anonymous> hides what is there; what is not there may be made."""
     if session.files is None or not resolve.barred(
         session.server,
@@ -114,6 +109,7 @@ def _barred(session: Session, path: Path, place: str) -> bool:
         real_path(session, place),
         home=session.home,
         user=session.user or "",
+        access=access,
     ):
         return False
     try:
@@ -142,10 +138,15 @@ def readmit(session: Session) -> None:
 class PathGate:
     """Turns what a client wrote into a :class:`Path`, or refuses it."""
 
-    __slots__ = ()
+    __slots__ = ("_access",)
+
+    def __init__(self, access: AccessFiles) -> None:
+        self._access = access
 
     def allows(self, command: Command) -> bool:
-        return limit_allows(command, command.session.cwd)
+        session = command.session
+        access = self._access.at(session, session.cwd) if _may_override(session) else ()
+        return limit_allows(command, session.cwd, access)
 
     def path(self, command: Command, given: str, refusal: tuple[int, str]) -> Path:
         session = command.session
@@ -154,19 +155,22 @@ class PathGate:
         if "\0" in given:
             raise Refuse(501, f"{command.name}: a NUL byte cannot be part of a file name")
         virtual = paths.normalise(session.cwd, given)
-        if not limit_allows(command, virtual):
+        access = self._at(command, virtual)
+        if not limit_allows(command, virtual, access):
             raise Refuse(*refusal)
         place = virtual
         # a link must not lead past what is said of the folder it leads into
         for lies in _places(command, virtual):
-            if lies not in (virtual, place) and not limit_allows(command, lies):
-                raise Refuse(*refusal)
+            if lies != place:
+                access = self._at(command, lies)
+                if lies != virtual and not limit_allows(command, lies, access):
+                    raise Refuse(*refusal)
             place = lies
-        path = Path(virtual, given, self.settings_at(session, place))
+        path = Path(virtual, given, _settings(session, place, access))
         if trace.active:
             where = real_path(session, place)
             trace.say("directory", 3, "'%s' is '%s' on this machine", given, where, peer=session.peer)
-        if _barred(session, path, place):
+        if _barred(session, path, place, access):
             code, text = refusal
             # not the command is denied here, but what is there
             raise Refuse(code, text.replace(os.strerror(errno.EPERM), os.strerror(errno.EACCES)))
@@ -175,16 +179,39 @@ class PathGate:
             session.files.umask, session.files.folder_umask = path.settings[umask]
         return path
 
+    def placed(self, command: Command, virtual: str) -> tuple[str, Chain]:
+        """Where a path leads when its links are followed, and the .ftpaccess files that count there."""
+        place = (virtual, *_places(command, virtual))[-1]
+        return place, self._at(command, place)
+
+    def _at(self, command: Command, place: str) -> Chain:
+        if not _may_override(command.session):
+            return ()
+        # what reads or writes a file need not be asked whether it is a folder with rules of its own
+        folder = command.group is not Group.READ and command.name not in _OF_FILES
+        return self._access.at(command.session, place, folder=folder)
+
     def settings_at(self, session: Session, virtual: str) -> Settings:
-        return resolve.settings_at(
-            session.server,
-            session.anonymous,
-            real_path(session, virtual),
-            home=session.home,
-            user=session.user or "",
-        )
+        return _settings(session, virtual, self._access.at(session, virtual) if _may_override(session) else ())
+
+    def forget(self) -> None:
+        self._access.forget()
 
     def login(self, session: Session, anonymous: Scope | None, user: str, groups: tuple[str, ...]) -> bool | None:
         client = replace(who(session), user=user, groups=groups)
         verdict = resolve.login_allowed(session.server, anonymous, client)
         return verdict.allowed if verdict.explicit else None
+
+
+_OF_FILES = frozenset({"STOR", "APPE", "STOU", "DELE"})
+
+
+def _settings(session: Session, virtual: str, access: Chain) -> Settings:
+    return resolve.settings_at(
+        session.server,
+        session.anonymous,
+        real_path(session, virtual),
+        home=session.home,
+        user=session.user or "",
+        access=access,
+    )

@@ -15,6 +15,7 @@ from ftpd.core.fault import FAULTS, is_cancelled
 from ftpd.core.log import Level, log
 from ftpd.core.reply import Refuse
 from ftpd.core.vocab import Group, Phase
+from ftpd.dispatch.access import AccessFiles
 from ftpd.dispatch.auth import OrderedAccounts
 from ftpd.dispatch.compile import Plan, Table
 from ftpd.dispatch.gate import PathGate, readmit
@@ -57,7 +58,7 @@ class Generation:
         """None where there is but the one server."""
         self.table = Table(modules, config)
         self.accounts = OrderedAccounts(modules)
-        self.gate = PathGate()
+        self.gate = PathGate(AccessFiles(self.modules))
         self.offload = offload
         self.sessions = 0
         self.kept: dict[object, Any] = {}

@@ -35,6 +35,9 @@ class Gate(Protocol):
 
     def settings_at(self, session: Session, virtual: str) -> Settings: ...
 
+    def forget(self) -> None:
+        """A .ftpaccess file may have come or gone: look for them again."""
+
     def login(self, session: Session, anonymous: Scope | None, user: str, groups: tuple[str, ...]) -> bool | None:
         """<Limit LOGIN> of the server, or of that <Anonymous> alone: allowed, denied, or (None) nothing said."""
 
@@ -217,6 +220,12 @@ class Command:
     def reply(self) -> Reply | None:
         """The one final reply: the errors if the command failed, else the successes."""
         return self.errors.joined() or self.replies.joined()
+
+    @property
+    def line(self) -> str:
+        """All that followed the verb, as filters see it: of ``SITE CHMOD 644 a`` that is ``CHMOD 644 a``."""
+        parent, _, sub = self.name.partition(" ")
+        return f"{sub} {self.argument}".removesuffix(" ") if parent == "SITE" and sub else self.argument
 
     # -- how it looks in a log -----------------------------------------------------------------------
 

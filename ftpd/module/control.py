@@ -130,6 +130,9 @@ class Steering(Protocol):
     def config(self) -> Config:
         """The configuration that new sessions get."""
 
+    async def explain(self, words: list[str]) -> list[str]:
+        """``USER PATH COMMAND [from ADDRESS]``: what would be decided, and why; ControlError where that is unclear."""
+
     async def swap(self, *, add: Collection[str] = (), remove: Collection[str] = ()) -> None:
         """Read the configuration and every shared module again, with these modules more or less, and put all of it
         into service; ControlError says why not, and then nothing has changed."""

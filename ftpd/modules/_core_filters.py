@@ -48,17 +48,18 @@ def _filter_argument(cmd: Command, settings: Settings) -> None:
     allow, deny = settings[allow_filter], settings[deny_filter]
     if allow is None and deny is None:
         return
-    argument = argument_of(cmd)
+    argument = cmd.line
     if not argument:
         return
     if (allow is not None and not allow.search(argument)) or (deny is not None and deny.search(argument)):
         raise Refuse(550, f"{argument}: Forbidden command argument")
 
 
-def argument_of(cmd: Command) -> str:
-    """All that followed the verb on the line: of ``SITE CHMOD 644 a`` that is ``CHMOD 644 a``."""
-    parent, _, sub = cmd.name.partition(" ")
-    return f"{sub} {cmd.argument}".removesuffix(" ") if parent == "SITE" and sub else cmd.argument
+@module.post("STOR", "APPE", "STOU", "DELE", "RNTO")
+def look_at_access_files_again(cmd: Command) -> None:
+    # a folder that is moved may bring one along
+    if cmd.name == "RNTO" or cmd.argument.endswith(".ftpaccess"):
+        cmd.gate.forget()
 
 
 # -- names -------------------------------------------------------------------------------------------
@@ -78,7 +79,7 @@ def only_fitting_new_names(cmd: Command) -> None:
 
 @module.pre("SITE CHGRP", "SITE CHMOD")
 def only_fitting_names_behind_a_word(cmd: Command) -> None:
-    _filter_name(cmd, cmd.argument.partition(" ")[2].lstrip(" "), f"{argument_of(cmd)}: Forbidden filename")
+    _filter_name(cmd, cmd.argument.partition(" ")[2].lstrip(" "), f"{cmd.line}: Forbidden filename")
 
 
 @module.pre("MFF", "MFMT")

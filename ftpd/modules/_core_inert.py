@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from ftpd.api import (
     ANON,
-    CLASS,
     DIRECTORY,
     FTPACCESS,
-    LIMIT,
     ConfigError,
     class_expression,
     group_expression,
     types,
     user_expression,
 )
-from ftpd.modules._core import PLACES, SESSIONS, module
+from ftpd.modules._core import module
 from ftpd.modules._core_server import only
 
-_EVERYWHERE = PLACES | LIMIT | CLASS
 _FOLDERS = ANON | DIRECTORY
 _EXPRESSIONS = {"user": user_expression, "group": group_expression, "class": class_expression}
 
@@ -39,11 +36,6 @@ def _hidden_files(words: list[str]) -> tuple[str, ...]:
 
 # -- the directives ------------------------------------------------------------------------------------
 
-module.directive(
-    "AllowOverride", types.boolean, default=False, contexts=SESSIONS | DIRECTORY,
-    act=only(False, ".ftpaccess files are not read in this version"),
-    usage="on|off", doc="Whether .ftpaccess files in the directories count.",
-)  # fmt: skip
 module.directive(
     "GroupOwner", types.string, contexts=_FOLDERS | FTPACCESS, inert=True,
     usage="group|~", doc="The group that new files and directories get.",

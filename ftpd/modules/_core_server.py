@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from ftpd.api import (
+    ALLOW_OVERRIDE,
     LIMIT_DIRECTIVES,
     SERVER,
     VHOST,
@@ -26,7 +27,7 @@ from ftpd.api import (
 )
 from ftpd.modules._core import PLACES, SERVERS, SESSIONS, module
 
-module.adopt(*LIMIT_DIRECTIVES)
+module.adopt(*LIMIT_DIRECTIVES, ALLOW_OVERRIDE)
 
 _GET_ADDRESS = 0x8915
 """SIOCGIFADDR of netdevice(7)."""

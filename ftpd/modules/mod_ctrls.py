@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import grp
 import pwd
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 from ftpd.api import (
     SERVER,
@@ -121,6 +121,12 @@ def disable(asked: Asked) -> Iterator[str]:
         raise ControlError(Status.DENIED, f"'{action}' control cannot be removed")
     asked.daemon.disabled.add(action)
     yield f"'{action}' control disabled"
+
+
+@module.control("explain", help="say why a user may or may not use a command on a path: USER PATH COMMAND")
+async def explain(asked: Asked) -> AsyncIterator[str]:
+    for line in await asked.daemon.explain(asked.words):
+        yield line
 
 
 def _takes(asked: Asked, fewest: int, most: int = 0) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from ftpd.conf.tree import Config
+from ftpd.daemon import explain
 from ftpd.dispatch.registry import Generation
 from ftpd.module.control import Asked, Asker, Control, ControlError, Status, one_by_one
 from ftpd.module.table import Module
@@ -32,6 +33,12 @@ class BenchDesk:
     @property
     def config(self) -> Config:
         return self._generation.config
+
+    async def explain(self, words: list[str]) -> list[str]:
+        try:
+            return await explain.explain(self._generation, explain.question(words))
+        except explain.Unclear as unclear:
+            raise ControlError(Status.WRONG_PARAMETERS, str(unclear)) from None
 
     async def swap(self, *, add: Collection[str] = (), remove: Collection[str] = ()) -> None:
         self.swaps.append((tuple(add), tuple(remove)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 from conf_host import (
     ALLOW_OVERWRITE,
     GROUP_OWNER,
@@ -20,7 +21,7 @@ from conf_host import (
 
 from ftpd.conf import build
 from ftpd.conf.directive import ANON, Directive
-from ftpd.conf.resolve import barred, directory_at, settings_at, specialise
+from ftpd.conf.resolve import barred, chain_at, directory_at, settings_at, specialise
 from ftpd.conf.tree import Config, Scope
 
 
@@ -184,13 +185,54 @@ def test_in_an_anonymous_session_its_own_directories_come_first(tmp_path: Path) 
     assert umask(config, "/srv/ftp/incoming") == "002"
 
 
-def test_directories_of_the_server_count_for_anonymous_only_inside_its_root(tmp_path: Path) -> None:
+def test_directories_of_the_server_do_not_count_for_anonymous(tmp_path: Path) -> None:
     config = configured(tmp_path, ANONYMOUS.replace("<Directory *>", "<Directory pub>"))
     anon = anonymous(config.main)
     assert umask(config, "/srv/ftp/x", anon) == "003"
     inside = settings_at(config.main, anon, "/srv/ftp/shared/x")
     assert inside[UMASK] == (3, 3)
-    assert [pattern.pattern for pattern in inside[HIDE_FILES]] == ["shared", "server"]
+    assert [pattern.pattern for pattern in inside[HIDE_FILES]] == ["server"]
+    assert [pattern.pattern for pattern in settings_at(config.main, None, "/srv/ftp/shared")[HIDE_FILES]] == [
+        "shared",
+        "server",
+    ]
+
+
+# -- sections side by side: what the tests below say was seen of ProFTPD 1.3.8 -----------------------------
+
+
+@pytest.mark.parametrize(
+    ("written", "path", "chain"),
+    [
+        # of two that match the one written last counts, and only what its own text lies in counts with it
+        (["/h/a", "/h/*"], "/h/a/x", ["/h/a", "/h/*"]),
+        (["/h/u/p", "/h/*/p"], "/h/u/p/x", ["/h/*/p"]),
+        (["/h/*/p", "/h/u/p"], "/h/u/p/x", ["/h/u/p"]),
+        (["/h/a/b*", "/h/*/b"], "/h/a/b/x", ["/h/*/b"]),
+        (["/h/*/b", "/h/a/?", "/h/*"], "/h/a/b/x", ["/h/*/b", "/h/*"]),
+        (["/", "/h/*b", "/h/a/*", "/h/?"], "/h/a/x", ["/h/a/*", "/"]),
+        (["/h/a/b/c", "/h", "/h/a"], "/h/a/b/c/d", ["/h/a/b/c", "/h/a", "/h"]),
+        (["/h/a", "/h/ab"], "/h/ab/x", ["/h/ab"]),
+        (["/h/?"], "/h/x", ["/h/?"]),
+        (["/h/*"], "/h", []),
+        (["/h/[ab]"], "/h/b/c", ["/h/[ab]"]),
+        # what begins at a home is not known yet when the others find their places
+        (["~/a", "/"], "/home/tom/a/x", ["/"]),
+        (["/", "~/a"], "/home/tom/a/x", ["~/a"]),
+    ],
+)
+def test_sections_side_by_side(tmp_path: Path, written: list[str], path: str, chain: list[str]) -> None:
+    text = "".join(f"<Directory {where}>\nUmask 022\n</Directory>\n" for where in written)
+    main = configured(tmp_path, text).main
+    assert [scope.args[0] for scope in chain_at(main, None, path, home="/home/tom", user="tom")] == chain
+
+
+def test_a_relative_section_of_anonymous_lies_in_relative_ones_only(tmp_path: Path) -> None:
+    names = ["b/*", "/srv/*/b", "/srv/*"]
+    inside = "".join(f"<Directory {name}>\nUmask 022\n</Directory>\n" for name in names)
+    main = configured(tmp_path, f"<Anonymous /srv>\nUser ftp\n{inside}</Anonymous>\n").main
+    chain = chain_at(main, anonymous(main), "/srv/b/b/x")
+    assert [scope.args[0] for scope in chain] == ["/srv/*/b", "/srv/*"]
 
 
 def test_an_anonymous_root_may_be_a_home(tmp_path: Path) -> None:

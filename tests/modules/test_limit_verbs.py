@@ -160,3 +160,11 @@ def test_what_a_denyall_hides_is_denied_as_if_its_owner_had_said_so() -> None:
         '257 "/d/x" - Directory successfully created',
         "250 DELE command successful",
     ]
+
+
+def test_the_filters_of_a_limit_see_all_that_follows_the_verb() -> None:
+    conf = "<Limit SITE_CHMOD>\nDenyFilter ^CHMOD.7\n</Limit>\n"
+    assert talk("SITE CHMOD 700 a.txt", "SITE CHMOD 600 a.txt", conf=conf, files={"a.txt": b""}) == [
+        "550 CHMOD 700 a.txt: Permission denied",
+        "200 SITE CHMOD command successful",
+    ]

@@ -105,6 +105,7 @@ def test_lines_and_what_they_mean(line: str, name: str, meant: object) -> None:
         ("SetEnv A", "missing parameters"),
         ("SetEnv A=B c", "cannot be the name of a variable"),
         ("AllowOverride on user foo\nAllowOverride maybe", "expected Boolean parameter"),
+        ("AllowOverride on somebody", "does not say for whom"),
         ("User nosuchuser", "User: Unknown user 'nosuchuser'"),
         ("User 4294967295", "User: Unknown user '4294967295'"),
         ("Group nosuchgroup", "Group: Unknown group 'nosuchgroup'"),
@@ -148,7 +149,6 @@ def test_setenv_acts_on_the_lines_below() -> None:
 @pytest.mark.parametrize(
     ("line", "warning"),
     [
-        ("AllowOverride on", ".ftpaccess files are not read"),
         ("MultilineRFC2228 on", "deprecated"),
         ("MasqueradeAddress no-such-host.invalid", "has no address now"),
     ],
@@ -157,7 +157,7 @@ def test_what_is_asked_for_in_vain_is_told(line: str, warning: str) -> None:
     assert warning in " ".join(read(line)[1])
 
 
-@pytest.mark.parametrize("line", ["UseReverseDNS off", "AllowOverride off", "Protocols ftp", "SyslogFacility DAEMON"])
+@pytest.mark.parametrize("line", ["UseReverseDNS off", "Protocols ftp", "SyslogFacility DAEMON"])
 def test_what_holds_anyway_needs_no_warning(line: str) -> None:
     assert read(line)[1] == []
 

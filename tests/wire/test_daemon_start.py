@@ -408,3 +408,16 @@ def test_either_event_loop_serves(site: Site, loop: str) -> None:
     assert ("uvloop" in loaded) == (loop == "uvloop")
     process.terminate()
     assert process.wait(10) == 0
+
+
+def test_a_check_may_explain_what_a_user_may_do(site: Site) -> None:
+    conf = f"AuthOrder mod_auth_file.c\nAuthUserFile {site.base}/users\n<Limit STOR>\nDenyUser eve\n</Limit>\n"
+    users = site.base / "users"
+    users.write_text(f"eve:x:{os.geteuid()}:{os.getegid()}::{site.base}:/bin/sh\n")
+    users.chmod(0o600)
+    site.conf(f"{conf}RootLogin on\n")
+    said = site.command("-t", "--explain", "eve a.txt STOR")
+    assert said.status == 0, said
+    assert "eve may not STOR a.txt" in said.out and "DENIES: line 4: DenyUser eve" in said.out
+    wrong = site.command("-t", "--explain", "eve")
+    assert wrong.status == 1 and "three things are asked for" in wrong.err

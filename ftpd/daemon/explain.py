@@ -1,0 +1,166 @@
+"""``explain USER PATH COMMAND``: who a user would be, where the session would begin, and what would be decided."""
+
+from __future__ import annotations
+
+import ipaddress
+import shlex
+from dataclasses import dataclass
+from typing import cast
+
+from ftpd.conf import resolve
+from ftpd.core.log import escape
+from ftpd.core.reply import Refuse
+from ftpd.dispatch.access import who
+from ftpd.dispatch.explain import explain_path, login_reasons, place_of, row
+from ftpd.dispatch.registry import Generation
+from ftpd.fs.local import LocalFiles
+from ftpd.module.command import Command
+from ftpd.module.session import Address, Session
+from ftpd.module.wire import Wire
+from ftpd.modules import _auth_login as login
+from ftpd.modules import _auth_place as place
+from ftpd.modules._auth_denied import Denied
+from ftpd.modules._auth_names import Target, target_of
+
+USAGE = "USER PATH COMMAND [from ADDRESS]"
+
+
+_WORD_BEFORE = frozenset({"SITE CHGRP", "SITE CHMOD", "MFF", "MFMT"})
+
+
+class Unclear(Exception):
+    """What was asked cannot be answered as it stands."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """``tom /pub/a.txt STOR from 192.0.2.1``."""
+
+    user: str
+    path: str
+    verb: str
+    address: str = "127.0.0.1"
+
+
+def question(words: list[str]) -> Question:
+    """What the words ask; a single one is taken apart as a shell would."""
+    if len(words) == 1:
+        try:
+            words = shlex.split(words[0])
+        except ValueError as wrong:
+            raise Unclear(f"{wrong}; {USAGE}") from None
+    address = "127.0.0.1"
+    if len(words) > 4 and words[-2].lower() == "from":
+        address, words = words[-1], words[:-2]
+    if len(words) not in (3, 4) or (len(words) == 4 and words[2].upper() not in ("SITE", "OPTS")):
+        raise Unclear(f"three things are asked for: {USAGE}")
+    try:
+        ipaddress.ip_address(address)
+    except ValueError:
+        raise Unclear(f"'{escape(address)}' is no address") from None
+    verb = " ".join(words[2:]).upper()
+    if verb.startswith("SITE_"):
+        verb = verb.replace("_", " ", 1)
+    return Question(words[0], words[1], verb.replace("OPTS ", "OPTS_"), address)
+
+
+class _Nobody:
+    """The wire of a session that no client is at the other end of: nothing is ever sent there."""
+
+    gone = True
+    busy = False
+    data = None
+
+
+async def explain(generation: Generation, asked: Question) -> list[str]:
+    """The answer, line by line, the verdict first; Unclear where there is no such user or command."""
+    main = generation.config.main
+    session = Session(
+        wire=cast(Wire, _Nobody()),
+        modules=generation,
+        server=main,
+        settings=main.settings,
+        remote=Address(asked.address, 0),
+        local=Address(asked.address, 0),
+        enter=LocalFiles,
+    )
+    session.login = asked.user
+    session.class_name = resolve.class_of(generation.config, who(session))
+    plan = generation.table.plan(asked.verb)
+    if not plan.known:
+        raise Unclear(f"no module knows the command {escape(asked.verb)}")
+    command = Command(session, asked.verb, asked.path, gate=generation.gate, offload=generation.offload)
+    command.group, command.classes = plan.group, plan.classes
+    target = target_of(session, asked.user)
+    try:
+        admitted, lines = await _enter(command, target)
+    except Denied as denied:
+        return [f"{escape(asked.user)} is not let in: {denied.reason}"]
+    try:
+        allowed, reasons = explain_path(command, generation.gate)
+        refused, before = _filtered(generation, command, asked)
+    finally:
+        if session.files is not None:
+            session.files.close()
+    verdict = "may" if admitted and allowed and not refused else "may not"
+    return [f"{escape(asked.user)} {verdict} {escape(asked.verb)} {escape(asked.path)}", "", *lines, *reasons, *before]
+
+
+async def _enter(command: Command, target: Target) -> tuple[bool, list[str]]:
+    """Let the user in as PASS would after the password; whether PASS would, who that is and where it begins."""
+    session = command.session
+    account, groups = await login._known(command, target)
+    visitor = login.Visitor(target, account, groups, False)
+    session.user, session.account, session.groups = account.name, account, groups
+    session.anonymous, session.identity = target.anonymous, visitor.identity
+    client = who(session)
+    names = " ".join(escape(name) for name in client.groups)
+    user = account.name if account.name == session.login else f"{account.name}, whom {session.login} is an alias of"
+    lines = [
+        *row(
+            "Who",
+            f"{escape(user)}: uid {account.uid}, gid {account.gid}, groups {names}",
+            f"from {session.remote.host}, {f'of class {session.class_name}' if session.class_name else 'of no class'}",
+        )
+    ]
+    if target.anonymous is not None:
+        lines += row("Through", f"{target.anonymous.title}  {place_of(target.anonymous)}")
+    admitted = command.gate.login(session, target.anonymous, account.name, client.groups) is not False
+    lines += row("Login", *login_reasons(session.server, target.anonymous, client))
+    if not admitted:
+        lines += row("", "so PASS answers 530; what follows is what would hold without that")
+    planned = await place.plan_for(command, target, account, visitor.group_names)
+    umask = session.modules.directive("Umask")
+    masks = (0o022, 0o022) if umask is None else target.settings[umask] or (0o022, 0o022)
+    links = session.modules.directive("ShowSymlinks")
+    show_links = links is None or bool(target.settings[links])
+    files, cwd = place.enter(session, planned, visitor, masks[0], show_links=show_links)
+    session.files, session.home, session.cwd = files, planned.home, cwd
+    session.settings = command.gate.settings_at(session, cwd)
+    lines += row("Root", f"{escape(planned.root)}{_source_of(session, 'DefaultRoot') if planned.root != '/' else ''}")
+    lines += row("Begins", f"in {escape(cwd)}, home {escape(planned.home)}")
+    return admitted, lines
+
+
+def _source_of(session: Session, name: str) -> str:
+    """Where the server's line of a directive stands."""
+    key = session.modules.directive(name)
+    lines = session.server.where.get(key, []) if key is not None and session.anonymous is None else []
+    return f"  ({name}, {lines[0][0]}:{lines[0][1]})" if lines else ""
+
+
+def _filtered(generation: Generation, command: Command, asked: Question) -> tuple[bool, list[str]]:
+    """What the filters for names and arguments make of it: they are asked before everything else."""
+    session = command.session
+    if asked.verb in _WORD_BEFORE:
+        command = Command(session, asked.verb, f"0 {asked.path}", gate=command.gate, offload=command.offload_pool)
+    if asked.verb == "RNTO":
+        # as if an RNFR had gone before
+        session.rename_from = asked.path
+    for handler in generation.table.plan(asked.verb).pre:
+        if handler.module == "mod_core":
+            try:
+                handler.run(command)
+            except Refuse as refusal:
+                return True, list(row("Filter", f"REFUSES: {refusal.code} {' '.join(refusal.lines)}"))
+    return False, []

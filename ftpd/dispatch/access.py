@@ -1,0 +1,205 @@
+"""The .ftpaccess files of folders: found on the way to a path, read once, asked for again when they change."""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import os
+import stat
+from collections.abc import Sequence
+from time import monotonic
+from typing import NamedTuple
+
+from ftpd.conf import build, resolve
+from ftpd.conf.acl import Who
+from ftpd.conf.directive import FTPACCESS, ConfigError, DirectiveTable, Reading
+from ftpd.conf.override import ALLOW_OVERRIDE, overrides
+from ftpd.conf.places import Chain
+from ftpd.conf.tree import Scope
+from ftpd.core.log import Level, escape
+from ftpd.core.paths import split
+from ftpd.module.files import Files, Path
+from ftpd.module.names import module_name
+from ftpd.module.session import Session
+from ftpd.module.table import Module
+
+NAME = ".ftpaccess"
+_TRUSTED = 1.0
+"""Seconds for which a folder that had no .ftpaccess is taken to have none; a file that is there is always looked at."""
+_REMEMBERED = 4096
+_LARGEST = 65536
+_NOT_THERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.ENAMETOOLONG, errno.ELOOP})
+"""Faults of the way to the file, not of the file: they stop whoever asks for the folder as well."""
+
+
+def who(session: Session) -> Who:
+    """The client as <Limit> and AllowOverride look at it."""
+    return Who(
+        user=session.user,
+        groups=tuple(name for _, name in session.groups),
+        class_name=session.class_name,
+        address=ipaddress.ip_address(session.remote.host.partition("%")[0]),
+        # without a reverse look-up the name is the address, and no name pattern may match that
+        hostname=None if session.remote_name == session.remote.host else session.remote_name,
+    )
+
+
+class _Loaded:
+    """The modules of a running generation, as the reader of a configuration wants them; nothing is loaded any more."""
+
+    path = ""
+
+    def __init__(self, modules: Sequence[Module]) -> None:
+        self.directives = DirectiveTable()
+        self._names = frozenset(module.name for module in modules)
+        for module in modules:
+            self.directives.add(module.directives)
+
+    def load(self, name: str, reading: Reading) -> None:
+        raise ConfigError("modules are loaded by proftpd.conf only")
+
+    def order(self, names: Sequence[str]) -> None:
+        raise ConfigError("modules are ordered by proftpd.conf only")
+
+    def is_loaded(self, name: str) -> bool:
+        try:
+            return module_name(name) in self._names
+        except ValueError:
+            return False
+
+    def can_load(self, name: str) -> bool:
+        return False
+
+
+class _Known(NamedTuple):
+    """A file that was read: how to tell that it has changed, and what it says (None: nothing)."""
+
+    signature: tuple[int, ...]
+    scope: Scope | None
+
+
+class AccessFiles:
+    """The .ftpaccess files that a generation's sessions have met."""
+
+    def __init__(self, modules: Sequence[Module]) -> None:
+        self._modules = modules
+        self._host: _Loaded | None = None
+        self._absent: dict[str, float] = {}
+        """Folders without such a file, and until when that is believed."""
+        self._files: dict[str, _Known] = {}
+        self._told: dict[str, str] = {}
+        """What the log has heard of each faulty file: it is told once and not with every command."""
+
+    def forget(self) -> None:
+        """A client has changed something that may be a .ftpaccess file: look everywhere again."""
+        self._absent.clear()
+
+    def at(self, session: Session, place: str, *, folder: bool = True) -> Chain:
+        """The sections that count at a path of the session, the deepest first; links in it have been followed.
+
+        ``folder``: the path may be a folder with a file of its own.
+        """
+        files = session.files
+        if files is None:
+            return ()
+        found: list[Scope] = []
+        now = monotonic()
+        here = place if folder else split(place)[0]
+        root = files.root.rstrip("/")
+        while True:
+            real = f"{root}{here}".rstrip("/") or "/"
+            if self._absent.get(real, 0.0) < now and self._counts(session, real):
+                scope = self._look(session, files, here, real, now)
+                if scope is not None:
+                    found.append(scope)
+            if here == "/":
+                return tuple(found)
+            here = split(here)[0]
+
+    def _counts(self, session: Session, folder: str) -> bool:
+        """Whether AllowOverride lets this client's folder have a say."""
+        settings = resolve.settings_at(
+            session.server, session.anonymous, folder, home=session.home, user=session.user or ""
+        )
+        lines = settings[ALLOW_OVERRIDE]
+        return not lines or overrides(lines, who(session))
+
+    def _look(self, session: Session, files: Files, folder: str, real: str, now: float) -> Scope | None:
+        path = Path(f"{folder.rstrip('/')}/{NAME}")
+        file = f"{real.rstrip('/')}/{NAME}"
+        try:
+            found = files.lstat(path)
+        except OSError as error:
+            if error.errno not in _NOT_THERE:
+                return self._faulty(session, file, f"cannot be looked at: {os.strerror(error.errno or errno.EIO)}")
+            if error.errno != errno.EACCES:
+                # another session may be let through where this one is not
+                if len(self._absent) >= _REMEMBERED:
+                    self._absent.clear()
+                self._absent[real] = now + _TRUSTED
+            self._files.pop(file, None)
+            return None
+        signature = (found.st_dev, found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size)
+        known = self._files.get(file)
+        if known is not None and known.signature == signature and not stat.S_ISLNK(found.st_mode):
+            return known.scope
+        return self._read(session, files, path, file, found, signature)
+
+    def _read(
+        self, session: Session, files: Files, path: Path, file: str, found: os.stat_result, signature: tuple[int, ...]
+    ) -> Scope | None:
+        if stat.S_ISLNK(found.st_mode) and found.st_uid not in (0, os.geteuid()):
+            return self._faulty(
+                session, file, "is a symbolic link of a user, which is not followed; put the file itself there"
+            )
+        try:
+            text = _content(files.open_read(path))
+        except OSError as error:
+            # not remembered: somebody else may be able to read it
+            return self._faulty(session, file, f"cannot be read: {os.strerror(error.errno or errno.EIO)}")
+        if text is None:
+            return self._remember(file, signature, self._faulty(session, file, f"is larger than {_LARGEST} bytes"))
+        if self._host is None:
+            self._host = _Loaded(self._modules)
+        self._told.pop(file, None)
+        scope, told = build.read_ftpaccess(file, text, self._host)
+        for fault in told:
+            session.log(Level.WARN, "%s%s", fault.summary(), f"; right: {escape(fault.right)}" if fault.right else "")
+        if scope.faulty:
+            self._tell(session, file, "has faulty lines")
+        empty = not (scope.values or scope.children or scope.faulty)
+        return self._remember(file, signature, None if empty else scope)
+
+    def _remember(self, file: str, signature: tuple[int, ...], scope: Scope | None) -> Scope | None:
+        if len(self._files) >= _REMEMBERED:
+            self._files.clear()
+        self._files[file] = _Known(signature, scope)
+        return scope
+
+    def _faulty(self, session: Session, file: str, reason: str) -> Scope:
+        """What cannot be understood might have been there to forbid something."""
+        self._tell(session, file, reason)
+        scope = Scope(FTPACCESS, NAME, [os.path.dirname(file)], file, 0, None)
+        scope.faulty = True
+        return scope
+
+    def _tell(self, session: Session, file: str, reason: str) -> None:
+        if self._told.get(file) == reason:
+            return
+        if len(self._told) >= _REMEMBERED:
+            self._told.clear()
+        self._told[file] = reason
+        session.log(
+            Level.WARN,
+            "%s %s: until that is put right nothing in its folder can be used by FTP, or 'AllowOverride off' for that "
+            "folder has the file left alone",
+            escape(file),
+            reason,
+        )
+
+
+def _content(fd: int) -> str | None:
+    """The text of an open file; None when it is too large to be one."""
+    with os.fdopen(fd, "rb") as file:
+        content = file.read(_LARGEST + 1)
+    return content.decode("utf-8", "surrogateescape") if len(content) <= _LARGEST else None

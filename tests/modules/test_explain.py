@@ -1,0 +1,137 @@
+"""``explain USER PATH COMMAND``: the verdict is that of the gate, and the lines named are those that decide."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from core_ground import HOME
+
+from ftpd.daemon.explain import Unclear, explain, question
+from ftpd.testing import Bench
+
+CONF = (
+    HOME
+    + """\
+Umask 022
+<Class here>
+  From 127.0.0.1
+</Class>
+<Limit WRITE>
+  DenyClass !here
+</Limit>
+<Limit DELE>
+  AllowAll
+</Limit>
+PathDenyFilter \\.exe$
+<Directory ~>
+  AllowOverwrite on
+</Directory>
+<Directory ~/in>
+  Umask 077
+  <Limit STOR>
+    Order deny,allow
+    DenyUser tom
+    DenyUser ann
+  </Limit>
+</Directory>
+"""
+)
+TREE = {"in/f": b"f", "out/.ftpaccess": b"<Limit RETR>\nDenyAll\n</Limit>\n", "out/h": b"h"}
+
+
+def answer(asked: str, conf: str = CONF, **bench: Any) -> str:
+    async def story() -> str:
+        async with Bench(conf=conf, files=TREE, **bench) as ftp:
+            assert ftp.generation is not None
+            return "\n".join(await explain(ftp.generation, question([asked])))
+
+    return asyncio.run(story())
+
+
+def test_it_names_the_line_that_denies_and_those_that_come_too_late() -> None:
+    told = answer("tom in/f STOR")
+    assert told.startswith("tom may not STOR in/f\n")
+    assert "STOR: <Limit STOR> in <Directory ~/in>" in told and "DENIES: line" in told and "DenyUser tom" in told
+    assert "Limit     is asked for STOR, then WRITE, then ALL" in told
+    assert "WRITE: <Limit WRITE>" in told and "says nothing of this client" in told
+
+
+def test_it_says_who_the_user_is_and_where_the_session_begins() -> None:
+    told = answer("tom in/f RETR")
+    assert told.startswith("tom may RETR in/f\n")
+    assert "Who       tom: uid " in told and "of class here" in told
+    assert "no <Limit LOGIN> is in the way" in told
+    assert "Begins    in /, home " in told and "Path      /in/f\n" in told and "on the machine " in told
+
+
+def test_it_names_what_is_in_force_and_what_loses() -> None:
+    told = answer("tom in/new MKD")
+    assert "Umask 077" in told and "not line" in told and "Umask 022" in told and "further out, it loses" in told
+    assert "files with mode 0600 and folders with mode 0700" in told
+
+
+def test_a_section_beside_the_one_that_counts_is_told_of() -> None:
+    assert "<Directory ~>" in answer("tom in/f RETR").partition("Not in")[2].partition("Limit ")[0]
+
+
+def test_a_ftpaccess_file_is_named_whether_it_counts_or_not() -> None:
+    told = answer("tom out/h RETR")
+    assert told.startswith("tom may not RETR out/h\n") and "DENIES: line 2: DenyAll" in told
+    told = answer("tom out/h RETR", CONF + "AllowOverride off\n")
+    assert told.startswith("tom may RETR out/h\n")
+    assert "out/.ftpaccess  is there, but AllowOverride is off for it" in told
+
+
+def test_an_address_may_be_asked_for() -> None:
+    conf = "<Class lan>\nFrom 10.0.0.0/8\n</Class>\n<Limit RETR>\nAllowClass lan\nDenyAll\n</Limit>\n"
+    assert answer("tom in/f RETR", HOME + conf).startswith("tom may not RETR")
+    assert answer("tom in/f RETR from 10.1.2.3", HOME + conf).startswith("tom may RETR")
+
+
+@pytest.mark.parametrize("line", ["MKD in/a.exe", "RNTO in/a.exe", "SITE CHMOD in/a.exe"])
+def test_a_name_that_a_filter_refuses_is_told(line: str) -> None:
+    verb, _, path = line.rpartition(" ")
+    told = answer(f"tom {path} {verb}")
+    assert told.startswith(f"tom may not {verb} in/a.exe") and "Filter    REFUSES: 550" in told
+
+
+@pytest.mark.parametrize(
+    "line", ["DELE in/f", "STOR in/f", "RETR out/h", "CWD in", "MKD x", "MKD x.exe", "SIZE out/h", "RMD out"]
+)
+def test_it_comes_to_what_the_gate_comes_to(line: str) -> None:
+    async def story() -> tuple[str, str]:
+        async with Bench(conf=CONF, files=TREE) as ftp:
+            assert ftp.generation is not None
+            verb, path = line.split()
+            told = await explain(ftp.generation, question([f"tom {path} {verb}"]))
+            await ftp("TYPE I")
+            reply = await (ftp.upload(line, b"x") if verb == "STOR" else ftp(line))
+            return told[0], reply
+
+    told, reply = asyncio.run(story())
+    refused = "not permitted" in reply or "Permission denied" in reply or "Forbidden" in reply
+    assert told.startswith("tom may not") == refused, (told, reply)
+
+
+def test_who_is_not_let_in_is_told_why() -> None:
+    assert answer("nobody-at-all in/f RETR").startswith("nobody-at-all is not let in: ")
+
+
+def test_the_login_is_judged_too() -> None:
+    told = answer("tom in/f RETR", HOME + "<Limit LOGIN>\nDenyUser tom\n</Limit>\n", login=None)
+    assert "DENIES: line" in told and "so PASS answers 530" in told and told.startswith("tom may not RETR")
+
+
+@pytest.mark.parametrize(
+    "asked", ["", "tom", "tom x", "tom x STOR now", "tom x STOR from nowhere", 'tom "x STOR', "tom x FOO"]
+)
+def test_what_cannot_be_meant_is_refused(asked: str) -> None:
+    with pytest.raises(Unclear):
+        answer(asked)
+
+
+def test_nothing_of_a_hostile_name_can_forge_a_line() -> None:
+    told = answer("tom 'in/a\n\x1b[31mtom may STOR' RETR")
+    assert "\x1b" not in told and not any(line.startswith("\x1b") for line in told.splitlines())
