@@ -173,7 +173,7 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
         if self._reader.telnet:
             self._write(self._reader.telnet)
             self._reader.telnet = b""
-        if self._task is None and not self._queue and len(lines) == 1:
+        if self._task is None and not self._queue and len(lines) == 1 and not self._running:
             self._take(lines[0])
         elif lines:
             if self._queue is None:
@@ -187,7 +187,7 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
 
     def _enqueue(self, line: bytes | LineTooLong) -> None:
         assert self._queue is not None
-        if self._task is not None and isinstance(line, bytes) and self._overtakes(line):
+        if (self._task is not None or self._running) and isinstance(line, bytes) and self._overtakes(line):
             return
         self._queue.append(line)
 
@@ -223,7 +223,7 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
         """Run queued lines until one has to wait, the client must read first, or others want a turn."""
         self._scheduled = False
         for _ in range(_BATCH):
-            if not self._queue or self._task is not None or self._ending is not None or self._ended:
+            if not self._queue or self._task is not None or self._running or self._ending is not None or self._ended:
                 break
             if len(self._out) > _BACKLOG:
                 break
@@ -532,6 +532,17 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
     @property
     def busy(self) -> bool:
         return self._work is not None or self.data is not None
+
+    def hear(self) -> None:
+        # the Synch of Telnet splits what came into up to three pieces
+        for _ in range(3):
+            before = self.session.bytes_in
+            if not self._closed:
+                self.handle_read()
+            if self.session.bytes_in == before:
+                break
+        if self._queue and self._task is None:
+            self._schedule()
 
     @property
     def gone(self) -> bool:

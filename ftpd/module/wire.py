@@ -123,6 +123,9 @@ class Wire(Protocol):
     def busy(self) -> bool:
         """Whether a transfer or long work is under way: no idleness then, however long it takes."""
 
+    def hear(self) -> None:
+        """Take in what the client has said meanwhile: an ABOR sent before the end of its upload counts before it."""
+
     @property
     def gone(self) -> bool:
         """Whether the client has closed its side, or the session is ending: long work for it is to stop."""

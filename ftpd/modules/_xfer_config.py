@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -167,13 +168,12 @@ class Hidden:
 
 @types.takes(1, 2)
 def hidden_stores(words: list[str]) -> Hidden | None:
-    """``on``, ``off``, or a prefix and perhaps a suffix."""
-    if len(words) == 1:
-        try:
-            return Hidden(".in.", ".") if types.to_boolean(words[0]) else None
-        except ConfigError:
-            pass
+    """``on``, ``off``, or a prefix and perhaps a suffix; a prefix alone is put between dots where it has none."""
+    with suppress(ConfigError):
+        return Hidden(".in.", ".") if types.to_boolean(words[0]) else None
     prefix, suffix = words[0], words[1] if len(words) > 1 else "."
+    if len(words) == 1 and not (prefix.startswith(".") and prefix.endswith(".")):
+        prefix = f".{prefix}."
     for index, word in enumerate(words):
         if "/" in word:
             raise ConfigError(
@@ -181,7 +181,7 @@ def hidden_stores(words: list[str]) -> Hidden | None:
                 right="on, off, or a prefix as .in.",
                 word=index,
             )
-    if not prefix + suffix:
+    if not "".join(words):
         raise ConfigError("prefix and suffix cannot both be empty", right='HiddenStores "" .filepart', word=0)
     return Hidden(prefix, suffix)
 
@@ -216,10 +216,19 @@ def timeout(words: list[str]) -> int:
     return seconds
 
 
+@dataclass(frozen=True, slots=True)
+class Transfers:
+    """A line of MaxTransfersPerHost or MaxTransfersPerUser: how many of these commands may run at once."""
+
+    commands: frozenset[str]
+    most: int
+    message: str = ""
+
+
 @types.takes(2, 3)
-def max_transfers(words: list[str]) -> tuple[frozenset[str], int, str]:
+def max_transfers(words: list[str]) -> Transfers:
     """Commands, a count, and perhaps the message of the refusal."""
-    return _commands(words[0]), types.to_integer(words[1], 1, word=1), words[2] if len(words) > 2 else ""
+    return Transfers(_commands(words[0]), types.to_integer(words[1], 1, word=1), words[2] if len(words) > 2 else "")
 
 
 # -- the directives --------------------------------------------------------------------------------------
@@ -260,12 +269,12 @@ max_store_size = module.directive_list(
     "MaxStoreFileSize", size_limit, contexts=_EVERYWHERE, usage="*|size units [user|group|class expression]",
     doc="The size that an uploaded file may reach.",
 )  # fmt: skip
-module.directive_list(
-    "MaxTransfersPerHost", max_transfers, contexts=_EVERYWHERE, usage="cmd-list count [message]", inert=True,
+max_transfers_per_host = module.directive_list(
+    "MaxTransfersPerHost", max_transfers, contexts=_EVERYWHERE, usage="cmd-list count [message]",
     doc="How many transfers one host may have at the same time.",
 )  # fmt: skip
-module.directive_list(
-    "MaxTransfersPerUser", max_transfers, contexts=_EVERYWHERE, usage="cmd-list count [message]", inert=True,
+max_transfers_per_user = module.directive_list(
+    "MaxTransfersPerUser", max_transfers, contexts=_EVERYWHERE, usage="cmd-list count [message]",
     doc="How many transfers one user may have at the same time.",
 )  # fmt: skip
 store_unique_prefix = module.directive(

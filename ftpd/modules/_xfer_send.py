@@ -22,6 +22,7 @@ from ftpd.modules._xfer_config import (
     use_sendfile,
 )
 from ftpd.modules._xfer_params import Part, not_understood, take_part, translates
+from ftpd.modules._xfer_slots import slot
 
 _SLICE = 256 << 10
 
@@ -42,12 +43,13 @@ async def retrieve(cmd: Command) -> Outcome:
     part = take_part(cmd.session)
     if not cmd.argument:
         raise not_understood(cmd)
-    path = cmd.path()
-    descriptor = _open(cmd, path)
-    try:
-        await _send(cmd, path, descriptor, part)
-    finally:
-        os.close(descriptor)
+    with slot(cmd):
+        path = cmd.path()
+        descriptor = _open(cmd, path)
+        try:
+            await _send(cmd, path, descriptor, part)
+        finally:
+            os.close(descriptor)
     return complete(cmd)
 
 
@@ -76,13 +78,13 @@ def complete(cmd: Command) -> Outcome:
 
 async def _send(cmd: Command, path: Path, descriptor: int, part: Part) -> None:
     size = os.fstat(descriptor).st_size
-    _check_size(cmd, size)
     count = _check_part(cmd, part, size)
     ascii = translates(cmd.session)
     transfer = Transfer(path.virtual, cmd.files.real(path), "o", ascii=ascii, offset=part.offset)
     transfer.file_size = size
 
     async def move(data: Data) -> None:
+        _check_size(cmd, size)
         if rate := rate_for(cmd.session, cmd.config[transfer_rates], "RETR"):
             data.throttle(rate.rate, rate.free)
         if cmd.config[use_sendfile] or ascii:
@@ -94,10 +96,11 @@ async def _send(cmd: Command, path: Path, descriptor: int, part: Part) -> None:
 
 
 def _check_size(cmd: Command, size: int) -> None:
+    """ProFTPD opens the data connection first, and its 426 is what clients and log readers know."""
     rule = rule_for(cmd.session, cmd.config[max_retrieve_size])
     if rule is not None and rule.bytes is not None and size > rule.bytes:
         cmd.session.log(Level.NOTICE, "MaxRetrieveFileSize (%d bytes) refuses '%s'", rule.bytes, cmd.argument)
-        raise Refuse(550, f"{cmd.argument}: Operation not permitted")
+        raise TransferError(426, f"Transfer aborted. {os.strerror(errno.EPERM)}")
 
 
 def _check_part(cmd: Command, part: Part, size: int) -> int:
@@ -110,9 +113,7 @@ def _check_part(cmd: Command, part: Part, size: int) -> int:
         raise Refuse(554, f"{part.verb}: invalid {cmd.argument} argument")
     if part.count is None:
         return size - part.offset
-    if part.offset + part.count > size:
-        raise Refuse(554, f"{cmd.argument}: invalid RANG argument")
-    return part.count
+    return min(part.count, size - part.offset)
 
 
 def _slices(descriptor: int, offset: int, count: int) -> Iterator[bytes]:

@@ -10,7 +10,20 @@ import string
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from ftpd.api import Class, Command, Data, Files, Group, Level, Outcome, Path, Refuse, Transfer, TransferError
+from ftpd.api import (
+    Class,
+    Command,
+    Data,
+    Files,
+    Group,
+    Level,
+    Outcome,
+    Path,
+    Refuse,
+    Transfer,
+    TransferError,
+    resolved,
+)
 from ftpd.modules._transfer import carry, opening
 from ftpd.modules._xfer_config import (
     allow_overwrite,
@@ -27,6 +40,7 @@ from ftpd.modules._xfer_config import (
 )
 from ftpd.modules._xfer_params import Part, not_understood, take_part, translates
 from ftpd.modules._xfer_send import complete, files_only
+from ftpd.modules._xfer_slots import slot
 
 _TRIES = 20
 _LETTERS = string.ascii_letters + string.digits
@@ -84,14 +98,15 @@ async def store(cmd: Command) -> Outcome:
     path, there = _destination(cmd)
     if there and not cmd.config[allow_overwrite]:
         raise _no_overwrite(cmd.argument)
-    _check_kind(cmd, there)
+    path, there = _aim(cmd, path, there)
     if not part.whole:
         _check_restart(cmd, there)
         if cmd.config[hidden] is not None:
             # the part would be renamed over the whole
             raise Refuse(501, f"{part.verb} not compatible with server configuration")
-    spot = _open(cmd, path, there, part)
-    return await _receive(cmd, spot, opening(cmd, cmd.argument, part.count or 0))
+    with slot(cmd):
+        spot = _open(cmd, path, there, part)
+        return await _receive(cmd, spot, opening(cmd, cmd.argument, part.count or 0))
 
 
 @module.cmd("APPE", group=Group.WRITE, classes=Class.WRITE, usage="<sp> pathname")
@@ -99,12 +114,12 @@ async def append(cmd: Command) -> Outcome:
     part = take_part(cmd.session)
     if part.count is not None:
         raise Refuse(550, "APPE incompatible with RANG")
-    path, there = _destination(cmd)
-    _check_kind(cmd, there)
+    path, there = _aim(cmd, *_destination(cmd))
     _check_restart(cmd, there)
     # some clients send REST before APPE as they do before STOR: then the offset holds, as with ProFTPD
-    spot = _open(cmd, path, there, part, appends=part.whole)
-    return await _receive(cmd, spot, opening(cmd, cmd.argument))
+    with slot(cmd):
+        spot = _open(cmd, path, there, part, appends=part.whole)
+        return await _receive(cmd, spot, opening(cmd, cmd.argument))
 
 
 @module.cmd("STOU", group=Group.WRITE, classes=Class.WRITE, usage="(store unique filename)")
@@ -114,9 +129,10 @@ async def store_unique(cmd: Command) -> Outcome:
         raise not_understood(cmd)
     if not part.whole:
         raise Refuse(550, f"STOU incompatible with {part.verb}")
-    spot = _open_unique(cmd)
-    # RFC 1123 4.1.2.9: clients parse the name out of this text
-    return await _receive(cmd, spot, f"FILE: {spot.target.name}")
+    with slot(cmd):
+        spot = _open_unique(cmd)
+        # RFC 1123 4.1.2.9: clients parse the name out of this text
+        return await _receive(cmd, spot, f"FILE: {spot.target.name}")
 
 
 # -- before the data connection --------------------------------------------------------------------------
@@ -137,13 +153,24 @@ def _destination(cmd: Command) -> tuple[Path, os.stat_result | None]:
         return path, None
 
 
-def _check_kind(cmd: Command, there: os.stat_result | None) -> None:
-    """Uploads go into regular files; through a symbolic link only where TransferOptions says so."""
+def _aim(cmd: Command, path: Path, there: os.stat_result | None) -> tuple[Path, os.stat_result | None]:
+    """Uploads go into regular files; a link leads to one that is there, and whose folder's settings hold."""
     if there is None or stat.S_ISREG(there.st_mode):
-        return
-    links = option(cmd.session, "AllowSymlinkUpload") or option(cmd.session, "AllowSymlinkUploads")
-    if not (stat.S_ISLNK(there.st_mode) and links):
-        raise Refuse(550, f"{cmd.argument}: Not a regular file")
+        return path, there
+    if stat.S_ISLNK(there.st_mode) and _follows(cmd):
+        with suppress(OSError):
+            target = Path(resolved(cmd.files, path.virtual, cmd.session.cwd), path.given, path.settings)
+            there = cmd.files.lstat(target)
+            if stat.S_ISREG(there.st_mode):
+                return target, there
+    raise Refuse(550, f"{cmd.argument}: Not a regular file")
+
+
+def _follows(cmd: Command) -> bool:
+    """HiddenStores would put a file in the link's place, unless TransferOptions says that links are followed."""
+    if cmd.name == "APPE" or cmd.config[hidden] is None:
+        return True
+    return option(cmd.session, "AllowSymlinkUpload") or option(cmd.session, "AllowSymlinkUploads")
 
 
 def _check_restart(cmd: Command, there: os.stat_result | None) -> None:
@@ -231,7 +258,10 @@ async def _receive(cmd: Command, spot: Spot, announce: str) -> Outcome:
             if spot.replaces:
                 os.ftruncate(spot.descriptor, 0)
             at = None if spot.appends else spot.part.offset
-            await data.receive_file(spot.descriptor, offset=at, ascii=ascii, limit=room)
+            moved = await data.receive_file(spot.descriptor, offset=at, ascii=ascii, limit=room)
+            if spot.part.count is not None and moved < spot.part.count:
+                # the range was promised whole; what is missing would look as if it had come
+                raise TransferError(426, f"Transfer aborted. {os.strerror(errno.EPERM)}", moved=moved)
 
         await carry(cmd, transfer, announce, move)
         transfer.file_size = os.fstat(spot.descriptor).st_size
@@ -242,7 +272,7 @@ async def _receive(cmd: Command, spot: Spot, announce: str) -> Outcome:
         if _unwanted(cmd, spot, transfer, error):
             spot.remove()
         if isinstance(error, TransferError) and error.code == 552 and error.moved == spot.part.count:
-            raise TransferError(552, "Transfer aborted. More came than the range holds", moved=error.moved) from None
+            raise TransferError(426, f"Transfer aborted. {os.strerror(errno.EPERM)}", moved=error.moved) from None
         raise
     finally:
         spot.close()

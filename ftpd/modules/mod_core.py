@@ -10,6 +10,7 @@ from ftpd.modules import (  # noqa: F401
     _core_folders,
     _core_greeting,
     _core_inert,
+    _core_owner,
     _core_server,
     _core_talk,
 )

@@ -143,6 +143,9 @@ class MemoryWire:
     def busy(self) -> bool:
         return self._work is not None or self.data is not None
 
+    def hear(self) -> None:
+        """Nobody speaks while a line is being answered."""
+
     @property
     def gone(self) -> bool:
         return self.closed_for is not None
