@@ -157,20 +157,20 @@ def _aim(cmd: Command, path: Path, there: os.stat_result | None) -> tuple[Path, 
     """Uploads go into regular files; a link leads to one that is there, and whose folder's settings hold."""
     if there is None or stat.S_ISREG(there.st_mode):
         return path, there
-    if stat.S_ISLNK(there.st_mode) and _follows(cmd):
+    links = option(cmd.session, "AllowSymlinkUpload") or option(cmd.session, "AllowSymlinkUploads")
+    # HiddenStores would put a file in the link's place
+    follows = links or cmd.name == "APPE" or cmd.config[hidden] is None
+    if stat.S_ISLNK(there.st_mode) and follows:
         with suppress(OSError):
-            target = Path(resolved(cmd.files, path.virtual, cmd.session.cwd), path.given, path.settings)
-            there = cmd.files.lstat(target)
+            virtual = resolved(cmd.files, path.virtual, cmd.session.cwd, to_be_made=links)
+            target = Path(virtual, path.given, path.settings)
+            try:
+                there = cmd.files.lstat(target)
+            except FileNotFoundError:
+                return target, None
             if stat.S_ISREG(there.st_mode):
                 return target, there
     raise Refuse(550, f"{cmd.argument}: Not a regular file")
-
-
-def _follows(cmd: Command) -> bool:
-    """HiddenStores would put a file in the link's place, unless TransferOptions says that links are followed."""
-    if cmd.name == "APPE" or cmd.config[hidden] is None:
-        return True
-    return option(cmd.session, "AllowSymlinkUpload") or option(cmd.session, "AllowSymlinkUploads")
 
 
 def _check_restart(cmd: Command, there: os.stat_result | None) -> None:
