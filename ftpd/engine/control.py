@@ -169,6 +169,8 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
                 self.end("Read EOF from client")
             return
         self.session.bytes_in += len(data)
+        recode = self.session.recode
+        self._reader.telnet_is_text = recode is not None and recode.telnet_is_text
         lines = self._reader.feed(data)
         if self._reader.telnet:
             self._write(self._reader.telnet)
@@ -251,6 +253,8 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
             self.send(request)
             return
         verb, argument = request
+        if self.session.recode is not None:
+            argument = self.session.heard(verb, argument)
         if request.foreign and not self.generation.knows(verb):
             self.generation.emit(BAD_PROTOCOL, self.session)
             self.session.log(Level.NOTICE, "client speaks another protocol (%s), disconnecting", verb)
@@ -313,7 +317,7 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
         try:
             if not 200 <= reply.code <= 699:
                 raise ValueError(f"{reply.code} is no code of a final reply")
-            return reply.encode()
+            return self._in_charset(reply)
         except Exception as error:
             self.session.log(Level.ERROR, "the reply to %s cannot be sent: %r", command.shown, error)
             return _LOCAL_ERROR.encode()
@@ -321,7 +325,11 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
     # -- writing -----------------------------------------------------------------------------------
 
     def send(self, reply: Reply) -> None:
-        self._write(reply.encode())
+        self._write(self._in_charset(reply))
+
+    def _in_charset(self, reply: Reply) -> bytes:
+        recode = self.session.recode
+        return reply.encode() if recode is None else recode.said(reply.encode())
 
     def _write(self, data: bytes) -> None:
         if self._ended or self._closed or self._mute:

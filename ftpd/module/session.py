@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
 from ftpd.conf.directive import EMPTY, Directive, Settings
 from ftpd.core import log as _log
+from ftpd.core.charset import Recode
 from ftpd.core.identity import Identity
 from ftpd.core.vocab import Group
 from ftpd.module.auth import Account, Accounts
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _ids = itertools.count(1)
+_AS_IT_CAME = frozenset({"ACCT", "ADAT", "PASS", "USER"})
 
 
 class Address(NamedTuple):
@@ -105,7 +107,7 @@ class Session:
     __slots__ = (
         "__weakref__", "_notes", "_slots", "account", "anonymous", "bytes_in", "bytes_out", "class_name", "cwd",
         "data_type", "enter", "files", "groups", "home", "id", "identity", "local", "login", "modules", "protocol",
-        "remote", "remote_name", "rename_from", "restart", "server", "settings", "started", "user", "wire",
+        "recode", "remote", "remote_name", "rename_from", "restart", "server", "settings", "started", "user", "wire",
     )  # fmt: skip
 
     def __init__(
@@ -122,6 +124,8 @@ class Session:
         self.id = next(_ids)
         self.started = time()
         self.wire = wire
+        self.recode: Recode | None = None
+        """How names are translated between the client and the disk; None where they go through as they are."""
         self.modules = modules
         self.server: Scope = server
         """The virtual host's part of the configuration."""
@@ -208,6 +212,17 @@ class Session:
     def log_exception(self, error: BaseException) -> None:
         """Write the traceback of a fault in a module to the server's log."""
         _log.log(_log.Level.ERROR, "traceback", peer=self.peer, exc_info=error)
+
+    def heard(self, verb: str, argument: str) -> str:
+        """The argument as the disk would write it; what proves who somebody is stays as it came."""
+        if self.recode is None or verb in _AS_IT_CAME:
+            return argument
+        return self.recode.heard(argument)
+
+    def spoken(self, text: str) -> bytes:
+        """The bytes of a listing, its names as the client writes them."""
+        raw = text.encode("utf-8", "surrogateescape")
+        return raw if self.recode is None else self.recode.said(raw)
 
     def send(self, reply: Reply) -> None:
         """Write a reply now, before the command's own: for 150 and the like."""
