@@ -194,17 +194,35 @@ def unique_prefix(words: list[str]) -> str:
     return words[0]
 
 
+@dataclass(frozen=True, slots=True)
+class Sendfile:
+    """UseSendfile: whether at all, and how much of a file goes out at once; 0 leaves that to the daemon."""
+
+    on: bool = True
+    bytes: int = 0
+    percent: int = 0
+
+    def slice(self, size: int) -> int:
+        """
+        >>> Sendfile(percent=25).slice(1000), Sendfile(bytes=10).slice(1000), Sendfile(percent=1).slice(1)
+        (250, 10, 1)
+        """
+        return max(size * self.percent // 100, 1) if self.percent else self.bytes
+
+
 @types.takes(1, 2)
-def sendfile(words: list[str]) -> bool:
-    """``on``, ``off``; a length or a percentage means ``on``, for the slices are chosen by the daemon."""
+def sendfile(words: list[str]) -> Sendfile:
+    """``on``, ``off``, or how much goes out at once: ``64 KB`` or ``50%`` of the file."""
     if len(words) == 2:
-        types.to_size(words[0], words[1])
-        return True
+        length = types.to_size(words[0], words[1])
+        if not length:
+            raise ConfigError("length must be greater than zero", right="on, off, 64 KB or 50%", word=0)
+        return Sendfile(bytes=length)
     if found := re.fullmatch(r"(\d{1,3})%", words[0], re.ASCII):
         if not 1 <= int(found[1]) <= 100:
             raise ConfigError("percentage must be between 1 and 100", right="on, off, 64 KB or 50%", word=0)
-        return True
-    return types.to_boolean(words[0])
+        return Sendfile(percent=int(found[1]))
+    return Sendfile(types.to_boolean(words[0]))
 
 
 @types.takes(1, 1)
@@ -299,7 +317,7 @@ transfer_rates = module.directive_list(
     usage="cmd-list KB/s[:free-bytes] [user|group|class expression]",
 )  # fmt: skip
 use_sendfile = module.directive(
-    "UseSendfile", sendfile, default=True, contexts=_EVERYWHERE, usage="on|off|len units|percentage%",
+    "UseSendfile", sendfile, default=Sendfile(), contexts=_EVERYWHERE, usage="on|off|len units|percentage%",
     doc="Whether downloads go from file to connection inside the kernel.",
 )  # fmt: skip
 

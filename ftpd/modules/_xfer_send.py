@@ -8,7 +8,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from ftpd.api import Class, Command, Data, Group, Level, Outcome, Path, Refuse, Transfer, TransferError
+from ftpd.api import Class, Command, Data, Group, Level, Outcome, Path, Refuse, Transfer, TransferError, debug
 from ftpd.modules import _display
 from ftpd.modules._transfer import carry, opening
 from ftpd.modules._xfer_config import (
@@ -25,6 +25,11 @@ from ftpd.modules._xfer_params import Part, not_understood, take_part, translate
 from ftpd.modules._xfer_slots import slot
 
 _SLICE = 256 << 10
+
+# what ProFTPD says at DebugLevel 10
+_ASCII = "declining use of sendfile for ASCII data"
+_NO_SENDFILE = "declining use of sendfile due to UseSendfile configuration"
+_SENDFILE = "using sendfile capability for transmitting data"
 
 
 @contextmanager
@@ -87,9 +92,12 @@ async def _send(cmd: Command, path: Path, descriptor: int, part: Part) -> None:
         _check_size(cmd, size)
         if rate := rate_for(cmd.session, cmd.config[transfer_rates], "RETR"):
             data.throttle(rate.rate, rate.free)
-        if cmd.config[use_sendfile] or ascii:
-            await data.send_file(descriptor, offset=part.offset, count=count, ascii=ascii)
+        how = cmd.config[use_sendfile]
+        if ascii or how.on:
+            debug(10, _ASCII if ascii else _SENDFILE, peer=cmd.session.peer)
+            await data.send_file(descriptor, offset=part.offset, count=count, ascii=ascii, slice=how.slice(size))
         else:
+            debug(10, _NO_SENDFILE, peer=cmd.session.peer)
             await data.send(_slices(descriptor, part.offset, count))
 
     await carry(cmd, transfer, opening(cmd, cmd.argument, count), move)

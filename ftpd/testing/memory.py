@@ -28,7 +28,7 @@ class MemoryData:
             raise self._aborted
 
     async def send_file(
-        self, descriptor: int, *, offset: int = 0, count: int | None = None, ascii: bool = False
+        self, descriptor: int, *, offset: int = 0, count: int | None = None, ascii: bool = False, slice: int = 0
     ) -> int:
         self._checked()
         size = os.fstat(descriptor).st_size

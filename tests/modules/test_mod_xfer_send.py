@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from xfer_ground import fetch, run, talk
 
 from ftpd.testing import Bench
+from ftpd.testing.memory import MemoryData
 
 TREE = {"a.txt": b"hello\nworld\n", "one": b"x", "zero": b"", "sub/": b"", "with blank.txt": b"b"}
 
@@ -46,6 +48,24 @@ def test_usesendfile_off_sends_the_same_bytes() -> None:
     lines = ("TYPE I", "REST 3", "RETR big")
     assert fetch(*lines, files={"big": big}, conf="UseSendfile off\n") == big[3:]
     assert fetch(*lines, files={"big": big}, conf="UseSendfile on\n") == big[3:]
+
+
+@pytest.mark.parametrize(
+    ("conf", "slice"),
+    [("on", 0), ("64 KB", 65536), ("25%", 250), ("1%", 10)],
+    ids=["on", "length", "quarter", "percent"],
+)
+def test_usesendfile_says_how_much_goes_out_at_once(conf: str, slice: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    send = MemoryData.send_file
+
+    async def noted(self: MemoryData, descriptor: int, **how: Any) -> int:
+        asked.append(how["slice"])
+        return await send(self, descriptor, **how)
+
+    monkeypatch.setattr(MemoryData, "send_file", noted)
+    assert fetch("TYPE I", "RETR f", files={"f": b"x" * 1000}, conf=f"UseSendfile {conf}\n") == b"x" * 1000
+    assert asked == [slice]
 
 
 def test_what_is_no_file_is_refused_at_once() -> None:
