@@ -1,4 +1,4 @@
-"""A client whose names are in CP1251 at a disk with UTF-8: among its letters are those that telnet takes for commands."""
+"""A client whose names are in CP1251 at a disk with UTF-8: its letters hold what telnet takes for commands."""
 
 from __future__ import annotations
 
