@@ -162,7 +162,11 @@ def make_folder(cmd: Command) -> Outcome:
 )  # fmt: skip
 def remove_folder(cmd: Command) -> Outcome:
     path = cmd.path(refusal=(550, f"{cmd.argument}: {os.strerror(errno.EACCES)}"))
-    with nothing_beneath_files():
-        cmd.files.lstat(path)
-    cmd.files.rmdir(path)
+    try:
+        cmd.files.rmdir(path)
+    except NotADirectoryError:
+        # it is a file, or it would be beneath one
+        with nothing_beneath_files():
+            cmd.files.lstat(path)
+        raise
     return cmd.ok(250, f"{cmd.name} command successful")
