@@ -8,7 +8,20 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from ftpd.api import Class, Command, Data, Group, Level, Outcome, Path, Refuse, Transfer, TransferError, debug
+from ftpd.api import (
+    Class,
+    Command,
+    Data,
+    Group,
+    Level,
+    Outcome,
+    Path,
+    Refuse,
+    Transfer,
+    TransferError,
+    debug,
+    normalise,
+)
 from ftpd.modules import _display
 from ftpd.modules._transfer import carry, opening
 from ftpd.modules._xfer_config import (
@@ -75,7 +88,8 @@ def complete(cmd: Command) -> Outcome:
     file = cmd.config[display_file_transfer]
     shown: list[str] = []
     if file is not None and file.startswith("/"):
-        shown = _display.of_machine(file, cmd.session)
+        # as with ProFTPD, what is not there on the machine may be there in the client's root
+        shown = _display.of_machine(file, cmd.session) or _display.of_session(Path(normalise("/", file)), cmd.session)
     elif file is not None:
         shown = _display.of_session(Path(f"{cmd.session.cwd.rstrip('/')}/{file}"), cmd.session)
     return cmd.ok(226, *shown, "Transfer complete")

@@ -22,6 +22,7 @@ from ftpd.api import (
     Refuse,
     Transfer,
     TransferError,
+    debug,
     resolved,
 )
 from ftpd.modules._transfer import carry, opening
@@ -270,6 +271,8 @@ async def _receive(cmd: Command, spot: Spot, announce: str) -> Outcome:
         if transfer.status == "success":
             transfer.status = "failed"
         if _unwanted(cmd, spot, transfer, error):
+            kind = "file" if spot.work == spot.target else "HiddenStores file"
+            debug(5, "removing aborted %s '%s'", kind, spot.files.real(spot.work), peer=cmd.session.peer)
             spot.remove()
         if isinstance(error, TransferError) and error.code == 552 and error.moved == spot.part.count:
             raise TransferError(426, f"Transfer aborted. {os.strerror(errno.EPERM)}", moved=error.moved) from None

@@ -209,6 +209,15 @@ def test_displayfiletransfer_stands_before_the_last_line(tmp_path: Path) -> None
     ]
 
 
+def test_displayfiletransfer_may_be_a_file_that_the_client_sees() -> None:
+    async def tale(ftp: Bench) -> str:
+        return (await _get(ftp, "RETR one"))[0].splitlines()[1]
+
+    for name in ("one.msg", "/sub/one.msg"):
+        files = {**TREE, name.lstrip("/"): b"inside\n"}
+        assert run(tale, files=files, conf=f"DisplayFileTransfer {name}\n") == "226-inside"
+
+
 def test_limit_on_read_keeps_files_from_being_fetched() -> None:
     conf = "<Limit READ>\nDenyAll\n</Limit>\n"
     assert talk("RETR a.txt", files=TREE, conf=conf) == ["550 a.txt: Operation not permitted"]
