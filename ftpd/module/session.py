@@ -215,7 +215,10 @@ class Session:
 
     def heard(self, verb: str, argument: str) -> str:
         """The argument as the disk would write it; what proves who somebody is stays as it came."""
-        if self.recode is None or verb in _AS_IT_CAME:
+        if self.recode is None:
+            return argument
+        if verb in _AS_IT_CAME:
+            self.recode.failed = False
             return argument
         return self.recode.heard(argument)
 
