@@ -22,6 +22,7 @@ from ftpd.conf.expr import Expression, class_expression, group_expression, user_
 from ftpd.conf.override import ALLOW_OVERRIDE
 from ftpd.conf.tree import Config, Scope
 from ftpd.core import crypt, listing, logfile, trace
+from ftpd.core.charset import Recode, codec_named
 from ftpd.core.clock import Timer
 from ftpd.core.identity import ROOT, Identity, acting_as, acting_as_daemon, neutral, privileged
 from ftpd.core.log import Level, debug, escape, log
@@ -141,6 +142,7 @@ __all__ = [
     "Path",
     "Phase",
     "Reading",
+    "Recode",
     "Refuse",
     "Rehousing",
     "Reply",
@@ -159,6 +161,7 @@ __all__ = [
     "check_folder",
     "check_writers",
     "class_expression",
+    "codec_named",
     "control_rules",
     "crypt",
     "debug",

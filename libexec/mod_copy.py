@@ -292,7 +292,9 @@ class _FileCopy:
     def _finish(self, target: int) -> None:
         os.ftruncate(target, self.size)
         if stat.S_IMODE(os.fstat(target).st_mode) != self._mode:
-            self._files.chmod(self._work, self._mode)
+            # what UserOwner has given to somebody else keeps the permissions it was made with
+            with suppress(PermissionError):
+                self._files.chmod(self._work, self._mode)
         self._close()
         _publish(self._files, self._work, self._target, overwrite=self._overwrite)
         self._over = True

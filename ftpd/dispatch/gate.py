@@ -152,6 +152,9 @@ class PathGate:
         session = command.session
         if session.user is None:
             raise Refuse(530, "Please login with USER and PASS")
+        recode = session.recode
+        if recode is not None and recode.strict and recode.failed:
+            raise Refuse(550, f"{given}: Illegal character sequence in filename")
         if "\0" in given:
             raise Refuse(501, f"{command.name}: a NUL byte cannot be part of a file name")
         virtual = paths.normalise(session.cwd, given)

@@ -199,11 +199,14 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
         self.session.bytes_in += len(data)
         if trace.active:
             trace.say("netio", 19, "read %d bytes from the client", len(data), peer=self.session.peer)
+        recode = self.session.recode
+        self._reader.telnet_is_text = recode is not None and recode.telnet_is_text
         lines = self._reader.feed(data)
         if self._reader.telnet:
             self._write(self._reader.telnet)
             self._reader.telnet = b""
-        if self._task is None and not self._queue and len(lines) == 1 and self._pace is None:
+        alone = self._task is None and not self._queue and not self._running and self._pace is None
+        if alone and len(lines) == 1:
             self._take(lines[0])
         elif lines:
             if self._queue is None:
@@ -217,7 +220,7 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
 
     def _enqueue(self, line: bytes | LineTooLong) -> None:
         assert self._queue is not None
-        if self._task is not None and isinstance(line, bytes) and self._overtakes(line):
+        if (self._task is not None or self._running) and isinstance(line, bytes) and self._overtakes(line):
             return
         self._queue.append(line)
 
@@ -253,7 +256,7 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
         """Run queued lines until one has to wait, the client must read first, or others want a turn."""
         self._scheduled = False
         for _ in range(_BATCH):
-            if not self._queue or self._task is not None or self._ending is not None or self._ended:
+            if not self._queue or self._task is not None or self._running or self._ending is not None or self._ended:
                 break
             if len(self._out) > _BACKLOG or self._held is not None:
                 break
@@ -297,6 +300,8 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
             self.send(request)
             return
         verb, argument = request
+        if self.session.recode is not None:
+            argument = self.session.heard(verb, argument)
         if request.foreign and not self.generation.knows(verb):
             self._foreign(verb)
             return
@@ -362,7 +367,7 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
         try:
             if not 200 <= reply.code <= 699:
                 raise ValueError(f"{reply.code} is no code of a final reply")
-            return reply.encode()
+            return self._in_charset(reply)
         except Exception as error:
             self.session.log(Level.ERROR, "the reply to %s cannot be sent: %r", command.shown, error)
             return _LOCAL_ERROR.encode()
@@ -370,7 +375,11 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
     # -- writing -----------------------------------------------------------------------------------
 
     def send(self, reply: Reply) -> None:
-        self._write(reply.encode())
+        self._write(self._in_charset(reply))
+
+    def _in_charset(self, reply: Reply) -> bytes:
+        recode = self.session.recode
+        return reply.encode() if recode is None else recode.said(reply.encode())
 
     def _write(self, data: bytes) -> None:
         if self._ended or self._closed or self._mute:
@@ -616,6 +625,17 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
     @property
     def busy(self) -> bool:
         return self._work is not None or self.data is not None
+
+    def hear(self) -> None:
+        # the Synch of Telnet splits what came into up to three pieces
+        for _ in range(3):
+            before = self.session.bytes_in
+            if not self._closed:
+                self.handle_read()
+            if self.session.bytes_in == before:
+                break
+        if self._queue and self._task is None:
+            self._schedule()
 
     @property
     def gone(self) -> bool:

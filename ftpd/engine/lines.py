@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 BUFFER = 4096 + 7
 """ProFTPD's line buffer, a longest path and a verb; a line with its end must be shorter (CommandBufferSize)."""
 
@@ -9,6 +11,7 @@ _IAC = 0xFF
 _WILL, _WONT, _DO, _DONT = 0xFB, 0xFC, 0xFD, 0xFE
 _ANSWERS = {_WILL: _DONT, _WONT: _DONT, _DO: _WONT, _DONT: _WONT}
 """What is answered, as by ProFTPD: no option is wanted here; the byte of the option follows each."""
+_HEAD = re.compile(rb"(?:\xff[\xfb-\xfe].|\xff[\xf0-\xfa])+", re.DOTALL)
 
 
 class LineTooLong(Exception):
@@ -43,16 +46,31 @@ def strip_telnet(line: bytes) -> tuple[bytes, bytes]:
     return bytes(out), bytes(answers)
 
 
+def strip_head(line: bytes) -> tuple[bytes, bytes]:
+    """The same for what stands before the verb only: the rest is in a charset that has letters up to 255.
+
+    >>> strip_head(b"\\xff\\xf4\\xff\\xf2RETR \\xff\\xff\\xfd")
+    (b'RETR \\xff\\xff\\xfd', b'')
+    """
+    found = _HEAD.match(line)
+    if found is None:
+        return line, b""
+    head, answers = strip_telnet(found[0])
+    return head + line[found.end() :], answers
+
+
 class LineReader:
     """Feeds on packets and gives whole lines; holds at most one unfinished line."""
 
-    __slots__ = ("_dropping", "_rest", "limit", "telnet")
+    __slots__ = ("_dropping", "_rest", "limit", "telnet", "telnet_is_text")
 
     def __init__(self, size: int = BUFFER) -> None:
         self.limit = size - 2
         """Bytes before the LF."""
         self.telnet = b""
         """Answers to telnet options that are due; whoever sends them takes them away."""
+        self.telnet_is_text = False
+        """The client's charset has letters where telnet has commands: they are commands before the verb only."""
         self._rest = b""
         self._dropping = False
 
@@ -68,7 +86,7 @@ class LineReader:
             else:
                 bare = line.rstrip(b"\r")
                 if _IAC in bare:
-                    bare, answers = strip_telnet(bare)
+                    bare, answers = (strip_head if self.telnet_is_text else strip_telnet)(bare)
                     self.telnet += answers
                 found.append(bare)
         if len(self._rest) > self.limit:

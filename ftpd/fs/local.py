@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from ftpd.core import paths
@@ -26,11 +26,12 @@ _SPECIAL = stat.S_ISUID | stat.S_ISGID | stat.S_ISVTX
 class LocalFiles:
     """Implements :class:`ftpd.module.files.Files` on the local file system."""
 
-    __slots__ = ("_closed", "_identity", "_opener", "_root", "folder_umask", "root", "umask")
+    __slots__ = ("_closed", "_identity", "_opener", "_root", "folder_umask", "made", "root", "umask")
 
     def __init__(self, identity: Identity, root: str, umask: int, *, opener: Opener | None = None) -> None:
         self.root = root
         self.umask = self.folder_umask = umask
+        self.made: Callable[[Path, int | str], None] | None = None
         self._identity = identity
         self._opener = opener or jail.open_beneath
         self._root: Descriptor | None = None
@@ -92,6 +93,16 @@ class LocalFiles:
         exclusive: bool = False,
         mode: int = 0o666,
     ) -> int:
+        fd = self._open_write(path, append=append, truncate=truncate, exclusive=exclusive, mode=mode)
+        if self.made is not None:
+            try:
+                self.made(path, fd)
+            except BaseException:
+                os.close(fd)
+                raise
+        return fd
+
+    def _open_write(self, path: Path, *, append: bool, truncate: bool, exclusive: bool, mode: int) -> int:
         flags = os.O_WRONLY | _TRANSFER | (os.O_APPEND if append else 0)
         wanted = mode & 0o777 & ~self.umask
         with acting_as(self._identity), _only_files(path):
@@ -132,12 +143,16 @@ class LocalFiles:
         wanted = mode & 0o777 & ~self.folder_umask
         with self._parent(path, errno.EEXIST) as (folder, name):
             os.mkdir(name, wanted, dir_fd=folder)
-            if wanted & ~os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode:
-                fd = os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=folder)
-                try:
-                    _grant(fd, wanted)
-                finally:
-                    os.close(fd)
+            if self.made is None and not wanted & ~os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode:
+                return
+            fd = os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=folder)
+        try:
+            with acting_as(self._identity):
+                _grant(fd, wanted)
+            if self.made is not None:
+                self.made(path, f"/proc/self/fd/{fd}" if _PROC else fd)
+        finally:
+            os.close(fd)
 
     def rmdir(self, path: Path) -> None:
         with self._parent(path) as (folder, name):
@@ -195,6 +210,7 @@ class LocalFiles:
 
     def close(self) -> None:
         self._closed = True
+        self.made = None
         self._root = None
 
     # -- the one road to all of them -------------------------------------------------------------------

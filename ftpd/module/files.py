@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -63,6 +63,9 @@ class Files(Protocol):
     umask: int
     folder_umask: int
     """What new files and new folders do not get; the gate sets both for each path that it lets through."""
+
+    made: Callable[[Path, int | str], None] | None
+    """Called with each file opened for writing and each folder made; ``os.chown`` and ``os.stat`` take its handle."""
 
     def stat(self, path: Path) -> os.stat_result: ...
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
 from ftpd.conf.directive import EMPTY, Directive, Settings
 from ftpd.core import log as _log
+from ftpd.core.charset import Recode
 from ftpd.core.identity import Identity
 from ftpd.core.reply import Refuse
 from ftpd.core.vocab import Group
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _ids = itertools.count(1)
+_AS_IT_CAME = frozenset({"ACCT", "ADAT", "PASS", "USER"})
 
 
 class Address(NamedTuple):
@@ -112,7 +114,7 @@ class Session:
     __slots__ = (
         "__weakref__", "_notes", "_slots", "account", "anonymous", "bytes_in", "bytes_out", "class_name", "cwd",
         "data_type", "enter", "files", "groups", "home", "id", "identity", "local", "login", "modules", "protocol",
-        "remote", "remote_name", "rename_from", "restart", "server", "settings", "started", "user", "wire",
+        "recode", "remote", "remote_name", "rename_from", "restart", "server", "settings", "started", "user", "wire",
     )  # fmt: skip
 
     def __init__(
@@ -129,6 +131,8 @@ class Session:
         self.id = next(_ids)
         self.started = time()
         self.wire = wire
+        self.recode: Recode | None = None
+        """How names are translated between the client and the disk; None where they go through as they are."""
         self.modules = modules
         self.server: Scope = server
         """The virtual host's part of the configuration."""
@@ -235,6 +239,20 @@ class Session:
             self.wire.moved()
             self.modules.emit(SESSION_REINIT, self)
             raise
+
+    def heard(self, verb: str, argument: str) -> str:
+        """The argument as the disk would write it; what proves who somebody is stays as it came."""
+        if self.recode is None:
+            return argument
+        if verb in _AS_IT_CAME:
+            self.recode.failed = False
+            return argument
+        return self.recode.heard(argument)
+
+    def spoken(self, text: str) -> bytes:
+        """The bytes of a listing, its names as the client writes them."""
+        raw = text.encode("utf-8", "surrogateescape")
+        return raw if self.recode is None else self.recode.said(raw)
 
     def send(self, reply: Reply) -> None:
         """Write a reply now, before the command's own: for 150 and the like."""

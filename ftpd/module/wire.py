@@ -30,9 +30,12 @@ class Data(Protocol):
     local_port: int
 
     async def send_file(
-        self, descriptor: int, *, offset: int = 0, count: int | None = None, ascii: bool = False
+        self, descriptor: int, *, offset: int = 0, count: int | None = None, ascii: bool = False, slice: int = 0
     ) -> int:
-        """Send a file from ``offset`` (``count`` bytes, or to its end); gives the bytes sent on the wire."""
+        """Send a file from ``offset`` (``count`` bytes, or to its end); gives the bytes sent on the wire.
+
+        The kernel is asked for no more than ``slice`` bytes at once; 0 leaves that to the connection.
+        """
 
     async def send(self, chunks: Iterable[bytes] | AsyncIterator[bytes]) -> int:
         """Send what the iterable yields, asking for the next chunk only when the last one has left."""
@@ -142,6 +145,9 @@ class Wire(Protocol):
     @property
     def busy(self) -> bool:
         """Whether a transfer or long work is under way: no idleness then, however long it takes."""
+
+    def hear(self) -> None:
+        """Take in what the client has said meanwhile: an ABOR sent before the end of its upload counts before it."""
 
     @property
     def gone(self) -> bool:

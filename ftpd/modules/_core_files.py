@@ -10,6 +10,7 @@ import time
 from ftpd.api import Class, Command, Group, Outcome, Path, Refuse
 from ftpd.modules._core import module
 from ftpd.modules._core_folders import nothing_beneath_files
+from ftpd.modules._core_move import move
 from ftpd.modules._core_server import times_gmt
 
 
@@ -35,19 +36,35 @@ def rename_from(cmd: Command) -> Outcome:
 
 
 @module.cmd("RNTO", group=Group.WRITE, classes=Class.WRITE | Class.MISC, usage="<sp> pathname", arity=(1, None))
-def rename_to(cmd: Command) -> Outcome:
+async def rename_to(cmd: Command) -> Outcome:
     source = cmd.session.rename_from
     if not isinstance(source, Path):
         raise Refuse(503, "Bad sequence of commands")
     target = cmd.path()
+    replace = cmd.setting("AllowOverwrite", False)
     try:
-        cmd.files.rename(source, target, replace=cmd.setting("AllowOverwrite", False))
+        try:
+            cmd.files.rename(source, target, replace=replace)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            await _move(cmd, source, target, replace=replace)
     except FileExistsError:
         raise Refuse(550, f"{cmd.argument}: Rename permission denied") from None
     except IsADirectoryError:
         # only this direction has words of its own; a folder renamed to a file's name is "Not a directory"
         raise Refuse(550, f"{cmd.argument}: Operation not permitted") from None
     return cmd.ok(250, "Rename successful")
+
+
+async def _move(cmd: Command, source: Path, target: Path, *, replace: bool) -> None:
+    """To another file system; of what goes wrong in there ProFTPD speaks as ``Rename name: cause``."""
+    try:
+        await move(cmd, source, target, replace=replace)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        raise Refuse(550, f"Rename {cmd.argument}: {os.strerror(error.errno or errno.EIO)}") from None
 
 
 @module.log("RNTO")

@@ -67,8 +67,11 @@ def change_folder(cmd: Command) -> Outcome:
 def _elsewhere(cmd: Command) -> Iterator[str]:
     """Where a folder that is not there may be meant to be: at home, or in CDPath."""
     session, given = cmd.session, cmd.argument
-    if (given == "~" or given.startswith("~/")) and cmd.files.root == "/":
-        yield session.home + given[1:]
+    if given == "~" or given.startswith("~/"):
+        root = cmd.files.root.rstrip("/")
+        # seen from inside the root; a home that lies elsewhere is the root itself
+        inside = session.home.removeprefix(root) if f"{session.home}/".startswith(f"{root}/") else ""
+        yield f"{inside}/{given[2:]}"
     elif "/" not in given:
         yield from (f"{folder}/{given}" for folder in session.settings[cd_path])
 
@@ -158,7 +161,11 @@ def make_folder(cmd: Command) -> Outcome:
 )  # fmt: skip
 def remove_folder(cmd: Command) -> Outcome:
     path = cmd.path(refusal=(550, f"{cmd.argument}: {os.strerror(errno.EACCES)}"))
-    with nothing_beneath_files():
-        cmd.files.lstat(path)
-    cmd.files.rmdir(path)
+    try:
+        cmd.files.rmdir(path)
+    except NotADirectoryError:
+        # it is a file, or it would be beneath one
+        with nothing_beneath_files():
+            cmd.files.lstat(path)
+        raise
     return cmd.ok(250, f"{cmd.name} command successful")

@@ -36,14 +36,6 @@ def _hidden_files(words: list[str]) -> tuple[str, ...]:
 
 # -- the directives ------------------------------------------------------------------------------------
 
-module.directive(
-    "GroupOwner", types.string, contexts=_FOLDERS | FTPACCESS, inert=True,
-    usage="group|~", doc="The group that new files and directories get.",
-)  # fmt: skip
-module.directive(
-    "UserOwner", types.string, contexts=_FOLDERS, inert=True,
-    usage="user", doc="The owner that new files and directories get.",
-)  # fmt: skip
 module.directive_list(
     "HideFiles", _hidden_files, contexts=DIRECTORY | FTPACCESS, inert=True,
     usage="[!]pattern|none [user|group|class expression]", doc="Files that listings leave out.",

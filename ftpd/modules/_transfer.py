@@ -59,6 +59,8 @@ async def carry(cmd: Command, transfer: Transfer, announce: str, move: Callable[
         data.stall_after(cmd.setting("TimeoutStalled", 3600))
         cmd.send(Reply(150, (announce,)))
         await move(data)
+        if transfer.direction == "i":
+            session.wire.hear()
         await data.finish()
         transfer.status = "success"
     except TransferError as error:

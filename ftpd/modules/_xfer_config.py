@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -167,13 +168,12 @@ class Hidden:
 
 @types.takes(1, 2)
 def hidden_stores(words: list[str]) -> Hidden | None:
-    """``on``, ``off``, or a prefix and perhaps a suffix."""
-    if len(words) == 1:
-        try:
-            return Hidden(".in.", ".") if types.to_boolean(words[0]) else None
-        except ConfigError:
-            pass
+    """``on``, ``off``, or a prefix and perhaps a suffix; a prefix alone is put between dots where it has none."""
+    with suppress(ConfigError):
+        return Hidden(".in.", ".") if types.to_boolean(words[0]) else None
     prefix, suffix = words[0], words[1] if len(words) > 1 else "."
+    if len(words) == 1 and not (prefix.startswith(".") and prefix.endswith(".")):
+        prefix = f".{prefix}."
     for index, word in enumerate(words):
         if "/" in word:
             raise ConfigError(
@@ -181,7 +181,7 @@ def hidden_stores(words: list[str]) -> Hidden | None:
                 right="on, off, or a prefix as .in.",
                 word=index,
             )
-    if not prefix + suffix:
+    if not "".join(words):
         raise ConfigError("prefix and suffix cannot both be empty", right='HiddenStores "" .filepart', word=0)
     return Hidden(prefix, suffix)
 
@@ -194,17 +194,35 @@ def unique_prefix(words: list[str]) -> str:
     return words[0]
 
 
+@dataclass(frozen=True, slots=True)
+class Sendfile:
+    """UseSendfile: whether at all, and how much of a file goes out at once; 0 leaves that to the daemon."""
+
+    on: bool = True
+    bytes: int = 0
+    percent: int = 0
+
+    def slice(self, size: int) -> int:
+        """
+        >>> Sendfile(percent=25).slice(1000), Sendfile(bytes=10).slice(1000), Sendfile(percent=1).slice(1)
+        (250, 10, 1)
+        """
+        return max(size * self.percent // 100, 1) if self.percent else self.bytes
+
+
 @types.takes(1, 2)
-def sendfile(words: list[str]) -> bool:
-    """``on``, ``off``; a length or a percentage means ``on``, for the slices are chosen by the daemon."""
+def sendfile(words: list[str]) -> Sendfile:
+    """``on``, ``off``, or how much goes out at once: ``64 KB`` or ``50%`` of the file."""
     if len(words) == 2:
-        types.to_size(words[0], words[1])
-        return True
+        length = types.to_size(words[0], words[1])
+        if not length:
+            raise ConfigError("length must be greater than zero", right="on, off, 64 KB or 50%", word=0)
+        return Sendfile(bytes=length)
     if found := re.fullmatch(r"(\d{1,3})%", words[0], re.ASCII):
         if not 1 <= int(found[1]) <= 100:
             raise ConfigError("percentage must be between 1 and 100", right="on, off, 64 KB or 50%", word=0)
-        return True
-    return types.to_boolean(words[0])
+        return Sendfile(percent=int(found[1]))
+    return Sendfile(types.to_boolean(words[0]))
 
 
 @types.takes(1, 1)
@@ -216,10 +234,19 @@ def timeout(words: list[str]) -> int:
     return seconds
 
 
+@dataclass(frozen=True, slots=True)
+class Transfers:
+    """A line of MaxTransfersPerHost or MaxTransfersPerUser: how many of these commands may run at once."""
+
+    commands: frozenset[str]
+    most: int
+    message: str = ""
+
+
 @types.takes(2, 3)
-def max_transfers(words: list[str]) -> tuple[frozenset[str], int, str]:
+def max_transfers(words: list[str]) -> Transfers:
     """Commands, a count, and perhaps the message of the refusal."""
-    return _commands(words[0]), types.to_integer(words[1], 1, word=1), words[2] if len(words) > 2 else ""
+    return Transfers(_commands(words[0]), types.to_integer(words[1], 1, word=1), words[2] if len(words) > 2 else "")
 
 
 # -- the directives --------------------------------------------------------------------------------------
@@ -260,12 +287,12 @@ max_store_size = module.directive_list(
     "MaxStoreFileSize", size_limit, contexts=_EVERYWHERE, usage="*|size units [user|group|class expression]",
     doc="The size that an uploaded file may reach.",
 )  # fmt: skip
-module.directive_list(
-    "MaxTransfersPerHost", max_transfers, contexts=_EVERYWHERE, usage="cmd-list count [message]", inert=True,
+max_transfers_per_host = module.directive_list(
+    "MaxTransfersPerHost", max_transfers, contexts=_EVERYWHERE, usage="cmd-list count [message]",
     doc="How many transfers one host may have at the same time.",
 )  # fmt: skip
-module.directive_list(
-    "MaxTransfersPerUser", max_transfers, contexts=_EVERYWHERE, usage="cmd-list count [message]", inert=True,
+max_transfers_per_user = module.directive_list(
+    "MaxTransfersPerUser", max_transfers, contexts=_EVERYWHERE, usage="cmd-list count [message]",
     doc="How many transfers one user may have at the same time.",
 )  # fmt: skip
 store_unique_prefix = module.directive(
@@ -290,7 +317,7 @@ transfer_rates = module.directive_list(
     usage="cmd-list KB/s[:free-bytes] [user|group|class expression]",
 )  # fmt: skip
 use_sendfile = module.directive(
-    "UseSendfile", sendfile, default=True, contexts=_EVERYWHERE, usage="on|off|len units|percentage%",
+    "UseSendfile", sendfile, default=Sendfile(), contexts=_EVERYWHERE, usage="on|off|len units|percentage%",
     doc="Whether downloads go from file to connection inside the kernel.",
 )  # fmt: skip
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ftpd.api import SESSION_OPEN, SESSION_REINIT, Class, Command, Group, Outcome, Path, Refuse, Session
 from ftpd.modules._transfer import plural
-from ftpd.modules._xfer_config import default_mode, module, option
+from ftpd.modules._xfer_config import allow_retrieve_restart, allow_store_restart, default_mode, module, option
 
 _NUMBER = re.compile(r"[0-9]{1,19}", re.ASCII)
 _LARGEST = 2**63 - 1
@@ -167,6 +167,19 @@ def set_range(cmd: Command) -> Outcome:
 
 
 module.feat("RANG STREAM")
+
+
+@module.opts("REST")
+def ask_for_restart(cmd: Command) -> Outcome:
+    """Whether REST would be taken before RETR or STOR here (ProFTPD 1.3.9)."""
+    if cmd.session.user is None:
+        raise Refuse(501, "Please login with USER and PASS")
+    verb = cmd.argument.upper()
+    if verb not in ("RETR", "STOR"):
+        raise Refuse(501, "'OPTS REST' not understood")
+    if not cmd.config[allow_retrieve_restart if verb == "RETR" else allow_store_restart]:
+        raise Refuse(451, f"REST {verb} not allowed")
+    return cmd.ok(200, f"REST {verb} allowed")
 
 
 # -- ALLO, ABOR, SMNT ----------------------------------------------------------------------------------

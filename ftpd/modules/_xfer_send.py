@@ -8,7 +8,20 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from ftpd.api import Class, Command, Data, Group, Level, Outcome, Path, Refuse, Transfer, TransferError
+from ftpd.api import (
+    Class,
+    Command,
+    Data,
+    Group,
+    Level,
+    Outcome,
+    Path,
+    Refuse,
+    Transfer,
+    TransferError,
+    debug,
+    normalise,
+)
 from ftpd.modules import _display
 from ftpd.modules._transfer import carry, opening
 from ftpd.modules._xfer_config import (
@@ -22,8 +35,14 @@ from ftpd.modules._xfer_config import (
     use_sendfile,
 )
 from ftpd.modules._xfer_params import Part, not_understood, take_part, translates
+from ftpd.modules._xfer_slots import slot
 
 _SLICE = 256 << 10
+
+# what ProFTPD says at DebugLevel 10
+_ASCII = "declining use of sendfile for ASCII data"
+_NO_SENDFILE = "declining use of sendfile due to UseSendfile configuration"
+_SENDFILE = "using sendfile capability for transmitting data"
 
 
 @contextmanager
@@ -42,12 +61,13 @@ async def retrieve(cmd: Command) -> Outcome:
     part = take_part(cmd.session)
     if not cmd.argument:
         raise not_understood(cmd)
-    path = cmd.path()
-    descriptor = _open(cmd, path)
-    try:
-        await _send(cmd, path, descriptor, part)
-    finally:
-        os.close(descriptor)
+    with slot(cmd):
+        path = cmd.path()
+        descriptor = _open(cmd, path)
+        try:
+            await _send(cmd, path, descriptor, part)
+        finally:
+            os.close(descriptor)
     return complete(cmd)
 
 
@@ -68,7 +88,8 @@ def complete(cmd: Command) -> Outcome:
     file = cmd.config[display_file_transfer]
     shown: list[str] = []
     if file is not None and file.startswith("/"):
-        shown = _display.of_machine(file, cmd.session)
+        # as with ProFTPD, what is not there on the machine may be there in the client's root
+        shown = _display.of_machine(file, cmd.session) or _display.of_session(Path(normalise("/", file)), cmd.session)
     elif file is not None:
         shown = _display.of_session(Path(f"{cmd.session.cwd.rstrip('/')}/{file}"), cmd.session)
     return cmd.ok(226, *shown, "Transfer complete")
@@ -76,28 +97,32 @@ def complete(cmd: Command) -> Outcome:
 
 async def _send(cmd: Command, path: Path, descriptor: int, part: Part) -> None:
     size = os.fstat(descriptor).st_size
-    _check_size(cmd, size)
     count = _check_part(cmd, part, size)
     ascii = translates(cmd.session)
     transfer = Transfer(path.virtual, cmd.files.real(path), "o", ascii=ascii, offset=part.offset)
     transfer.file_size = size
 
     async def move(data: Data) -> None:
+        _check_size(cmd, size)
         if rate := rate_for(cmd.session, cmd.config[transfer_rates], "RETR"):
             data.throttle(rate.rate, rate.free)
-        if cmd.config[use_sendfile] or ascii:
-            await data.send_file(descriptor, offset=part.offset, count=count, ascii=ascii)
+        how = cmd.config[use_sendfile]
+        if ascii or how.on:
+            debug(10, _ASCII if ascii else _SENDFILE, peer=cmd.session.peer)
+            await data.send_file(descriptor, offset=part.offset, count=count, ascii=ascii, slice=how.slice(size))
         else:
+            debug(10, _NO_SENDFILE, peer=cmd.session.peer)
             await data.send(_slices(descriptor, part.offset, count))
 
     await carry(cmd, transfer, opening(cmd, cmd.argument, count), move)
 
 
 def _check_size(cmd: Command, size: int) -> None:
+    """ProFTPD opens the data connection first, and its 426 is what clients and log readers know."""
     rule = rule_for(cmd.session, cmd.config[max_retrieve_size])
     if rule is not None and rule.bytes is not None and size > rule.bytes:
         cmd.session.log(Level.NOTICE, "MaxRetrieveFileSize (%d bytes) refuses '%s'", rule.bytes, cmd.argument)
-        raise Refuse(550, f"{cmd.argument}: Operation not permitted")
+        raise TransferError(426, f"Transfer aborted. {os.strerror(errno.EPERM)}")
 
 
 def _check_part(cmd: Command, part: Part, size: int) -> int:
@@ -110,9 +135,7 @@ def _check_part(cmd: Command, part: Part, size: int) -> int:
         raise Refuse(554, f"{part.verb}: invalid {cmd.argument} argument")
     if part.count is None:
         return size - part.offset
-    if part.offset + part.count > size:
-        raise Refuse(554, f"{cmd.argument}: invalid RANG argument")
-    return part.count
+    return min(part.count, size - part.offset)
 
 
 def _slices(descriptor: int, offset: int, count: int) -> Iterator[bytes]:

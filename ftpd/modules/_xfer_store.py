@@ -10,7 +10,21 @@ import string
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from ftpd.api import Class, Command, Data, Files, Group, Level, Outcome, Path, Refuse, Transfer, TransferError
+from ftpd.api import (
+    Class,
+    Command,
+    Data,
+    Files,
+    Group,
+    Level,
+    Outcome,
+    Path,
+    Refuse,
+    Transfer,
+    TransferError,
+    debug,
+    resolved,
+)
 from ftpd.modules._transfer import carry, opening
 from ftpd.modules._xfer_config import (
     allow_overwrite,
@@ -27,6 +41,7 @@ from ftpd.modules._xfer_config import (
 )
 from ftpd.modules._xfer_params import Part, not_understood, take_part, translates
 from ftpd.modules._xfer_send import complete, files_only
+from ftpd.modules._xfer_slots import slot
 
 _TRIES = 20
 _LETTERS = string.ascii_letters + string.digits
@@ -85,14 +100,15 @@ async def store(cmd: Command) -> Outcome:
     if there and not cmd.config[allow_overwrite]:
         raise _no_overwrite(cmd.argument)
     _note_change(cmd, there)
-    _check_kind(cmd, there)
+    path, there = _aim(cmd, path, there)
     if not part.whole:
         _check_restart(cmd, there)
         if cmd.config[hidden] is not None:
             # the part would be renamed over the whole
             raise Refuse(501, f"{part.verb} not compatible with server configuration")
-    spot = _open(cmd, path, there, part)
-    return await _receive(cmd, spot, opening(cmd, cmd.argument, part.count or 0))
+    with slot(cmd):
+        spot = _open(cmd, path, there, part)
+        return await _receive(cmd, spot, opening(cmd, cmd.argument, part.count or 0))
 
 
 @module.cmd("APPE", group=Group.WRITE, classes=Class.WRITE, usage="<sp> pathname")
@@ -102,11 +118,12 @@ async def append(cmd: Command) -> Outcome:
         raise Refuse(550, "APPE incompatible with RANG")
     path, there = _destination(cmd)
     _note_change(cmd, there)
-    _check_kind(cmd, there)
+    path, there = _aim(cmd, path, there)
     _check_restart(cmd, there)
     # some clients send REST before APPE as they do before STOR: then the offset holds, as with ProFTPD
-    spot = _open(cmd, path, there, part, appends=part.whole)
-    return await _receive(cmd, spot, opening(cmd, cmd.argument))
+    with slot(cmd):
+        spot = _open(cmd, path, there, part, appends=part.whole)
+        return await _receive(cmd, spot, opening(cmd, cmd.argument))
 
 
 @module.cmd("STOU", group=Group.WRITE, classes=Class.WRITE, usage="(store unique filename)")
@@ -116,9 +133,10 @@ async def store_unique(cmd: Command) -> Outcome:
         raise not_understood(cmd)
     if not part.whole:
         raise Refuse(550, f"STOU incompatible with {part.verb}")
-    spot = _open_unique(cmd)
-    # RFC 1123 4.1.2.9: clients parse the name out of this text
-    return await _receive(cmd, spot, f"FILE: {spot.target.name}")
+    with slot(cmd):
+        spot = _open_unique(cmd)
+        # RFC 1123 4.1.2.9: clients parse the name out of this text
+        return await _receive(cmd, spot, f"FILE: {spot.target.name}")
 
 
 # -- before the data connection --------------------------------------------------------------------------
@@ -145,13 +163,24 @@ def _note_change(cmd: Command, there: os.stat_result | None) -> None:
         cmd.notes["mod_xfer.file-modified"] = "true"
 
 
-def _check_kind(cmd: Command, there: os.stat_result | None) -> None:
-    """Uploads go into regular files; through a symbolic link only where TransferOptions says so."""
+def _aim(cmd: Command, path: Path, there: os.stat_result | None) -> tuple[Path, os.stat_result | None]:
+    """Uploads go into regular files; a link leads to one that is there, and whose folder's settings hold."""
     if there is None or stat.S_ISREG(there.st_mode):
-        return
+        return path, there
     links = option(cmd.session, "AllowSymlinkUpload") or option(cmd.session, "AllowSymlinkUploads")
-    if not (stat.S_ISLNK(there.st_mode) and links):
-        raise Refuse(550, f"{cmd.argument}: Not a regular file")
+    # HiddenStores would put a file in the link's place
+    follows = links or cmd.name == "APPE" or cmd.config[hidden] is None
+    if stat.S_ISLNK(there.st_mode) and follows:
+        with suppress(OSError):
+            virtual = resolved(cmd.files, path.virtual, cmd.session.cwd, to_be_made=links)
+            target = Path(virtual, path.given, path.settings)
+            try:
+                there = cmd.files.lstat(target)
+            except FileNotFoundError:
+                return target, None
+            if stat.S_ISREG(there.st_mode):
+                return target, there
+    raise Refuse(550, f"{cmd.argument}: Not a regular file")
 
 
 def _check_restart(cmd: Command, there: os.stat_result | None) -> None:
@@ -240,7 +269,10 @@ async def _receive(cmd: Command, spot: Spot, announce: str) -> Outcome:
             if spot.replaces:
                 os.ftruncate(spot.descriptor, 0)
             at = None if spot.appends else spot.part.offset
-            await data.receive_file(spot.descriptor, offset=at, ascii=ascii, limit=room)
+            moved = await data.receive_file(spot.descriptor, offset=at, ascii=ascii, limit=room)
+            if spot.part.count is not None and moved < spot.part.count:
+                # the range was promised whole; what is missing would look as if it had come
+                raise TransferError(426, f"Transfer aborted. {os.strerror(errno.EPERM)}", moved=moved)
 
         await carry(cmd, transfer, announce, move)
         transfer.file_size = os.fstat(spot.descriptor).st_size
@@ -251,9 +283,11 @@ async def _receive(cmd: Command, spot: Spot, announce: str) -> Outcome:
         if spot.descriptor >= 0:
             transfer.file_size = os.fstat(spot.descriptor).st_size
         if _unwanted(cmd, spot, transfer, error):
+            kind = "file" if spot.work == spot.target else "HiddenStores file"
+            debug(5, "removing aborted %s '%s'", kind, spot.files.real(spot.work), peer=cmd.session.peer)
             spot.remove()
         if isinstance(error, TransferError) and error.code == 552 and error.moved == spot.part.count:
-            raise TransferError(552, "Transfer aborted. More came than the range holds", moved=error.moved) from None
+            raise TransferError(426, f"Transfer aborted. {os.strerror(errno.EPERM)}", moved=error.moved) from None
         raise
     finally:
         spot.close()

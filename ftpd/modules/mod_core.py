@@ -13,6 +13,7 @@ from ftpd.modules import (  # noqa: F401
     _core_inert,
     _core_moot,
     _core_network,
+    _core_owner,
     _core_server,
     _core_talk,
     _core_trace,

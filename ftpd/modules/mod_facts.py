@@ -178,5 +178,5 @@ async def _chunks(cmd: Command, path: Path, folder: Folder) -> AsyncGenerator[by
             for name, attributes in folder.lstat_many(some)
             if attributes is not None
         ]
-        yield ("\r\n".join(lines) + "\r\n").encode("utf-8", "surrogateescape")
+        yield cmd.session.spoken("\r\n".join(lines) + "\r\n")
         await asyncio.sleep(0)

@@ -65,7 +65,7 @@ async def _send(cmd: Command, source: AsyncGenerator[list[str], None], request: 
     async def chunks() -> AsyncGenerator[bytes, None]:
         async for some in source:
             if some:
-                yield ("\r\n".join(some) + "\r\n").encode("utf-8", "surrogateescape")
+                yield cmd.session.spoken("\r\n".join(some) + "\r\n")
 
     async def move(data: Data) -> None:
         # closing: a folder must not stay open behind a client that went away

@@ -218,6 +218,7 @@ class Bench:
     async def _line(self, line: str) -> str:
         assert self.session is not None and self.generation is not None
         verb, _, argument = line.partition(" ")
+        argument = self.session.heard(verb.upper(), argument)
         command, plan = self.generation.command(self.session, verb.upper(), argument)
         await run(command, plan)
         final = command.reply
@@ -228,6 +229,8 @@ class Bench:
         return self._taken()
 
     def _taken(self) -> str:
-        text = "".join(reply.encode().decode("utf-8", "surrogateescape") for reply in self.wire.written)
+        recode = None if self.session is None else self.session.recode
+        said = [reply.encode() if recode is None else recode.said(reply.encode()) for reply in self.wire.written]
+        text = b"".join(said).decode("utf-8", "surrogateescape")
         self.wire.written.clear()
         return text.replace("\r\n", "\n").rstrip("\n")

@@ -29,7 +29,7 @@ class MemoryData:
             raise self._aborted
 
     async def send_file(
-        self, descriptor: int, *, offset: int = 0, count: int | None = None, ascii: bool = False
+        self, descriptor: int, *, offset: int = 0, count: int | None = None, ascii: bool = False, slice: int = 0
     ) -> int:
         self._checked()
         size = os.fstat(descriptor).st_size
@@ -155,6 +155,9 @@ class MemoryWire:
     @property
     def busy(self) -> bool:
         return self._work is not None or self.data is not None
+
+    def hear(self) -> None:
+        """Nobody speaks while a line is being answered."""
 
     @property
     def gone(self) -> bool:

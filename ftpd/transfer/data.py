@@ -46,7 +46,7 @@ class DataChannel(Channel):
     # -- out -----------------------------------------------------------------------------------------
 
     async def send_file(
-        self, descriptor: int, *, offset: int = 0, count: int | None = None, ascii: bool = False
+        self, descriptor: int, *, offset: int = 0, count: int | None = None, ascii: bool = False, slice: int = 0
     ) -> int:
         """Send a file from ``offset`` (``count`` bytes, or as long as it is now); gives the bytes on the wire."""
         before = self.moved
@@ -59,13 +59,13 @@ class DataChannel(Channel):
         if ascii:
             step = self._copying(descriptor, offset, end, known, ToNetwork())
         elif self.use_sendfile():
-            step = self._sendfile(descriptor, offset, end, known)
+            step = self._sendfile(descriptor, offset, end, known, min(slice or SENDFILE_MOST, SENDFILE_MOST))
         else:
             step = self._copying(descriptor, offset, end, known, _unchanged)
         await self.run(step, self.ioloop.WRITE)
         return self.moved - before
 
-    def _sendfile(self, descriptor: int, at: int, end: int, known: bool) -> Callable[[], bool]:
+    def _sendfile(self, descriptor: int, at: int, end: int, known: bool, most: int) -> Callable[[], bool]:
         copying: Callable[[], bool] | None = None
 
         def step() -> bool:
@@ -74,7 +74,7 @@ class DataChannel(Channel):
                 return copying()
             if at == end:
                 return True
-            wanted = self.allowed(min(end - at, SENDFILE_MOST))
+            wanted = self.allowed(min(end - at, most))
             if not wanted:
                 return False
             try:
@@ -263,6 +263,8 @@ class DataChannel(Channel):
 
     async def finish(self) -> None:
         """Close in order: bytes left unread would turn our end into a reset, which eats what is on its way."""
+        if self._failure is not None:  # aborted after its last byte had come
+            raise self._failure
         if not self._closed:
             try:
                 for _ in range(4):

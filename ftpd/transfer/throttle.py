@@ -16,7 +16,8 @@ class Bucket:
     def __init__(self, rate: float, free: int = 0) -> None:
         self._rate = rate
         self._free = free
-        self._tokens = self._burst
+        # nothing is saved up before the first byte: the whole transfer keeps to the rate
+        self._tokens = 0.0
         self._filled = monotonic()
 
     @property

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 import pytest
 from core_ground import last, talk
@@ -10,10 +13,13 @@ from core_ground import last, talk
 from ftpd.conf.faults import ConfigFaults
 from ftpd.testing import Bench
 
+T = TypeVar("T")
+
 
 def test_lang_knows_one_language() -> None:
-    assert talk("LANG", "LANG en_US", "LANG EN-us", "LANG de", "LANG ../../x", login=None) == [
+    assert talk("LANG", "LANG en", "LANG en_US", "LANG EN-us", "LANG de", "LANG ../../x", login=None) == [
         "200 Using default language en_US",
+        "200 Using language en_US",
         "200 Using language en_US",
         "200 Using language en_US",
         "504 Language de not supported",
@@ -69,6 +75,9 @@ def test_limit_on_opts_utf8_alone() -> None:
         ("LangPath locale", "absolute pathname required"),
         ("UseEncoding maybe", "expected Boolean parameter"),
         ("UseEncoding utf8 ../x", "'../x' is not the name of a charset"),
+        ("UseEncoding utf8 nonsense", "'nonsense' is not the name of a charset"),
+        ("UseEncoding utf-16 utf8", "'utf-16' is not the name of a charset"),
+        ("UseEncoding utf8 iso-2022-jp", "'iso-2022-jp' is not the name of a charset"),
     ],
 )
 def test_lines_that_are_refused(line: str, complaint: str) -> None:
@@ -80,3 +89,116 @@ def test_lines_that_are_refused(line: str, complaint: str) -> None:
 def test_lines_that_are_taken() -> None:
     conf = "LangPath /usr/share/locale\nLangOptions PreferServerEncoding\nUseEncoding UTF-8 ISO-8859-1\n"
     assert last("NOOP", conf=conf) == "200 NOOP command successful"
+
+
+# -- charsets --------------------------------------------------------------------------------------------
+
+KOI8 = "UseEncoding koi8-r cp1251\n"
+HELLO = "\u043f\u0440\u0438\u0432\u0435\u0442"
+"""A Russian word whose letters are different bytes in each of the charsets."""
+
+
+def guise(word: str, charset: str) -> str:
+    """The word's bytes in a charset, in the guise of a line that a client sends."""
+    return word.encode(charset).decode("utf-8", "surrogateescape")
+
+
+def tell(tale: Callable[[Bench], Awaitable[T]], conf: str) -> T:
+    async def main() -> T:
+        async with Bench(conf="DefaultRoot ~\n" + conf) as ftp:
+            return await tale(ftp)
+
+    return asyncio.run(main())
+
+
+async def say(ftp: Bench, line: str, charset: str) -> bytes:
+    """What comes back for a line said in a charset."""
+    return (await ftp(guise(line, charset))).encode("utf-8", "surrogateescape")
+
+
+def on_disk(ftp: Bench) -> list[bytes]:
+    return sorted(os.listdir(os.fsencode(ftp.root)))
+
+
+def test_names_are_translated_both_ways() -> None:
+    async def tale(ftp: Bench) -> None:
+        assert await say(ftp, f"MKD {HELLO}", "cp1251") == (
+            f'257 "/{HELLO}" - Directory successfully created'.encode("cp1251")
+        )
+        assert on_disk(ftp) == [HELLO.encode("koi8-r")]
+        await say(ftp, f"CWD {HELLO}", "cp1251")
+        assert await say(ftp, "PWD", "ascii") == f'257 "/{HELLO}" is the current directory'.encode("cp1251")
+        assert (await ftp.upload(guise(f"STOR {HELLO}", "cp1251"), b"x")).endswith("226 Transfer complete")
+        for listing in ("NLST", "LIST", "MLSD"):
+            assert HELLO.encode("cp1251") + b"\r\n" in await ftp.download(listing)
+        assert HELLO.encode("cp1251") in await say(ftp, f"MLST {HELLO}", "cp1251")
+        assert await say(ftp, f"SIZE no{HELLO}", "cp1251") == b"550 SIZE not allowed in ASCII mode"
+        assert await say(ftp, f"DELE no{HELLO}", "cp1251") == f"550 no{HELLO}: No such file or directory".encode(
+            "cp1251"
+        )
+        assert await say(ftp, f"DELE {HELLO}", "cp1251") == b"250 DELE command successful"
+
+    tell(tale, KOI8)
+
+
+def test_opts_utf8_changes_the_clients_side_and_back() -> None:
+    async def tale(ftp: Bench) -> None:
+        assert await ftp("OPTS UTF8 ON") == "200 UTF8 set to on"
+        await say(ftp, f"MKD {HELLO}", "utf-8")
+        assert on_disk(ftp) == [HELLO.encode("koi8-r")]
+        assert await ftp.download("NLST") == f"{HELLO}\r\n".encode()
+        assert await ftp("OPTS UTF8 OFF") == "200 UTF8 set to off"
+        assert await ftp.download("NLST") == f"{HELLO}\r\n".encode("cp1251")
+
+    tell(tale, KOI8)
+
+
+@pytest.mark.parametrize(
+    ("conf", "on", "off", "feat"),
+    [
+        ("", "200 UTF8 set to on", "200 UTF8 set to off", True),
+        (KOI8, "200 UTF8 set to on", "200 UTF8 set to off", True),
+        ("UseEncoding on\n", "200 UTF8 set to on", "451 Unable to accept OPTS UTF8", True),
+        ("UseEncoding off\n", "451 Unable to accept OPTS UTF8", "200 UTF8 set to off", True),
+        (KOI8 + "LangOptions PreferServerEncoding\n", "451 Unable to accept OPTS UTF8", "200 UTF8 set to off", False),
+    ],
+)
+def test_who_may_change_the_charset(conf: str, on: str, off: str, feat: bool) -> None:
+    replies = talk("OPTS UTF8 ON", "OPTS UTF8 OFF", "FEAT", conf=conf)
+    assert replies[:2] == [on, off]
+    assert ("\n UTF8\n" in replies[2]) is feat
+
+
+def test_what_cannot_be_translated_stays_reachable() -> None:
+    async def tale(ftp: Bench) -> None:
+        # a Chinese letter has no place in KOI8-R, and the odd bytes none in UTF-8
+        for name in (b"\xe4\xb8\xad", b"\xff\xfe\xe4"):
+            line = b"MKD " + name
+            assert (await ftp(line.decode("utf-8", "surrogateescape"))).startswith("257 ")
+            assert on_disk(ftp) == [name]
+            assert await ftp.download("NLST") != b""
+            assert (await ftp(line.replace(b"MKD", b"RMD").decode("utf-8", "surrogateescape"))).startswith("250 ")
+
+    tell(tale, "UseEncoding koi8-r utf-8\n")
+
+
+@pytest.mark.parametrize("conf", ["", "UseEncoding utf8 cp1251\n"])
+def test_requirevalidencoding_refuses_what_is_no_text(conf: str) -> None:
+    async def tale(ftp: Bench) -> list[str]:
+        await ftp("OPTS UTF8 ON")
+        broken = [await ftp(f"{verb} caf\udce9") for verb in ("MKD", "SIZE", "CWD", "DELE", "RNFR", "SITE CHMOD 600")]
+        return [*broken, await ftp("MKD caf\u00e9")]
+
+    *broken, good = tell(tale, conf + "LangOptions RequireValidEncoding\nDefaultTransferMode binary\n")
+    assert {reply.partition(":")[2] for reply in broken} == {" Illegal character sequence in filename"}
+    assert good == '257 "/caf\u00e9" - Directory successfully created'
+    assert tell(tale, conf)[0].startswith("257 ")
+
+
+def test_passwords_and_user_names_are_what_was_typed() -> None:
+    async def main() -> str:
+        async with Bench(conf=KOI8, users={HELLO: HELLO}, login=None) as ftp:
+            await ftp(f"USER {HELLO}")
+            return await ftp(f"PASS {HELLO}")
+
+    assert asyncio.run(main()).startswith("230 ")

@@ -70,6 +70,7 @@ def test_proftpds_own_examples_are_read(line: str) -> None:
         ("TransferRate RETR 0", "rate must be greater than zero"),
         ("MaxTransfersPerHost RETR 0", "value must be"),
         ("UseSendfile 150%", "percentage must be between 1 and 100"),
+        ("UseSendfile 0 KB", "length must be greater than zero"),
         ("UseSendfile perhaps", "expected Boolean parameter"),
         ("TimeoutStalled 70000", "between 0 and 65535"),
         ("TransferOptions IgnoreEBCDIC", "unknown option 'IgnoreEBCDIC'"),

@@ -61,6 +61,16 @@ def test_who_sees_the_whole_machine_is_told_that_there_is_room() -> None:
     assert asyncio.run(tale()) == "200 ALLO command successful"
 
 
+def test_opts_rest_tells_whether_transfers_can_be_resumed() -> None:
+    lines = ("OPTS REST RETR", "OPTS REST STOR", "OPTS REST", "OPTS REST LIST")
+    assert (
+        talk(*lines) == ["200 REST RETR allowed", "451 REST STOR not allowed"] + ["501 'OPTS REST' not understood"] * 2
+    )
+    conf = "AllowStoreRestart on\nAllowRetrieveRestart off\n"
+    assert talk(*lines[:2], conf=conf) == ["451 REST RETR not allowed", "200 REST STOR allowed"]
+    assert talk(lines[0], login=None) == ["501 Please login with USER and PASS"]
+
+
 @pytest.mark.parametrize(
     "number", ["-1", "+5", "abc", "5abc", "0x10", "²", "١٢", "1_0", str(2**63), str(2**64 - 1), "9" * 5000]
 )

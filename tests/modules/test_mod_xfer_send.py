@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from xfer_ground import fetch, run, talk
 
 from ftpd.testing import Bench
+from ftpd.testing.memory import MemoryData
 
 TREE = {"a.txt": b"hello\nworld\n", "one": b"x", "zero": b"", "sub/": b"", "with blank.txt": b"b"}
 
@@ -46,6 +48,24 @@ def test_usesendfile_off_sends_the_same_bytes() -> None:
     lines = ("TYPE I", "REST 3", "RETR big")
     assert fetch(*lines, files={"big": big}, conf="UseSendfile off\n") == big[3:]
     assert fetch(*lines, files={"big": big}, conf="UseSendfile on\n") == big[3:]
+
+
+@pytest.mark.parametrize(
+    ("conf", "slice"),
+    [("on", 0), ("64 KB", 65536), ("25%", 250), ("1%", 10)],
+    ids=["on", "length", "quarter", "percent"],
+)
+def test_usesendfile_says_how_much_goes_out_at_once(conf: str, slice: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    send = MemoryData.send_file
+
+    async def noted(self: MemoryData, descriptor: int, **how: Any) -> int:
+        asked.append(how["slice"])
+        return await send(self, descriptor, **how)
+
+    monkeypatch.setattr(MemoryData, "send_file", noted)
+    assert fetch("TYPE I", "RETR f", files={"f": b"x" * 1000}, conf=f"UseSendfile {conf}\n") == b"x" * 1000
+    assert asked == [slice]
 
 
 def test_what_is_no_file_is_refused_at_once() -> None:
@@ -124,9 +144,10 @@ def test_a_range_is_sent_and_must_lie_in_the_file() -> None:
         "150 Opening BINARY mode data connection for a.txt (4 bytes)\n226 Transfer complete",
         b"llo\n",
     )
-    assert [replies for replies, _ in outside] == [
-        "554 a.txt: invalid RANG argument",
-        "554 a.txt: invalid RANG argument",
+    # an end beyond the file's is its end
+    assert [replies.splitlines()[0] for replies, _ in outside] == [
+        "150 Opening BINARY mode data connection for a.txt (10 bytes)",
+        "150 Opening BINARY mode data connection for a.txt",
         "554 RANG: invalid a.txt argument",
     ]
 
@@ -153,12 +174,13 @@ def test_allowretrieverestart_off_refuses_parts_and_not_wholes() -> None:
 
 def test_maxretrievefilesize_refuses_the_larger_file() -> None:
     async def tale(ftp: Bench) -> list[str]:
-        return [(await _get(ftp, f"RETR {name}"))[0][:3] for name in ("a.txt", "one")]
+        return [(await _get(ftp, f"RETR {name}"))[0].splitlines()[-1] for name in ("a.txt", "one")]
 
-    assert run(tale, files=TREE, conf="MaxRetrieveFileSize 5 B\n") == ["550", "150"]
+    over, done = "426 Transfer aborted. Operation not permitted", "226 Transfer complete"
+    assert run(tale, files=TREE, conf="MaxRetrieveFileSize 5 B\n") == [over, done]
     # a line for the user wins over the one for everybody, whatever their order
-    assert run(tale, files=TREE, conf="MaxRetrieveFileSize *\nMaxRetrieveFileSize 5 B user tom\n") == ["550", "150"]
-    assert run(tale, files=TREE, conf="MaxRetrieveFileSize 5 B user ann\nMaxRetrieveFileSize *\n") == ["150", "150"]
+    assert run(tale, files=TREE, conf="MaxRetrieveFileSize *\nMaxRetrieveFileSize 5 B user tom\n") == [over, done]
+    assert run(tale, files=TREE, conf="MaxRetrieveFileSize 5 B user ann\nMaxRetrieveFileSize *\n") == [done, done]
 
 
 def test_transferrate_slows_the_commands_it_names() -> None:
@@ -185,6 +207,15 @@ def test_displayfiletransfer_stands_before_the_last_line(tmp_path: Path) -> None
         "226-Thank you, come again.",
         "226 Transfer complete",
     ]
+
+
+def test_displayfiletransfer_may_be_a_file_that_the_client_sees() -> None:
+    async def tale(ftp: Bench) -> str:
+        return (await _get(ftp, "RETR one"))[0].splitlines()[1]
+
+    for name in ("one.msg", "/sub/one.msg"):
+        files = {**TREE, name.lstrip("/"): b"inside\n"}
+        assert run(tale, files=files, conf=f"DisplayFileTransfer {name}\n") == "226-inside"
 
 
 def test_limit_on_read_keeps_files_from_being_fetched() -> None:

@@ -79,21 +79,59 @@ def test_without_a_data_connection_nothing_changes(line: str) -> None:
     assert content == b"old"
 
 
-def test_uploads_follow_a_link_only_where_transferoptions_says_so() -> None:
-    async def tale(ftp: Bench) -> tuple[str, str, bytes]:
+def test_uploads_follow_a_link_to_a_file_and_no_other() -> None:
+    async def tale(ftp: Bench) -> list[str]:
         os.symlink("a", f"{ftp.root}/link")
+        # the root is where the session's root is: there is no /etc in it
         os.symlink("/etc/ftpd-must-not-be", f"{ftp.root}/out")
-        reply = await ftp.upload("STOR link", b"new")
-        outside = await ftp.upload("STOR out", b"new")
-        return reply, outside, ftp.read("a")
+        os.symlink("nowhere", f"{ftp.root}/dangling")
+        os.symlink("sub", f"{ftp.root}/folder")
+        linked = ("STOR link", "STOR out", "APPE out", "STOR dangling", "STOR folder")
+        return [(await ftp.upload(line, b"new")).splitlines()[-1] for line in linked] + [ftp.read("a").decode()]
 
-    refused = ("550 link: Not a regular file", "550 out: Not a regular file", b"old")
-    assert run(tale, files={"a": b"old"}, conf=OVERWRITE) == refused
-    reply, outside, content = run(tale, files={"a": b"old"}, conf=OVERWRITE + "TransferOptions AllowSymlinkUpload\n")
-    assert (reply, content) == (DONE.format("link"), b"new")
-    # the root is where the session's root is: there is no /etc in it
-    assert outside == "550 out: No such file or directory"
-    assert not os.path.exists("/etc/ftpd-must-not-be")
+    files = {"a": b"old", "sub/": b""}
+    for conf, dangling in (
+        (RESTART, "550 dangling: Not a regular file"),
+        (RESTART + "TransferOptions AllowSymlinkUpload\n", "226 Transfer complete"),
+    ):
+        assert run(tale, files=files, conf=conf) == [
+            "226 Transfer complete",
+            "550 out: Not a regular file",
+            "550 out: Not a regular file",
+            dangling,
+            "550 folder: Not a regular file",
+            "new",
+        ]
+        assert not os.path.exists("/etc/ftpd-must-not-be")
+    refused = run(tale, files=files, conf="AllowStoreRestart on\n")
+    assert (refused[0], refused[-1]) == ("550 link: Overwrite permission denied", "old")
+
+
+def test_a_hidden_upload_follows_a_link_only_where_transferoptions_says_so() -> None:
+    async def tale(ftp: Bench) -> tuple[str, bool, bytes]:
+        os.symlink("sub/a", f"{ftp.root}/link")
+        reply = await ftp.upload("STOR link", b"new")
+        return reply.splitlines()[-1], os.path.islink(f"{ftp.root}/link"), ftp.read("sub/a")
+
+    conf, files = OVERWRITE + "HiddenStores on\n", {"sub/a": b"old"}
+    assert run(tale, files=files, conf=conf) == ("550 link: Not a regular file", True, b"old")
+    conf += "TransferOptions AllowSymlinkUpload\n"
+    assert run(tale, files=files, conf=conf) == ("226 Transfer complete", True, b"new")
+
+
+def test_a_link_does_not_lead_an_upload_past_a_limit_or_allowoverwrite() -> None:
+    async def tale(ftp: Bench) -> tuple[str, bytes]:
+        os.symlink("kept/a", f"{ftp.root}/link")
+        return await ftp.upload("STOR link", b"new"), ftp.read("kept/a")
+
+    files = {"kept/a": b"old"}
+    place = OVERWRITE + "<Directory {root}/kept>\n%s\n</Directory>\n"
+    denied = run(tale, files=files, conf=place % "<Limit STOR>\nDenyAll\n</Limit>")
+    assert denied == ("550 link: Operation not permitted", b"old")
+    assert run(tale, files=files, conf=place % "AllowOverwrite off") == (
+        "550 link: Overwrite permission denied",
+        b"old",
+    )
 
 
 # -- going on where an upload ended ----------------------------------------------------------------------
@@ -138,8 +176,19 @@ def test_a_range_takes_no_more_than_it_holds() -> None:
 
     fits, more, content = run(tale, files={"a": b"0123456789"}, conf=RESTART)
     assert fits == "150 Opening BINARY mode data connection for a (2 bytes)\n226 Transfer complete"
-    assert more.endswith("\n552 Transfer aborted. More came than the range holds")
+    assert more.endswith("\n426 Transfer aborted. Operation not permitted")
     assert content == b"01AB4CD789"
+
+
+def test_a_range_that_is_not_filled_is_no_success() -> None:
+    async def tale(ftp: Bench) -> tuple[str, bytes]:
+        await ftp("TYPE I")
+        await ftp("RANG 2 5")
+        return await ftp.upload("STOR a", b"AB"), ftp.read("a")
+
+    reply, content = run(tale, files={"a": b"0123456789"}, conf=RESTART)
+    assert reply.endswith("\n426 Transfer aborted. Operation not permitted")
+    assert content == b"01AB456789"
 
 
 def test_appe_adds_to_the_end_and_needs_allowstorerestart() -> None:
@@ -235,7 +284,10 @@ def test_prefix_and_suffix_of_hidden_uploads_can_be_chosen() -> None:
         return during
 
     assert run(tale, conf='HiddenStores "" .filepart\n') == ["a.filepart"]
-    assert run(tale, conf="HiddenStores up-\n") == ["up-a."]
+    # a prefix alone is set between dots, as with ProFTPD
+    assert run(tale, conf="HiddenStores up-\n") == [".up-.a."]
+    assert run(tale, conf="HiddenStores .up-.\n") == [".up-.a."]
+    assert run(tale, conf="HiddenStores up- .\n") == ["up-a."]
     (name,) = run(tale, conf="HiddenStores .in. .%P\n")
     assert re.fullmatch(rf"\.in\.a\.{os.getpid()}-\d+", name)
 

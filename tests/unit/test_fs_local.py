@@ -14,7 +14,7 @@ from ftpd.core.identity import Identity
 from ftpd.fs import kernel, local
 from ftpd.fs.jail import Opener
 from ftpd.fs.local import LocalFiles
-from ftpd.module.files import Files
+from ftpd.module.files import Files, Path
 from tests.unit.fs_ground import ANNA, BERT, OWN, Ground, as_root, both_ways, ground, read, v, write
 
 
@@ -499,3 +499,38 @@ def test_a_user_gets_no_further_than_the_user_may(here: Ground) -> None:
         with pytest.raises(PermissionError):
             attempt()
     assert sorted(os.listdir(here.root)) == ["closed", "secret"]
+
+
+def test_what_is_made_is_told_with_its_open_inode_and_never_by_name(here: Ground) -> None:
+    files = here.files()
+    seen = []
+
+    def made(path: Path, handle: int | str) -> None:
+        # whatever the name means by now, the handle is what was made
+        os.rename(here.root / path.name, here.root / f"{path.name}.away")
+        os.symlink(here.canary, here.root / path.name)
+        os.chmod(handle, 0o700)
+        seen.append((path.virtual, os.stat(handle).st_ino == os.stat(here.root / f"{path.name}.away").st_ino))
+
+    before = here.canary.stat().st_mode
+    files.made = made
+    files.mkdir(Path("/folder"))
+    os.close(files.open_write(Path("/file")))
+    assert seen == [("/folder", True), ("/file", True)]
+    assert here.canary.stat().st_mode == before
+    files.close()
+
+
+def test_a_fault_in_who_is_told_leaves_no_descriptor_open(here: Ground) -> None:
+    files = here.files()
+
+    def made(path: Path, handle: int | str) -> None:
+        raise ValueError(path.virtual)
+
+    files.made = made
+    # the ground counts the descriptors when the test is over
+    with pytest.raises(ValueError, match="/file"):
+        files.open_write(Path("/file"))
+    with pytest.raises(ValueError, match="/folder"):
+        files.mkdir(Path("/folder"))
+    files.close()

@@ -78,3 +78,10 @@ def test_a_million_iacs_take_no_time() -> None:
 def test_any_bytes_in_any_pieces_give_the_same_lines(pieces: list[bytes]) -> None:
     whole, split = LineReader(), LineReader()
     assert whole.feed(b"".join(pieces)) == [line for piece in pieces for line in split.feed(piece)]
+
+
+def test_in_a_charset_with_a_letter_at_255_telnet_is_before_the_verb_only() -> None:
+    reader = LineReader()
+    reader.telnet_is_text = True
+    assert reader.feed(b"MKD \xff\xfe\xff\xff\r\n\xff\xf4\xff\xf2ABOR\r\n") == [b"MKD \xff\xfe\xff\xff", b"ABOR"]
+    assert reader.telnet == b""

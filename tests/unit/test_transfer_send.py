@@ -48,6 +48,30 @@ def test_a_file_arrives_byte_for_byte(loop: str, size: int, tmp_path: Path) -> N
 
 
 @loops
+def test_no_more_than_a_slice_is_asked_of_the_kernel_at_once(
+    loop: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sendfile, asked = os.sendfile, []
+
+    def counted(out: int, file: int, at: int, count: int) -> int:
+        asked.append(count)
+        return sendfile(out, file, at, count)
+
+    monkeypatch.setattr("os.sendfile", counted)
+
+    async def story(ground: Ground) -> None:
+        file = open_file(tmp_path, b"0123456789")
+        data, client = pair(ground)
+        assert await data.send_file(file, slice=4) == 10
+        await data.finish()
+        assert await drain(client) == b"0123456789"
+        os.close(file)
+
+    run(loop, story)
+    assert asked == [4, 4, 2]
+
+
+@loops
 def test_a_range_of_a_file_is_sent(loop: str, tmp_path: Path) -> None:
     async def story(ground: Ground) -> None:
         file = open_file(tmp_path, b"0123456789")

@@ -183,6 +183,26 @@ def test_abor_in_the_middle_of_an_upload(server: Daemon, synch: bool) -> None:
     assert (server.home / "torn.bin").read_bytes() == b"whole"
 
 
+@pytest.mark.parametrize("synch", [True, False], ids=["with Synch", "plain"])
+def test_abor_counts_before_the_end_of_the_upload_that_came_after_it(server: Daemon, synch: bool) -> None:
+    with Raw(server) as client:
+        client.login()
+        for _ in range(20):
+            with client.passive() as data:
+                client.send("STOR taken-back.bin")
+                assert client.reply().startswith("150")
+                data.sendall(b"x" * 1000)
+                abort(client, synch=synch)
+            assert [client.reply()[:3], client.reply()[:3]] == ["426", "226"]
+            assert client.ask("DELE taken-back.bin").startswith("250")
+        # and what else is said meanwhile is answered afterwards, once
+        with client.passive() as data:
+            client.send("STOR kept.bin")
+            assert client.reply().startswith("150")
+            client.send(b"NOOP\r\nPWD\r\n")
+        assert [client.reply()[:3], client.reply()[:3], client.reply()[:3]] == ["226", "200", "257"]
+
+
 def test_abor_of_an_upload_under_a_hidden_name_leaves_nothing(tmp_path_factory: pytest.TempPathFactory) -> None:
     hiding = Daemon(tmp_path_factory.mktemp("hiding"), "HiddenStores on\n")
     hiding.start()

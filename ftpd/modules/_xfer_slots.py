@@ -1,0 +1,50 @@
+"""MaxTransfersPerHost and MaxTransfersPerUser: who is transferring now, counted for this worker."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ftpd.api import Command, Event, Level, Refuse, Session
+from ftpd.modules._xfer_config import Transfers, max_transfers_per_host, max_transfers_per_user
+
+_Key = tuple[str, str, str, str]
+_running: Counter[_Key] = Counter()
+"""Transfers under way by kind, server, name and verb; of the process, so that those begun before a reload count."""
+
+MAX_TRANSFERS_PER_HOST: Event[Session] = Event("mod_xfer.max-transfers-per-host")
+MAX_TRANSFERS_PER_USER: Event[Session] = Event("mod_xfer.max-transfers-per-user")
+
+
+@contextmanager
+def slot(cmd: Command) -> Iterator[None]:
+    """Be one of the transfers that run; Refuse the one too many of its host or its user."""
+    session = cmd.session
+    server = f"{' '.join(session.server.args)}:{session.local.port}"
+    host, user = ("host", server, session.remote.host), ("user", server, session.user or "")
+    rules = session.settings
+    _check(cmd, host, rules[max_transfers_per_host], MAX_TRANSFERS_PER_HOST, "your host")
+    _check(cmd, user, rules[max_transfers_per_user], MAX_TRANSFERS_PER_USER, "this user")
+    keys: tuple[_Key, ...] = ((*host, cmd.name), (*user, cmd.name))
+    _running.update(keys)
+    try:
+        yield
+    finally:
+        for key in keys:
+            _running[key] -= 1
+            if not _running[key]:
+                del _running[key]
+
+
+def _check(
+    cmd: Command, who: tuple[str, str, str], rules: tuple[Transfers, ...], event: Event[Session], whose: str
+) -> None:  # fmt: skip
+    for rule in rules:
+        if cmd.name not in rule.commands:
+            continue
+        if sum(_running[(*who, verb)] for verb in rule.commands) >= rule.most:
+            cmd.session.modules.emit(event, cmd.session)
+            cmd.session.log(Level.NOTICE, "%s from %s refused: %d transfers are under way", cmd.name, who[2], rule.most)
+            default = f"Sorry, the maximum number of data transfers (%m) from {whose} are currently being used."
+            raise Refuse(451, (rule.message or default).replace("%m", str(rule.most)))
