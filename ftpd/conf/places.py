@@ -67,7 +67,20 @@ class Places:
     last are remembered.
     """
 
-    __slots__ = ("_deferred", "_homes", "_known", "_of_session", "any", "bars", "limits", "root", "settings")
+    __slots__ = (
+        "_deferred",
+        "_homes",
+        "_known",
+        "_of_session",
+        "any",
+        "bars",
+        "hides",
+        "ignores",
+        "inner",
+        "limits",
+        "root",
+        "settings",
+    )
 
     def __init__(self, scopes: Iterable[Scope], root: str = "") -> None:
         self.root = root
@@ -78,6 +91,12 @@ class Places:
         """Whether there is a <Directory> at all."""
         self.bars = False
         """Whether a bare DenyAll stands anywhere in reach."""
+        self.inner: frozenset[str] = frozenset()
+        """Those that a <Limit> in a <Directory> names: entries of one folder may differ there."""
+        self.hides = False
+        """Whether HideFiles or one of its like stands anywhere in reach."""
+        self.ignores = False
+        """Whether IgnoreHidden is on anywhere in reach."""
         self.settings: dict[tuple[Scope | None, Chain], Settings] = {}
         """The settings worked out so far, by <Anonymous> and sections."""
         self._known = _Index()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from time import time
@@ -9,11 +10,12 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from ftpd.conf.directive import Settings
 from ftpd.core.listing import shown
-from ftpd.core.paths import normalise
+from ftpd.core.paths import normalise, split
 from ftpd.core.reply import Refuse, ReplyQueue
 from ftpd.core.vocab import Class, Group, Outcome
 from ftpd.module.events import WORK_DONE
 from ftpd.module.files import Files, Path
+from ftpd.module.hidden import Veil
 from ftpd.module.session import Session
 from ftpd.module.wire import Work
 
@@ -34,6 +36,9 @@ class Gate(Protocol):
         """Whether <Limit> lets the client use the command at the working directory."""
 
     def settings_at(self, session: Session, virtual: str) -> Settings: ...
+
+    def veil(self, command: Command, folder: Path) -> Veil | None:
+        """What the configuration keeps out of listings of the folder; None where that is nothing."""
 
     def login(self, session: Session, anonymous: Scope | None, user: str, groups: tuple[str, ...]) -> bool | None:
         """<Limit LOGIN> of the server, or of that <Anonymous> alone: allowed, denied, or (None) nothing said."""
@@ -208,6 +213,15 @@ class Command:
         finally:
             if wire.end_work():
                 self.session.modules.emit(WORK_DONE, self.session)
+    def veil(self, folder: Path) -> Veil | None:
+        """What HideFiles and its like, and <Limit>, keep out of listings of the folder; None where that is nothing."""
+        return self.gate.veil(self, folder)
+
+    def hides(self, path: Path, attributes: os.stat_result) -> bool:
+        """Whether a listing of its folder would leave the entry out."""
+        folder, name = split(path.virtual)
+        veil = self.veil(Path(folder, folder, self.gate.settings_at(self.session, folder)))
+        return veil is not None and bool(name) and not (veil.names([name]) and veil.shows(name, attributes))
 
     async def offload(self, work: Callable[[], T], kind: str = "default") -> T:
         """Run blocking work in the bounded pool of its kind while only this session waits."""

@@ -22,6 +22,8 @@ class Path:
     virtual: str
     given: str = ""
     settings: Settings = field(default=EMPTY, repr=False, compare=False)
+    absent: bool = False
+    """IgnoreHidden: to this client nothing is there, and every use of the path fails as if that were so."""
 
     @property
     def name(self) -> str:
@@ -30,7 +32,7 @@ class Path:
 
     def child(self, name: str) -> Path:
         """The path of an entry of this folder, under this folder's settings."""
-        return Path(f"{self.virtual.rstrip('/')}/{name}", name, self.settings)
+        return Path(f"{self.virtual.rstrip('/')}/{name}", name, self.settings, self.absent)
 
 
 class Folder(Protocol):

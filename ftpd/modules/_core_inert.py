@@ -15,17 +15,13 @@ from ftpd.api import (
     ConfigError,
     Multi,
     Reading,
-    class_expression,
-    group_expression,
     types,
-    user_expression,
 )
 from ftpd.modules._core import PLACES, SERVERS, SESSIONS, module
 from ftpd.modules._core_server import only
 
 _EVERYWHERE = PLACES | LIMIT | CLASS
 _FOLDERS = ANON | DIRECTORY
-_EXPRESSIONS = {"user": user_expression, "group": group_expression, "class": class_expression}
 
 
 # -- parsers -----------------------------------------------------------------------------------------
@@ -36,18 +32,6 @@ def _rate(words: list[str]) -> tuple[int, int]:
     """A count, and the seconds in which it may be reached."""
     seconds = types.to_integer(words[1], 1, word=1) if len(words) > 1 else 1
     return types.to_integer(words[0], 1), seconds
-
-
-@types.takes(1)
-def _hidden_files(words: list[str]) -> tuple[str, ...]:
-    """A pattern, perhaps with ``!`` before it, or ``none``; behind it whom it is for."""
-    if words[0].lower() != "none":
-        types.regex([words[0].removeprefix("!")])
-    if len(words) > 1:
-        if words[1].lower() not in _EXPRESSIONS or len(words) < 3:
-            raise ConfigError(f"'{words[1]}' is unknown here", right="user, group or class and an expression", word=1)
-        _EXPRESSIONS[words[1].lower()](words[2:])
-    return tuple(words)
 
 
 @types.takes(1)
@@ -171,22 +155,6 @@ module.directive(
 module.directive(
     "UserOwner", types.string, contexts=_FOLDERS, inert=True,
     usage="user", doc="The owner that new files and directories get.",
-)  # fmt: skip
-module.directive_list(
-    "HideFiles", _hidden_files, contexts=DIRECTORY | FTPACCESS, inert=True,
-    usage="[!]pattern|none [user|group|class expression]", doc="Files that listings leave out.",
-)  # fmt: skip
-module.directive_list(
-    "HideGroup", types.string, contexts=_FOLDERS, inert=True,
-    usage="[!]group|~", doc="Leave the files of a group out of listings.",
-)  # fmt: skip
-module.directive_list(
-    "HideUser", types.string, contexts=_FOLDERS, inert=True,
-    usage="[!]user|~", doc="Leave the files of a user out of listings.",
-)  # fmt: skip
-module.directive(
-    "HideNoAccess", types.boolean, default=False, contexts=_FOLDERS, act=only(False, "has no effect in this version"),
-    usage="on|off", doc="Leave files that the user cannot read out of listings.",
 )  # fmt: skip
 module.directive(
     "MaxCommandRate", _rate, contexts=SERVERS, inert=True,

@@ -6,11 +6,11 @@ import errno
 import os
 import posixpath
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from ftpd.api import Command, Folder, Path, Refuse, globbing, normalise
+from ftpd.api import Command, Folder, Path, Refuse, globbing, hidden, normalise
 from ftpd.modules._ls_config import Listing, options, use_globbing
 
 
@@ -93,6 +93,8 @@ class Found:
     literal: bool
     is_folder: bool = False
     """The one entry is a folder, or a link to one."""
+    veiled: bool = False
+    """Something was left out that HideFiles or one of its like hides."""
 
 
 class Denied(FileNotFoundError):
@@ -117,7 +119,10 @@ async def find(cmd: Command, text: str, *, patterns: bool = True) -> Found:
     try:
         # stat as well: a link that leads nowhere is nothing to list, as with ProFTPD
         is_folder = stat.S_ISDIR(cmd.files.stat(path).st_mode)
-        return Found([Target(path, text or ".", cmd.files.lstat(path))], True, is_folder)
+        attributes = cmd.files.lstat(path)
+        if not is_folder and cmd.hides(path, attributes):
+            return Found([], True, veiled=True)
+        return Found([Target(path, text or ".", attributes)], True, is_folder)
     except FileNotFoundError:
         home = _home(cmd) if text == "~" or text.startswith("~/") else None
         if home is not None:
@@ -125,7 +130,9 @@ async def find(cmd: Command, text: str, *, patterns: bool = True) -> Found:
         if not (patterns and globbing.magic(text) and cmd.config[use_globbing]):
             raise
     # a pattern may look into many folders: only this session waits for that
-    return Found(await cmd.offload(lambda: list(_matches(cmd, text))), False)
+    found = await cmd.offload(lambda: list(_matches(cmd, text)))
+    targets = [target for target in found if target is not None]
+    return Found(targets, False, veiled=len(targets) < len(found))
 
 
 def _home(cmd: Command) -> str | None:
@@ -134,21 +141,30 @@ def _home(cmd: Command) -> str | None:
     return home[len(root) :] or "/" if f"{home}/".startswith(f"{root}/") else None
 
 
-def _matches(cmd: Command, pattern: str) -> Iterable[Target]:
+def _matches(cmd: Command, pattern: str) -> Iterator[Target | None]:
+    """What the pattern matches; None for what is hidden."""
+
     def open_folder(virtual: str) -> AbstractContextManager[Folder]:
         return cmd.files.open_folder(allowed(cmd, virtual))
 
     cwd = cmd.session.cwd
+    veils: dict[str, hidden.Veil | None] = {}
     ahead = globbing.literal(pattern)
     # what stands in front of the pattern is shown as it was written, unless a .. behind it leads out again
-    above = "" if "/../" in f"{pattern[len(ahead) :]}/" else normalise(cwd, ahead)
+    start = "" if "/../" in f"{pattern[len(ahead) :]}/" else normalise(cwd, ahead)
     try:
         for virtual in globbing.glob(cwd, pattern, open_folder):
-            below = virtual.removeprefix(f"{above.rstrip('/')}/") if above else virtual
-            shown = ahead + below if above else posixpath.relpath(virtual, cwd)
+            below = virtual.removeprefix(f"{start.rstrip('/')}/") if start else virtual
+            shown = ahead + below if start else posixpath.relpath(virtual, cwd)
             try:
                 path = allowed(cmd, virtual.rstrip("/") or "/")
-                yield Target(path, shown, cmd.files.lstat(path))
+                attributes = cmd.files.lstat(path)
+                above, name = virtual.rstrip("/").rpartition("/")[::2]
+                if above not in veils:
+                    veils[above] = cmd.veil(allowed(cmd, above or "/"))
+                veil = veils[above]
+                visible = veil is None or (veil.names([name]) and veil.shows(name, attributes))
+                yield Target(path, shown, attributes) if visible else None
             except OSError:
                 continue
     except globbing.GlobLimit as limit:

@@ -10,13 +10,14 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from ftpd.api import Command, Folder, Path, listing
+from ftpd.api import Command, Folder, Path, hidden, listing
 from ftpd.modules._folders import names_of, reading, sliced
 from ftpd.modules._ls_request import Flags, Found, Request, Target, allowed
 from ftpd.modules._ls_view import View, clock
 
 _WIDTH = 75
 _NO_LIMIT = 1 << 62
+_DOTS = (".", "..")
 
 
 @dataclass(slots=True)
@@ -35,6 +36,8 @@ async def lines(cmd: Command, request: Request, found: Found) -> AsyncGenerator[
         async with aclosing(_folders(cmd, request, found.targets[0], budget)) as source:
             async for some in source:
                 yield some
+        return
+    if found.literal and any(cmd.hides(target.path, target.attributes) for target in found.targets):
         return
     for targets in sliced(found.targets[: budget.files]):
         yield _arranged(request.flags, _single(cmd, request, targets))
@@ -58,7 +61,10 @@ async def names(cmd: Command, request: Request, found: Found) -> AsyncGenerator[
     prefix = "" if above in ("", ".") else f"{above.rstrip('/')}/"
     try:
         with cmd.files.open_folder(target.path) as folder:
-            found_names = await _names_of(cmd, folder, request.flags)
+            found_names = await _names_of(cmd, target.path, folder, request.flags)
+            veil = cmd.veil(target.path)
+            if veil is not None and veil.looks:
+                found_names = await _unveiled(veil, folder, found_names)
             broken = await _broken_links(cmd, folder)
     except PermissionError:
         return
@@ -67,6 +73,17 @@ async def names(cmd: Command, request: Request, found: Found) -> AsyncGenerator[
     for some in sliced(found_names[:most]):
         yield [listing.shown(prefix + name) for name in some]
         await asyncio.sleep(0)
+
+
+async def _unveiled(veil: hidden.Veil, folder: Folder, names: list[str]) -> list[str]:
+    """The names of the entries that may be shown, once they were looked at."""
+    shown: list[str] = []
+    for some in sliced(names):
+        for name, attributes in folder.lstat_many(some):
+            if name in _DOTS or (attributes is not None and veil.shows(name, attributes)):
+                shown.append(name)
+        await asyncio.sleep(0)
+    return shown
 
 
 def _fetchable(cmd: Command, target: Target) -> bool:
@@ -134,8 +151,11 @@ async def _entries(
     cmd: Command, flags: Flags, path: Path, folder: Folder, budget: _Budget, below: list[str]
 ) -> AsyncGenerator[list[str], None]:
     view = View(cmd, path.settings, flags)
-    entries = await _ordered(flags, folder, await _names_of(cmd, folder, flags))
-    entries = entries[: budget.files]
+    veil = cmd.veil(path)
+    names = await _names_of(cmd, path, folder, flags)
+    if veil is not None and veil.looks:
+        names = await _unveiled(veil, folder, names)
+    entries = (await _ordered(flags, folder, names))[: budget.files]
     budget.files -= len(entries)
     for some in sliced(entries):
         made = []
@@ -145,18 +165,21 @@ async def _entries(
             line = view.line(name, attributes, folder, name)
             if line is not None:
                 made.append(line)
-            if stat.S_ISDIR(attributes.st_mode) and name not in (".", ".."):
+            if stat.S_ISDIR(attributes.st_mode) and name not in _DOTS:
                 below.append(name)
         yield _arranged(flags, made)
         await asyncio.sleep(0)
 
 
-async def _names_of(cmd: Command, folder: Folder, flags: Flags) -> list[str]:
-    """The names of a folder that the flags let be seen, sorted; -a brings ``.`` and ``..`` along."""
+async def _names_of(cmd: Command, path: Path, folder: Folder, flags: Flags) -> list[str]:
+    """The names of a folder that the flags and HideFiles let be seen, sorted; -a brings ``.`` and ``..`` along."""
+    veil = cmd.veil(path)
 
     def pick(found: list[str]) -> list[str]:
         if "a" not in flags and "A" not in flags:
             found = [name for name in found if not name.startswith(".")]
+        if veil is not None:
+            found = veil.names(found)
         if "U" not in flags:
             found.sort()
         return found

@@ -9,6 +9,7 @@ from ftpd.modules import (  # noqa: F401
     _core_filters,
     _core_folders,
     _core_greeting,
+    _core_hidden,
     _core_inert,
     _core_server,
     _core_talk,

@@ -123,6 +123,8 @@ def facts_of_one(cmd: Command) -> Outcome:
         attributes = files.stat(path)
     except OSError:
         raise Refuse(550, f"'{label}' cannot be listed") from None
+    if cmd.hides(path, files.lstat(path)):
+        return cmd.ok(250, f"Start of list for {label}", "End of list")
     above = Path(posixpath.dirname(path.virtual))
     perm = listing.permissions(
         folder=stat.S_ISDIR(attributes.st_mode),
@@ -171,12 +173,18 @@ def _is_entry(cmd: Command, path: Path) -> bool:
 async def _chunks(cmd: Command, path: Path, folder: Folder) -> AsyncGenerator[bytes, None]:
     facts = Facts(cmd)
     above = folder.lstat(".")
-    names = [".", "..", *await names_of(cmd, folder, sorted)]
+    veil = cmd.veil(path)
+    names = [
+        ".",
+        "..",
+        *await names_of(cmd, folder, lambda found: sorted(found if veil is None else veil.names(found))),
+    ]
     for some in sliced(names):
         lines = [
             facts.entry(name, attributes, folder, path, above)
             for name, attributes in folder.lstat_many(some)
-            if attributes is not None
+            if attributes is not None and (veil is None or name in (".", "..") or veil.shows(name, attributes))
         ]
-        yield ("\r\n".join(lines) + "\r\n").encode("utf-8", "surrogateescape")
+        if lines:
+            yield ("\r\n".join(lines) + "\r\n").encode("utf-8", "surrogateescape")
         await asyncio.sleep(0)

@@ -40,9 +40,14 @@ async def list_names(cmd: Command) -> Outcome:
     request = read(cmd)
     try:
         found = await find(cmd, request.text)
-        if not found.targets:
+        if not found.targets and not found.veiled:
             raise Refuse(450, "No files found")
-        if found.literal and not found.is_folder and not stat.S_ISREG(cmd.files.stat(found.targets[0].path).st_mode):
+        if (
+            found.targets
+            and found.literal
+            and not found.is_folder
+            and not stat.S_ISREG(cmd.files.stat(found.targets[0].path).st_mode)
+        ):
             raise Refuse(450, f"{request.text}: Not a regular file")
     except (OSError, Refuse) as error:
         if isinstance(error, Refuse) and error.code != 450:
