@@ -21,11 +21,15 @@ class GlobLimit(Exception):
     """The pattern asks for more than one command may cost."""
 
 
+class TooManyMatches(GlobLimit):
+    """The pattern matches more names than one command may give; those given before are the first of them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What one pattern may cost."""
 
-    matches: int = 200_000
+    matches: int = 100_000
     expansions: int = 1_000
     """Alternatives that its braces may multiply to."""
     work: int = 200_000
@@ -136,7 +140,7 @@ class _Search:
     def _count(self, path: str) -> str:
         self._found += 1
         if self._found > self._limits.matches:
-            raise GlobLimit(f"The pattern matches more than {self._limits.matches} names")
+            raise TooManyMatches(f"The pattern matches more than {self._limits.matches} names")
         return path
 
     def _spend(self, cost: int) -> None:

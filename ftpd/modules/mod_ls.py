@@ -8,8 +8,9 @@ from contextlib import aclosing
 
 from ftpd.api import DECLINED, Class, Command, Data, Group, Outcome, Path, Refuse, Transfer, normalise
 from ftpd.modules._ls_config import module
+from ftpd.modules._ls_names import names
 from ftpd.modules._ls_request import Denied, Flags, Found, Request, find, read
-from ftpd.modules._ls_walk import lines, names
+from ftpd.modules._ls_walk import lines
 from ftpd.modules._transfer import carry, opening, plural, tally
 
 __all__ = ["module"]
@@ -88,7 +89,7 @@ async def status_of_path(cmd: Command) -> Outcome:
     """A listing over the control connection (RFC 959): always with all entries, never what lies below."""
     request = read(cmd)
     shown = request.text or "."
-    letters = (request.flags.letters | {"a"}) - {"R", "d", "C", "1"}
+    letters = (request.flags.letters | {"a"}) - {"R", "d", "C", "1", "F"}
     request = Request(Flags(letters), request.text, request.limits)
     try:
         found = await find(cmd, request.text, patterns=False)
