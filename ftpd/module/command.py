@@ -213,6 +213,7 @@ class Command:
         finally:
             if wire.end_work():
                 self.session.modules.emit(WORK_DONE, self.session)
+
     def veil(self, folder: Path) -> Veil | None:
         """What HideFiles and its like, and <Limit>, keep out of listings of the folder; None where that is nothing."""
         return self.gate.veil(self, folder)
