@@ -31,10 +31,12 @@ class _Entry(NamedTuple):
 class _Index:
     """Sections whose paths are known: plain ones by path, patterns as compiled expressions."""
 
-    __slots__ = ("_patterns", "_plain")
+    __slots__ = ("_deepest", "_patterns", "_plain")
 
     def __init__(self) -> None:
         self._plain: dict[str, list[_Entry]] = {}
+        self._deepest = 0
+        """The most slashes in a plain path: what lies deeper is not looked for."""
         self._patterns: list[tuple[re.Pattern[str], _Entry]] = []
 
     def add(self, path: str, scope: Scope, order: int, *, wild: bool) -> None:
@@ -44,11 +46,14 @@ class _Index:
             self._patterns.append((re.compile(f"(?:{translate(path)[:-2]})(?:/.*)?", re.DOTALL), _Entry(rank, scope)))
         else:
             self._plain.setdefault(path, []).append(_Entry(rank, scope))
+            self._deepest = max(self._deepest, rank[0])
 
     def find(self, path: str, found: list[_Entry]) -> None:
         plain = self._plain
         if plain:
             here = path
+            if here.count("/") > self._deepest:
+                here = "/".join(here.split("/", self._deepest + 1)[: self._deepest + 1]) or "/"
             while True:
                 if here in plain:
                     found += plain[here]

@@ -192,7 +192,7 @@ class PathGate:
             if lies not in (virtual, place) and not limit_allows(command, lies):
                 raise Refuse(*refusal)
             place = lies
-        path = Path(virtual, given, self.settings_at(session, place))
+        path = Path(virtual, given, self.settings_at(session, place), place=place)
         if _ignored(command, path, place):
             if command.name in _MAKING:
                 raise Refuse(550, f"{given}: {os.strerror(errno.ENOENT)}")

@@ -18,7 +18,18 @@ from ftpd.module.session import Session
 class FolderVeil:
     """Implements :class:`ftpd.module.hidden.Veil`; entries in the same sections share an answer."""
 
-    __slots__ = ("_allowed", "_chain", "_folder", "_hiding", "_inside", "_limits", "_real", "_sectioned", "_session")
+    __slots__ = (
+        "_allowed",
+        "_chain",
+        "_folder",
+        "_hiding",
+        "_inside",
+        "_limits",
+        "_place",
+        "_real",
+        "_sectioned",
+        "_session",
+    )
 
     def __init__(
         self, session: Session, folder: Path, real: Callable[[str], str], allowed: Callable[[str], bool] | None
@@ -31,7 +42,8 @@ class FolderVeil:
         self._hiding = Hiding(session, folder.settings)
         self._sectioned = session.server.places is not None and session.server.places.hides
         """Whether an entry may have a section of its own, with HideUser in it."""
-        self._chain = self._sections(folder.virtual)
+        self._place = folder.place or folder.virtual
+        self._chain = self._sections(self._place)
         self._inside: dict[Chain, Hiding] = {self._chain: self._hiding}
         self._limits: dict[Chain, bool] = {self._chain: True}
 
@@ -47,7 +59,7 @@ class FolderVeil:
         hidden = self._hiding.name
         if self._allowed is None:
             return [name for name in names if not hidden(name)]
-        return [name for name in names if not hidden(name) and self._permitted(self._folder.child(name).virtual)]
+        return [name for name in names if not hidden(name) and self._permitted(self._at(name))]
 
     def shows(self, name: str, attributes: os.stat_result) -> bool:
         path = self._folder.child(name)
@@ -56,7 +68,7 @@ class FolderVeil:
         if stat.S_ISLNK(attributes.st_mode):
             try:
                 attributes = files.stat(path)
-                place = resolved(files, path.virtual, self._folder.virtual)
+                place = resolved(files, self._at(name), self._place)
             except OSError:
                 pass  # it leads nowhere: what it is itself decides
             else:
@@ -65,7 +77,10 @@ class FolderVeil:
                 above, target = split(place)
                 if self._hiding_of(above).name(target):
                     return False
-        return not self._hiding_of(path.virtual).attributes(attributes)
+        return not self._hiding_of(self._at(name)).attributes(attributes)
+
+    def _at(self, name: str) -> str:
+        return f"{self._place.rstrip('/')}/{name}"
 
     def _sections(self, virtual: str) -> Chain:
         session = self._session

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from time import time
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -218,11 +219,19 @@ class Command:
         """What HideFiles and its like, and <Limit>, keep out of listings of the folder; None where that is nothing."""
         return self.gate.veil(self, folder)
 
+    def below(self, folder: Path, name: str) -> Path:
+        """A folder in the folder, no link, which :meth:`veil` lets be shown: with what is in force there."""
+        path = folder.child(name)
+        return replace(path, settings=self.gate.settings_at(self.session, path.place or path.virtual))
+
     def hides(self, path: Path, attributes: os.stat_result) -> bool:
         """Whether a listing of its folder would leave the entry out."""
-        folder, name = split(path.virtual)
-        veil = self.veil(Path(folder, folder, self.gate.settings_at(self.session, folder)))
-        return veil is not None and bool(name) and not (veil.names([name]) and veil.shows(name, attributes))
+        for place in dict.fromkeys((path.virtual, path.place or path.virtual)):
+            folder, name = split(place)
+            veil = self.veil(Path(folder, folder, self.gate.settings_at(self.session, folder)))
+            if veil is not None and name and not (veil.names([name]) and veil.shows(name, attributes)):
+                return True
+        return False
 
     async def offload(self, work: Callable[[], T], kind: str = "default") -> T:
         """Run blocking work in the bounded pool of its kind while only this session waits."""

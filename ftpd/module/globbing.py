@@ -82,7 +82,8 @@ def glob(cwd: str, pattern: str, open_folder: OpenFolder, limits: Limits = DEFAU
     if len(pattern) > _LONGEST_PATTERN:
         raise GlobLimit(f"The pattern is longer than {_LONGEST_PATTERN} characters")
     search = _Search(open_folder, limits)
-    for expanded in _braces(pattern, limits.expansions):
+    # all of them before the first is looked for: what asks for too many costs nothing
+    for expanded in list(_braces(pattern, limits.expansions)):
         names = [name for name in paths.normalise(cwd, expanded).split("/") if name]
         if sum(map(_wild, names)) > _DEEPEST:
             raise GlobLimit(f"The pattern looks into more than {_DEEPEST} levels of folders")

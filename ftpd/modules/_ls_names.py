@@ -49,8 +49,8 @@ async def _inside(
     prefix = "" if above in ("", ".") else f"{above.rstrip('/')}/"
     try:
         with cmd.files.open_folder(target.path) as folder:
-            found = await visible(cmd, target.path, folder, request.flags)
             veil = cmd.veil(target.path)
+            found = await visible(cmd, veil, folder, request.flags)
             if veil is not None and veil.looks:
                 found = await unveiled(veil, folder, found)
             broken = await _broken_links(cmd, folder)

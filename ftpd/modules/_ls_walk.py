@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from ftpd.api import Command, Folder, Path, hidden, listing
 from ftpd.modules._folders import names_of, sliced
-from ftpd.modules._ls_request import Flags, Found, Request, Target, allowed
+from ftpd.modules._ls_request import Flags, Found, Request, Target
 from ftpd.modules._ls_view import View, clock
 
 _WIDTH = 75
@@ -122,8 +122,6 @@ async def _folders(
         path, shown, depth = waiting.pop()
         below: list[str] = []
         try:
-            if depth > 1:
-                path = allowed(cmd, path.virtual)
             with cmd.files.open_folder(path) as folder:
                 budget.folders -= 1
                 if depth > 1 or headed:
@@ -137,7 +135,7 @@ async def _folders(
                 raise
         if "R" in request.flags and depth < deepest:
             for name in reversed(below):
-                waiting.append((path.child(name), f"{shown.rstrip('/')}/{name}" if shown else name, depth + 1))
+                waiting.append((cmd.below(path, name), f"{shown.rstrip('/')}/{name}" if shown else name, depth + 1))
 
 
 async def _entries(
@@ -145,7 +143,7 @@ async def _entries(
 ) -> AsyncGenerator[list[str], None]:
     view = View(cmd, path.settings, flags)
     veil = cmd.veil(path)
-    names = await visible(cmd, path, folder, flags)
+    names = await visible(cmd, veil, folder, flags)
     if veil is not None and veil.looks:
         names = await unveiled(veil, folder, names)
     entries = (await _ordered(flags, folder, names))[: budget.files]
@@ -164,9 +162,8 @@ async def _entries(
         await asyncio.sleep(0)
 
 
-async def visible(cmd: Command, path: Path, folder: Folder, flags: Flags) -> list[str]:
+async def visible(cmd: Command, veil: hidden.Veil | None, folder: Folder, flags: Flags) -> list[str]:
     """The names of a folder that the flags and HideFiles let be seen, sorted; -a brings ``.`` and ``..`` along."""
-    veil = cmd.veil(path)
 
     def pick(found: list[str]) -> list[str]:
         if "a" not in flags and "A" not in flags:
