@@ -89,7 +89,8 @@ async def status_of_path(cmd: Command) -> Outcome:
     """A listing over the control connection (RFC 959): always with all entries, never what lies below."""
     request = read(cmd)
     shown = request.text or "."
-    letters = (request.flags.letters | {"a"}) - {"R", "d", "C", "1", "F"}
+    always = {"a"} - set(request.limits.denied)
+    letters = (request.flags.letters | always) - {"R", "d", "C", "1", "F"}
     request = Request(Flags(letters), request.text, request.limits)
     try:
         found = await find(cmd, request.text, patterns=False)

@@ -470,6 +470,12 @@ def test_stat_of_a_path_lists_it_on_the_control_connection() -> None:
     assert flags == folder
 
 
+def test_stat_shows_dots_unless_listoptions_deny_them() -> None:
+    assert [line.split()[-1] for line in talk("STAT d", files=TREE, conf='ListOptions "+a"\n')[0].splitlines()] == [
+        "d:", "e", "in.txt", "status",
+    ]  # fmt: skip
+
+
 def test_stat_has_no_marks() -> None:
     reply = talk("STAT -F d", files=TREE)[0]
     assert [line.split()[-1] for line in reply.splitlines()[1:-1]] == [".", "..", "e", "in.txt"]
