@@ -30,7 +30,7 @@ from ftpd.core.paths import normalise
 from ftpd.core.reply import Refuse, Reply
 from ftpd.core.syslog import syslog
 from ftpd.core.vocab import ANY, DECLINED, ERROR, HANDLED, Class, Group, Outcome, Phase
-from ftpd.module import globbing, logformat
+from ftpd.module import globbing, hidden, logformat
 from ftpd.module.auth import Account, Accounts, AuthAnswer, AuthBackend
 from ftpd.module.build import CORE_MODULES, DISPENSABLE
 from ftpd.module.command import Command, Transfer
@@ -169,6 +169,7 @@ __all__ = [
     "event_named",
     "globbing",
     "group_expression",
+    "hidden",
     "listing",
     "log",
     "logfile",

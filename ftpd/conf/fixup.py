@@ -10,6 +10,9 @@ from ftpd.conf.override import ALLOW_OVERRIDE
 from ftpd.conf.places import Places
 from ftpd.conf.tree import Scope, merged
 
+_HIDES = frozenset({"HideFiles", "HideGroup", "HideNoAccess", "HideUser"})
+"""Declared by mod_core, and known here by name only."""
+
 
 def add_globals(server: Scope, globals_: Iterable[Scope]) -> None:
     """Append the contents of <Global> sections to a server: its own values win, its own sections come first."""
@@ -31,6 +34,14 @@ def finish(server: Scope) -> None:
     server.settings = Settings(server.values)
     server.places = places = Places(server.children)
     places.limits = frozenset(word for scope in every if scope.rule is not None for word in scope.rule.words)
+    places.inner = frozenset(
+        word
+        for scope in every
+        if scope.rule is not None and scope.parent is not None and scope.parent.kind is DIRECTORY
+        for word in scope.rule.words
+    )
+    places.hides = any(key.name in _HIDES for scope in every for key in scope.values)
+    places.ignores = any(scope.rule.ignores_hidden for scope in every if scope.rule is not None)
     places.bars = any(DENY_ALL.name == key.name for scope in every if scope.kind is not LIMIT for key in scope.values)
     places.overrides = _may_override(server, every)
     for anon in (child for child in server.children if child.kind is ANON):

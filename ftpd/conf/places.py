@@ -97,28 +97,35 @@ def _arrange(nodes: list[_Node]) -> list[_Node]:
 class _Level:
     """Sections side by side: of those that match a path the first in their order counts, and what lies in it."""
 
-    __slots__ = ("_patterns", "_plain")
+    __slots__ = ("_deepest", "_patterns", "_plain")
 
     def __init__(self, nodes: Iterable[tuple[int, _Node]] = ()) -> None:
         self._plain: dict[str, tuple[int, _Node]] = {}
         self._patterns: dict[str, list[tuple[int, _Node]]] = {}
         """Patterns by the folder that all they match lies in."""
+        self._deepest = 0
+        """The most slashes of all of these: no folder that lies deeper is looked for."""
         for order, node in nodes:
             self.add(order, node)
 
     def add(self, order: int, node: _Node, other_name: str = "") -> None:
         """``other_name``: where a section's path really leads, if a symbolic link is on the way."""
         if node.pattern is None:
-            self._plain.setdefault(other_name or node.path, (order, node))
-            return
-        literal = node.path[: _WILD.search(node.path).start()]  # type: ignore[union-attr]
-        self._patterns.setdefault(literal[: literal.rindex("/")] or "/", []).append((order, node))
+            path = other_name or node.path
+            self._plain.setdefault(path, (order, node))
+        else:
+            literal = node.path[: _WILD.search(node.path).start()]  # type: ignore[union-attr]
+            path = literal[: literal.rindex("/")] or "/"
+            self._patterns.setdefault(path, []).append((order, node))
+        self._deepest = max(self._deepest, path.count("/"))
 
     def find(self, path: str) -> tuple[int, _Node] | None:
         """The section that counts, with its order here."""
         best: tuple[int, _Node] | None = None
         plain, patterns = self._plain, self._patterns
         here = path
+        if path.count("/") > self._deepest:
+            here = "/".join(path.split("/", self._deepest + 1)[: self._deepest + 1]) or "/"
         while True:
             if here in plain and (best is None or plain[here][0] < best[0]):
                 best = plain[here]
@@ -148,8 +155,8 @@ class Places:
     """
 
     __slots__ = (
-        "_deferred", "_homes", "_known", "_nodes", "_of_session", "_whole", "any", "bars", "limits", "overrides",
-        "root", "settings",
+        "_deferred", "_homes", "_known", "_nodes", "_of_session", "_whole", "any", "bars", "hides", "ignores", "inner",
+        "limits", "overrides", "root", "settings",
     )  # fmt: skip
 
     def __init__(self, scopes: Iterable[Scope], root: str = "") -> None:
@@ -163,6 +170,12 @@ class Places:
         """Whether a bare DenyAll stands anywhere in reach."""
         self.overrides = True
         """Whether a .ftpaccess file may count for anybody anywhere."""
+        self.inner: frozenset[str] = frozenset()
+        """Those that a <Limit> in a <Directory> names: entries of one folder may differ there."""
+        self.hides = False
+        """Whether HideFiles or one of its like stands anywhere in reach."""
+        self.ignores = False
+        """Whether IgnoreHidden is on anywhere in reach."""
         self.settings: dict[tuple[Scope | None, Chain], Settings] = {}
         """The settings worked out so far, by <Anonymous> and sections."""
         self._deferred: list[tuple[int, str, Scope]] = []

@@ -180,7 +180,7 @@ def ignores_hidden(
     """Whether hidden files do not exist for the verb there (IgnoreHidden)."""
     assert server.places is not None
     words = words_of(verb, group)
-    if server.places.limits.isdisjoint(words):
+    if not server.places.ignores or server.places.limits.isdisjoint(words):
         return False
     levels = levels_at(server, anon, path, home, user, ())
     rules = [scope.rule for level in levels for scope in level.children if scope.rule is not None]

@@ -169,13 +169,15 @@ def permissions(
 ) -> str:
     """The letters of the ``perm`` fact (RFC 3659 7.5.5), in ProFTPD's order: what the client could really do.
 
+    Of a file that can be read ProFTPD always says that it can be appended to; ``w`` tells whether that is so.
+
     >>> permissions(folder=True, readable=True, writable=True, searchable=True, removable=True)
     'flcdmpe'
     >>> permissions(folder=False, readable=True, writable=False, removable=True)
-    'dfr'
+    'adfr'
     """
     if not folder:
-        return f"{'a' * writable}{'df' * removable}{'r' * readable}{'w' * writable}"
+        return f"{'a' * (readable or writable)}{'df' * removable}{'r' * readable}{'w' * writable}"
     fills = writable and searchable
     return "".join(
         letter
@@ -210,17 +212,20 @@ def facts_line(
     facts: Collection[str] = FACTS,
     mode: int | None = None,
     unique: os.stat_result | None = None,
+    uid: int | None = None,
+    gid: int | None = None,
 ) -> str:
     """One line of MLSD or MLST, without its end (RFC 3659 7.2).
 
-    ``type`` is given for cdir, pdir and ``OS.unix=slink:TARGET``, ``unique`` for a link: the attributes of
-    what it leads to, as both names are one object for a mirroring client.
+    ``mode``, ``uid`` and ``gid`` are shown instead of the real ones.  ``type`` is given for cdir, pdir and
+    ``OS.unix=slink:TARGET``, ``unique`` for a link: the attributes of what it leads to, as both names are one object
+    for a mirroring client.
 
     >>> st = os.stat_result((0o100644, 7, 1, 1, 0, 0, 1024, 0, 0, 0))
     >>> facts_line("a b", st, perm="r", facts=("modify", "perm", "size", "type", "unique"))
     'modify=19700101000000;perm=r;size=1024;type=file;unique=1U7; a b'
     """
-    bits, inode, device, _, uid, gid, size, _, modified, _ = attributes[:10]
+    bits, inode, device, _, owner, owning_group, size, _, modified, _ = attributes[:10]
     line = ""
     if "modify" in facts:
         line = f"modify={_SECONDS[int(modified)]};"
@@ -235,13 +240,13 @@ def facts_line(
             inode, device = unique.st_ino, unique.st_dev
         line += f"unique={device:X}U{inode:X};"
     if "UNIX.group" in facts:
-        line += f"UNIX.group={gid};"
+        line += f"UNIX.group={owning_group if gid is None else gid};"
     if "UNIX.groupname" in facts:
         line += f"UNIX.groupname={group};"
     if "UNIX.mode" in facts:
         line += f"UNIX.mode=0{(bits if mode is None else mode) & 0o7777:o};"
     if "UNIX.owner" in facts:
-        line += f"UNIX.owner={uid};"
+        line += f"UNIX.owner={owner if uid is None else uid};"
     if "UNIX.ownername" in facts:
         line += f"UNIX.ownername={user};"
     return one_line(f"{line} {name}")

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from ftpd.conf import resolve
+from ftpd.conf.acl import words_of
 from ftpd.conf.directive import Settings
 from ftpd.conf.places import Chain
 from ftpd.conf.tree import Config, Scope
@@ -16,8 +17,10 @@ from ftpd.core.log import Level
 from ftpd.core.reply import Refuse
 from ftpd.core.vocab import Group
 from ftpd.dispatch.access import AccessFiles, who
+from ftpd.dispatch.veil import FolderVeil
 from ftpd.module.command import Command
 from ftpd.module.files import Path
+from ftpd.module.hidden import Hiding, Veil
 from ftpd.module.links import resolved
 from ftpd.module.session import Session
 from ftpd.module.table import Handler
@@ -119,6 +122,40 @@ def _barred(session: Session, path: Path, place: str, access: Chain) -> bool:
     return True
 
 
+_MAKING = frozenset({"APPE", "MKD", "RNTO", "STOR", "STOU", "XMKD"})
+"""What makes something where nothing is: under IgnoreHidden not even that."""
+
+
+def _ignored(command: Command, path: Path, place: str) -> bool:
+    """Whether IgnoreHidden makes the path one where nothing is: by its own name, or by that of where it leads."""
+    session = command.session
+    files = session.files
+    assert session.server.places is not None
+    if files is None or not session.server.places.ignores:
+        return False
+    try:
+        found = files.stat(path)
+    except OSError:
+        found = None
+    for virtual in {path.virtual, place}:
+        folder, name = paths.split(virtual)
+        if not resolve.ignores_hidden(
+            session.server,
+            session.anonymous,
+            real_path(session, virtual),
+            command.name.replace(" ", "_"),
+            command.group,
+            home=session.home,
+            user=session.user or "",
+        ):
+            continue
+        if Hiding(session, command.gate.settings_at(session, folder)).name(name):
+            return True
+        if found is not None and Hiding(session, path.settings).attributes(found):
+            return True
+    return False
+
+
 def welcome(session: Session, classes: Config) -> None:
     """A client connects: find its class, and ask <Limit LOGIN>; Refuse without words closes silently."""
     client = who(session)
@@ -169,10 +206,14 @@ class PathGate:
                 if lies != virtual and not limit_allows(command, lies, access):
                     raise Refuse(*refusal)
             place = lies
-        path = Path(virtual, given, _settings(session, place, access))
+        path = Path(virtual, given, _settings(session, place, access), place=place)
         if trace.active:
             where = real_path(session, place)
             trace.say("directory", 3, "'%s' is '%s' on this machine", given, where, peer=session.peer)
+        if _ignored(command, path, place):
+            if command.name in _MAKING:
+                raise Refuse(550, f"{given}: {os.strerror(errno.ENOENT)}")
+            path = replace(path, absent=True)
         if _barred(session, path, place, access):
             code, text = refusal
             # not the command is denied here, but what is there
@@ -193,6 +234,22 @@ class PathGate:
         # what reads or writes a file need not be asked whether it is a folder with rules of its own
         folder = command.group is not Group.READ and command.name not in _OF_FILES
         return self._access.at(command.session, place, folder=folder)
+
+    def veil(self, command: Command, folder: Path) -> Veil | None:
+        session = command.session
+        places = session.server.places
+        assert places is not None
+        verb = command.name.replace(" ", "_")
+        access = self._at(command, folder.place or folder.virtual)
+        limited = places.bars or bool(access) or not places.inner.isdisjoint(words_of(verb, command.group))
+        if session.files is None or not (limited or places.hides):
+            return None
+
+        def allowed(virtual: str) -> bool:
+            return limit_allows(command, virtual, access) and not _barred(session, Path(virtual), virtual, access)
+
+        veil = FolderVeil(session, folder, lambda virtual: real_path(session, virtual), allowed if limited else None)
+        return veil if veil else None
 
     def settings_at(self, session: Session, virtual: str) -> Settings:
         return _settings(session, virtual, self._access.at(session, virtual) if _may_override(session) else ())

@@ -40,14 +40,14 @@ class LocalFiles:
     # -- looking ---------------------------------------------------------------------------------------
 
     def stat(self, path: Path) -> os.stat_result:
-        return self._attributes(path.virtual, _LOOK)
+        return self._attributes(_there(path), _LOOK)
 
     def lstat(self, path: Path) -> os.stat_result:
-        return self._attributes(path.virtual, _LOOK | os.O_NOFOLLOW)
+        return self._attributes(_there(path), _LOOK | os.O_NOFOLLOW)
 
     def readlink(self, path: Path) -> str:
         with acting_as(self._identity):
-            fd = self._open(path.virtual, _LOOK | os.O_NOFOLLOW)
+            fd = self._open(_there(path), _LOOK | os.O_NOFOLLOW)
             try:
                 if not stat.S_ISLNK(os.fstat(fd).st_mode):
                     raise OSError(errno.EINVAL, "Not a symbolic link", path.virtual)
@@ -58,7 +58,7 @@ class LocalFiles:
     def access(self, path: Path, mode: int) -> bool:
         try:
             with acting_as(self._identity):
-                fd = self._open(path.virtual, _LOOK)
+                fd = self._open(_there(path), _LOOK)
                 try:
                     if kernel.has_faccessat2():
                         return kernel.accessible(fd, mode)
@@ -82,7 +82,7 @@ class LocalFiles:
 
     def open_read(self, path: Path) -> int:
         with acting_as(self._identity), _only_files(path):
-            return _regular(self._open(path.virtual, os.O_RDONLY | _TRANSFER), path)
+            return _regular(self._open(_there(path), os.O_RDONLY | _TRANSFER), path)
 
     def open_write(
         self,
@@ -107,7 +107,7 @@ class LocalFiles:
         wanted = mode & 0o777 & ~self.umask
         with acting_as(self._identity), _only_files(path):
             try:
-                fd = _regular(self._open(path.virtual, flags | os.O_CREAT | os.O_EXCL, wanted), path)
+                fd = _regular(self._open(_there(path), flags | os.O_CREAT | os.O_EXCL, wanted), path)
             except FileExistsError:
                 if exclusive:
                     raise
@@ -115,10 +115,10 @@ class LocalFiles:
                 _grant(fd, wanted)
                 return fd
             try:
-                fd = self._open(path.virtual, flags)
+                fd = self._open(_there(path), flags)
             except FileNotFoundError:
                 # a link that leads, inside the root, to where nothing is yet; or the file went away just now
-                fd = self._open(path.virtual, flags | os.O_CREAT, wanted)
+                fd = self._open(_there(path), flags | os.O_CREAT, wanted)
             _regular(fd, path)
             if truncate:
                 # not O_TRUNC: nothing may happen to what is there before it is known to be a regular file
@@ -128,7 +128,7 @@ class LocalFiles:
     def open_folder(self, path: Path) -> LocalFolder:
         with acting_as(self._identity):
             flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NONBLOCK | os.O_CLOEXEC
-            descriptor = Descriptor(self._open(path.virtual, flags))
+            descriptor = Descriptor(self._open(_there(path), flags))
         above = Path(paths.split(path.virtual)[0])
         return LocalFolder(
             descriptor,
@@ -239,7 +239,7 @@ class LocalFiles:
     @contextmanager
     def _parent(self, path: Path, at_root: int = errno.EBUSY) -> Iterator[tuple[int, bytes]]:
         """The folder that holds the path's last name, for the calls that change names."""
-        above, name = paths.split(path.virtual)
+        above, name = paths.split(_there(path))
         if name in ("", ".", ".."):
             raise OSError(at_root, os.strerror(at_root), path.virtual)
         raw = encoded(name)
@@ -258,7 +258,7 @@ class LocalFiles:
         procfs the file must be opened for reading, which its owner may have forbidden himself.
         """
         with acting_as(self._identity):
-            fd = self._open(path.virtual, _LOOK if _PROC else os.O_RDONLY | _TRANSFER)
+            fd = self._open(_there(path), _LOOK if _PROC else os.O_RDONLY | _TRANSFER)
             try:
                 yield os.fstat(fd), f"/proc/self/fd/{fd}" if _PROC else fd
             finally:
@@ -277,6 +277,12 @@ def _only_files(path: Path) -> Iterator[None]:
         if error.errno in (errno.ENXIO, errno.ENODEV):
             raise OSError(errno.EINVAL, "Not a regular file", path.virtual) from None
         raise
+
+
+def _there(path: Path) -> str:
+    if path.absent:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path.virtual)
+    return path.virtual
 
 
 def _regular(fd: int, path: Path) -> int:

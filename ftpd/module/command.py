@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from time import time
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from ftpd.conf.directive import Settings
 from ftpd.core.listing import shown
-from ftpd.core.paths import normalise
+from ftpd.core.paths import normalise, split
 from ftpd.core.reply import Refuse, ReplyQueue
 from ftpd.core.vocab import Class, Group, Outcome
 from ftpd.module.events import WORK_DONE
 from ftpd.module.files import Files, Path
+from ftpd.module.hidden import Veil
 from ftpd.module.session import Session
 from ftpd.module.wire import Work
 
@@ -37,6 +40,9 @@ class Gate(Protocol):
 
     def forget(self) -> None:
         """A .ftpaccess file may have come or gone: look for them again."""
+
+    def veil(self, command: Command, folder: Path) -> Veil | None:
+        """What the configuration keeps out of listings of the folder; None where that is nothing."""
 
     def login(self, session: Session, anonymous: Scope | None, user: str, groups: tuple[str, ...]) -> bool | None:
         """<Limit LOGIN> of the server, or of that <Anonymous> alone: allowed, denied, or (None) nothing said."""
@@ -211,6 +217,24 @@ class Command:
         finally:
             if wire.end_work():
                 self.session.modules.emit(WORK_DONE, self.session)
+
+    def veil(self, folder: Path) -> Veil | None:
+        """What HideFiles and its like, and <Limit>, keep out of listings of the folder; None where that is nothing."""
+        return self.gate.veil(self, folder)
+
+    def below(self, folder: Path, name: str) -> Path:
+        """A folder in the folder, no link, which :meth:`veil` lets be shown: with what is in force there."""
+        path = folder.child(name)
+        return replace(path, settings=self.gate.settings_at(self.session, path.place or path.virtual))
+
+    def hides(self, path: Path, attributes: os.stat_result) -> bool:
+        """Whether a listing of its folder would leave the entry out."""
+        for place in dict.fromkeys((path.virtual, path.place or path.virtual)):
+            folder, name = split(place)
+            veil = self.veil(Path(folder, folder, self.gate.settings_at(self.session, folder)))
+            if veil is not None and name and not (veil.names([name]) and veil.shows(name, attributes)):
+                return True
+        return False
 
     async def offload(self, work: Callable[[], T], kind: str = "default") -> T:
         """Run blocking work in the bounded pool of its kind while only this session waits."""

@@ -22,6 +22,10 @@ class Path:
     virtual: str
     given: str = ""
     settings: Settings = field(default=EMPTY, repr=False, compare=False)
+    absent: bool = False
+    """IgnoreHidden: to this client nothing is there, and every use of the path fails as if that were so."""
+    place: str = field(default="", repr=False, compare=False)
+    """Where it lies with its links followed, for what the configuration says of it; empty: as ``virtual`` has it."""
 
     @property
     def name(self) -> str:
@@ -30,7 +34,8 @@ class Path:
 
     def child(self, name: str) -> Path:
         """The path of an entry of this folder, under this folder's settings."""
-        return Path(f"{self.virtual.rstrip('/')}/{name}", name, self.settings)
+        place = f"{self.place.rstrip('/')}/{name}" if self.place else ""
+        return Path(f"{self.virtual.rstrip('/')}/{name}", name, self.settings, self.absent, place)
 
 
 class Folder(Protocol):

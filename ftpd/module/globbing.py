@@ -21,11 +21,15 @@ class GlobLimit(Exception):
     """The pattern asks for more than one command may cost."""
 
 
+class TooManyMatches(GlobLimit):
+    """The pattern matches more names than one command may give; those given before are the first of them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What one pattern may cost."""
 
-    matches: int = 200_000
+    matches: int = 100_000
     expansions: int = 1_000
     """Alternatives that its braces may multiply to."""
     work: int = 200_000
@@ -78,7 +82,8 @@ def glob(cwd: str, pattern: str, open_folder: OpenFolder, limits: Limits = DEFAU
     if len(pattern) > _LONGEST_PATTERN:
         raise GlobLimit(f"The pattern is longer than {_LONGEST_PATTERN} characters")
     search = _Search(open_folder, limits)
-    for expanded in _braces(pattern, limits.expansions):
+    # all of them before the first is looked for: what asks for too many costs nothing
+    for expanded in list(_braces(pattern, limits.expansions)):
         names = [name for name in paths.normalise(cwd, expanded).split("/") if name]
         if sum(map(_wild, names)) > _DEEPEST:
             raise GlobLimit(f"The pattern looks into more than {_DEEPEST} levels of folders")
@@ -136,7 +141,7 @@ class _Search:
     def _count(self, path: str) -> str:
         self._found += 1
         if self._found > self._limits.matches:
-            raise GlobLimit(f"The pattern matches more than {self._limits.matches} names")
+            raise TooManyMatches(f"The pattern matches more than {self._limits.matches} names")
         return path
 
     def _spend(self, cost: int) -> None:

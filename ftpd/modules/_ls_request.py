@@ -6,12 +6,13 @@ import errno
 import os
 import posixpath
 import stat
-from collections.abc import Iterable
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
+from itertools import groupby
 
 from ftpd.api import Command, Folder, Path, Refuse, globbing, normalise
-from ftpd.modules._ls_config import Listing, options, use_globbing
+from ftpd.modules._ls_config import Listing, list_style, options, use_globbing
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,18 +58,23 @@ def read(cmd: Command) -> Request:
         given = ""
     letters = [letter for letter in limits.flags + given if letter not in limits.denied]
     layout = next((letter for letter in reversed(letters) if letter in "l1C"), "l")
+    if "1" in limits.flags and "1" in letters:
+        layout = "1"
+    if cmd.name == "LIST" and cmd.config[list_style] == "Windows":
+        # a Windows server has no . and .. either
+        letters = ["A" if letter == "a" else letter for letter in letters]
     return Request(Flags(frozenset(letters), layout), text, limits)
 
 
 def peel(argument: str) -> tuple[str, str]:
     """The letters of the leading flags, and what follows them and one blank: a path with all its blanks.
 
-    >>> peel("-la -R my file"), peel("-- -x"), peel("-l  x"), peel("-")
-    (('laR', 'my file'), ('', '-x'), ('l', ' x'), ('', ''))
+    >>> peel("-la  -R my file"), peel("-- -x"), peel(" -l  x"), peel(" x")
+    (('laR', 'my file'), ('', '-x'), ('l', ' x'), ('', ' x'))
     """
     letters = ""
-    while argument.startswith("-"):
-        word, _, argument = argument.partition(" ")
+    while argument.lstrip(" ").startswith("-"):
+        word, _, argument = argument.lstrip(" ").partition(" ")
         if word == "--":
             break
         letters += word[1:]
@@ -93,6 +99,8 @@ class Found:
     literal: bool
     is_folder: bool = False
     """The one entry is a folder, or a link to one."""
+    veiled: bool = False
+    """Something was left out that HideFiles or one of its like hides."""
 
 
 class Denied(FileNotFoundError):
@@ -117,7 +125,10 @@ async def find(cmd: Command, text: str, *, patterns: bool = True) -> Found:
     try:
         # stat as well: a link that leads nowhere is nothing to list, as with ProFTPD
         is_folder = stat.S_ISDIR(cmd.files.stat(path).st_mode)
-        return Found([Target(path, text or ".", cmd.files.lstat(path))], True, is_folder)
+        attributes = cmd.files.lstat(path)
+        if not is_folder and cmd.hides(path, attributes):
+            return Found([], True, veiled=True)
+        return Found([Target(path, text or ".", attributes)], True, is_folder)
     except FileNotFoundError:
         home = _home(cmd) if text == "~" or text.startswith("~/") else None
         if home is not None:
@@ -125,7 +136,9 @@ async def find(cmd: Command, text: str, *, patterns: bool = True) -> Found:
         if not (patterns and globbing.magic(text) and cmd.config[use_globbing]):
             raise
     # a pattern may look into many folders: only this session waits for that
-    return Found(await cmd.offload(lambda: list(_matches(cmd, text))), False)
+    found = await cmd.offload(lambda: list(_matches(cmd, text)))
+    targets = [target for target in found if target is not None]
+    return Found(targets, False, veiled=len(targets) < len(found))
 
 
 def _home(cmd: Command) -> str | None:
@@ -134,25 +147,63 @@ def _home(cmd: Command) -> str | None:
     return home[len(root) :] or "/" if f"{home}/".startswith(f"{root}/") else None
 
 
-def _matches(cmd: Command, pattern: str) -> Iterable[Target]:
+def _matches(cmd: Command, pattern: str) -> Iterator[Target | None]:
+    """What the pattern matches; None for what is hidden."""
+
     def open_folder(virtual: str) -> AbstractContextManager[Folder]:
         return cmd.files.open_folder(allowed(cmd, virtual))
 
     cwd = cmd.session.cwd
     ahead = globbing.literal(pattern)
     # what stands in front of the pattern is shown as it was written, unless a .. behind it leads out again
-    above = "" if "/../" in f"{pattern[len(ahead) :]}/" else normalise(cwd, ahead)
+    start = "" if "/../" in f"{pattern[len(ahead) :]}/" else f"{normalise(cwd, ahead).rstrip('/')}/"
+
+    def as_written(virtual: str) -> str:
+        return ahead + virtual.removeprefix(start) if start else posixpath.relpath(virtual, cwd)
+
     try:
-        for virtual in globbing.glob(cwd, pattern, open_folder):
-            below = virtual.removeprefix(f"{above.rstrip('/')}/") if above else virtual
-            shown = ahead + below if above else posixpath.relpath(virtual, cwd)
-            try:
-                path = allowed(cmd, virtual.rstrip("/") or "/")
-                yield Target(path, shown, cmd.files.lstat(path))
-            except OSError:
-                continue
+        for above, found in groupby(
+            _first(globbing.glob(cwd, pattern, open_folder)), lambda virtual: _split(virtual)[0]
+        ):
+            yield from _looked_at(cmd, above, {_split(virtual)[1]: as_written(virtual) for virtual in found})
     except globbing.GlobLimit as limit:
         raise Refuse(450, f"{pattern}: {limit}") from None
+
+
+def _first(found: Iterator[str]) -> Iterator[str]:
+    """As many as one command may give: the rest stays away without a word, as with ProFTPD."""
+    with suppress(globbing.TooManyMatches):
+        yield from found
+
+
+def _split(virtual: str) -> tuple[str, str]:
+    """The folder of a path and its last name, be there a slash behind it or not."""
+    above, _, name = virtual.rstrip("/").rpartition("/")
+    return above or "/", name
+
+
+def _looked_at(cmd: Command, above: str, shown: dict[str, str]) -> Iterator[Target | None]:
+    """The entries of those names in one folder."""
+    try:
+        path = allowed(cmd, above)
+        veil = cmd.veil(path)
+        with cmd.files.open_folder(path) as folder:
+            for name, attributes in folder.lstat_many(list(shown)) if "" not in shown else ():
+                if attributes is None:
+                    continue
+                if veil is None or (veil.names([name]) and veil.shows(name, attributes)):
+                    yield Target(path.child(name), shown[name], attributes)
+                elif not _is_absent(cmd, path.child(name).virtual):
+                    yield None
+    except OSError:
+        return
+
+
+def _is_absent(cmd: Command, virtual: str) -> bool:
+    try:
+        return allowed(cmd, virtual).absent
+    except PermissionError:
+        return True
 
 
 def allowed(cmd: Command, virtual: str) -> Path:

@@ -32,7 +32,7 @@ class View:
         numeric = "n" in flags
         self._long = flags.layout == "l"
         self._windows = config[list_style] == "Windows" and cmd.name == "LIST"
-        self._marks = "F" in flags
+        self._marks = "F" in flags and not self._windows
         self.follows = "L" in flags or not config[show_symlinks]
         self._users = Owners(cmd.session, group=False, fake=config[fake_user], numeric=numeric)
         self._groups = Owners(cmd.session, group=True, fake=config[fake_group], numeric=numeric)

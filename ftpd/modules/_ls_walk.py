@@ -10,13 +10,14 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from ftpd.api import Command, Folder, Path, listing
-from ftpd.modules._folders import names_of, reading, sliced
-from ftpd.modules._ls_request import Flags, Found, Request, Target, allowed
+from ftpd.api import Command, Folder, Path, hidden, listing
+from ftpd.modules._folders import names_of, sliced
+from ftpd.modules._ls_request import Flags, Found, Request, Target
 from ftpd.modules._ls_view import View, clock
 
 _WIDTH = 75
-_NO_LIMIT = 1 << 62
+NO_LIMIT = 1 << 62
+_DOTS = (".", "..")
 
 
 @dataclass(slots=True)
@@ -30,94 +31,101 @@ class _Budget:
 async def lines(cmd: Command, request: Request, found: Found) -> AsyncGenerator[list[str], None]:
     """The lines of LIST and STAT, some at a time: a folder's entries, or those that a pattern matched."""
     limits = request.limits
-    budget = _Budget(limits.most_files or _NO_LIMIT, limits.most_folders or _NO_LIMIT)
+    budget = _Budget(limits.most_files or NO_LIMIT, limits.most_folders or NO_LIMIT)
     if found.literal and "d" not in request.flags and found.is_folder:
-        async with aclosing(_folders(cmd, request, found.targets[0], budget)) as source:
+        async with aclosing(_folders(cmd, request, found.targets, budget, headed=False)) as source:
             async for some in source:
                 yield some
         return
-    for targets in sliced(found.targets[: budget.files]):
-        yield _arranged(request.flags, _single(cmd, request, targets))
+    if found.literal and any(cmd.hides(target.path, target.attributes) for target in found.targets):
+        return
+    targets: list[Target] = []
+    below: list[Target] = []
+    recursive = "R" in request.flags and not found.literal
+    for target in found.targets:
+        (below if recursive and is_folder(cmd, target) else targets).append(target)
+    targets = in_order(request.flags, targets)[: budget.files]
+    budget.files -= len(targets)
+    single = _Single(cmd, request)
+    for few in sliced(targets):
+        yield _arranged(request.flags, single.lines(few))
         await asyncio.sleep(0)
+    if below:
+        async with aclosing(_folders(cmd, request, below, budget)) as source:
+            async for some_below in source:
+                yield some_below
 
 
-async def names(cmd: Command, request: Request, found: Found) -> AsyncGenerator[list[str], None]:
-    """The lines of NLST: names that RETR would take as they are (RFC 959), without a look at the entries."""
-    most = request.limits.most_files or _NO_LIMIT
-    if found.literal and not found.is_folder:
-        yield [listing.shown(target.shown) for target in found.targets]
-        return
-    if not found.literal:
-        for targets in sliced(found.targets[:most]):
-            yield [listing.shown(target.shown) for target in targets if _fetchable(cmd, target)]
-            await asyncio.sleep(0)
-        return
-    target = found.targets[0]
-    # ListOptions "-1" is ProFTPD's way to ask for names without their folder
-    above = "" if "1" in request.limits.flags else posixpath.normpath(target.shown)
-    prefix = "" if above in ("", ".") else f"{above.rstrip('/')}/"
-    try:
-        with cmd.files.open_folder(target.path) as folder:
-            found_names = await _names_of(cmd, folder, request.flags)
-            broken = await _broken_links(cmd, folder)
-    except PermissionError:
-        return
-    if broken:
-        found_names = [name for name in found_names if name not in broken]
-    for some in sliced(found_names[:most]):
-        yield [listing.shown(prefix + name) for name in some]
-        await asyncio.sleep(0)
-
-
-def _fetchable(cmd: Command, target: Target) -> bool:
-    """Whether a name that a pattern matched is worth a client's MGET: no device, and no link that leads nowhere."""
+def is_folder(cmd: Command, target: Target) -> bool:
+    """Whether it is a folder, or a link to one."""
     bits = target.attributes.st_mode
     if stat.S_ISLNK(bits):
         try:
             bits = cmd.files.stat(target.path).st_mode
         except OSError:
             return False
-    return stat.S_ISREG(bits) or stat.S_ISDIR(bits)
+    return stat.S_ISDIR(bits)
 
 
-async def _broken_links(cmd: Command, folder: Folder) -> set[str]:
-    """The links of a folder that lead nowhere, or out of the session's root."""
-    broken = set()
-    for some in sliced(await reading(cmd, folder, folder.links)):
-        for name in some:
-            try:
-                folder.stat(name)
-            except OSError:
-                broken.add(name)
+def in_order(flags: Flags, targets: list[Target]) -> list[Target]:
+    """What a pattern matched, sorted as the flags want it."""
+    column = _column(flags)
+    if "U" in flags:
+        return targets
+    if column is None:
+        return targets[::-1] if "r" in flags else targets
+    sign = 1 if "r" in flags else -1
+    return sorted(targets, key=lambda target: sign * target.attributes[column])
+
+
+async def unveiled(veil: hidden.Veil, folder: Folder, names: list[str]) -> list[str]:
+    """The names of the entries that may be shown, once they were looked at."""
+    shown: list[str] = []
+    for some in sliced(names):
+        for name, attributes in folder.lstat_many(some):
+            if name in _DOTS or (attributes is not None and veil.shows(name, attributes)):
+                shown.append(name)
         await asyncio.sleep(0)
-    return broken
+    return shown
 
 
-def _single(cmd: Command, request: Request, targets: list[Target]) -> list[str]:
-    made = []
-    for target in targets:
-        view = View(cmd, target.path.settings, request.flags)
-        line = view.line(target.shown, target.attributes, cmd.files, target.path)
-        if line is not None:
-            made.append(line)
-    return made
+class _Single:
+    """Lines of entries that are named one by one; those under the same configuration share a view."""
+
+    def __init__(self, cmd: Command, request: Request) -> None:
+        self._cmd = cmd
+        self._flags = request.flags
+        self._views: dict[int, View] = {}
+
+    def lines(self, targets: list[Target]) -> list[str]:
+        made = (
+            self._view(target.path).line(target.shown, target.attributes, self._cmd.files, target.path)
+            for target in targets
+        )
+        return [line for line in made if line is not None]
+
+    def _view(self, path: Path) -> View:
+        # the paths hold the settings as long as the listing lasts: no number is used again
+        view = self._views.get(id(path.settings))
+        if view is None:
+            view = self._views[id(path.settings)] = View(self._cmd, path.settings, self._flags)
+        return view
 
 
-async def _folders(cmd: Command, request: Request, first: Target, budget: _Budget) -> AsyncGenerator[list[str], None]:
-    """A folder, and with -R all below it; links are never followed down, and closed folders are left out."""
-    deepest = request.limits.most_depth or _NO_LIMIT
-    shown = posixpath.normpath(first.shown)
-    waiting = [(first.path, "" if shown == "." else shown, 1)]
+async def _folders(
+    cmd: Command, request: Request, first: list[Target], budget: _Budget, *, headed: bool = True
+) -> AsyncGenerator[list[str], None]:
+    """Folders, and with -R all below them; links are never followed down, and closed folders are left out."""
+    deepest = request.limits.most_depth or NO_LIMIT
+    waiting = [(target.path, _as_above(target.shown), 1) for target in reversed(first)]
     while waiting and budget.folders > 0 and budget.files > 0:
         path, shown, depth = waiting.pop()
         below: list[str] = []
         try:
-            if depth > 1:
-                path = allowed(cmd, path.virtual)
             with cmd.files.open_folder(path) as folder:
                 budget.folders -= 1
-                if depth > 1:
-                    yield ["", f"{shown}:"]
+                if depth > 1 or headed:
+                    yield ["", listing.shown(f"{shown}:")]
                 async with aclosing(_entries(cmd, request.flags, path, folder, budget, below)) as source:
                     async for some in source:
                         yield some
@@ -127,15 +135,18 @@ async def _folders(cmd: Command, request: Request, first: Target, budget: _Budge
                 raise
         if "R" in request.flags and depth < deepest:
             for name in reversed(below):
-                waiting.append((path.child(name), f"{shown.rstrip('/')}/{name}" if shown else name, depth + 1))
+                waiting.append((cmd.below(path, name), f"{shown.rstrip('/')}/{name}" if shown else name, depth + 1))
 
 
 async def _entries(
     cmd: Command, flags: Flags, path: Path, folder: Folder, budget: _Budget, below: list[str]
 ) -> AsyncGenerator[list[str], None]:
     view = View(cmd, path.settings, flags)
-    entries = await _ordered(flags, folder, await _names_of(cmd, folder, flags))
-    entries = entries[: budget.files]
+    veil = cmd.veil(path)
+    names = await visible(cmd, veil, folder, flags)
+    if veil is not None and veil.looks:
+        names = await unveiled(veil, folder, names)
+    entries = (await _ordered(flags, folder, names))[: budget.files]
     budget.files -= len(entries)
     for some in sliced(entries):
         made = []
@@ -145,18 +156,20 @@ async def _entries(
             line = view.line(name, attributes, folder, name)
             if line is not None:
                 made.append(line)
-            if stat.S_ISDIR(attributes.st_mode) and name not in (".", ".."):
+            if stat.S_ISDIR(attributes.st_mode) and name not in _DOTS:
                 below.append(name)
         yield _arranged(flags, made)
         await asyncio.sleep(0)
 
 
-async def _names_of(cmd: Command, folder: Folder, flags: Flags) -> list[str]:
-    """The names of a folder that the flags let be seen, sorted; -a brings ``.`` and ``..`` along."""
+async def visible(cmd: Command, veil: hidden.Veil | None, folder: Folder, flags: Flags) -> list[str]:
+    """The names of a folder that the flags and HideFiles let be seen, sorted; -a brings ``.`` and ``..`` along."""
 
     def pick(found: list[str]) -> list[str]:
         if "a" not in flags and "A" not in flags:
             found = [name for name in found if not name.startswith(".")]
+        if veil is not None:
+            found = veil.names(found)
         if "U" not in flags:
             found.sort()
         return found
@@ -165,9 +178,19 @@ async def _names_of(cmd: Command, folder: Folder, flags: Flags) -> list[str]:
     return [".", "..", *found] if "a" in flags else found
 
 
+def _as_above(shown: str) -> str:
+    shown = posixpath.normpath(shown)
+    return "" if shown == "." else shown
+
+
+def _column(flags: Flags) -> int | None:
+    """The place of what is sorted by in the attributes; None for the name."""
+    return clock(flags) if "t" in flags else 6 if "S" in flags else None
+
+
 async def _ordered(flags: Flags, folder: Folder, entries: list[str]) -> list[str]:
     """By time (-t), by size (-S), or as they are; -r turns it round, but not the names of equals."""
-    column = clock(flags) if "t" in flags else 6 if "S" in flags else None
+    column = _column(flags)
     if "U" in flags:
         return entries
     if column is None:

@@ -9,7 +9,7 @@ import stat
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 
-from ftpd.api import Class, Command, Data, Folder, Group, Outcome, Path, Refuse, Session, Transfer, listing
+from ftpd.api import Class, Command, Data, Folder, Group, Outcome, Path, Refuse, Session, Transfer, listing, resolved
 from ftpd.modules import _facts_change
 from ftpd.modules._facts_config import UNABLE, advertise, choose, chosen, module, offered, option
 from ftpd.modules._folders import Owners, names_of, sliced
@@ -37,6 +37,9 @@ def choose_facts(cmd: Command) -> Outcome:
     return cmd.ok(200, f"MLST OPTS {names}" if cmd.argument else "MLST OPTS")
 
 
+_NOBODY = 65534
+
+
 class Facts:
     """The lines of one listing; the configuration in force is that of the path asked for last."""
 
@@ -44,9 +47,11 @@ class Facts:
         session = cmd.session
         self._files = cmd.files
         self._facts = chosen(session)
-        self._slink = option(session, "UseSlink")
+        self.slink = option(session, "UseSlink")
         self._links: bool = cmd.setting("ShowSymlinks", True)
         self._mode: int | None = cmd.setting("DirFakeMode", None)
+        self._uid = _number(cmd, cmd.setting("DirFakeUser", None), group=False)
+        self._gid = _number(cmd, cmd.setting("DirFakeGroup", None), group=True)
         self._users = Owners(session, group=False, fake=cmd.setting("DirFakeUser", None))
         self._groups = Owners(session, group=True, fake=cmd.setting("DirFakeGroup", None))
         self._letters: dict[tuple[int, int, int], str] = {}
@@ -64,11 +69,16 @@ class Facts:
                 target = folder.stat(name)
                 if not self._links:
                     attributes = target
-                elif self._slink:
+                elif self.slink:
                     kind = _slink(at, folder.readlink(name))
             except OSError:
                 pass  # a link that leads nowhere is shown as the link it is
         return self.line(name, attributes, self._perm(target or attributes, above), kind=kind, unique=target)
+
+    def kind_of_link(self, path: Path) -> str:
+        if not self.slink:
+            return "OS.unix=symlink"
+        return _slink(Path(posixpath.dirname(path.virtual)), self._files.readlink(path))
 
     def line(
         self, name: str, attributes: os.stat_result, perm: str, *, kind: str | None, unique: os.stat_result | None
@@ -83,6 +93,8 @@ class Facts:
             facts=self._facts,
             mode=None if self._mode is None else listing.faked(attributes.st_mode, self._mode),
             unique=unique,
+            uid=self._uid,
+            gid=self._gid,
         )
 
     def _perm(self, attributes: os.stat_result, above: os.stat_result) -> str:
@@ -101,11 +113,31 @@ class Facts:
         return letters
 
 
+def _number(cmd: Command, fake: str | None, *, group: bool) -> int | None:
+    """The number that goes with a faked name; None where nothing is faked."""
+    session = cmd.session
+    if fake is None:
+        return None
+    if fake == "~":
+        account = session.account
+        return None if account is None else account.gid if group else account.uid
+    accounts = session.modules.accounts
+    found = accounts.name_gid(session, fake) if group else accounts.name_uid(session, fake)
+    # a name that nobody has: the true number would tell what the name is there to hide
+    return _NOBODY if found is None else found
+
+
 def _slink(at: Path, target: str) -> str:
     """FileZilla's word for a link; where a blank or a semicolon would end the fact early, the RFC's."""
     if not target.isprintable() or any(letter in target for letter in " ;"):
         return "OS.unix=symlink"
     return f"OS.unix=slink:{posixpath.normpath(posixpath.join(at.virtual, target))}"
+
+
+def _shows_links(cmd: Command) -> bool:
+    """Whether ShowSymlinks is there and on; MLSD shows links without it as well."""
+    key = cmd.session.modules.directive("ShowSymlinks")
+    return key is not None and key in cmd.config and bool(cmd.config[key])
 
 
 def _named(cmd: Command) -> str:
@@ -123,15 +155,25 @@ def facts_of_one(cmd: Command) -> Outcome:
         attributes = files.stat(path)
     except OSError:
         raise Refuse(550, f"'{label}' cannot be listed") from None
+    itself = files.lstat(path)
+    if cmd.hides(path, itself):
+        return cmd.ok(250, f"Start of list for {label}", "End of list")
     above = Path(posixpath.dirname(path.virtual))
+    # where ShowSymlinks asks for them by name, ProFTPD tells of the link, under the name of what it leads to
+    of_link = stat.S_ISLNK(itself.st_mode) and _shows_links(cmd)
     perm = listing.permissions(
-        folder=stat.S_ISDIR(attributes.st_mode),
+        folder=not of_link and stat.S_ISDIR(attributes.st_mode),
         readable=files.access(path, os.R_OK),
         writable=files.access(path, os.W_OK),
         searchable=files.access(path, os.X_OK),
-        removable=files.access(above, os.W_OK | os.X_OK) and files.may_remove(files.stat(above), files.lstat(path)),
+        removable=files.access(above, os.W_OK | os.X_OK) and files.may_remove(files.stat(above), itself),
     )
-    line = Facts(cmd).line(path.virtual, attributes, perm, kind=None, unique=None)
+    facts = Facts(cmd)
+    if of_link:
+        shown = path.virtual if facts.slink else resolved(files, path.virtual, "/")
+        line = facts.line(shown, itself, perm, kind=facts.kind_of_link(path), unique=attributes)
+    else:
+        line = facts.line(path.virtual, attributes, perm, kind=None, unique=None)
     return cmd.ok(250, f"Start of list for {label}", line, "End of list")
 
 
@@ -171,12 +213,18 @@ def _is_entry(cmd: Command, path: Path) -> bool:
 async def _chunks(cmd: Command, path: Path, folder: Folder) -> AsyncGenerator[bytes, None]:
     facts = Facts(cmd)
     above = folder.lstat(".")
-    names = [".", "..", *await names_of(cmd, folder, sorted)]
+    veil = cmd.veil(path)
+    names = [
+        ".",
+        "..",
+        *await names_of(cmd, folder, lambda found: sorted(found if veil is None else veil.names(found))),
+    ]
     for some in sliced(names):
         lines = [
             facts.entry(name, attributes, folder, path, above)
             for name, attributes in folder.lstat_many(some)
-            if attributes is not None
+            if attributes is not None and (veil is None or name in (".", "..") or veil.shows(name, attributes))
         ]
-        yield cmd.session.spoken("\r\n".join(lines) + "\r\n")
+        if lines:
+            yield cmd.session.spoken("\r\n".join(lines) + "\r\n")
         await asyncio.sleep(0)

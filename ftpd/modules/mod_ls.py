@@ -8,8 +8,9 @@ from contextlib import aclosing
 
 from ftpd.api import DECLINED, Class, Command, Data, Group, Outcome, Path, Refuse, Transfer, normalise
 from ftpd.modules._ls_config import module
+from ftpd.modules._ls_names import names
 from ftpd.modules._ls_request import Denied, Flags, Found, Request, find, read
-from ftpd.modules._ls_walk import lines, names
+from ftpd.modules._ls_walk import lines
 from ftpd.modules._transfer import carry, opening, plural, tally
 
 __all__ = ["module"]
@@ -40,9 +41,14 @@ async def list_names(cmd: Command) -> Outcome:
     request = read(cmd)
     try:
         found = await find(cmd, request.text)
-        if not found.targets:
+        if not found.targets and not found.veiled:
             raise Refuse(450, "No files found")
-        if found.literal and not found.is_folder and not stat.S_ISREG(cmd.files.stat(found.targets[0].path).st_mode):
+        if (
+            found.targets
+            and found.literal
+            and not found.is_folder
+            and not stat.S_ISREG(cmd.files.stat(found.targets[0].path).st_mode)
+        ):
             raise Refuse(450, f"{request.text}: Not a regular file")
     except (OSError, Refuse) as error:
         if isinstance(error, Refuse) and error.code != 450:
@@ -83,7 +89,8 @@ async def status_of_path(cmd: Command) -> Outcome:
     """A listing over the control connection (RFC 959): always with all entries, never what lies below."""
     request = read(cmd)
     shown = request.text or "."
-    letters = (request.flags.letters | {"a"}) - {"R", "d", "C", "1"}
+    always = {"a"} - set(request.limits.denied)
+    letters = (request.flags.letters | always) - {"R", "d", "C", "1", "F"}
     request = Request(Flags(letters), request.text, request.limits)
     try:
         found = await find(cmd, request.text, patterns=False)

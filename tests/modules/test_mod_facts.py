@@ -72,6 +72,40 @@ def test_mlst_of_a_link_tells_of_the_file_and_of_nothing_else() -> None:
     assert absent == [f"550 '{name}' cannot be listed" for name in ("br", "out", "nope", "*.txt", "a.txt/x")]
 
 
+@pytest.mark.parametrize(
+    ("conf", "kind", "name"),
+    [
+        ("ShowSymlinks on\n", "OS.unix=symlink", "/a.txt"),
+        ("ShowSymlinks on\nFactsOptions UseSlink\n", "OS.unix=slink:/a.txt", "/d/l"),
+        ("ShowSymlinks off\n", "file", "/d/l"),
+        ("", "file", "/d/l"),
+    ],
+)
+def test_mlst_tells_of_the_link_where_showsymlinks_asks_for_it(conf: str, kind: str, name: str) -> None:
+    async def tale(ftp: Bench) -> tuple[str, str]:
+        os.symlink("../a.txt", f"{ftp.root}/d/l")
+        return await ftp("MLST d/l"), await ftp("MLST a.txt")
+
+    link, target = run(tale, files=TREE, conf=conf)
+    facts, shown = _facts(link.split("\n")[1][1:])
+    assert (facts["type"], shown) == (kind, name)
+    assert facts["unique"] == _facts(target.split("\n")[1][1:])[0]["unique"]
+    assert facts["UNIX.mode"] == ("0777" if kind.startswith("OS") else "0644")
+
+
+@pytest.mark.parametrize("line", ["MLST a.txt", "MLSD"])
+def test_faked_owners_have_faked_numbers(line: str) -> None:
+    async def tale(ftp: Bench) -> str:
+        return await ftp(line) if line.startswith("MLST") else (await ftp.download(line)).decode()
+
+    own = run(tale, files=TREE, conf="DirFakeUser on ~\nDirFakeGroup on ~\n")
+    assert f"UNIX.owner={os.geteuid()};UNIX.ownername=tom;" in own
+    nobody = run(tale, files=TREE, conf="DirFakeUser on nobody-has-it\nDirFakeGroup on nobody-has-it\n")
+    assert "UNIX.group=65534;UNIX.groupname=nobody-has-it;" in nobody
+    assert "UNIX.owner=65534;UNIX.ownername=nobody-has-it;" in nobody
+    assert f"UNIX.owner={os.geteuid()};" in run(tale, files=TREE)
+
+
 # -- MLSD ----------------------------------------------------------------------------------------------------
 
 

@@ -11,6 +11,7 @@ from xfer_ground import fetch, run, talk, upload_over
 
 from ftpd.conf.faults import ConfigFaults
 from ftpd.dispatch.phases import run as dispatch
+from ftpd.module import globbing
 from ftpd.modules._folders import sliced
 from ftpd.testing import Bench
 from ftpd.testing.memory import MemoryData, MemoryWire
@@ -102,6 +103,9 @@ def test_owners_are_named_and_n_shows_their_numbers() -> None:
         ("LIST ~/d", ["e", "in.txt"]),
         ("LIST nope*", []),
         ("LIST -F", ["B.txt", "a.txt", "c d.txt", "d/"]),
+        ("LIST  -l d", ["e", "in.txt"]),
+        ("LIST -l  -a d", [".", "..", "e", "in.txt"]),
+        ("LIST d//in.txt", ["d//in.txt"]),
     ],
 )
 def test_flags_and_arguments(line: str, names: list[str]) -> None:
@@ -121,6 +125,33 @@ def test_times_sort_and_can_be_those_of_change() -> None:
     assert by_time == b"new\r\nmid\r\nold\r\n"
     assert reverse == b"old\r\nmid\r\nnew\r\n"
     assert sorted(unsorted.split()) == [b"mid", b"new", b"old"]
+
+
+@pytest.mark.parametrize(
+    ("line", "names"),
+    [
+        ("LIST -1t *", "c a b"),
+        ("LIST -1tr *", "b a c"),
+        ("LIST -1S ?", "b c a"),
+        ("LIST -1Sr *", "a c b"),
+        ("LIST -1r *", "c b a"),
+        ("LIST -1 *", "a b c"),
+    ],
+)
+def test_what_a_pattern_matches_is_sorted_as_well(line: str, names: str) -> None:
+    async def tale(ftp: Bench) -> bytes:
+        for name, moment in (("a", 200), ("b", 100), ("c", 300)):
+            os.utime(f"{ftp.root}/{name}", (moment, moment))
+        return await ftp.download(line)
+
+    assert run(tale, files={"a": b"", "b": b"333", "c": b"22"}).decode().split() == names.split()
+
+
+def test_a_blank_in_front_of_a_name_is_part_of_it() -> None:
+    async def tale(ftp: Bench) -> list[bytes]:
+        return [await ftp.download(line) for line in ("LIST -1  x", "NLST -l  x", "NLST  x", "LIST -1 x")]
+
+    assert run(tale, files={" x": b"", "x": b""}) == [b" x\r\n", b" x\r\n", b" x\r\n", b"x\r\n"]
 
 
 def test_short_forms() -> None:
@@ -158,6 +189,17 @@ def test_recursion_lists_folder_after_folder_and_follows_no_link() -> None:
         "", "d:", "e", "in.txt", "loop -> ..",
         "", "d/e:", "deep.txt",
     ]  # fmt: skip
+
+
+def test_recursion_of_a_pattern_lists_the_folders_that_it_matches() -> None:
+    assert [text[55:] or text for text in _list("LIST -R *", links={"to-d": "d"})] == [
+        "B.txt", "a.txt", "c d.txt",
+        "", "d:", "e", "in.txt",
+        "", "d/e:", "deep.txt",
+        "", "to-d:", "e", "in.txt",
+        "", "to-d/e:", "deep.txt",
+    ]  # fmt: skip
+    assert _list("NLST -R *") == ["B.txt", "a.txt", "c d.txt", "d/e", "d/in.txt"]
 
 
 def test_links_can_be_followed_and_then_broken_ones_are_left_out() -> None:
@@ -253,10 +295,13 @@ def test_listings_need_a_data_connection() -> None:
         ("NLST {a,B}.txt", ["a.txt", "B.txt"]),
         ("NLST c d.txt", ["c d.txt"]),
         ("NLST d*", ["d"]),
+        ("NLST -1 d", ["e", "in.txt"]),
+        ("NLST -1 /d/i*", ["in.txt"]),
+        ("NLST d//in.txt", ["d/in.txt"]),
         ("NLST */", ["d/"]),
         ("NLST ./*.txt", ["./B.txt", "./a.txt", "./c d.txt"]),
         ("NLST .*", [".h"]),
-        ("NLST d/e/../in.txt", ["d/e/../in.txt"]),
+        ("NLST d/e/../in.txt", ["d/in.txt"]),
     ],
 )
 def test_nlst_gives_names_that_retr_takes(line: str, names: list[str]) -> None:
@@ -323,6 +368,8 @@ def test_listoptions_set_flags_and_deny_them() -> None:
     assert _names("LIST -r", conf=FAKES + 'ListOptions "-A" strict\n')[0] == ".h"
     assert _names("LIST", conf=FAKES + 'ListOptions "-A" NLSTOnly\n')[0] == "B.txt"
     assert _list("NLST d", conf=FAKES + 'ListOptions "-A -1" NLSTOnly\n') == ["e", "in.txt"]
+    assert _list("NLST d/*", conf=FAKES + 'ListOptions "-1"\n') == ["e", "in.txt"]
+    assert _list("LIST -l d", conf=FAKES + 'ListOptions "-1"\n') == ["e", "in.txt"]
 
 
 def test_listoptions_bound_what_one_listing_shows() -> None:
@@ -358,6 +405,8 @@ def test_liststyle_windows() -> None:
         "03-05-24  06:07AM                    3 c d.txt",
         "03-05-24  06:07AM       <DIR>          d",
     ]
+    assert [line[39:] for line in _list("LIST -aF d", conf="ListStyle Windows\n")] == ["e", "in.txt"]
+    assert _list("LIST -a", conf="ListStyle Windows\n")[0].endswith(" .h")
 
 
 def test_limits_close_folders_to_listings_of_every_kind() -> None:
@@ -419,6 +468,17 @@ def test_stat_of_a_path_lists_it_on_the_control_connection() -> None:
     assert absent == "450 nope: No such file or directory"
     assert pattern == "450 *.txt: No such file or directory"
     assert flags == folder
+
+
+def test_stat_shows_dots_unless_listoptions_deny_them() -> None:
+    assert [line.split()[-1] for line in talk("STAT d", files=TREE, conf='ListOptions "+a"\n')[0].splitlines()] == [
+        "d:", "e", "in.txt", "status",
+    ]  # fmt: skip
+
+
+def test_stat_has_no_marks() -> None:
+    reply = talk("STAT -F d", files=TREE)[0]
+    assert [line.split()[-1] for line in reply.splitlines()[1:-1]] == [".", "..", "e", "in.txt"]
 
 
 def test_stat_tells_of_the_session() -> None:
@@ -492,6 +552,12 @@ def test_a_costly_pattern_ends_soon(pattern: str) -> None:
 
     # "x/.." is where it began, whatever x is: the first pattern is a plain one
     assert run(tale, files={"a" * 100: b"", "d/e/": b"", "x/y/": b""}) == ("150" if ".." in pattern else "450")
+
+
+def test_of_too_many_matches_the_first_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = globbing.glob
+    monkeypatch.setattr(globbing, "glob", lambda *args: real(*args, globbing.Limits(matches=2)))
+    assert fetch("NLST *", files={"a": b"", "b": b"", "c": b""}) == b"a\r\nb\r\n"
 
 
 def test_slices_cover_all() -> None:

@@ -188,7 +188,7 @@ def test_a_link_is_the_same_object_as_what_it_leads_to() -> None:
         ({"folder": True, "readable": True, "writable": False, "searchable": True}, "le"),
         ({"folder": True, "readable": False, "writable": True, "searchable": False}, ""),
         ({"folder": False, "readable": True, "writable": True, "removable": True}, "adfrw"),
-        ({"folder": False, "readable": True, "writable": False}, "r"),
+        ({"folder": False, "readable": True, "writable": False}, "ar"),
         ({"folder": False, "readable": False, "writable": True, "removable": False}, "aw"),
     ],
 )

@@ -126,6 +126,8 @@ def test_anybody_may_upload_to_incoming_and_nobody_sees_it(fresh: OutOfTheBox) -
     with session(fresh, "anonymous", "me@example.com") as ftp:
         ftp.cwd("incoming")
         ftp.storbinary("STOR gift.txt", io.BytesIO(b"gift"))
+        assert ftp.nlst() == []
+        assert ftp.nlst("/incoming") == []
         for refused in ("RETR gift.txt", "SIZE gift.txt", "DELE gift.txt", "RNFR gift.txt", "MKD folder"):
             with pytest.raises(ftplib.error_perm, match="550"):
                 ftp.sendcmd(refused)

@@ -1,0 +1,111 @@
+"""What lies between a client and the entries of a folder: HideFiles and its like, and <Limit> of single entries."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable
+
+from ftpd.conf import resolve
+from ftpd.conf.places import Chain
+from ftpd.core.paths import split
+from ftpd.module.files import Path
+from ftpd.module.hidden import Hiding
+from ftpd.module.links import resolved
+from ftpd.module.session import Session
+
+
+class FolderVeil:
+    """Implements :class:`ftpd.module.hidden.Veil`; entries in the same sections share an answer."""
+
+    __slots__ = (
+        "_allowed",
+        "_chain",
+        "_folder",
+        "_hiding",
+        "_inside",
+        "_limits",
+        "_place",
+        "_real",
+        "_sectioned",
+        "_session",
+    )
+
+    def __init__(
+        self, session: Session, folder: Path, real: Callable[[str], str], allowed: Callable[[str], bool] | None
+    ) -> None:
+        self._session = session
+        self._folder = folder
+        self._real = real
+        self._allowed = allowed
+        """Whether the command may use a path; None where that is so for all entries."""
+        self._hiding = Hiding(session, folder.settings)
+        self._sectioned = session.server.places is not None and session.server.places.hides
+        """Whether an entry may have a section of its own, with HideUser in it."""
+        self._place = folder.place or folder.virtual
+        self._chain = self._sections(self._place)
+        self._inside: dict[Chain, Hiding] = {self._chain: self._hiding}
+        self._limits: dict[Chain, bool] = {self._chain: True}
+
+    @property
+    def looks(self) -> bool:
+        # a link must be seen to be one before it is known where it leads
+        return bool(self)
+
+    def __bool__(self) -> bool:
+        return bool(self._hiding) or self._sectioned or self._allowed is not None
+
+    def names(self, names: list[str]) -> list[str]:
+        hidden = self._hiding.name
+        if self._allowed is None:
+            return [name for name in names if not hidden(name)]
+        return [name for name in names if not hidden(name) and self._permitted(self._at(name))]
+
+    def shows(self, name: str, attributes: os.stat_result) -> bool:
+        path = self._folder.child(name)
+        files = self._session.files
+        assert files is not None
+        if stat.S_ISLNK(attributes.st_mode):
+            try:
+                attributes = files.stat(path)
+                place = resolved(files, self._at(name), self._place)
+            except OSError:
+                pass  # it leads nowhere: what it is itself decides
+            else:
+                if self._allowed is not None and not self._permitted(place):
+                    return False
+                above, target = split(place)
+                if self._hiding_of(above).name(target):
+                    return False
+        return not self._hiding_of(self._at(name)).attributes(attributes)
+
+    def _at(self, name: str) -> str:
+        return f"{self._place.rstrip('/')}/{name}"
+
+    def _sections(self, virtual: str) -> Chain:
+        session = self._session
+        return resolve.chain_at(
+            session.server, session.anonymous, self._real(virtual), home=session.home, user=session.user or ""
+        )
+
+    def _permitted(self, virtual: str) -> bool:
+        chain = self._sections(virtual)
+        verdict = self._limits.get(chain)
+        if verdict is None:
+            assert self._allowed is not None
+            verdict = self._limits[chain] = self._allowed(virtual)
+        return verdict
+
+    def _hiding_of(self, virtual: str) -> Hiding:
+        """HideUser and its like may stand in a section of the entry's own."""
+        if not self._sectioned:
+            return self._hiding
+        chain = self._sections(virtual)
+        found = self._inside.get(chain)
+        if found is None:
+            session = self._session
+            settings = resolve.settings_at(
+                session.server, session.anonymous, self._real(virtual), home=session.home, user=session.user or ""
+            )
+            found = self._inside[chain] = Hiding(session, settings)
+        return found

@@ -1,0 +1,273 @@
+"""HideFiles, HideUser, HideGroup, HideNoAccess and IgnoreHidden: what listings leave out, and what is not there."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+import pytest
+from xfer_ground import run, talk
+
+from ftpd.conf.faults import ConfigFaults
+from ftpd.testing import Bench
+
+TREE = {"a.txt": b"1", "b.key": b"2", "d/in.key": b"3", "d/in.txt": b"4", "k.key/x.txt": b"5"}
+IGNORE = "<Limit ALL>\nIgnoreHidden on\n</Limit>\n"
+LISTINGS = ("LIST -1", "LIST", "NLST", "NLST *", "LIST *", "MLSD", "STAT .")
+
+
+def _at_home(lines: str) -> str:
+    return f"<Directory {{root}}>\n{lines}\n</Directory>\n"
+
+
+def _names(text: str) -> list[str]:
+    """The last words of the lines of any listing, but not ``.`` and ``..``."""
+    words = [line.split()[-1].rstrip(":") for line in text.splitlines() if line.strip()]
+    return sorted(word for word in words if word not in (".", "..", "status"))
+
+
+async def _listed(ftp: Bench, line: str) -> list[str]:
+    return _names(await ftp(line) if line.startswith("STAT") else (await ftp.download(line)).decode())
+
+
+def _seen(
+    conf: str, *lines: str, files: dict[str, bytes] = TREE, links: dict[str, str] | None = None
+) -> list[list[str]]:
+    async def tale(ftp: Bench) -> list[list[str]]:
+        for name, target in (links or {}).items():
+            os.symlink(target, f"{ftp.root}/{name}")
+        return [await _listed(ftp, line) for line in lines]
+
+    return run(tale, files=files, conf=conf)
+
+
+# -- HideFiles -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("line", LISTINGS)
+def test_every_listing_leaves_hidden_names_out(line: str) -> None:
+    assert _seen(_at_home("HideFiles \\.key$"), line) == [["a.txt", "d"]]
+
+
+@pytest.mark.parametrize(
+    ("rules", "names"),
+    [
+        ("HideFiles key", "a.txt d"),
+        ("HideFiles !key", "b.key k.key"),
+        ("HideFiles none", "a.txt b.key d k.key"),
+        ("HideFiles key user tom", "a.txt d"),
+        ("HideFiles key user ann", "a.txt b.key d k.key"),
+        ("HideFiles key user !ann", "a.txt d"),
+        ("HideFiles none user tom\nHideFiles key", "a.txt b.key d k.key"),
+        ("HideFiles none user ann\nHideFiles key", "a.txt d"),
+        ("HideFiles key group nobody-is-in-it", "a.txt b.key d k.key"),
+        ("HideFiles key class other", "a.txt b.key d k.key"),
+        # as with ProFTPD, the first line that is for the client decides
+        ("HideFiles key\nHideFiles txt", "a.txt d"),
+    ],
+)
+def test_the_first_line_that_is_for_the_client_decides(rules: str, names: str) -> None:
+    assert _seen(_at_home(rules), "NLST") == [names.split()]
+
+
+def test_inner_folders_inherit_and_can_end_it() -> None:
+    outer = _at_home("HideFiles key")
+    assert _seen(outer, "NLST d") == [["d/in.txt"]]
+    inner = "<Directory {root}/d>\nHideFiles none\n</Directory>\n"
+    assert _seen(outer + inner, "NLST d", "NLST d/*") == [["d/in.key", "d/in.txt"]] * 2
+
+
+def test_recursion_does_not_enter_what_it_does_not_show() -> None:
+    assert _seen(_at_home("HideFiles ^(d|k)"), "LIST -R") == [["a.txt", "b.key"]]
+
+
+def test_a_link_does_not_show_what_it_leads_to() -> None:
+    links = {"to-file": "b.key", "to-folder": "k.key", "fine": "a.txt", "nowhere": "zip"}
+    seen = _seen(_at_home("HideFiles key"), "LIST -1", "NLST", "MLSD", links=links)
+    assert seen == [["a.txt", "d", "fine", "nowhere"], ["a.txt", "d", "fine"], ["a.txt", "d", "fine", "nowhere"]]
+
+
+def test_named_by_itself_a_hidden_entry_gives_an_empty_listing_and_can_be_fetched() -> None:
+    async def tale(ftp: Bench) -> list[str]:
+        replies = []
+        for line in ("LIST b.key", "LIST -d k.key", "NLST b.key", "NLST *.key"):
+            assert await ftp.download(line) == b""
+            replies.append(ftp.replies.splitlines()[-1])
+        assert await ftp.download("LIST -1 k.key") == b"x.txt\r\n"
+        assert await ftp.download("RETR b.key") == b"2"
+        return [*replies, await ftp("STAT b.key"), await ftp("MLST b.key")]
+
+    assert run(tale, files=TREE, conf=_at_home("HideFiles key")) == [
+        *["226 Transfer complete"] * 4,
+        "213-Status of b.key:\n213 End of status",
+        "250-Start of list for b.key\n250 End of list",
+    ]
+
+
+# -- HideUser, HideGroup, HideNoAccess ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("line", LISTINGS)
+@pytest.mark.parametrize(
+    ("rule", "empty"),
+    [
+        ("HideUser ~", True),
+        ("HideUser !~", False),
+        ("HideUser tom", True),
+        ("HideUser nobody-has-this-name", False),
+        ("HideGroup ~", True),
+        ("HideGroup !~", False),
+        ("HideGroup nobody-has-this-name", False),
+    ],
+)
+def test_files_of_an_owner_can_be_hidden(rule: str, empty: bool, line: str) -> None:
+    assert _seen(_at_home(rule), line) == [[] if empty else ["a.txt", "b.key", "d", "k.key"]]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_files_of_others_can_be_hidden() -> None:
+    async def tale(ftp: Bench) -> list[list[str]]:
+        os.chown(f"{ftp.root}/a.txt", 12345, 12346)
+        os.symlink("a.txt", f"{ftp.root}/link")
+        return [await _listed(ftp, line) for line in LISTINGS]
+
+    for rule in ("HideUser !~", "HideGroup !~"):
+        assert run(tale, files={"a.txt": b"", "own": b""}, conf=_at_home(rule)) == [["own"]] * len(LISTINGS)
+
+
+def test_an_entry_may_have_a_section_of_its_own() -> None:
+    conf = "<Directory {root}/d>\nHideUser ~\n</Directory>\n"
+    assert _seen(conf, "NLST", "NLST d") == [["a.txt", "b.key", "k.key"], []]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root has access to everything")
+def test_what_cannot_be_read_or_entered_can_be_hidden() -> None:
+    async def tale(ftp: Bench) -> list[list[str]]:
+        os.chmod(f"{ftp.root}/a.txt", 0)
+        os.chmod(f"{ftp.root}/d", 0o600)
+        try:
+            return [await _listed(ftp, line) for line in LISTINGS]
+        finally:
+            os.chmod(f"{ftp.root}/d", 0o700)
+
+    assert run(tale, files=TREE, conf=_at_home("HideNoAccess on")) == [["b.key", "k.key"]] * len(LISTINGS)
+
+
+# -- IgnoreHidden ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rule", ["HideFiles key", "HideFiles !(txt|d)$"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "SIZE {}", "MDTM {}", "MLST {}", "DELE {}", "RNFR {}", "CWD {}", "RMD {}", "STAT {}", "SITE CHMOD 600 {}",
+        "MFMT 20200101000000 {}", "MFF UNIX.mode=600; {}",
+    ],
+)  # fmt: skip
+def test_s70_a_hidden_file_answers_like_one_that_is_not_there(line: str, rule: str) -> None:
+    hidden, absent = talk(
+        "TYPE I", line.format("b.key"), line.format("c.nope"), files=TREE, conf=_at_home(rule + "\n" + IGNORE)
+    )[1:]
+    assert hidden.replace("b.key", "c.nope") == absent
+    assert hidden[0] in "45"
+
+
+@pytest.mark.parametrize("line", ["RETR {}", "LIST {}", "NLST {}", "MLSD {}", "NLST {}*", "LIST {}*"])
+def test_s70_so_do_transfers_of_it(line: str) -> None:
+    async def tale(ftp: Bench) -> list[str]:
+        said = []
+        for name in ("b.key", "c.nope"):
+            assert await ftp.download(line.format(name)) == b""
+            said.append(ftp.replies.replace(name, "x"))
+        return said
+
+    hidden, absent = run(tale, files=TREE, conf=_at_home("HideFiles key\n" + IGNORE))
+    assert hidden == absent
+
+
+@pytest.mark.parametrize("line", ["STOR {}", "APPE {}", "MKD {}", "RNTO {}"])
+def test_s70_nothing_is_made_in_its_place_and_nobody_learns_whether_it_is_there(line: str) -> None:
+    async def tale(ftp: Bench) -> list[str]:
+        said = []
+        for name in ("b.key", "new.key"):
+            if line.startswith("RNTO"):
+                await ftp("RNFR a.txt")
+            said.append((await ftp(line.format(name))).replace(name, "x"))
+        with open(f"{ftp.root}/b.key", "rb") as file:
+            assert file.read() == b"2"
+        assert not os.path.lexists(f"{ftp.root}/new.key")
+        return said
+
+    assert run(tale, files=TREE, conf=_at_home("HideFiles key\n" + IGNORE)) == ["550 x: No such file or directory"] * 2
+
+
+def test_a_link_to_what_is_hidden_leads_nowhere() -> None:
+    async def tale(ftp: Bench) -> list[str]:
+        os.symlink("b.key", f"{ftp.root}/link")
+        await ftp("TYPE I")
+        return [await ftp("SIZE link"), await ftp("SIZE a.txt")]
+
+    assert run(tale, files=TREE, conf=_at_home("HideFiles key\n" + IGNORE)) == [
+        "550 link: No such file or directory",
+        "213 1",
+    ]
+
+
+def test_ignorehidden_is_for_the_commands_it_names_and_inner_folders_can_end_it() -> None:
+    conf = _at_home("HideFiles key\n<Limit DELE>\nIgnoreHidden on\n</Limit>\n")
+    assert talk("TYPE I", "SIZE b.key", "DELE b.key", files=TREE, conf=conf)[1:] == [
+        "213 1",
+        "550 b.key: No such file or directory",
+    ]
+    inner = "<Directory {root}/d>\n<Limit DELE>\nIgnoreHidden off\n</Limit>\n</Directory>\n"
+    assert talk("DELE d/in.key", files=TREE, conf=conf + inner) == ["250 DELE command successful"]
+
+
+def test_what_is_not_hidden_is_used_as_ever() -> None:
+    async def tale(ftp: Bench) -> list[str]:
+        await ftp("TYPE I")
+        said = [await ftp(line) for line in ("SIZE a.txt", "SITE CHMOD 600 a.txt", "MKD new", "CWD d")]
+        assert stat.S_IMODE(os.stat(f"{ftp.root}/a.txt").st_mode) == 0o600
+        return [reply[:3] for reply in said]
+
+    assert run(tale, files=TREE, conf=_at_home("HideFiles key\n" + IGNORE)) == ["213", "200", "257", "250"]
+
+
+# -- entries that <Limit> denies ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("line", LISTINGS)
+def test_entries_that_the_command_may_not_use_are_left_out(line: str) -> None:
+    conf = "<Directory {root}/d>\n<Limit DIRS>\nDenyAll\n</Limit>\n</Directory>\n"
+    assert _seen(conf, line, links={"to-d": "d", "to-e": "d/in.txt"}) == [["a.txt", "b.key", "k.key"]]
+
+
+def test_a_limit_for_another_command_hides_nothing() -> None:
+    conf = "<Directory {root}/d>\n<Limit WRITE>\nDenyAll\n</Limit>\n</Directory>\n"
+    assert _seen(conf, "NLST") == [["a.txt", "b.key", "d", "k.key"]]
+
+
+def test_a_bare_denyall_hides_the_folder() -> None:
+    assert (
+        _seen("<Directory {root}/d>\nDenyAll\n</Directory>\n", "LIST -1", "MLSD") == [["a.txt", "b.key", "k.key"]] * 2
+    )
+
+
+# -- the directives ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("HideFiles", "missing parameters"),
+        ("HideFiles (", "pattern"),
+        ("HideFiles x users tom", "'users' is unknown here"),
+        ("HideFiles x user", "'user' is unknown here"),
+        ("HideUser !", "'!' has no name behind it"),
+        ("HideNoAccess maybe", "Boolean"),
+    ],
+)
+def test_wrong_lines_are_explained(line: str, words: str) -> None:
+    with pytest.raises(ConfigFaults) as caught:
+        talk("NOOP", conf=_at_home(line))
+    assert words in str(caught.value)
