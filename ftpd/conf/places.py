@@ -42,6 +42,11 @@ class _Node:
     def inner(self) -> list[_Node]:
         return self._inner
 
+    def lies_in(self, other: _Node) -> bool:
+        """Whether the text of this section's path begins with that of the other's."""
+        bare = other.text.rstrip("*/")
+        return len(self.text) > len(bare) and self.text.startswith(bare) and self.text[len(bare)] == "/"
+
     def matches(self, path: str) -> bool:
         if self.pattern is not None:
             return self.pattern.fullmatch(path) is not None
@@ -68,8 +73,7 @@ def _best_home(nodes: Iterable[_Node], guest: _Node) -> tuple[_Node | None, int]
     for node in nodes:
         if node is guest:
             continue
-        bare = node.text.rstrip("*/")
-        if len(guest.text) > len(bare) and guest.text.startswith(bare) and guest.text[len(bare)] == "/":
+        if guest.lies_in(node):
             inner, shared = _best_home(node.inner, guest)
             if inner is None:
                 shared = sum(1 for _ in takewhile(bool, map(operator.eq, node.text, guest.text)))
@@ -180,7 +184,7 @@ class Places:
         """The settings worked out so far, by <Anonymous> and sections."""
         self._deferred: list[tuple[int, str, Scope]] = []
         self._homes: dict[str, str] = {}
-        self._of_session: dict[tuple[str, str], _Level] = {}
+        self._of_session: dict[tuple[str, str], list[tuple[int, _Node]]] = {}
         self._nodes: dict[Scope, _Node] = {}
         self._whole: Chain = ()
         """The section <Directory *> of an <Anonymous>, which is its level and not one place in it."""
@@ -255,18 +259,19 @@ class Places:
             path = path.replace("%u", literally(user))
         return path or "/"
 
-    def _session(self, home: str, user: str) -> _Level:
+    def _session(self, home: str, user: str) -> list[tuple[int, _Node]]:
         key = (home, user)
         found = self._of_session.get(key)
         if found is None:
             if len(self._of_session) >= _REMEMBERED:
                 self._of_session.clear()
-            level = _Level()
+            found = self._of_session[key] = []
             for order, path, scope in self._deferred:
-                wild = _WILD.search(path) is not None
-                if (whole := self._expanded(path, home, user, wild=wild)) is not None:
-                    level.add(order, _Node(whole, scope))
-            found = self._of_session[key] = level
+                whole = self._expanded(path, home, user, wild=_WILD.search(path) is not None)
+                if whole is not None:
+                    node = _Node(whole, scope)
+                    node.text = whole
+                    found.append((order, node))
         return found
 
     def beside(self, path: str, home: str = "", user: str = "") -> Chain:
@@ -285,11 +290,16 @@ class Places:
         Of sections side by side that match, the one written last counts, as in ProFTPD.
         """
         found = self._known.find(path)
-        if self._deferred:
-            other = self._session(home, user).find(path)
-            if other is not None and (found is None or other[0] < found[0]):
-                found = other
-        return self._whole if found is None else (*_deepest(found[1], path).chain(), *self._whole)
+        node = None if found is None else _deepest(found[1], path)
+        order = -1 if found is None else found[0]
+        for other_order, other in self._session(home, user) if self._deferred else ():
+            if not other.matches(path):
+                continue
+            # what lies in another section counts before it, in whatever order they are written
+            deeper = node is None or other.lies_in(node)
+            if deeper or (other_order < order and node is not None and not node.lies_in(other)):
+                node, order = other, other_order
+        return self._whole if node is None else (*node.chain(), *self._whole)
 
 
 def _is_deferred(path: str) -> bool:

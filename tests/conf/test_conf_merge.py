@@ -216,9 +216,13 @@ def test_directories_of_the_server_do_not_count_for_anonymous(tmp_path: Path) ->
         (["/h/?"], "/h/x", ["/h/?"]),
         (["/h/*"], "/h", []),
         (["/h/[ab]"], "/h/b/c", ["/h/[ab]"]),
-        # what begins at a home is not known yet when the others find their places
-        (["~/a", "/"], "/home/tom/a/x", ["/"]),
+        # what begins at a home stands by itself; in ProFTPD these would be hidden by what is written after them
         (["/", "~/a"], "/home/tom/a/x", ["~/a"]),
+        (["~/a", "/"], "/home/tom/a/x", ["~/a"]),
+        (["~/a", "~/*"], "/home/tom/a/x", ["~/a"]),
+        (["~", "/home/tom/a"], "/home/tom/a/x", ["/home/tom/a"]),
+        (["/home/tom/a", "~"], "/home/tom/a/x", ["/home/tom/a"]),
+        (["~/a", "/home/*/a"], "/home/tom/a/x", ["/home/*/a"]),
     ],
 )
 def test_sections_side_by_side(tmp_path: Path, written: list[str], path: str, chain: list[str]) -> None:
