@@ -80,6 +80,7 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
         self._out = b""
         self._port: DataPort | None = None
         self._work: Work | None = None
+        self._abort_heard = False
         self._timers: list[Timer] | None = None
         self._ending: str | None = None
         self._ended = False
@@ -228,6 +229,7 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
         """ABOR ends the transfer at once and is answered after it; STAT is answered between (RFC 959 4.1.3)."""
         assert self._queue is not None
         if is_abort(line):
+            self._abort_heard = True
             if self.abort_transfer():
                 self._queue.appendleft(line)
                 return True
@@ -626,7 +628,8 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
     def busy(self) -> bool:
         return self._work is not None or self.data is not None
 
-    def hear(self) -> None:
+    def hear(self) -> bool:
+        self._abort_heard = False
         # the Synch of Telnet splits what came into up to three pieces
         for _ in range(3):
             before = self.session.bytes_in
@@ -636,6 +639,7 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
                 break
         if self._queue and self._task is None:
             self._schedule()
+        return self._abort_heard
 
     @property
     def gone(self) -> bool:

@@ -146,8 +146,11 @@ class Wire(Protocol):
     def busy(self) -> bool:
         """Whether a transfer or long work is under way: no idleness then, however long it takes."""
 
-    def hear(self) -> None:
-        """Take in what the client has said meanwhile: an ABOR sent before the end of its upload counts before it."""
+    def hear(self) -> bool:
+        """Take in what the client has said meanwhile; True when ABOR was among it, which counts before what came since.
+
+        With a transfer under way it has ended that, as :meth:`abort_transfer` does.
+        """
 
     @property
     def gone(self) -> bool:

@@ -63,13 +63,17 @@ async def carry(cmd: Command, transfer: Transfer, announce: str, move: Callable[
             session.wire.hear()
         await data.finish()
         transfer.status = "success"
-    except TransferError as error:
+    except TransferError as caught:
+        error = caught
+        if error.code == 426 and not error.aborted and session.wire.hear():
+            # the client has closed the data connection behind its ABOR
+            error = TransferError(426, f"{error.text}.", aborted=True, moved=error.moved)
         transfer.status = "cancelled" if error.aborted else "timeout" if error.code == 421 else "failed"
         if error.code == 421:
             # a client whose data link hangs will not miss the control link (ProFTPD ends the session as well)
             session.modules.emit(TIMEOUT_STALLED, session)
             session.end("Timeout exceeded")
-        raise
+        raise error from None
     finally:
         counts.current = None
         transfer.seconds = perf_counter() - began

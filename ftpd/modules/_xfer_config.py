@@ -209,6 +209,18 @@ class Sendfile:
         """
         return max(size * self.percent // 100, 1) if self.percent else self.bytes
 
+    def told(self, *, ascii: bool) -> str:
+        """What ProFTPD says of a download at DebugLevel 10."""
+        if not self.on:
+            return "declining use of sendfile due to UseSendfile configuration"
+        if ascii:
+            return "declining use of sendfile for ASCII data"
+        if self.bytes:
+            return f"using sendfile with configured UseSendfile length ({self.bytes} bytes)"
+        if self.percent:
+            return f"using sendfile with configured UseSendfile percentage ({self.percent}%)"
+        return "using sendfile capability for transmitting data"
+
 
 @types.takes(1, 2)
 def sendfile(words: list[str]) -> Sendfile:

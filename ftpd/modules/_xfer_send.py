@@ -39,11 +39,6 @@ from ftpd.modules._xfer_slots import slot
 
 _SLICE = 256 << 10
 
-# what ProFTPD says at DebugLevel 10
-_ASCII = "declining use of sendfile for ASCII data"
-_NO_SENDFILE = "declining use of sendfile due to UseSendfile configuration"
-_SENDFILE = "using sendfile capability for transmitting data"
-
 
 @contextmanager
 def files_only(label: str) -> Iterator[None]:
@@ -107,11 +102,10 @@ async def _send(cmd: Command, path: Path, descriptor: int, part: Part) -> None:
         if rate := rate_for(cmd.session, cmd.config[transfer_rates], "RETR"):
             data.throttle(rate.rate, rate.free)
         how = cmd.config[use_sendfile]
+        debug(10, "%s", how.told(ascii=ascii), peer=cmd.session.peer)
         if ascii or how.on:
-            debug(10, _ASCII if ascii else _SENDFILE, peer=cmd.session.peer)
             await data.send_file(descriptor, offset=part.offset, count=count, ascii=ascii, slice=how.slice(size))
         else:
-            debug(10, _NO_SENDFILE, peer=cmd.session.peer)
             await data.send(_slices(descriptor, part.offset, count))
 
     await carry(cmd, transfer, opening(cmd, cmd.argument, count), move)

@@ -156,8 +156,9 @@ class MemoryWire:
     def busy(self) -> bool:
         return self._work is not None or self.data is not None
 
-    def hear(self) -> None:
+    def hear(self) -> bool:
         """Nobody speaks while a line is being answered."""
+        return False
 
     @property
     def gone(self) -> bool:

@@ -183,6 +183,20 @@ def test_abor_in_the_middle_of_an_upload(server: Daemon, synch: bool) -> None:
     assert (server.home / "torn.bin").read_bytes() == b"whole"
 
 
+def test_a_download_closed_behind_its_abor_was_taken_back_and_not_lost(server: Daemon) -> None:
+    server.give_huge("huge.bin")
+    with Raw(server) as client:
+        client.login()
+        for _ in range(20):
+            with client.passive(window=4096) as data:
+                client.send("RETR huge.bin")
+                assert client.reply().startswith("150")
+                data.recv(1)
+                client.send("ABOR")
+            assert client.reply() == "426 Transfer aborted. Data connection closed."
+            assert client.reply() == "226 Abort successful"
+
+
 @pytest.mark.parametrize("synch", [True, False], ids=["with Synch", "plain"])
 def test_abor_counts_before_the_end_of_the_upload_that_came_after_it(server: Daemon, synch: bool) -> None:
     with Raw(server) as client:
