@@ -11,6 +11,9 @@ from ftpd.api import TIMEOUT_STALLED, Command, Data, Reply, Slot, Transfer, Tran
 PATIENCE = 60
 """Seconds that a client has to make the data connection it asked for."""
 
+_TAKEN_BACK = "Transfer aborted. Data connection closed."
+"""What the engine says of a transfer that ABOR ends; without the full stop it was lost."""
+
 
 @dataclass(slots=True)
 class Tally:
@@ -59,15 +62,15 @@ async def carry(cmd: Command, transfer: Transfer, announce: str, move: Callable[
         data.stall_after(cmd.setting("TimeoutStalled", 3600))
         cmd.send(Reply(150, (announce,)))
         await move(data)
-        if transfer.direction == "i":
-            session.wire.hear()
+        if transfer.direction == "i" and session.wire.hear():
+            raise TransferError(426, _TAKEN_BACK, aborted=True, moved=data.moved)
         await data.finish()
         transfer.status = "success"
     except TransferError as caught:
         error = caught
         if error.code == 426 and not error.aborted and session.wire.hear():
             # the client has closed the data connection behind its ABOR
-            error = TransferError(426, f"{error.text}.", aborted=True, moved=error.moved)
+            error = TransferError(426, _TAKEN_BACK, aborted=True, moved=error.moved)
         transfer.status = "cancelled" if error.aborted else "timeout" if error.code == 421 else "failed"
         if error.code == 421:
             # a client whose data link hangs will not miss the control link (ProFTPD ends the session as well)

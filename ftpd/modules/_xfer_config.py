@@ -202,6 +202,10 @@ class Sendfile:
     bytes: int = 0
     percent: int = 0
 
+    def __bool__(self) -> bool:
+        """Other modules ask for no more than whether it is used."""
+        return self.on
+
     def slice(self, size: int) -> int:
         """
         >>> Sendfile(percent=25).slice(1000), Sendfile(bytes=10).slice(1000), Sendfile(percent=1).slice(1)

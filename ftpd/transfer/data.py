@@ -263,8 +263,6 @@ class DataChannel(Channel):
 
     async def finish(self) -> None:
         """Close in order: bytes left unread would turn our end into a reset, which eats what is on its way."""
-        if self._failure is not None:  # aborted after its last byte had come
-            raise self._failure
         if not self._closed:
             try:
                 for _ in range(4):
