@@ -81,6 +81,7 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
         self._port: DataPort | None = None
         self._work: Work | None = None
         self._abort_heard = False
+        """ABOR came for the command that runs, if only after its data connection's end had been seen."""
         self._timers: list[Timer] | None = None
         self._ending: str | None = None
         self._ended = False
@@ -346,7 +347,7 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
 
     def _waited(self) -> None:
         self._task = None
-        self._abort_wanted = False
+        self._abort_wanted = self._abort_heard = False
         if self._ending is not None:
             self._finish_when_written()
         elif self._peer_done and not self._queue:
@@ -629,7 +630,6 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
         return self._work is not None or self.data is not None
 
     def hear(self) -> bool:
-        self._abort_heard = False
         # the Synch of Telnet splits what came into up to three pieces
         for _ in range(3):
             before = self.session.bytes_in

@@ -165,7 +165,9 @@ def _held(cmd: Command, *, failed: bool) -> Awaitable[Outcome | None] | None:
     if failed and verb == "PASS":
         wait += _asked_for(session, "FailedLogin")
     if table.path != "none":
-        wait = max(wait, _learnt(session, verb, time() - cmd.started))
+        # from wrong passwords nothing is learnt: whoever guesses at a slow hash would slow down everybody's login
+        learns = verb == "USER" or not failed
+        wait = max(wait, _learnt(session, verb, time() - cmd.started, learns=learns))
     return _rest(wait) if wait > 0 else None
 
 
@@ -173,12 +175,12 @@ async def _rest(seconds: float) -> None:
     await asyncio.sleep(seconds)
 
 
-def _learnt(session: Session, verb: str, spent: float) -> float:
+def _learnt(session: Session, verb: str, spent: float, *, learns: bool) -> float:
     """What is missing to the usual time; the first of each session is learnt from."""
     times = table.times(f"{session.local.host}#{session.local.port}", verb)
     usual = times.usual / 1e6
     counted = session[_counted]
-    if verb not in counted.verbs and spent >= 0:
+    if learns and verb not in counted.verbs and spent >= 0:
         counted.verbs.add(verb)
         times.add(int(spent * 1e6))
     if not usual:

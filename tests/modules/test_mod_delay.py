@@ -64,8 +64,13 @@ def test_nothing_is_held_back_where_it_is_switched_off(conf: str) -> None:
 
 
 def test_only_the_first_of_each_session_is_learnt() -> None:
-    took("", *["USER tom", "PASS wrong"] * 3)
+    took("", "USER tom", "USER tom", "PASS secret")
     assert [len(table.times(SERVER, verb).values) for verb in ("USER", "PASS")] == [1, 1]
+
+
+def test_wrong_passwords_teach_nothing() -> None:
+    took("", "USER tom", "PASS wrong")
+    assert not table.times(SERVER, "PASS").values
 
 
 def test_delays_that_are_asked_for() -> None:
