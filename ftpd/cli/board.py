@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import getopt
+import os
+import re
 import sys
 from dataclasses import dataclass
 
 from ftpd.core.scoreboard import Entry, ScoreboardError, Scores, read
 from ftpd.module.build import build_record
 
+_VARIABLE = re.compile(r"%\{env:([^}]*)\}")
 _HINT = """\
 (Perhaps you need to specify the ScoreboardFile with -f, or change
  the compile-time default directory?)"""
@@ -72,14 +75,19 @@ def scores(wanted: Wanted) -> Scores:
 
 
 def _named_in(config: str, *, told: bool) -> str | None:
-    """What the last ScoreboardFile line of that file says, which need not be a configuration of ours."""
+    """What the last ScoreboardFile line of that file says, which need not be a configuration of ours.
+
+    One with a variable that only the daemon was started with names nothing here.
+    """
     found = None
     try:
         with open(config, errors="replace") as lines:
             for line in lines:
                 words = line.split()
                 if len(words) > 1 and words[0].lower() == "scoreboardfile":
-                    found = words[1].strip('"')
+                    names = _VARIABLE.findall(words[1])
+                    known = all(name in os.environ for name in names)
+                    found = _VARIABLE.sub(lambda one: os.environ[one[1]], words[1]).strip('"') if known else None
     except OSError as error:
         if told:
             raise NoScoresError(f"{config}: {error.strerror}") from None

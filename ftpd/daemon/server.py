@@ -151,8 +151,10 @@ class Daemon:
         await desk.close()
         worker.generation.emit(SHUTDOWN, None)
         await worker.close(grace=_GRACE)
-        self._leave()
         log(Level.NOTICE, "ProFTPD %s standalone mode SHUTDOWN", self._version)
+        # who waits for the PidFile to go reads the logs then
+        await asyncio.to_thread(logfile.flush)
+        self._leave()
         return 0
 
     async def _begin(self, worker: Worker) -> None:

@@ -82,8 +82,8 @@ def _places(command: Command, virtual: str) -> tuple[str, ...]:
     folder, name = paths.split(virtual)
     # what is not there, or cannot be reached, the command itself will tell
     try:
-        # the working directory is resolved already: a plain name in it is not looked at
-        place = f"{resolved(files, folder, session.cwd).rstrip('/')}/{name}".rstrip("/") or "/"
+        # where the working directory is resolved already, a plain name in it is not looked at
+        place = f"{resolved(files, folder, session.settled).rstrip('/')}/{name}".rstrip("/") or "/"
     except OSError:
         return ()
     if command.group in (Group.READ, Group.DIRS, Group.WRITE) and command.name not in _ON_THE_LINK:

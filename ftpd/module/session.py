@@ -203,6 +203,11 @@ class Session:
         return await self.modules.offload(work, kind)
 
     @property
+    def settled(self) -> str:
+        """The working directory where its path is known to hold no symbolic link, else the root."""
+        return self.cwd if self.setting("ShowSymlinks", True) else "/"
+
+    @property
     def logged_in(self) -> bool:
         return self.user is not None
 

@@ -86,15 +86,17 @@ def _enter(cmd: Command, given: str) -> Outcome:
     hidden = f"{given}: {os.strerror(errno.ENOENT)}"
     path = cmd.path(given, refusal=(550, hidden))
     with nothing_beneath_files():
-        target = resolved(files, path.virtual, session.cwd)
-    if target != path.virtual:
+        target = resolved(files, path.virtual, session.settled)
+    named = path.virtual
+    if target != named:
         # a link must not lead past a <Limit> at the folder it names
         path = cmd.path(target, refusal=(550, hidden))
     if not stat.S_ISDIR(files.stat(path).st_mode):
         raise Refuse(550, f"{given}: {os.strerror(errno.ENOTDIR)}")
     if not files.access(path, os.X_OK):
         raise Refuse(550, f"{given}: {os.strerror(errno.EACCES)}")
-    session.cwd = path.virtual
+    # clients who are shown no links go back the way they came
+    session.cwd = path.virtual if cmd.setting("ShowSymlinks", True) else named
     session.settings = path.settings
     return cmd.ok(250, *_message(cmd), f"{cmd.name} command successful")
 

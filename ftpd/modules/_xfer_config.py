@@ -213,17 +213,18 @@ class Sendfile:
         """
         return max(size * self.percent // 100, 1) if self.percent else self.bytes
 
-    def told(self, *, ascii: bool) -> str:
+    def told(self, *, ascii: bool) -> tuple[str, ...]:
         """What ProFTPD says of a download at DebugLevel 10."""
         if not self.on:
-            return "declining use of sendfile due to UseSendfile configuration"
+            return ("declining use of sendfile due to UseSendfile configuration",)
         if ascii:
-            return "declining use of sendfile for ASCII data"
+            return ("declining use of sendfile for ASCII data",)
+        used = "using sendfile capability for transmitting data"
         if self.bytes:
-            return f"using sendfile with configured UseSendfile length ({self.bytes} bytes)"
+            return used, f"using sendfile with configured UseSendfile length ({self.bytes} bytes)"
         if self.percent:
-            return f"using sendfile with configured UseSendfile percentage ({self.percent}%)"
-        return "using sendfile capability for transmitting data"
+            return used, f"using sendfile with configured UseSendfile percentage ({self.percent}%)"
+        return (used,)
 
 
 @types.takes(1, 2)

@@ -102,7 +102,8 @@ async def _send(cmd: Command, path: Path, descriptor: int, part: Part) -> None:
         if rate := rate_for(cmd.session, cmd.config[transfer_rates], "RETR"):
             data.throttle(rate.rate, rate.free)
         how = cmd.config[use_sendfile]
-        debug(10, "%s", how.told(ascii=ascii), peer=cmd.session.peer)
+        for line in how.told(ascii=ascii):
+            debug(10, "%s", line, peer=cmd.session.peer)
         if ascii or how.on:
             await data.send_file(descriptor, offset=part.offset, count=count, ascii=ascii, slice=how.slice(size))
         else:

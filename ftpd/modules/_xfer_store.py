@@ -172,7 +172,7 @@ def _aim(cmd: Command, path: Path, there: os.stat_result | None) -> tuple[Path, 
     follows = links or cmd.name == "APPE" or cmd.config[hidden] is None
     if stat.S_ISLNK(there.st_mode) and follows:
         with suppress(OSError):
-            virtual = resolved(cmd.files, path.virtual, cmd.session.cwd, to_be_made=links)
+            virtual = resolved(cmd.files, path.virtual, cmd.session.settled, to_be_made=links)
             target = Path(virtual, path.given, path.settings)
             try:
                 there = cmd.files.lstat(target)

@@ -126,7 +126,8 @@ def _changeable(session: Session) -> bool:
 @module.feat
 def features(session: Session) -> Iterable[str]:
     if session.settings[lang_engine]:
-        yield f"LANG {session.settings[lang_default]}*"
+        # a tag of RFC 1766, as RFC 2640 wants it there, has hyphens
+        yield f"LANG {session.settings[lang_default].replace('_', '-')}*"
         if _changeable(session) or session.settings[use_encoding].client == _UTF8:
             yield "UTF8"
 

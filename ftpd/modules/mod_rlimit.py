@@ -182,7 +182,7 @@ def _sensitive(cmd: Command, virtual: str) -> bool:
     folder, _, name = virtual.rpartition("/")
     # through a link into it, too; what is not there the command itself will tell
     with suppress(OSError):
-        virtual = f"{resolved(session.files, folder or '/', session.cwd).rstrip('/')}/{name}"
+        virtual = f"{resolved(session.files, folder or '/', session.settled).rstrip('/')}/{name}"
     if any(virtual == place or virtual.startswith(f"{place}/") for place in _GUARDED):
         debug(
             2, "attempt to use sensitive path '%s' within the root '%s', refused", virtual, session.files.root,

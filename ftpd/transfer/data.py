@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import socket
 from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import suppress
 from time import perf_counter
 
 from ftpd.transfer.channel import Channel
@@ -17,9 +19,13 @@ SENDFILE_MOST = 4 << 20
 READ_CHUNK = 256 << 10
 TURN = 1 << 20
 """Bytes a transfer moves through memory before others get their turn."""
+UNSENT_MOST = 128 << 10
+"""Bytes that may wait unsent in the kernel: with megabytes there, 226 would be said long before it is true."""
 PATIENCE = 0.005
 """Seconds of sending without a break before the loop is given a turn (a listing goes out in slices)."""
 _FILE_TRIES = 100
+_NOTSENT_LOWAT = 25
+"""TCP_NOTSENT_LOWAT of <linux/tcp.h>, which the socket module does not name."""
 _UNKNOWN = 1 << 62
 
 # one for the whole process: it is only used inside a step, and a step never waits
@@ -39,6 +45,11 @@ def _unchanged(chunk: bytes) -> bytes:
 class DataChannel(Channel):
     """The ``Data`` of a session: see :class:`ftpd.module.wire.Data`."""
 
+    def hold_little(self) -> None:
+        """Have the kernel ask for more only when little is left; what the client has room for goes out all the same."""
+        with suppress(OSError):
+            self.socket.setsockopt(socket.IPPROTO_TCP, _NOTSENT_LOWAT, UNSENT_MOST)
+
     def use_sendfile(self) -> bool:
         """False where bytes have to pass through us: TLS overrides it."""
         return True
@@ -56,6 +67,8 @@ class DataChannel(Channel):
         end = size if known else _UNKNOWN
         if count is not None:
             end = min(end, offset + count)
+        if end - offset > UNSENT_MOST:
+            self.hold_little()
         if ascii:
             step = self._copying(descriptor, offset, end, known, ToNetwork())
         elif self.use_sendfile():

@@ -207,3 +207,30 @@ def test_a_message_can_be_shown_once_in_a_session() -> None:
     assert heard[1] == "250 CWD command successful"
     assert heard[2] == "250-news\n250 CWD command successful"
     assert heard[3] == "250 CWD command successful"
+
+
+@pytest.mark.parametrize(("shown", "here", "back"), [("on", "/bar/baz", "/bar"), ("off", "/foo/baz", "/foo")])
+def test_a_client_who_is_shown_no_links_goes_back_the_way_it_came(shown: str, here: str, back: str) -> None:
+    async def story() -> list[str]:
+        async with Bench(conf=f"DefaultRoot ~\nShowSymlinks {shown}\n", files={"foo/": b"", "bar/baz/": b""}) as ftp:
+            os.symlink("../bar/baz", os.path.join(ftp.root, "foo/baz"))
+            return [await ftp(line) for line in ("CWD foo/baz", "PWD", "CDUP", "PWD")]
+
+    _, there, _, then = asyncio.run(story())
+    assert (there, then) == (f'257 "{here}" is the current directory', f'257 "{back}" is the current directory')
+
+
+def test_a_link_on_the_way_that_is_not_shown_leads_past_no_limit() -> None:
+    conf = "DefaultRoot ~\nShowSymlinks off\n<Directory {root}/bar>\n<Limit READ>\nDenyAll\n</Limit>\n</Directory>\n"
+
+    async def story() -> list[str]:
+        async with Bench(conf=conf, files={"foo/": b"", "bar/baz/secret": b"x", "free/open": b"x"}) as ftp:
+            os.symlink("../bar/baz", os.path.join(ftp.root, "foo/baz"))
+            os.symlink("../free", os.path.join(ftp.root, "foo/free"))
+            first = [await ftp("CWD /foo/baz"), await ftp("RETR secret")]
+            return [*first, await ftp("CWD /foo/free"), await ftp("TYPE I"), await ftp("SIZE open")]
+
+    entered, fetched, *_, free = asyncio.run(story())
+    assert entered.startswith("250")
+    assert fetched == "550 secret: Operation not permitted"
+    assert free == "213 1"

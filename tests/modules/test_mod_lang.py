@@ -37,7 +37,7 @@ def test_langdefault_names_it() -> None:
         "200 Using default language en_GB",
         "504 Language en_US not supported",
     ]
-    assert " LANG en_GB*\n" in last("FEAT", conf=conf)
+    assert " LANG en-GB*\n" in last("FEAT", conf=conf)
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,9 @@ def test_what_is_no_scoreboard_is_said_to_be_none(
 # -- the commands --------------------------------------------------------------------------------------
 
 
-def test_ftpwho_shows_who_does_what(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_ftpwho_shows_who_does_what(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     board = Board(str(tmp_path / "score"), pid=0, started=0)
     for entry in (ALICE, Entry(43, label="My server"), Entry(44, user="bob", label="other", argument="x")):
         board.write(board.claim(), entry)
@@ -102,6 +104,10 @@ def test_ftpwho_shows_who_does_what(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert shown.endswith(
         "Service class local                -   1 user\nService class                      -   2 users\n"
     )
+    monkeypatch.setenv("FTPD_TEST_PLACE", str(tmp_path))
+    config.write_text("ScoreboardFile %{env:FTPD_TEST_PLACE}/score\n")
+    assert ftpwho.main(["-c", str(config)]) == 0
+    assert "RETR big file" in capsys.readouterr().out
     assert ftpcount.main(["-f", str(tmp_path / "score"), "-S", "other"]) == 0
     assert capsys.readouterr().out == (
         "inetd FTP connections:\nProFTPD Server 'other'\nService class                      -   1 user\n"

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.wire.daemon import Daemon, until
-from tests.wire.hostile import Raw, alive, connect, descriptors, everything, reset
+from tests.wire.hostile import PATIENCE, Raw, alive, connect, descriptors, everything, reset
 
 STRANGER = "127.0.0.2"
 
@@ -215,6 +215,23 @@ def test_abor_counts_before_the_end_of_the_upload_that_came_after_it(server: Dae
             assert client.reply().startswith("150")
             client.send(b"NOOP\r\nPWD\r\n")
         assert [client.reply()[:3], client.reply()[:3], client.reply()[:3]] == ["226", "200", "257"]
+
+
+def test_a_download_that_the_client_does_not_read_is_not_told_as_complete(server: Daemon) -> None:
+    server.give("some.bin", b"x" * 1_500_000)
+    with Raw(server) as client:
+        client.login()
+        with client.passive(window=65536):
+            client.send("RETR some.bin")
+            assert client.reply().startswith("150")
+            # the kernel alone would have taken in all of it
+            client.sock.settimeout(0.3)
+            with pytest.raises(TimeoutError):
+                client.line()
+            client.sock.settimeout(PATIENCE)
+            client.send("ABOR")
+            assert client.reply() == "426 Transfer aborted. Data connection closed."
+            assert client.reply() == "226 Abort successful"
 
 
 def test_abor_of_an_upload_under_a_hidden_name_leaves_nothing(tmp_path_factory: pytest.TempPathFactory) -> None:
