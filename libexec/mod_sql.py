@@ -1270,7 +1270,7 @@ def happened(name: str, payload: Any) -> None:
     if not isinstance(session, Session):
         return
     setup = _setup(session, "log")
-    records = setup.events.get(name.upper()) if setup is not None else None
+    records = setup.events.get(name) if setup is not None else None
     if setup is not None and records:
         _launch(_record(setup, session, cmd, records))
 

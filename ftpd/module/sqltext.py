@@ -41,7 +41,8 @@ class Asking:
     """Whom a lookup is about: the value of %u and %U then."""
 
 
-Variable = Callable[[Asking], str | None]
+Variable = Callable[[Asking, bool], str]
+"""What it stands for; with True nothing where LogFormat writes ``-`` for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +58,10 @@ class Parameter:
 
         What could be a name is never bound as a number, however it looks: MySQL finds any name equal to the number 0.
         """
-        texts = [piece if isinstance(piece, str) else piece(asking) for piece in self.pieces]
+        text = "".join(piece if isinstance(piece, str) else piece(asking, not self.quoted) for piece in self.pieces)
         if self.quoted:
-            return "".join("-" if text is None else text for text in texts)
-        text = texts[0]
-        if text is None or text == "":
+            return text
+        if text == "":
             return None
         return int(text) if self.number and _NUMBER.fullmatch(text) else text
 
@@ -85,21 +85,25 @@ def compiled(template: str, dialect: Dialect, *, reads: bool = True) -> Query:
 def text_of(template: str) -> Callable[[Asking], str]:
     """A template that is no SQL (SQLShowInfo's text, without its queries): filled in as LogFormat does."""
     pieces = _pieces(template)
-    return lambda asking: "".join(piece if isinstance(piece, str) else piece(asking) or "-" for piece in pieces)
+    return lambda asking: "".join(piece if isinstance(piece, str) else piece(asking, False) for piece in pieces)
 
 
 def variable(name: str | None, letter: str | None) -> Variable | None:
     """What ``%{name}`` or ``%letter`` stands for; None when it stands for itself."""
     if name is not None and name.isascii() and name.isdigit():
         index = int(name)
-        return lambda asking: _argument(asking, index)
+        return lambda asking, blank: _argument(asking, index)
     text = logformat.Format(f"%{{{name}}}" if letter is None else f"%{letter}")
     if not text.varies:
         return None
-    if letter in ("u", "U"):
-        return lambda asking: text.fill(asking.session, asking.command) if asking.user is None else asking.user
-    # two ways of writing nothing: what LogFormat shows as - is NULL where no quotes stand around it
-    return lambda asking: text.fill(asking.session, asking.command, blank=True) or None
+    about_user = letter in ("u", "U")
+
+    def fill(asking: Asking, blank: bool) -> str:
+        if about_user and asking.user is not None:
+            return asking.user
+        return text.fill(asking.session, asking.command, blank=blank)
+
+    return fill
 
 
 def _argument(asking: Asking, index: int) -> str:
