@@ -31,7 +31,7 @@ from ftpd.core.reply import Refuse, Reply
 from ftpd.core.syslog import syslog
 from ftpd.core.vocab import ANY, DECLINED, ERROR, HANDLED, Class, Group, Outcome, Phase
 from ftpd.module import globbing, hidden, logformat, sql, sqlpool, sqlspool, sqltext
-from ftpd.module.auth import Account, Accounts, AuthAnswer, AuthBackend
+from ftpd.module.auth import Account, Accounts, AuthAnswer, AuthBackend, AuthUnavailable
 from ftpd.module.build import CORE_MODULES, DISPENSABLE
 from ftpd.module.command import Command, Transfer
 from ftpd.module.control import Asked, Asker, ControlError, ControlRule, Lines, Status, control_rules, socket_rule
@@ -120,6 +120,7 @@ __all__ = [
     "Asker",
     "AuthAnswer",
     "AuthBackend",
+    "AuthUnavailable",
     "Class",
     "Command",
     "Config",

@@ -24,6 +24,7 @@ from ftpd.api import (
     Asked,
     AuthAnswer,
     AuthBackend,
+    AuthUnavailable,
     Command,
     Config,
     ConfigError,
@@ -1065,7 +1066,7 @@ class SqlAccounts(AuthBackend):
         stored = account.password
         if stored is not None:
             for check in setup.checks:
-                if await check(session, account.name, password, stored):
+                if await self._holds(check, session, account.name, password, stored):
                     self._samples[setup] = stored
                     setup.tell(f"the password of '{account.name}' holds by SQLAuthType {check.name}")
                     return AuthAnswer.OK
@@ -1074,10 +1075,18 @@ class SqlAccounts(AuthBackend):
             await session.offload(lambda: crypt.spend(password), "auth")
         return AuthAnswer.DISABLED if stored is None else AuthAnswer.BAD_PASSWORD
 
+    async def _holds(self, check: sql.PasswordCheck, session: Session, user: str, password: str, stored: str) -> bool:
+        """A check that needs the database, for a salt, denies while it is away."""
+        try:
+            return await check(session, user, password, stored)
+        except sql.SqlError as error:
+            session.log(Level.ERROR, "mod_sql: SQLAuthTypes %s: %s", check.name, error)
+            raise AuthUnavailable("the database cannot be asked") from None
+
     async def _spend(self, session: Session, setup: Setup) -> None:
         for check in setup.checks:
             if check.costly:
-                await check(session, "nobody", "nobody", self._samples.get(setup, "nobody"))
+                await self._holds(check, session, "nobody", "nobody", self._samples.get(setup, "nobody"))
 
     # -- names of ids: what is not known yet is asked for, and known to the next listing
 
@@ -1140,7 +1149,7 @@ def _gone_wrong(setup: Setup, session: Session, error: sql.SqlError) -> None:
     """Nobody is let in, unless the administrator wants the other backends to be asked."""
     session.log(Level.ERROR, "mod_sql: accounts cannot be looked up: %s", error)
     if "NoDisconnectOnError" not in setup.options:
-        raise error
+        raise AuthUnavailable("the database cannot be asked") from None
 
 
 def _account(setup: Setup, rows: Sequence[sql.Row]) -> Account | None:

@@ -12,7 +12,7 @@ from typing import Any
 from asyncmy import errors
 from asyncmy.connection import Connection
 
-from ftpd.api import ConfigError, Module, sql
+from ftpd.api import ConfigError, Module, acting_as_daemon, sql
 
 module = Module("sql_mysql", version="1.0", needs=("mod_sql",), extra="sql-mysql")
 
@@ -87,6 +87,10 @@ class MySQL:
     """The backend ``mysql``."""
 
     names = ("mysql", "mariadb")
+
+    def __init__(self) -> None:
+        self._contexts: dict[sql.Target, ssl.SSLContext] = {}
+
     dialect = sql.Dialect(mark="?", backslash=True, double_quoted_text=True, hash_comments=True, taken=sql.marks(r"\?"))
 
     def target(self, info: str, user: str, password: str, ssl: tuple[tuple[str, str], ...]) -> sql.Target:
@@ -112,14 +116,25 @@ class MySQL:
             connect_timeout=timeout,
             autocommit=True,
             program_name="ftpd",
-            ssl=_tls(target) if target.ssl else None,
+            ssl=self._tls(target) if target.ssl else None,
             **place,
         )
         try:
             await connection.connect()
+            # a statement that nobody waits for any more shall not go on in the server; MySQL ends SELECTs only
+            name = "max_statement_time" if "mariadb" in connection.get_server_info().lower() else "max_execution_time"
+            limit = timeout if name == "max_statement_time" else timeout * 1000
+            await connection.query(f"SET SESSION {name} = {limit:.0f}")
         except (errors.MySQLError, OSError, EOFError, ssl.SSLError, RuntimeError) as error:
             raise sql.SqlLost(str(error.args[1]) if len(error.args) > 1 else str(error)) from None
         return MySQLConnection(connection)
+
+    def _tls(self, target: sql.Target) -> ssl.SSLContext:
+        """Read once: files that have changed are read at the next SIGHUP."""
+        context = self._contexts.get(target)
+        if context is None:
+            context = self._contexts[target] = _context(target)
+        return context
 
     def password_holds(self, password: str, stored: str) -> bool:
         """``PASSWORD()`` of MariaDB, and of MySQL up to 5.7: a star and SHA1 of SHA1, in hex."""
@@ -129,13 +144,14 @@ class MySQL:
         return hmac.compare_digest(made.encode(), stored.upper().encode("utf-8", "surrogateescape"))
 
 
-def _tls(target: sql.Target) -> ssl.SSLContext:
+def _context(target: sql.Target) -> ssl.SSLContext:
     """The server's certificate is always looked at: by the CA that is given, else by those of the system."""
     wanted = dict(target.ssl)
     try:
-        context = ssl.create_default_context(cafile=wanted.get("ca"))
-        if "cert" in wanted:
-            context.load_cert_chain(wanted["cert"], wanted["key"])
+        with acting_as_daemon():
+            context = ssl.create_default_context(cafile=wanted.get("ca"))
+            if "cert" in wanted:
+                context.load_cert_chain(wanted["cert"], wanted["key"])
         if "ciphers" in wanted:
             context.set_ciphers(wanted["ciphers"])
     except (OSError, ssl.SSLError) as error:

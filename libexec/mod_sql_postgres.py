@@ -100,7 +100,8 @@ class Postgres:
                 application_name="ftpd",
                 client_encoding="utf8",
                 # what comes from our templates is text as the standard has it
-                options="-c standard_conforming_strings=on",
+                # and a statement that nobody waits for any more shall not go on in the server
+                options=f"-c standard_conforming_strings=on -c statement_timeout={timeout * 1000:.0f}",
                 **wanted,
             )
         except (psycopg.Error, OSError) as error:

@@ -34,6 +34,7 @@ SystemLog {folder}/log
 RequireValidShell off
 UseFtpUsers off
 MaxInstances none
+DelayEngine off
 {accounts}
 """
 FILE = """

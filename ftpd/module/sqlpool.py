@@ -10,6 +10,8 @@ from time import monotonic
 from ftpd.core.log import Level, log
 from ftpd.module.sql import Backend, Connection, Row, SqlError, SqlLost, Statement, Target, Value
 
+_CONNECTING = "no connection was made"
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -26,6 +28,15 @@ class Limits:
     """A connection that was idle for longer is asked whether it is alive before it is used."""
     idle: float = 0.0
     """Seconds after which an idle connection is closed; 0 is never."""
+
+
+class Attempt:
+    """How far a statement has come, for the word on it when its time is up."""
+
+    __slots__ = ("doing",)
+
+    def __init__(self) -> None:
+        self.doing = "no connection was free"
 
 
 class Pool:
@@ -54,35 +65,38 @@ class Pool:
     async def run(self, statement: Statement, values: Sequence[Value] = ()) -> list[Row]:
         """The rows of the statement; SqlLost when the database cannot be asked, SqlError when it says no."""
         began = monotonic()
+        attempt = Attempt()
         self.waiting += 1
-        waits = True
         try:
             async with asyncio.timeout(self.limits.timeout), self._turns:
                 self.waiting -= 1
-                waits = False
                 self.busy += 1
                 try:
-                    return await self._run(statement, values)
+                    return await self._run(statement, values, attempt)
                 finally:
                     self.busy -= 1
+                    self.waiting += 1
         except TimeoutError:
-            self.failures += 1
-            what = "no connection was free" if waits else "there was no answer"
-            raise SqlLost(f"{self.target.label}: {what} within {self.limits.timeout:g} s") from None
+            # raised below: what was being done, a socket among it, shall not live as long as that exception
+            pass
         except SqlError:
             self.failures += 1
             raise
         finally:
-            if waits:
-                self.waiting -= 1
+            self.waiting -= 1
             self.statements += 1
             self.spent += monotonic() - began
+        self.failures += 1
+        if attempt.doing == _CONNECTING:
+            self._is_down(attempt.doing)
+        raise SqlLost(f"{self.target.label}: {attempt.doing} within {self.limits.timeout:g} s")
 
-    async def _run(self, statement: Statement, values: Sequence[Value]) -> list[Row]:
+    async def _run(self, statement: Statement, values: Sequence[Value], attempt: Attempt) -> list[Row]:
         attempts = self.limits.retries
         while True:
             try:
-                connection = await self._take()
+                connection = await self._take(attempt)
+                attempt.doing = "there was no answer"
                 try:
                     rows = await connection.run(statement, values)
                 except SqlLost:
@@ -105,7 +119,7 @@ class Pool:
             self._put_back(connection)
             return rows
 
-    async def _take(self) -> Connection:
+    async def _take(self, attempt: Attempt) -> Connection:
         now = monotonic()
         while self._idle:
             connection, since = self._idle.pop()
@@ -113,6 +127,7 @@ class Pool:
                 await self._close(connection)
             elif now - since <= self.limits.health or await self._is_alive(connection):
                 return connection
+        attempt.doing = _CONNECTING
         return await self._connect()
 
     async def _connect(self) -> Connection:
@@ -122,14 +137,17 @@ class Pool:
         try:
             connection = await self.backend.connect(self.target, self.limits.timeout)
         except SqlError as error:
-            if self.down is None:
-                log(Level.ERROR, "mod_sql: %s cannot be reached: %s", self.target.label, error)
-            self.down = str(error)
+            self._is_down(str(error))
             raise SqlLost(f"{self.target.label} cannot be reached: {error}") from None
         if self.down is not None:
             self.down = None
             log(Level.NOTICE, "mod_sql: %s can be reached again", self.target.label)
         return connection
+
+    def _is_down(self, reason: str) -> None:
+        if self.down is None:
+            log(Level.ERROR, "mod_sql: %s cannot be reached: %s", self.target.label, reason)
+        self.down = reason
 
     async def _is_alive(self, connection: Connection) -> bool:
         try:

@@ -95,7 +95,13 @@ def variable(name: str | None, letter: str | None) -> Variable | None:
         return lambda asking, blank: _argument(asking, index)
     text = logformat.Format(f"%{{{name}}}" if letter is None else f"%{letter}")
     if not text.varies:
-        return None
+        constant = text.fill(None)
+        # what is no variable is given back as it stands
+        return (
+            None
+            if constant == (name if letter is None else f"%{letter}" if letter != "%" else "%")
+            else (lambda asking, blank: constant)
+        )
     about_user = letter in ("u", "U")
 
     def fill(asking: Asking, blank: bool) -> str:

@@ -25,6 +25,7 @@ SQLBackend sqlite3
 SQLConnectInfo {db}
 SQLAuthTypes Plaintext
 SQLMinID 0
+DelayEngine off
 AuthOrder mod_sql.c
 RequireValidShell off
 """

@@ -54,9 +54,24 @@ class Server:
             entry = pwd.getpwnam(self.owner)
             os.chown(self.folder, entry.pw_uid, entry.pw_gid)
             self.rights = {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
+        self.certificates()
         self.home = tempfile.TemporaryDirectory(prefix="ftpd-sql-")
         Path(self.home.name).chmod(0o755)
         self.process: subprocess.Popen[bytes] | None = None
+
+    def certificates(self) -> None:
+        """An authority, and a certificate for 127.0.0.1 by it."""
+        for step in (
+            "req -x509 -newkey rsa:2048 -nodes -days 2 -keyout ca.key -out ca.pem -subj /CN=authority",
+            "req -newkey rsa:2048 -nodes -keyout key.pem -out request -subj /CN=127.0.0.1",
+            "x509 -req -in request -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -out cert.pem -extfile names",
+        ):
+            (self.folder / "names").write_text("subjectAltName=IP:127.0.0.1\n")
+            subprocess.run(["openssl", *step.split()], cwd=self.folder, check=True, capture_output=True)
+        key = self.folder / "key.pem"
+        key.chmod(0o600)
+        if self.rights:
+            os.chown(key, self.rights["user"], self.rights["group"])
 
     # -- what each kind says
 
@@ -117,6 +132,8 @@ class Server:
 class Postgres(Server):
     name, owner, backend = "postgres", "postgres", "postgres"
     slow = "SELECT pg_sleep(%s)"
+    cipher = "cipher FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
+    running = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'SELECT pg_sleep%%'"
     # its SIGTERM waits for the clients to leave, its SIGKILL leaves children
     gentle, hard = signal.SIGINT, signal.SIGQUIT
 
@@ -142,6 +159,7 @@ class Postgres(Server):
     def command(self) -> list[str]:
         return [
             str(self._bin / "postgres"), "-D", f"{self.folder}/data", "-p", str(self.port), "-k", str(self.folder),
+            "-c", "ssl=on", "-c", f"ssl_cert_file={self.folder}/cert.pem", "-c", f"ssl_key_file={self.folder}/key.pem",
             "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "shared_buffers=16MB",
         ]  # fmt: skip
 
@@ -156,6 +174,8 @@ class Postgres(Server):
 class MariaDB(Server):
     name, owner, backend = "mariadb", "mysql", "mysql"
     slow = "SELECT SLEEP(%s)"
+    cipher = "variable_value FROM information_schema.session_status WHERE variable_name = 'ssl_cipher'"
+    running = "SELECT count(*) FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP%%'"
 
     def __init__(self) -> None:
         if shutil.which("mariadbd") is None and not Path("/usr/sbin/mariadbd").exists():
@@ -181,6 +201,7 @@ class MariaDB(Server):
             shutil.which("mariadbd") or "/usr/sbin/mariadbd", "--no-defaults", f"--datadir={self.folder}/data",
             f"--socket={self.folder}/socket", f"--port={self.port}", "--bind-address=127.0.0.1",
             f"--pid-file={self.folder}/pid", "--innodb-flush-log-at-trx-commit=2", "--skip-name-resolve",
+            f"--ssl-ca={self.folder}/ca.pem", f"--ssl-cert={self.folder}/cert.pem", f"--ssl-key={self.folder}/key.pem",
             "--innodb-buffer-pool-size=24M", "--innodb-log-file-size=16M",
         ]  # fmt: skip
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from pathlib import Path
 from time import monotonic
 
@@ -27,6 +28,7 @@ SQLBackend {server.backend}
 SQLConnectInfo {server.connect}
 SQLAuthTypes Plaintext
 SQLMinID 0
+DelayEngine off
 AuthOrder mod_sql.c
 RequireValidShell off
 {conf}"""
@@ -210,6 +212,57 @@ def test_who_needs_the_database_at_the_door_is_told_to_come_back(server: Server)
             assert (await ftp.open()).startswith("421 ")
         finally:
             await ftp.close()
+
+    play(story)
+
+
+@pytest.mark.parametrize("backend", ["mysql", "postgres"])
+def test_a_server_that_says_nothing_costs_no_more_than_the_timeout(backend: str) -> None:
+    async def story() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            conf = f"""SQLBackend {backend}
+SQLConnectInfo ftp@127.0.0.1:{silent.getsockname()[1]} a b
+SQLAuthTypes Plaintext
+SQLTimeout 1
+SQLRetry 5 0
+DelayEngine off
+AuthOrder mod_sql.c
+"""
+            async with Bench(*MODULES, conf=conf, users={}, login=None) as ftp:
+                began = monotonic()
+                assert await entered(ftp) == "530 Login incorrect."
+                assert monotonic() - began < 2
+                assert "down: no connection was made" in await ftp.control("sql")
+
+    play(story)
+
+
+def test_tls_is_required_and_the_certificate_checked(server: Server) -> None:
+    async def story() -> None:
+        for ca, good in ((f"{server.folder}/ca.pem", True), ("/etc/ssl/certs/ca-certificates.crt", False)):
+            shown = f'SQLNamedQuery cipher SELECT "{server.cipher}"\nSQLRetry 0\n'
+            shown += "SQLShowInfo NOOP 200 \"cipher '%{cipher}'\""
+            ftp = bench(server, shown)
+            ftp._conf = ftp._conf.replace(server.connect, f"{server.connect} ssl-ca:{ca}")
+            async with ftp:
+                assert (await entered(ftp) == "230 User tom logged in") is good
+                if good:
+                    assert "cipher 'TLS_" in await ftp("NOOP")
+                else:
+                    assert "certificate verify failed" in await ftp.control("sql")
+
+    play(story)
+
+
+def test_a_statement_that_was_given_up_does_not_go_on_in_the_server(server: Server) -> None:
+    async def story() -> None:
+        conf = f'SQLNamedQuery slow FREEFORM "{server.slow % 30}"\nSQLShowInfo NOOP 200 "%{{slow}}"\nSQLTimeout 1'
+        async with bench(server, conf) as ftp:
+            assert (await ftp("NOOP")).endswith("200 {null}")
+            end = monotonic() + 5
+            while server.do(server.running)[0][0]:
+                assert monotonic() < end
+                await asyncio.sleep(0.05)
 
     play(story)
 
