@@ -539,7 +539,7 @@ class Setup:
                 right=f"SQLNamedConnectInfo {query.connection} ...", directive="SQLNamedQuery", at=query.at,
             )  # fmt: skip
         try:
-            compiled = sqltext.compiled(query.template, store.pool.backend.dialect, reads=query.kind == "SELECT")
+            compiled = sqltext.compiled(query.template, store.pool.backend.dialect)
         except ConfigError as wrong:
             raise ConfigError(
                 f"the query '{query.name}': {wrong.message}", right=wrong.right, directive="SQLNamedQuery", at=query.at
@@ -1048,10 +1048,8 @@ class SqlAccounts(AuthBackend):
         groups = _groups(setup, await setup.rows(setup.groups_of, asking), account.name)
         primary = groups.pop(account.gid, None)
         if primary is None:
-            known, primary = setup.names.get("gid", account.gid)
-            if not known:
-                rows = await setup.rows(setup.group_by_id, sqltext.Asking(session, None, (str(account.gid),)))
-                primary = rows[0][0] if rows else None
+            rows = await setup.rows(setup.group_by_id, sqltext.Asking(session, None, (str(account.gid),)))
+            primary = rows[0][0] if rows else None
         if primary:
             session.notes["primary-group"] = primary
             if setup.group_key is not None:
@@ -1248,7 +1246,7 @@ def log_success(cmd: Command) -> Awaitable[None] | None:
     records = _meant(setup.logs, cmd.name) if setup.logs else ()
     if setup.stats is not None and cmd.name in ("STOR", "APPE", "STOU", "RETR") and cmd.transfer is not None:
         records = (*records, (_counting, setup.stats))
-    return asyncio.shield(_launch(_record(setup, cmd.session, cmd, records))) if records else None
+    return asyncio.shield(_recording(setup, cmd.session, cmd, records)) if records else None
 
 
 @module.log_err()
@@ -1257,7 +1255,7 @@ def log_failure(cmd: Command) -> Awaitable[None] | None:
     records = _meant(setup.error_logs, cmd.name) if setup is not None and setup.error_logs else ()
     if setup is None or not records:
         return None
-    return asyncio.shield(_launch(_record(setup, cmd.session, cmd, records)))
+    return asyncio.shield(_recording(setup, cmd.session, cmd, records))
 
 
 _counting = Record(frozenset(), "SQLRatioStats", ignores_errors=False)
@@ -1269,7 +1267,7 @@ def log_exit(session: Session) -> None:
     setup = _setup(session, "log")
     records = setup.logs.get("EXIT") if setup is not None else None
     if setup is not None and records:
-        _launch(_record(setup, session, None, records))
+        _recording(setup, session, None, records)
 
 
 def happened(name: str, payload: Any) -> None:
@@ -1281,19 +1279,39 @@ def happened(name: str, payload: Any) -> None:
     setup = _setup(session, "log")
     records = setup.events.get(name) if setup is not None else None
     if setup is not None and records:
-        _launch(_record(setup, session, cmd, records))
+        _recording(setup, session, cmd, records)
 
 
-async def _record(setup: Setup, session: Session, cmd: Command | None, records: Sequence[tuple[Record, Ready]]) -> None:
+def _recording(
+    setup: Setup, session: Session, cmd: Command | None, records: Sequence[tuple[Record, Ready]]
+) -> asyncio.Task[None]:
+    """Begin to record; the values are those of this moment, for the session may be gone when they are written."""
+    filled: list[tuple[Record, Ready, list[sql.Value] | sql.SqlError]] = []
     for record, ready in records:
         try:
             asking = sqltext.Asking(session, cmd, _moved(cmd) if record is _counting else ())
-            await setup.write(ready, _values(ready, asking))
+            filled.append((record, ready, _values(ready, asking)))
+        except sql.SqlError as error:
+            filled.append((record, ready, error))
+    return _launch(_record(setup, session, cmd is not None, filled))
+
+
+async def _record(
+    setup: Setup,
+    session: Session,
+    stays: bool,
+    records: Sequence[tuple[Record, Ready, list[sql.Value] | sql.SqlError]],
+) -> None:
+    for record, ready, values in records:
+        try:
+            if isinstance(values, sql.SqlError):
+                raise values
+            await setup.write(ready, values)
         except sql.SqlError as error:
             if record.ignores_errors:
                 continue
             session.log(Level.ERROR, "mod_sql: the query '%s' failed: %s", record.query, error)
-            if "NoDisconnectOnError" not in setup.options and cmd is not None:
+            if "NoDisconnectOnError" not in setup.options and stays:
                 session.end("SQL error")
                 return
 

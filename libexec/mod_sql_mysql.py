@@ -19,9 +19,11 @@ module = Module("sql_mysql", version="1.0", needs=("mod_sql",), extra="sql-mysql
 _INFO = re.compile(r"([^@:]+)(?:@(\[[^\]]+\]|/[^:]*|[^:/]+))?(?::([0-9]{1,5}))?")
 _MOST_PREPARED = 200
 """Statements that one connection keeps prepared."""
-# the server says so and the connection lives on, but nothing is wrong with the statement: read-only while it fails
-# over, out of memory, shutting down, a lock that was waited for too long, a deadlock, too many connections
-_NOT_NOW = frozenset({1021, 1037, 1038, 1040, 1041, 1053, 1114, 1203, 1205, 1213, 1226, 1290, 1836, 1927})
+# the server says so, but nothing is wrong with the statement: read-only while it fails over, out of memory, shutting
+# down, a lock that was waited for too long, a deadlock, too many connections, prepared before the table was changed
+_NOT_NOW = frozenset(
+    {1021, 1037, 1038, 1040, 1041, 1053, 1114, 1203, 1205, 1213, 1226, 1243, 1290, 1615, 1836, 1927, 1969, 3024}
+)
 _GONE = range(2000, 3000)
 
 

@@ -15,8 +15,8 @@ module = Module("sql_postgres", version="1.0", needs=("mod_sql",), extra="sql-po
 
 _INFO = re.compile(r"([^@:]+)(?:@(\[[^\]]+\]|/[^:]*|[^:/]+))?(?::([0-9]{1,5}))?")
 # classes of SQLSTATE: connection, resources, the operator's intervention, system, and a transaction rolled back by
-# no fault of its own; 25006 is a server that is read-only while it fails over
-_NOT_NOW = ("08", "40", "53", "55P03", "57", "58", "25006")
+# no fault of its own; 0A000 is a statement prepared before the table was changed, 25006 a server that fails over
+_NOT_NOW = ("08", "0A000", "25006", "40", "53", "55P03", "57", "58")
 _SSL = {"ca": "sslrootcert", "cert": "sslcert", "key": "sslkey"}
 
 

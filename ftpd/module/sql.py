@@ -56,8 +56,6 @@ class Statement:
     """SQL text with a mark in the place of every value."""
 
     text: str
-    reads: bool = True
-    """Whether it changes nothing, so that it may be sent again."""
 
 
 @dataclass(frozen=True, slots=True)

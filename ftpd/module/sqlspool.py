@@ -79,7 +79,7 @@ class Spool:
             while self._rows:
                 text, values = self._rows[0]
                 try:
-                    await self.pool.run(Statement(text, reads=False), values)
+                    await self.pool.run(Statement(text), values)
                 except SqlLost:
                     return
                 except SqlError as error:

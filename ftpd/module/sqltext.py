@@ -77,9 +77,9 @@ class Query:
         return [parameter.value(asking) for parameter in self.parameters]
 
 
-def compiled(template: str, dialect: Dialect, *, reads: bool = True) -> Query:
+def compiled(template: str, dialect: Dialect) -> Query:
     """The template as a statement; ConfigError says which variable cannot be bound, and why."""
-    return _Reader(template, dialect).read(reads)
+    return _Reader(template, dialect).read()
 
 
 def text_of(template: str) -> Callable[[Asking], str]:
@@ -151,12 +151,12 @@ class _Reader:
         self._out: list[str] = []
         self._parameters: list[Parameter] = []
 
-    def read(self, reads: bool) -> Query:
+    def read(self) -> Query:
         if "\0" in self._text:
             raise ConfigError("SQL cannot hold a NUL byte")
         while self._at < len(self._text):
             self._step(self._text[self._at])
-        return Query(Statement("".join(self._out).strip(), reads), tuple(self._parameters))
+        return Query(Statement("".join(self._out).strip()), tuple(self._parameters))
 
     def _step(self, char: str) -> None:
         text, at, dialect = self._text, self._at, self._dialect
