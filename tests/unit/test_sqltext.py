@@ -132,3 +132,8 @@ def test_an_argument_that_nobody_gave_is_an_error() -> None:
     query = sqltext.compiled("SELECT '%{3}'", SQLITE)
     with pytest.raises(SqlError, match="nobody gave a value"):
         query.values(asking("one"))
+
+
+def test_a_variable_that_never_changes_is_a_value_too() -> None:
+    text, values = bound(SQLITE, "SELECT '%{version}', 100 %% 7")
+    assert text == "SELECT ?, 100 % 7" and str(values[0])
