@@ -1030,7 +1030,8 @@ class SqlAccounts(AuthBackend):
 
     async def getgroups(self, session: Session, account: Account) -> tuple[tuple[int, str], ...] | None:
         setup = self._on(session, "groups")
-        if setup is None or account.source is not self:
+        # with SQLAuthenticate groups alone, the groups of others' users are here
+        if setup is None or (account.source is not self and "users" in setup.lookups):
             return None
         try:
             groups = await self._groups_of(setup, session, account)

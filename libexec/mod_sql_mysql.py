@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import os
 import re
 import ssl
 from collections.abc import Sequence
@@ -17,6 +18,8 @@ from ftpd.api import ConfigError, Module, acting_as_daemon, sql
 module = Module("sql_mysql", version="1.0", needs=("mod_sql",), extra="sql-mysql")
 
 _INFO = re.compile(r"([^@:]+)(?:@(\[[^\]]+\]|/[^:]*|[^:/]+))?(?::([0-9]{1,5}))?")
+_SOCKETS = ("/run/mysqld/mysqld.sock", "/var/lib/mysql/mysql.sock", "/tmp/mysql.sock")  # noqa: S108
+"""Where distributions, and MySQL itself, have it."""
 _MOST_PREPARED = 200
 """Statements that one connection keeps prepared."""
 # the server says so, but nothing is wrong with the statement: read-only while it fails over, out of memory, shutting
@@ -108,7 +111,8 @@ class MySQL:
             place = {"unix_socket": target.host}
         elif target.host == "localhost" and not target.port and not target.ssl:
             # as its own clients do: localhost is the socket, 127.0.0.1 the network
-            place = {"unix_socket": "/run/mysqld/mysqld.sock"}
+            found = next((path for path in _SOCKETS if os.path.exists(path)), None)
+            place = place if found is None else {"unix_socket": found}
         made: Any = Connection
         connection = made(
             user=target.user,

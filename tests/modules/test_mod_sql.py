@@ -120,6 +120,21 @@ def test_groups_are_those_that_list_the_user(db: Database) -> None:
     play(story)
 
 
+def test_groups_of_users_who_are_elsewhere(db: Database, tmp_path: Path) -> None:
+    passwd = tmp_path / "passwd"
+    passwd.write_text(f"tom:$1$abc$BXBqpb9BZcZhXLgbee.0s/:2001:2002::{db.home}:/bin/sh\n")
+    passwd.chmod(0o600)
+    db.do("INSERT INTO groups VALUES ('staff', 2002, 'ann'), ('ftp', 3001, 'ann,tom')")
+    base = CONF.replace("mod_sql.c", "mod_sql.c mod_auth_file.c") + f"AuthUserFile {passwd}\n"
+
+    async def story() -> None:
+        async with db.bench("SQLAuthenticate groups", base=base) as ftp:
+            assert await entered(ftp, password="password") == "230 User tom logged in"
+            assert ftp.session.groups == ((2002, "staff"), (3001, "ftp"))
+
+    play(story)
+
+
 def test_a_name_with_wildcards_is_in_no_group_but_its_own(db: Database) -> None:
     db.user("t%", "pw")
     db.do("INSERT INTO groups VALUES ('a', 3001, 'tom'), ('b', 3002, 'x,t%'), ('c', 3003, 't%x')")

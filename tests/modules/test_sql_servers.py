@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import ftplib
+import os
 import socket
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 
 import pytest
 from sql_ground import entered, play
 from sql_servers import Server
 
 from ftpd.testing import Bench
+from ftpd.testing.plugin import StartServer
 from libexec import mod_sql, mod_sql_mysql, mod_sql_passwd, mod_sql_postgres
 
 MODULES = (mod_sql.module, mod_sql_mysql.module, mod_sql_postgres.module, mod_sql_passwd.module)
@@ -289,3 +292,46 @@ def test_mysqls_own_hashes_are_for_the_word_backend(mariadb_server: Server) -> N
             assert await entered(ftp, "ann", "pw") == "230 User ann logged in"
 
     play(story)
+
+
+def test_a_daemon_outlives_its_database(server: Server, ftpd_server: StartServer) -> None:
+    server.user("ann", "pw", os.geteuid() or 65534, os.getegid() or 65534)
+    libexec = Path(__file__).parents[2] / "libexec"
+    lines = f"""AuthOrder mod_sql.c
+SQLBackend {server.backend}
+SQLConnectInfo {server.connect}
+SQLAuthTypes Plaintext
+SQLMinID 0
+SQLRetry 0
+SQLNamedQuery record INSERT "'%u', '%m', 1" log
+SQLLog PASS,NOOP record
+"""
+    daemon = ftpd_server(lines, [libexec / f"mod_sql{name}.py" for name in ("", "_mysql", "_postgres")])
+
+    def login() -> ftplib.FTP:
+        ftp = ftplib.FTP()
+        ftp.connect("127.0.0.1", daemon.port, timeout=15)
+        try:
+            ftp.login("ann", "pw")
+        except ftplib.error_perm:
+            ftp.close()
+            raise
+        return ftp
+
+    with login() as ftp:
+        server.stop()
+        # who is in stays in; nobody else comes in
+        assert ftp.sendcmd("NOOP").startswith("200 ")
+        with pytest.raises(ftplib.error_perm, match="530"):
+            login()
+        server.start()
+        end = monotonic() + 15
+        while len(server.do("SELECT 1 FROM log")) < 2:
+            assert monotonic() < end, daemon.log.read_text()
+            sleep(0.05)
+        with login():
+            assert ftp.sendcmd("NOOP").startswith("200 ")
+    text = daemon.log.read_text()
+    assert "cannot be reached" in text and "can be reached again" in text and "1 spooled rows were written" in text
+    assert "Traceback" not in text
+    assert [row[0] for row in server.do("SELECT what FROM log")] == ["PASS", "NOOP", "PASS", "NOOP"]
