@@ -1016,7 +1016,7 @@ class SqlAccounts(AuthBackend):
             rows = await setup.rows(setup.user_by_name, sqltext.Asking(session, None, (user,), user))
             account = _account(setup, rows)
             if account is None:
-                await self._spend(session, setup)
+                await self._spend(session, setup, user)
                 return None
             setup.names.keep("uid", account.uid, account.name, _NAMES_LAST)
             setup.names.keep("user", account.name, account.uid, _NAMES_LAST)
@@ -1044,8 +1044,7 @@ class SqlAccounts(AuthBackend):
         return groups
 
     async def _groups_of(self, setup: Setup, session: Session, account: Account) -> tuple[tuple[int, str], ...]:
-        escaped = re.sub("[!%_]", r"!\g<0>", account.name)
-        asking = sqltext.Asking(session, None, (account.name, f"%{escaped}%"), account.name)
+        asking = sqltext.Asking(session, None, _member_of(account), account.name)
         groups = _groups(setup, await setup.rows(setup.groups_of, asking), account.name)
         primary = groups.pop(account.gid, None)
         if primary is None:
@@ -1082,7 +1081,12 @@ class SqlAccounts(AuthBackend):
             session.log(Level.ERROR, "mod_sql: SQLAuthTypes %s: %s", check.name, error)
             raise AuthUnavailable("the database cannot be asked") from None
 
-    async def _spend(self, session: Session, setup: Setup) -> None:
+    async def _spend(self, session: Session, setup: Setup, user: str) -> None:
+        """What a user who is there costs before and while the password is looked at."""
+        if "groups" in setup.lookups:
+            nobody = Account(user, _MAX_ID, _MAX_ID, "/")
+            await setup.rows(setup.groups_of, sqltext.Asking(session, None, _member_of(nobody), user))
+            await setup.rows(setup.group_by_id, sqltext.Asking(session, None, (str(nobody.gid),)))
         for check in setup.checks:
             if check.costly:
                 await self._holds(check, session, "nobody", "nobody", self._samples.get(setup, "nobody"))
@@ -1197,6 +1201,12 @@ def _groups(setup: Setup, rows: Sequence[sql.Row], user: str) -> dict[int, str]:
             continue
         found.setdefault(gid, row[0])
     return found
+
+
+def _member_of(account: Account) -> tuple[str, str]:
+    """The name, and the pattern for LIKE that finds it in a list."""
+    escaped = re.sub("[!%_]", r"!\g<0>", account.name)
+    return account.name, f"%{escaped}%"
 
 
 async def _note_key(setup: Setup, ready: Ready, session: Session, note: str, name: str) -> None:

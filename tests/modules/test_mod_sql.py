@@ -10,6 +10,7 @@ import pytest
 from sql_ground import CONF, Database, entered, play
 
 from ftpd.conf.faults import ConfigFaults
+from libexec import mod_sql
 
 REFUSED = "530 Login incorrect."
 
@@ -341,6 +342,19 @@ def test_a_slow_statement_is_given_up_and_others_go_on(db: Database) -> None:
             assert (await ftp("NOOP")).endswith("200 {null}")
             assert await entered(ftp) == "230 User tom logged in"
             assert "1 failed" in await ftp.control("sql")
+
+    play(story)
+
+
+def test_an_unknown_user_is_asked_for_as_often_as_a_known_one(db: Database) -> None:
+    async def story() -> None:
+        async with db.bench() as ftp:
+            counts = []
+            for name in ("tom", "nobody"):
+                before = mod_sql._stores[0].pool.statements
+                assert await entered(ftp, name, "wrong") == REFUSED
+                counts.append(mod_sql._stores[0].pool.statements - before)
+            assert counts[0] == counts[1] > 1
 
     play(story)
 

@@ -1,4 +1,4 @@
-"""A hosting provider's configuration, as many have it from the tutorials for ProFTPD, with MariaDB: copied, it works."""
+"""A hosting provider's configuration, as many have it from tutorials for ProFTPD: copied, it works."""
 
 from __future__ import annotations
 
