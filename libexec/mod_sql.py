@@ -1044,7 +1044,7 @@ class SqlAccounts(AuthBackend):
         return groups
 
     async def _groups_of(self, setup: Setup, session: Session, account: Account) -> tuple[tuple[int, str], ...]:
-        asking = sqltext.Asking(session, None, _member_of(account), account.name)
+        asking = sqltext.Asking(session, None, _member_of(account.name), account.name)
         groups = _groups(setup, await setup.rows(setup.groups_of, asking), account.name)
         primary = groups.pop(account.gid, None)
         if primary is None:
@@ -1084,9 +1084,8 @@ class SqlAccounts(AuthBackend):
     async def _spend(self, session: Session, setup: Setup, user: str) -> None:
         """What a user who is there costs before and while the password is looked at."""
         if "groups" in setup.lookups:
-            nobody = Account(user, _MAX_ID, _MAX_ID, "/")
-            await setup.rows(setup.groups_of, sqltext.Asking(session, None, _member_of(nobody), user))
-            await setup.rows(setup.group_by_id, sqltext.Asking(session, None, (str(nobody.gid),)))
+            await setup.rows(setup.groups_of, sqltext.Asking(session, None, _member_of(user), user))
+            await setup.rows(setup.group_by_id, sqltext.Asking(session, None, ("1",)))
         for check in setup.checks:
             if check.costly:
                 await self._holds(check, session, "nobody", "nobody", self._samples.get(setup, "nobody"))
@@ -1203,10 +1202,10 @@ def _groups(setup: Setup, rows: Sequence[sql.Row], user: str) -> dict[int, str]:
     return found
 
 
-def _member_of(account: Account) -> tuple[str, str]:
+def _member_of(user: str) -> tuple[str, str]:
     """The name, and the pattern for LIKE that finds it in a list."""
-    escaped = re.sub("[!%_]", r"!\g<0>", account.name)
-    return account.name, f"%{escaped}%"
+    escaped = re.sub("[!%_]", r"!\g<0>", user)
+    return user, f"%{escaped}%"
 
 
 async def _note_key(setup: Setup, ready: Ready, session: Session, note: str, name: str) -> None:
