@@ -30,8 +30,8 @@ from ftpd.core.paths import normalise
 from ftpd.core.reply import Refuse, Reply
 from ftpd.core.syslog import syslog
 from ftpd.core.vocab import ANY, DECLINED, ERROR, HANDLED, Class, Group, Outcome, Phase
-from ftpd.module import globbing, hidden, logformat
-from ftpd.module.auth import Account, Accounts, AuthAnswer, AuthBackend
+from ftpd.module import globbing, hidden, logformat, sql, sqlpool, sqlspool, sqltext
+from ftpd.module.auth import Account, Accounts, AuthAnswer, AuthBackend, AuthUnavailable
 from ftpd.module.build import CORE_MODULES, DISPENSABLE
 from ftpd.module.command import Command, Transfer
 from ftpd.module.control import Asked, Asker, ControlError, ControlRule, Lines, Status, control_rules, socket_rule
@@ -66,6 +66,7 @@ from ftpd.module.files import Files, Folder, Path
 from ftpd.module.links import resolved
 from ftpd.module.loader import check_folder, check_writers
 from ftpd.module.names import module_name
+from ftpd.module.offers import Offer
 from ftpd.module.session import GREETING, Address, Session, Slot
 from ftpd.module.table import API_VERSION, Module
 from ftpd.module.wire import Data, TransferError, Wire, Work
@@ -119,6 +120,7 @@ __all__ = [
     "Asker",
     "AuthAnswer",
     "AuthBackend",
+    "AuthUnavailable",
     "Class",
     "Command",
     "Config",
@@ -138,6 +140,7 @@ __all__ = [
     "Lines",
     "Module",
     "Multi",
+    "Offer",
     "Outcome",
     "Path",
     "Phase",
@@ -180,6 +183,10 @@ __all__ = [
     "privileged",
     "resolved",
     "socket_rule",
+    "sql",
+    "sqlpool",
+    "sqlspool",
+    "sqltext",
     "syslog",
     "trace",
     "types",

@@ -213,6 +213,13 @@ def assemble(
     return Generation(assembly.modules, config, offload, assembly.path)
 
 
+def _bring_together(modules: Sequence[Module]) -> None:
+    """Give every module what the others offer it."""
+    for module in modules:
+        for wanted, taken in module.takers:
+            taken[:] = [value for other in modules for key, value in other.offers if key is wanted]
+
+
 def _read(path: str, assembly: Assembly, defines: Iterable[str], environment: dict[str, str]) -> Config:
     """Read the file and let the modules look at the whole; all that is wrong is told together."""
     faults: list[Fault] = []
@@ -222,6 +229,7 @@ def _read(path: str, assembly: Assembly, defines: Iterable[str], environment: di
         if found.config is None:
             raise
         config, faults = found.config, list(found.faults)
+    _bring_together(assembly.modules)
     for check in [check for module in assembly.modules for check in module.checks]:
         try:
             check(config)

@@ -12,7 +12,7 @@ from ftpd.conf.tree import Config
 from ftpd.core import trace
 from ftpd.core.fault import FAULTS, is_cancelled
 from ftpd.core.log import Level
-from ftpd.module.auth import Account, AuthAnswer, AuthBackend
+from ftpd.module.auth import Account, AuthAnswer, AuthBackend, AuthUnavailable
 from ftpd.module.names import module_name
 from ftpd.module.session import Session
 from ftpd.module.table import Module
@@ -93,6 +93,9 @@ class OrderedAccounts:
         for backend, final in asked:
             try:
                 answer = await _settled(backend.authenticate(session, account, password))
+            except AuthUnavailable as error:
+                session.log(Level.ERROR, "user %s: %s", account.name, error)
+                return AuthAnswer.ERROR
             except FAULTS as error:
                 if is_cancelled(error):
                     raise

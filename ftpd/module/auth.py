@@ -27,6 +27,10 @@ class AuthAnswer(enum.Enum):
         return self in (AuthAnswer.OK, AuthAnswer.OK_NO_PASS)
 
 
+class AuthUnavailable(Exception):
+    """Raised by a backend that cannot be asked now: it denies, as any exception does, but is no fault to be traced."""
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
     """A user as a passwd line describes it; ``password`` is the hash and never shown."""

@@ -43,6 +43,11 @@ class Format:
         self.text = text
         self._parts: list[tuple[Value | None, str, bool]] = list(_with_quotes(_compiled(text)))
 
+    @property
+    def varies(self) -> bool:
+        """Whether there is a variable in it."""
+        return any(ask is not None for ask, _, _ in self._parts)
+
     def fill(self, session: Session | None, command: Command | None = None, *, blank: bool = False) -> str:
         """The text with its values; what has none is ``-`` (or what ProFTPD writes there), with ``blank`` nothing.
 

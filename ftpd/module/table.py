@@ -14,6 +14,7 @@ from ftpd.module.auth import AuthBackend
 from ftpd.module.command import Command
 from ftpd.module.control import Asked, Control, ControlRule, Lines
 from ftpd.module.events import Event
+from ftpd.module.offers import Offer
 from ftpd.module.session import Session, Slot
 
 T = TypeVar("T")
@@ -86,6 +87,8 @@ class Module:
         self.checks: list[Callable[[Any], None]] = []
         self.resources: list[Callable[[], AbstractContextManager[Any] | AbstractAsyncContextManager[Any]]] = []
         self.periodic: list[tuple[float, Callable[[], Awaitable[None] | None]]] = []
+        self.offers: list[tuple[Offer[Any], Any]] = []
+        self.takers: list[tuple[Offer[Any], list[Any]]] = []
 
     def __repr__(self) -> str:
         return f"<Module {self.name}/{self.version}>"
@@ -229,6 +232,16 @@ class Module:
     def auth(self, backend: AuthBackend) -> None:
         """Offer an auth backend; AuthOrder names it by this module's name."""
         self.backends.append(backend)
+
+    def offer(self, key: Offer[T], value: T) -> None:
+        """Have something for the modules that take offers under this key."""
+        self.offers.append((key, value))
+
+    def takes_offers(self, key: Offer[T]) -> list[T]:
+        """A list that holds, once the configuration is read, what the loaded modules offer, in their order."""
+        taken: list[T] = []
+        self.takers.append((key, taken))
+        return taken
 
     def feat(self, *lines: str | Callable[[Session], Iterable[str]]) -> None:
         """Add lines to FEAT; a function is asked each time and may yield none."""

@@ -7,7 +7,7 @@ from collections.abc import Awaitable
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from ftpd.api import Account, AuthAnswer, Command, Identity, Level, Session, crypt
+from ftpd.api import Account, AuthAnswer, AuthUnavailable, Command, Identity, Level, Session, crypt
 from ftpd.modules import _auth_directives as d
 from ftpd.modules._auth_denied import Denied
 from ftpd.modules._auth_events import ANON_REJECT_PASSWORDS, ROOT_LOGIN
@@ -97,6 +97,8 @@ async def _asked(session: Session, answer: Awaitable[T]) -> T:
     """A backend's answer; one that breaks denies."""
     try:
         return await answer
+    except AuthUnavailable as error:
+        raise Denied(f"USER {session.login} (Login failed): {error}") from None
     except Exception as error:
         session.log_exception(error)
         raise Denied(f"USER {session.login}: an auth backend failed: {error!r}", level=Level.ERROR) from None

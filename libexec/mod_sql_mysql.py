@@ -1,0 +1,168 @@
+"""mod_sql_mysql -- MySQL and MariaDB for mod_sql, by asyncmy; every statement is prepared on the server."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import re
+import ssl
+from collections.abc import Sequence
+from typing import Any
+
+from asyncmy import errors
+from asyncmy.connection import Connection
+
+from ftpd.api import ConfigError, Module, acting_as_daemon, sql
+
+module = Module("sql_mysql", version="1.0", needs=("mod_sql",), extra="sql-mysql")
+
+_INFO = re.compile(r"([^@:]+)(?:@(\[[^\]]+\]|/[^:]*|[^:/]+))?(?::([0-9]{1,5}))?")
+_SOCKETS = ("/run/mysqld/mysqld.sock", "/var/lib/mysql/mysql.sock", "/tmp/mysql.sock")  # noqa: S108
+"""Where distributions, and MySQL itself, have it."""
+_MOST_PREPARED = 200
+"""Statements that one connection keeps prepared."""
+# the server says so, but nothing is wrong with the statement: read-only while it fails over, out of memory, shutting
+# down, a lock that was waited for too long, a deadlock, too many connections, prepared before the table was changed
+_NOT_NOW = frozenset(
+    {1021, 1037, 1038, 1040, 1041, 1053, 1114, 1203, 1205, 1213, 1226, 1243, 1290, 1615, 1836, 1927, 1969, 3024}
+)
+_GONE = range(2000, 3000)
+
+
+def _fault(error: BaseException) -> sql.SqlError:
+    """What went wrong, without the values that were bound."""
+    code = error.args[0] if error.args and isinstance(error.args[0], int) else 0
+    text = str(error.args[1]) if len(error.args) > 1 else str(error) or type(error).__name__
+    lost = not isinstance(error, errors.MySQLError) or isinstance(error, errors.InterfaceError | errors.InternalError)
+    if lost or code in _NOT_NOW or code in _GONE:
+        return sql.SqlLost(text)
+    return sql.SqlError(f"{text} ({code})" if code else text)
+
+
+def _text(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bytes | bytearray):
+        return bytes(value).decode("utf-8", "surrogateescape")
+    return str(int(value)) if isinstance(value, bool) else str(value)
+
+
+class MySQLConnection:
+    """One connection and the statements that are prepared on it."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self._prepared: dict[str, Any] = {}
+
+    async def run(self, statement: sql.Statement, values: Sequence[sql.Value]) -> list[sql.Row]:
+        try:
+            prepared = self._prepared.get(statement.text)
+            if prepared is None:
+                prepared = await self._prepare(statement.text)
+            result = await prepared.execute(tuple(values))
+            return [tuple(map(_text, row)) for row in result.rows or ()]
+        except (errors.MySQLError, OSError, EOFError) as error:
+            raise _fault(error) from None
+
+    async def _prepare(self, text: str) -> Any:
+        if len(self._prepared) >= _MOST_PREPARED:
+            oldest = next(iter(self._prepared))
+            await self._prepared.pop(oldest).close()
+        prepared = self._prepared[text] = await self._connection.prepare(text)
+        return prepared
+
+    async def ping(self) -> None:
+        try:
+            await self._connection.ping(reconnect=False)
+        except (errors.MySQLError, OSError, EOFError) as error:
+            raise sql.SqlLost(str(error)) from None
+
+    async def close(self) -> None:
+        try:
+            await self._connection.ensure_closed()
+        except (errors.MySQLError, OSError) as error:
+            raise sql.SqlLost(str(error)) from None
+
+    def abort(self) -> None:
+        self._connection.close()
+
+
+class MySQL:
+    """The backend ``mysql``."""
+
+    names = ("mysql", "mariadb")
+
+    def __init__(self) -> None:
+        self._contexts: dict[sql.Target, ssl.SSLContext] = {}
+
+    dialect = sql.Dialect(mark="?", backslash=True, double_quoted_text=True, hash_comments=True, taken=sql.marks(r"\?"))
+
+    def target(self, info: str, user: str, password: str, ssl: tuple[tuple[str, str], ...]) -> sql.Target:
+        found = _INFO.fullmatch(info)
+        if found is None or (found[3] and not 1 <= int(found[3]) <= 65535):
+            raise ConfigError(f"'{info}' does not say where the database is", right="database[@host][:port]")
+        host = (found[2] or "localhost").strip("[]")
+        return sql.Target("mysql", found[1], host, int(found[3] or 0), user, password, ssl)
+
+    async def connect(self, target: sql.Target, timeout: float) -> MySQLConnection:
+        place: dict[str, Any] = {"host": target.host, "port": target.port or 3306}
+        if target.host.startswith("/"):
+            place = {"unix_socket": target.host}
+        elif target.host == "localhost" and not target.port and not target.ssl:
+            # as its own clients do: localhost is the socket, 127.0.0.1 the network
+            found = next((path for path in _SOCKETS if os.path.exists(path)), None)
+            place = place if found is None else {"unix_socket": found}
+        made: Any = Connection
+        connection = made(
+            user=target.user,
+            password=target.password,
+            database=target.database,
+            charset="utf8mb4",
+            connect_timeout=timeout,
+            autocommit=True,
+            program_name="ftpd",
+            ssl=self._tls(target) if target.ssl else None,
+            **place,
+        )
+        try:
+            await connection.connect()
+            # a statement that nobody waits for any more shall not go on in the server; MySQL ends SELECTs only
+            name = "max_statement_time" if "mariadb" in connection.get_server_info().lower() else "max_execution_time"
+            limit = timeout if name == "max_statement_time" else timeout * 1000
+            await connection.query(f"SET SESSION {name} = {limit:.0f}")
+        except (errors.MySQLError, OSError, EOFError, ssl.SSLError, RuntimeError) as error:
+            raise sql.SqlLost(str(error.args[1]) if len(error.args) > 1 else str(error)) from None
+        return MySQLConnection(connection)
+
+    def _tls(self, target: sql.Target) -> ssl.SSLContext:
+        """Read once: files that have changed are read at the next SIGHUP."""
+        context = self._contexts.get(target)
+        if context is None:
+            context = self._contexts[target] = _context(target)
+        return context
+
+    def password_holds(self, password: str, stored: str) -> bool:
+        """``PASSWORD()`` of MariaDB, and of MySQL up to 5.7: a star and SHA1 of SHA1, in hex."""
+        secret = password.encode("utf-8", "surrogateescape")
+        inner = hashlib.sha1(secret, usedforsecurity=False).digest()
+        made = f"*{hashlib.sha1(inner, usedforsecurity=False).hexdigest().upper()}"
+        return hmac.compare_digest(made.encode(), stored.upper().encode("utf-8", "surrogateescape"))
+
+
+def _context(target: sql.Target) -> ssl.SSLContext:
+    """The server's certificate is always looked at: by the CA that is given, else by those of the system."""
+    wanted = dict(target.ssl)
+    try:
+        with acting_as_daemon():
+            context = ssl.create_default_context(cafile=wanted.get("ca"))
+            if "cert" in wanted:
+                context.load_cert_chain(wanted["cert"], wanted["key"])
+        if "ciphers" in wanted:
+            context.set_ciphers(wanted["ciphers"])
+    except (OSError, ssl.SSLError) as error:
+        raise sql.SqlError(f"the TLS parameters cannot be used: {error}") from None
+    return context
+
+
+module.offer(sql.BACKENDS, MySQL())

@@ -1,0 +1,116 @@
+"""mod_sql_postgres -- PostgreSQL for mod_sql, by psycopg; values travel beside the statement, never in it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import psycopg
+from psycopg.pq import TransactionStatus
+
+from ftpd.api import ConfigError, Module, sql
+
+module = Module("sql_postgres", version="1.0", needs=("mod_sql",), extra="sql-postgres")
+
+_INFO = re.compile(r"([^@:]+)(?:@(\[[^\]]+\]|/[^:]*|[^:/]+))?(?::([0-9]{1,5}))?")
+# classes of SQLSTATE: connection, resources, the operator's intervention, system, and a transaction rolled back by
+# no fault of its own; 0A000 is a statement prepared before the table was changed, 25006 a server that fails over
+_NOT_NOW = ("08", "0A000", "25006", "40", "53", "55P03", "57", "58")
+_SSL = {"ca": "sslrootcert", "cert": "sslcert", "key": "sslkey"}
+
+
+def _fault(error: psycopg.Error) -> sql.SqlError:
+    text = " ".join(str(error.diag.message_primary or error).split())
+    state = error.sqlstate
+    if state is None or state.startswith(_NOT_NOW):
+        # without a state it did not come from the server: the connection broke, or a value was no text
+        return sql.SqlError(text) if isinstance(error, psycopg.DataError) else sql.SqlLost(text)
+    return sql.SqlError(f"{text} ({state})")
+
+
+def _text(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bytes | memoryview):
+        return bytes(value).decode("utf-8", "surrogateescape")
+    return str(int(value)) if isinstance(value, bool) else str(value)
+
+
+class PostgresConnection:
+    """One connection; what is run often is prepared by psycopg itself."""
+
+    def __init__(self, connection: psycopg.AsyncConnection[Any]) -> None:
+        self._connection = connection
+
+    async def run(self, statement: sql.Statement, values: Sequence[sql.Value]) -> list[sql.Row]:
+        try:
+            async with self._connection.cursor() as cursor:
+                await cursor.execute(statement.text, tuple(values))
+                if cursor.description is None:
+                    return []
+                return [tuple(map(_text, row)) for row in await cursor.fetchall()]
+        except psycopg.Error as error:
+            if self._connection.closed or self._connection.info.transaction_status is TransactionStatus.UNKNOWN:
+                raise sql.SqlLost(" ".join(str(error).split())) from None
+            raise _fault(error) from None
+
+    async def ping(self) -> None:
+        await self.run(sql.Statement("SELECT 1"), ())
+
+    async def close(self) -> None:
+        try:
+            await self._connection.close()
+        except psycopg.Error as error:
+            raise sql.SqlLost(str(error)) from None
+
+    def abort(self) -> None:
+        self._connection.pgconn.finish()
+
+
+class Postgres:
+    """The backend ``postgres``."""
+
+    names = ("postgres", "postgresql")
+    dialect = sql.Dialect(mark="%s", percent="%%", dollar_quotes=True, nul=False, taken=sql.marks(r"\$(?=[0-9])"))
+
+    def target(self, info: str, user: str, password: str, ssl: tuple[tuple[str, str], ...]) -> sql.Target:
+        found = _INFO.fullmatch(info)
+        if found is None or (found[3] and not 1 <= int(found[3]) <= 65535):
+            raise ConfigError(f"'{info}' does not say where the database is", right="database[@host][:port]")
+        if any(name == "ciphers" for name, _ in ssl):
+            raise ConfigError("libpq takes no list of ciphers", right="no ssl-ciphers with SQLBackend postgres")
+        host = (found[2] or "").strip("[]")
+        return sql.Target("postgres", found[1], host, int(found[3] or 0), user, password, ssl)
+
+    async def connect(self, target: sql.Target, timeout: float) -> PostgresConnection:
+        wanted: dict[str, Any] = {_SSL[name]: value for name, value in target.ssl}
+        if target.ssl:
+            wanted["sslmode"] = "verify-full" if "sslrootcert" in wanted else "require"
+        for name, value in (("host", target.host), ("port", target.port), ("user", target.user)):
+            if value:
+                wanted[name] = value
+        if target.password:
+            wanted["password"] = target.password
+        try:
+            connection = await psycopg.AsyncConnection.connect(
+                dbname=target.database,
+                autocommit=True,
+                connect_timeout=max(2, int(timeout)),
+                application_name="ftpd",
+                client_encoding="utf8",
+                # what comes from our templates is text as the standard has it
+                # and a statement that nobody waits for any more shall not go on in the server
+                options=f"-c standard_conforming_strings=on -c statement_timeout={timeout * 1000:.0f}",
+                **wanted,
+            )
+        except (psycopg.Error, OSError) as error:
+            raise sql.SqlLost(" ".join(str(error).split())) from None
+        return PostgresConnection(connection)
+
+    def password_holds(self, password: str, stored: str) -> bool:
+        """PostgreSQL has no hashes for others' passwords."""
+        return False
+
+
+module.offer(sql.BACKENDS, Postgres())

@@ -1,0 +1,266 @@
+"""mod_sql's records and notes to the client, over SQLite."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sql_ground import Database, entered, play
+
+from libexec import mod_sql
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> Iterator[Database]:
+    database = Database(tmp_path)
+    yield database
+    database.remove()
+
+
+RECORD = """SQLNamedQuery record INSERT "'%u', '%m', %b" log\n"""
+
+
+def rows(db: Database) -> list[tuple[object, ...]]:
+    return db.do("SELECT who, what, size FROM log")
+
+
+def test_commands_are_recorded_when_they_succeed_and_as_err_when_they_fail(db: Database) -> None:
+    async def story() -> None:
+        async with db.bench(RECORD + "SQLLog STOR,ERR_RETR,EXIT record") as ftp:
+            await entered(ftp)
+            await ftp.upload("STOR it's", b"12345")
+            await ftp.download("RETR it's")
+            await ftp("RETR gone")
+            await ftp("NOOP")
+
+    db.home.chmod(0o777)
+    play(story)
+    # the last is of no command
+    assert rows(db)[:2] == [("tom", "STOR", 5), ("tom", "RETR", None)]
+    assert [row[0] for row in rows(db)[2:]] == ["tom"]
+
+
+def test_a_star_is_every_command_and_err_star_every_failure(db: Database) -> None:
+    async def story() -> None:
+        async with db.bench(RECORD + "SQLLog *,ERR_* record\nSQLLog NOOP record") as ftp:
+            await ftp("NOOP")
+            await ftp("NONSENSE a")
+            await ftp("SITE NONSENSE")
+
+    play(story)
+    assert [row[1] for row in rows(db)] == ["NOOP", "NOOP", "NONSENSE", "SITE"]
+
+
+def test_what_belongs_to_site_is_recorded_by_either_name(db: Database) -> None:
+    async def story() -> None:
+        async with db.bench(RECORD + "SQLLog SITE_HELP record") as ftp:
+            await ftp("SITE HELP")
+        async with db.bench(RECORD + "SQLLog SITE record") as ftp:
+            await ftp("SITE HELP")
+
+    play(story)
+    assert len(rows(db)) == 2
+
+
+def test_events_are_recorded(db: Database) -> None:
+    async def story() -> None:
+        async with db.bench(RECORD + "SQLLogOnEvent mod_auth.max-login-attempts record\nMaxLoginAttempts 1") as ftp:
+            await entered(ftp, password="wrong")
+
+    play(story)
+    assert len(rows(db)) == 1
+
+
+def test_a_select_records_nothing_and_a_query_that_is_missing_neither(db: Database) -> None:
+    async def story() -> None:
+        conf = RECORD + 'SQLNamedQuery get SELECT "1"\nSQLLog NOOP get\nSQLLog NOOP missing\nSQLLog NOOP record'
+        async with db.bench(conf) as ftp:
+            assert (await ftp("NOOP")).startswith("200 ")
+            assert ftp.wire.closed_for is None
+
+    play(story)
+    assert len(rows(db)) == 1
+
+
+def test_names_of_hosts_groups_and_notes_are_values(db: Database) -> None:
+    evil = "x'); DROP TABLE log; --"
+    db.do("INSERT INTO groups VALUES (?, 2002, '')", evil)
+    conf = """SQLNamedQuery record INSERT "'%h %g', '%{note:evil}', 1" log\nSQLLog NOOP record"""
+
+    async def story() -> None:
+        async with db.bench(conf) as ftp:
+            await entered(ftp)
+            ftp.session.remote_name = evil
+            ftp.session.notes["evil"] = "%u'"
+            await ftp("NOOP")
+
+    play(story)
+    assert rows(db) == [(f"{evil} {evil}", "%u'", 1)]
+
+
+def test_another_database_takes_the_records(db: Database, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    other = Database(tmp_path / "other")
+    conf = f"""SQLNamedConnectInfo logs sqlite3 {other.path}
+SQLNamedQuery record INSERT "'%U', 'x', 1" log logs
+SQLLog PASS record"""
+
+    async def story() -> None:
+        async with db.bench(conf) as ftp:
+            await entered(ftp)
+            assert "(logs): up" in await ftp.control("sql")
+
+    play(story)
+    assert rows(db) == [] and rows(other) == [("tom", "x", 1)]
+    other.remove()
+
+
+def test_the_engine_says_whether_there_are_records(db: Database) -> None:
+    async def story() -> None:
+        for mode in ("off", "auth", "log"):
+            async with db.bench(RECORD + f"SQLLog NOOP record\nSQLEngine {mode}") as ftp:
+                await ftp("NOOP")
+
+    play(story)
+    assert len(rows(db)) == 1
+
+
+def test_the_client_is_told_what_the_database_knows(db: Database) -> None:
+    conf = """SQLNamedQuery size SELECT "bstor FROM users WHERE userid = '%u'"
+SQLNamedQuery none SELECT "1 WHERE 1 = 2"
+SQLNamedQuery null SELECT "NULL"
+SQLNamedQuery write UPDATE "bstor = 1" users
+SQLShowInfo PASS 230 "You, %u, have %{size} bytes, 100%% %{none}%{null}%{write}%{missing}"
+SQLShowInfo ERR_RETR 550 "Ask for %{protocol}"
+"""
+
+    async def story() -> None:
+        db.do("UPDATE users SET bstor = 77")
+        async with db.bench(conf) as ftp:
+            await ftp("USER tom")
+            answer = (await ftp("PASS secret")).splitlines()
+            assert answer == ["230-User tom logged in", "230 You, tom, have 77 bytes, 100% {null}{null}{null}{null}"]
+            assert (await ftp("RETR gone")).splitlines()[-1] == "550 Ask for ftp"
+
+    play(story)
+
+
+def test_a_row_with_line_ends_forges_no_reply(db: Database) -> None:
+    conf = 'SQLNamedQuery evil SELECT "who FROM log"\nSQLShowInfo NOOP 200 "%{evil}"'
+    db.do("INSERT INTO log VALUES (?, '', 0)", "a\r\n230 you are root")
+
+    async def story() -> None:
+        async with db.bench(conf) as ftp:
+            assert (await ftp("NOOP")).splitlines() == ["200-NOOP command successful", "200 a??230 you are root"]
+
+    play(story)
+
+
+def test_files_and_bytes_of_a_user_are_counted(db: Database) -> None:
+    async def story() -> None:
+        async with db.bench("SQLRatioStats on") as ftp:
+            await entered(ftp)
+            await ftp.upload("STOR a", b"12345")
+            await ftp.upload("STOR b", b"678")
+            await ftp.download("RETR a")
+            await ftp.download("RETR gone")
+
+    db.home.chmod(0o777)
+    play(story)
+    assert db.do("SELECT fstor, fretr, bstor, bretr FROM users") == [(2, 1, 8, 5)]
+
+
+def test_the_log_tells_statements_and_no_values(db: Database, tmp_path: Path) -> None:
+    log = tmp_path / "sql.log"
+
+    async def story() -> None:
+        async with db.bench(RECORD + f"SQLLogFile {log}\nSQLLog NOOP record") as ftp:
+            await entered(ftp)
+            await ftp("NOOP sesame")
+
+    play(story)
+    text = log.read_text()
+    assert "mod_sql/" in text and "INSERT INTO log VALUES (?, ?, ?)': 0 rows" in text
+    assert "WHERE (userid = ?) LIMIT 1': 1 rows" in text
+    assert "sesame" not in text and "secret" not in text
+
+
+def test_idle_connections_are_closed_and_others_kept_alive(db: Database) -> None:
+    async def story() -> None:
+        base = f"""SQLConnectInfo {db.path} "" "" 1
+SQLBackend sqlite3
+SQLAuthTypes Plaintext
+SQLMinID 0
+AuthOrder mod_sql.c
+RequireValidShell off
+SQLKeepAlive 1 "INSERT INTO log VALUES ('alive', '', 0)"
+"""
+        async with db.bench(base=base) as ftp:
+            await entered(ftp)
+            await mod_sql.tend()
+            assert "1 idle" in await ftp.control("sql")
+            assert rows(db) == [("alive", "", 0)]
+            (store,) = mod_sql._stores
+            store.pool._idle = [(connection, since - 5) for connection, since in store.pool._idle]
+            await mod_sql.tend()
+            assert "0 idle" in await ftp.control("sql")
+
+    play(story)
+
+
+def spooling(db: Database, folder: Path) -> str:
+    return RECORD + f"SQLLog NOOP record\nSQLRetry 0 0\nSQLHealthCheck 0\nSQLSpool {folder}\n"
+
+
+def test_a_spool_that_others_can_write_to_is_not_executed(db: Database, tmp_path: Path) -> None:
+    async def story() -> None:
+        async with db.bench(spooling(db, tmp_path)) as ftp:
+            await ftp("NOOP")
+        (spool,) = tmp_path.glob("*.spool")
+        assert spool.stat().st_mode & 0o777 == 0o600
+        spool.write_text('["DELETE FROM log", []]\n')
+        spool.chmod(0o666)
+        async with db.bench(spooling(db, tmp_path)) as ftp:
+            await mod_sql.tend()
+            await ftp("NOOP")
+        assert len(rows(db)) == 2
+
+    play(story)
+
+
+def test_a_line_that_was_cut_off_costs_itself_alone(db: Database, tmp_path: Path) -> None:
+    async def story() -> None:
+        async with db.bench(spooling(db, tmp_path)) as ftp:
+            await ftp("NOOP")
+        (spool,) = tmp_path.glob("*.spool")
+        good = '["INSERT INTO log VALUES (?, ?, ?)", ["a", "b\\\\u00fc", 3]]\n'
+        refused = '["INSERT INTO nowhere VALUES (1)", []]\n'
+        spool.write_text(refused + good + '["INSERT INTO log VAL')
+        async with db.bench(spooling(db, tmp_path)) as ftp:
+            await ftp("NOOP")
+            await mod_sql.tend()
+            assert "0 rows wait" in await ftp.control("sql")
+
+    play(story)
+    assert [row[0] for row in rows(db)] == ["-", "a", "-"]
+
+
+def test_two_daemons_do_not_share_a_spool(db: Database, tmp_path: Path) -> None:
+    from ftpd.api import sql, sqlpool, sqlspool
+
+    pool = sqlpool.Pool(None, sql.Target("x", "y"), sqlpool.Limits())  # type: ignore[arg-type]
+    one, two = (sqlspool.Spool(pool, str(tmp_path), 10) for _ in range(2))
+    one.open()
+    two.open()
+    one.add(sql.Statement("A"), ["ü\udcff", 1, None])
+    two.add(sql.Statement("B"), [])
+    one.close()
+    two.open()
+    assert [row[0] for row in two._rows] == ["A", "B"]
+    assert two._rows[0][1] == ("ü\udcff", 1, None)
+    two.close()
+    three = sqlspool.Spool(pool, str(tmp_path), 10)
+    three.open()
+    assert len(three) == 2
+    three.close()
