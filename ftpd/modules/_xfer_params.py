@@ -79,18 +79,21 @@ def first_type(session: Session) -> None:
     session.data_type = "I" if session.settings[default_mode] == "binary" else "A"
 
 
+_TYPES = {"A": "A", "A N": "A", "I": "I", "L 7": "A", "L7": "A", "L 8": "I", "L8": "I"}
+"""What TYPE takes, and whether that is text (A) or what it is (I); RFC 959 3.1.1."""
+
+
 @module.cmd("TYPE", classes=Class.MISC, auth=False, usage="<sp> type-code (A, I, L 7, L 8)")
 def set_type(cmd: Command) -> Outcome:
     if not 1 <= len(cmd.words) <= 2:
         raise not_understood(cmd)
-    code, form = cmd.words[0].upper(), cmd.words[-1].upper() if len(cmd.words) > 1 else ""
     # "L8" without the blank is what some embedded clients send
-    if code == "A" or (code, form) == ("L", "7") or code == "L7":
-        cmd.session.data_type = "A"
-    elif code == "I" or (code, form) == ("L", "8") or code == "L8":
-        cmd.session.data_type = "I"
-    else:
-        return cmd.fail(504, f"TYPE not implemented for '{cmd.words[0]}' parameter")
+    found = _TYPES.get(" ".join(cmd.words).upper())
+    if found is None:
+        # the second word is at fault where the first is a type that takes none such
+        known = cmd.words[0].upper() in _TYPES and len(cmd.words) > 1
+        return cmd.fail(504, f"TYPE not implemented for '{cmd.words[known]}' parameter")
+    cmd.session.data_type = found
     return cmd.ok(200, f"Type set to {cmd.words[0]}")
 
 
