@@ -19,6 +19,8 @@ SENDFILE_MOST = 4 << 20
 READ_CHUNK = 256 << 10
 TURN = 1 << 20
 """Bytes a transfer moves through memory before others get their turn."""
+SMALL = 32 << 10
+"""Bytes that go out by themselves: what sendfile leaves for the end to follow, Perl's Net::FTP takes for unfinished."""
 UNSENT_MOST = 128 << 10
 """Bytes that may wait unsent in the kernel: with megabytes there, 226 would be said long before it is true."""
 PATIENCE = 0.005
@@ -71,7 +73,7 @@ class DataChannel(Channel):
             self.hold_little()
         if ascii:
             step = self._copying(descriptor, offset, end, known, ToNetwork())
-        elif self.use_sendfile():
+        elif end - offset > min(slice or SMALL, SMALL) and self.use_sendfile():
             step = self._sendfile(descriptor, offset, end, known, min(slice or SENDFILE_MOST, SENDFILE_MOST))
         else:
             step = self._copying(descriptor, offset, end, known, _unchanged)
