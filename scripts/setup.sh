@@ -32,9 +32,19 @@ pip_install() {
     fi
 }
 
-# set_up_venv [dev]: does nothing when what it would install is what it installed last time; else it starts afresh,
-# for a folder that was moved, whose Python is gone or which was left half made is not worth mending
+# set_up_venv [dev]: .venv as pyproject.toml wants it, and the bytecode of what changed, for a daemon that starts at once
 set_up_venv() {
+    install_venv "${1:-}" && compile_ahead
+}
+
+# Where PYTHONDONTWRITEBYTECODE is set, as in many containers, every start would compile all modules anew
+compile_ahead() {
+    "$root/.venv/bin/python" -m compileall -q "$root/ftpd" >/dev/null 2>&1 || true
+}
+
+# Does nothing when what it would install is what it installed last time; else it starts afresh, for a folder that
+# was moved, whose Python is gone or which was left half made is not worth mending
+install_venv() {
     stamp="$root/.venv/stamp"
     want="$(cat "$root/pyproject.toml" "$root/scripts/constraints.txt" "$root/scripts/setup.sh" | cksum) $root"
     case "$(cat "$stamp" 2>/dev/null)" in
