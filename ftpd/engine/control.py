@@ -79,7 +79,7 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
         self._task: asyncio.Task[None] | None = None
         self._out = b""
         self._port: DataPort | None = None
-        self._work: Work | None = None
+        self.work: Work | None = None
         self._abort_heard = False
         """ABOR came for the command that runs, if only after its data connection's end had been seen."""
         self._timers: list[Timer] | None = None
@@ -89,7 +89,7 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
         self._scheduled = False
         self._opened = False
         """The client has been let in, as far as the greeting."""
-        self._abort_wanted = False
+        self.abort_wanted = False
         """ABOR came before the command that it is for had its data connection."""
         self._running = False
         """A command is on its way through dispatch: whatever ends the session waits for its reply."""
@@ -234,8 +234,8 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
             if self.abort_transfer():
                 self._queue.appendleft(line)
                 return True
-            self._abort_wanted = not self._queue
-        elif line.strip().upper() == b"STAT" and (self._work or (self._port is not None and self._port.busy)):
+            self.abort_wanted = not self._queue
+        elif line.strip().upper() == b"STAT" and (self.work or (self._port is not None and self._port.busy)):
             self._run_aside(line)
             return True
         return False
@@ -318,7 +318,7 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
         else:
             self._task = self.worker.spawn(self._wait(command, *rest))
             # an ABOR in the same packet is for this command
-            self._abort_wanted = is_abort(self._queue[0]) if self._queue else False
+            self.abort_wanted = is_abort(self._queue[0]) if self._queue else False
 
     def _foreign(self, what: str) -> None:
         self.generation.emit(BAD_PROTOCOL, self.session)
@@ -347,7 +347,7 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
 
     def _waited(self) -> None:
         self._task = None
-        self._abort_wanted = self._abort_heard = False
+        self.abort_wanted = self._abort_heard = False
         if self._ending is not None:
             self._finish_when_written()
         elif self._peer_done and not self._queue:
@@ -597,7 +597,7 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
             self._port.forget()
 
     async def open_data(self, *, timeout: float, allow_foreign: bool = False) -> Data:
-        if self._abort_wanted:
+        if self.abort_wanted:
             self.forget_data()
             raise TransferError(426, ABORTED, aborted=True)
         return await self._data_port().open(timeout=timeout, allow_foreign=allow_foreign)
@@ -607,27 +607,14 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
         return None if self._port is None else self._port.data
 
     def abort_transfer(self) -> bool:
-        if self._work is not None:
-            self._work.aborted = True
+        if self.work is not None:
+            self.work.aborted = True
             return True
         return self._port is not None and self._port.abort()
 
-    def begin_work(self) -> Work:
-        if self._work is None:
-            self._work = Work(self, aborted=self._abort_wanted)
-        self._work.depth += 1
-        return self._work
-
-    def end_work(self) -> bool:
-        assert self._work is not None
-        self._work.depth -= 1
-        if self._work.depth == 0:
-            self._work = None
-        return self._work is None
-
     @property
     def busy(self) -> bool:
-        return self._work is not None or self.data is not None
+        return self.work is not None or self.data is not None
 
     def hear(self) -> bool:
         # the Synch of Telnet splits what came into up to three pieces

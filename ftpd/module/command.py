@@ -210,12 +210,11 @@ class Command:
     @contextmanager
     def busy(self) -> Iterator[Work]:
         """Around long work without a data connection: the session is not idle, and ``work.check()`` hears of ABOR."""
-        wire = self.session.wire
-        work = wire.begin_work()
+        work = Work.begin(self.session.wire)
         try:
             yield work
         finally:
-            if wire.end_work():
+            if work.end():
                 self.session.modules.emit(WORK_DONE, self.session)
 
     def veil(self, folder: Path) -> Veil | None:

@@ -63,13 +63,28 @@ class Data(Protocol):
 class Work:
     """Long work of a command without a data connection: timers let it go on, and ABOR ends it at its next check."""
 
-    __slots__ = ("_wire", "aborted", "depth")
+    __slots__ = ("_depth", "_wire", "aborted")
 
-    def __init__(self, wire: Wire, *, aborted: bool = False) -> None:
+    def __init__(self, wire: Wire) -> None:
         self._wire = wire
-        self.aborted = aborted
-        self.depth = 0
+        self._depth = 0
         """Commands that are at it: one may run others (a folder is copied file by file)."""
+        self.aborted = wire.abort_wanted
+
+    @classmethod
+    def begin(cls, wire: Wire) -> Work:
+        """Long work of the session's begins, or goes on one level deeper."""
+        if wire.work is None:
+            wire.work = cls(wire)
+        wire.work._depth += 1
+        return wire.work
+
+    def end(self) -> bool:
+        """One level is done; True when it was the last."""
+        self._depth -= 1
+        if self._depth == 0:
+            self._wire.work = None
+        return self._depth == 0
 
     def check(self, what: str = "") -> None:
         """Refuse 426 when the client does not want it any more; to be asked every now and then."""
@@ -136,11 +151,11 @@ class Wire(Protocol):
     def abort_transfer(self) -> bool:
         """ABOR: end the transfer or the long work under way with 426; False when there is none."""
 
-    def begin_work(self) -> Work:
-        """Long work begins, or goes on one level deeper; :meth:`Command.busy` is the way to say so."""
+    work: Work | None
+    """The long work under way; :meth:`Command.busy` is the way to have some."""
 
-    def end_work(self) -> bool:
-        """True when that was the last level of it."""
+    abort_wanted: bool
+    """ABOR came for the command that runs, before there was anything of it that could be ended."""
 
     @property
     def busy(self) -> bool:

@@ -89,7 +89,8 @@ class MemoryWire:
         self.incoming: bytes | None = None
         self.last: MemoryData | None = None
         self.listening: dict[str, object] | None = None
-        self._work: Work | None = None
+        self.work: Work | None = None
+        self.abort_wanted = False
         self.use_ipv6 = True
         self.hosts: dict[str, Scope] = {}
         """Servers by name or address, for HOST; :class:`ftpd.testing.Bench` fills it."""
@@ -135,26 +136,13 @@ class MemoryWire:
         return None
 
     def abort_transfer(self) -> bool:
-        if self._work is not None:
-            self._work.aborted = True
-        return self._work is not None
-
-    def begin_work(self) -> Work:
-        if self._work is None:
-            self._work = Work(self)
-        self._work.depth += 1
-        return self._work
-
-    def end_work(self) -> bool:
-        assert self._work is not None
-        self._work.depth -= 1
-        if self._work.depth == 0:
-            self._work = None
-        return self._work is None
+        if self.work is not None:
+            self.work.aborted = True
+        return self.work is not None
 
     @property
     def busy(self) -> bool:
-        return self._work is not None or self.data is not None
+        return self.work is not None or self.data is not None
 
     def hear(self) -> bool:
         """Nobody speaks while a line is being answered."""
