@@ -42,9 +42,6 @@ from ftpd.api import (
     log,
     logfile,
     sql,
-    sqlpool,
-    sqlspool,
-    sqltext,
     types,
 )
 
@@ -464,7 +461,7 @@ _log = logfile.ModuleLog("SQLLogFile", f"mod_sql/{module.version}")
 class Ready:
     """A compiled query and the pool that runs it."""
 
-    query: sqltext.Query
+    query: sql.Query
     store: Store
 
 
@@ -490,8 +487,8 @@ class Store:
     """A database of one server."""
 
     name: str
-    pool: sqlpool.Pool
-    spool: sqlspool.Spool
+    pool: sql.Pool
+    spool: sql.Spool
     at_connect: bool
     keep_alive: tuple[float, sql.Statement] | None
     kept_alive: float = 0.0
@@ -502,7 +499,7 @@ class Shown:
     """A SQLShowInfo line: its text cut where a query's answer goes in."""
 
     code: int
-    parts: tuple[Callable[[sqltext.Asking], str] | Ready | None, ...]
+    parts: tuple[Callable[[sql.Asking], str] | Ready | None, ...]
 
 
 class Setup:
@@ -539,7 +536,7 @@ class Setup:
                 right=f"SQLNamedConnectInfo {query.connection} ...", directive="SQLNamedQuery", at=query.at,
             )  # fmt: skip
         try:
-            compiled = sqltext.compiled(query.template, store.pool.backend.dialect)
+            compiled = sql.compiled(query.template, store.pool.backend.dialect)
         except ConfigError as wrong:
             raise ConfigError(
                 f"the query '{query.name}': {wrong.message}", right=wrong.right, directive="SQLNamedQuery", at=query.at
@@ -550,7 +547,7 @@ class Setup:
         """A query of the module's own, with the administrator's names and conditions in it."""
         store = self.stores["default"]
         try:
-            return Ready(sqltext.compiled(template, store.pool.backend.dialect), store)
+            return Ready(sql.compiled(template, store.pool.backend.dialect), store)
         except ConfigError as wrong:
             raise self.wrong(directive, wrong.message, wrong.right) from None
 
@@ -664,18 +661,18 @@ class Setup:
         return found
 
     def _shown(self, show: Show) -> Shown:
-        parts: list[Callable[[sqltext.Asking], str] | Ready | None] = []
+        parts: list[Callable[[sql.Asking], str] | Ready | None] = []
         try:
             at = 0
             for found in re.finditer(r"%%|%\{([^{}]+)\}", show.text):
                 name = found[1]
-                if name is None or (name not in self.queries and sqltext.variable(name, None) is not None):
+                if name is None or (name not in self.queries and sql.variable(name, None) is not None):
                     continue
-                parts.append(sqltext.text_of(show.text[at : found.start()]))
+                parts.append(sql.text_of(show.text[at : found.start()]))
                 selects = name in self.queries and self.queries[name].kind in ("SELECT", "FREEFORM")
                 parts.append(self._ready[name] if selects else None)
                 at = found.end()
-            parts.append(sqltext.text_of(show.text[at:]))
+            parts.append(sql.text_of(show.text[at:]))
         except ConfigError as wrong:
             raise self.wrong(show_rules, wrong.message, wrong.right) from None
         return Shown(show.code, tuple(parts))
@@ -696,7 +693,7 @@ class Setup:
 
     # -- asking
 
-    async def rows(self, ready: Ready, asking: sqltext.Asking) -> list[sql.Row]:
+    async def rows(self, ready: Ready, asking: sql.Asking) -> list[sql.Row]:
         """Run the query and tell SQLLogFile."""
         return await self._run(ready, _values(ready, asking))
 
@@ -753,7 +750,7 @@ def _meant(table: dict[str, tuple[Any, ...]], name: str) -> tuple[Any, ...]:
     return table.get("*", ()) if found is None else found
 
 
-def _values(ready: Ready, asking: sqltext.Asking) -> list[sql.Value]:
+def _values(ready: Ready, asking: sql.Asking) -> list[sql.Value]:
     dialect = ready.store.pool.backend.dialect
     return [_storable(value, dialect) for value in ready.query.values(asking)]
 
@@ -785,7 +782,7 @@ def set_up(config: Config) -> None:
     """Bring together what the lines say; servers that speak with the same database share its connections."""
     _new_setups.clear()
     _new_stores.clear()
-    pools: dict[Any, tuple[sqlpool.Pool, sqlspool.Spool]] = {}
+    pools: dict[Any, tuple[sql.Pool, sql.Spool]] = {}
     for scope in config.servers:
         info = scope.settings[connect_info]
         if info is None or (scope.settings[engine] == "off" and not scope.children):
@@ -799,7 +796,7 @@ def set_up(config: Config) -> None:
         _new_stores.extend(stores.values())
 
 
-def _store(scope: Scope, info: ConnectInfo, pools: dict[Any, tuple[sqlpool.Pool, sqlspool.Spool]]) -> Store:
+def _store(scope: Scope, info: ConnectInfo, pools: dict[Any, tuple[sql.Pool, sql.Spool]]) -> Store:
     settings = scope.settings
     directive: Any = connect_info if info.name == "default" else named_connect_info
     wanted = info.backend or (settings[backend_name] or "").lower()
@@ -812,7 +809,7 @@ def _store(scope: Scope, info: ConnectInfo, pools: dict[Any, tuple[sqlpool.Pool,
         right = f"one of {known}" if known else "LoadModule mod_sql_mysql.c, mod_sql_postgres.c or mod_sql_sqlite.c"
         raise ConfigError(what, right=right, directive=directive.name, at=at)
     count, pause = settings[retry]
-    limits = sqlpool.Limits(
+    limits = sql.Limits(
         size=settings[pool_size],
         timeout=settings[timeout] or 10.0,
         retries=0 if any("NoReconnect" in some for some in settings[options]) else count,
@@ -823,15 +820,15 @@ def _store(scope: Scope, info: ConnectInfo, pools: dict[Any, tuple[sqlpool.Pool,
     alive = settings[keep_alive]
     try:
         target = backend.target(info.info, info.user, info.password, info.ssl)
-        beat = None if alive is None else (alive[0], sqltext.compiled(alive[1], backend.dialect))
+        beat = None if alive is None else (alive[0], sql.compiled(alive[1], backend.dialect))
     except ConfigError as wrong:
         raise ConfigError(wrong.message, right=wrong.right, directive=directive.name, at=at) from None
     if beat is not None and beat[1].parameters:
         raise ConfigError("what keeps a connection alive has no variables", directive="SQLKeepAlive")
     key = (target, limits, settings[spool_place])
     if key not in pools:
-        pool = sqlpool.Pool(backend, target, limits)
-        pools[key] = pool, sqlspool.Spool(pool, *settings[spool_place])
+        pool = sql.Pool(backend, target, limits)
+        pools[key] = pool, sql.Spool(pool, *settings[spool_place])
     return Store(info.name, *pools[key], info.at_connect, None if beat is None else (beat[0], beat[1].statement))
 
 
@@ -1013,7 +1010,7 @@ class SqlAccounts(AuthBackend):
         if setup is None or not _can_be_a_name(user):
             return None
         try:
-            rows = await setup.rows(setup.user_by_name, sqltext.Asking(session, None, (user,), user))
+            rows = await setup.rows(setup.user_by_name, sql.Asking(session, None, (user,), user))
             account = _account(setup, rows)
             if account is None:
                 await self._spend(session, setup, user)
@@ -1044,11 +1041,11 @@ class SqlAccounts(AuthBackend):
         return groups
 
     async def _groups_of(self, setup: Setup, session: Session, account: Account) -> tuple[tuple[int, str], ...]:
-        asking = sqltext.Asking(session, None, _member_of(account.name), account.name)
+        asking = sql.Asking(session, None, _member_of(account.name), account.name)
         groups = _groups(setup, await setup.rows(setup.groups_of, asking), account.name)
         primary = groups.pop(account.gid, None)
         if primary is None:
-            rows = await setup.rows(setup.group_by_id, sqltext.Asking(session, None, (str(account.gid),)))
+            rows = await setup.rows(setup.group_by_id, sql.Asking(session, None, (str(account.gid),)))
             primary = rows[0][0] if rows else None
         if primary:
             session.notes["primary-group"] = primary
@@ -1084,8 +1081,8 @@ class SqlAccounts(AuthBackend):
     async def _spend(self, session: Session, setup: Setup, user: str) -> None:
         """What a user who is there costs before and while the password is looked at."""
         if "groups" in setup.lookups:
-            await setup.rows(setup.groups_of, sqltext.Asking(session, None, _member_of(user), user))
-            await setup.rows(setup.group_by_id, sqltext.Asking(session, None, ("1",)))
+            await setup.rows(setup.groups_of, sql.Asking(session, None, _member_of(user), user))
+            await setup.rows(setup.group_by_id, sql.Asking(session, None, ("1",)))
         for check in setup.checks:
             if check.costly:
                 await self._holds(check, session, "nobody", "nobody", self._samples.get(setup, "nobody"))
@@ -1128,7 +1125,7 @@ class SqlAccounts(AuthBackend):
                 "gid": setup.group_by_id, "group": setup.group_by_name,
             }[kind]  # fmt: skip
             if ready is not None and _can_be_a_name(text):
-                rows = await setup.rows(ready, sqltext.Asking(session, None, (text,), text))
+                rows = await setup.rows(ready, sql.Asking(session, None, (text,), text))
                 if kind == "user":
                     account = _account(setup, rows)
                     value = None if account is None else account.uid
@@ -1209,7 +1206,7 @@ def _member_of(user: str) -> tuple[str, str]:
 
 
 async def _note_key(setup: Setup, ready: Ready, session: Session, note: str, name: str) -> None:
-    rows = await setup.rows(ready, sqltext.Asking(session, None, (name,), name))
+    rows = await setup.rows(ready, sql.Asking(session, None, (name,), name))
     if rows and rows[0] and rows[0][0] is not None:
         session.notes[note] = rows[0][0]
 
@@ -1224,11 +1221,11 @@ class NamedQueries:
         self, session: Session, name: str, *arguments: str, command: Command | None = None
     ) -> list[sql.Row]:
         setup, ready = self._found(session, name)
-        return await setup.rows(ready, sqltext.Asking(session, command, arguments))
+        return await setup.rows(ready, sql.Asking(session, command, arguments))
 
     async def change(self, session: Session, name: str, *arguments: str, command: Command | None = None) -> None:
         setup, ready = self._found(session, name)
-        await setup.rows(ready, sqltext.Asking(session, command, arguments))
+        await setup.rows(ready, sql.Asking(session, command, arguments))
 
     def knows(self, session: Session, name: str) -> bool:
         setup = _setups.get(session.server)
@@ -1299,7 +1296,7 @@ def _recording(
     filled: list[tuple[Record, Ready, list[sql.Value] | sql.SqlError]] = []
     for record, ready in records:
         try:
-            asking = sqltext.Asking(session, cmd, _moved(cmd) if record is _counting else ())
+            asking = sql.Asking(session, cmd, _moved(cmd) if record is _counting else ())
             filled.append((record, ready, _values(ready, asking)))
         except sql.SqlError as error:
             filled.append((record, ready, error))
@@ -1349,7 +1346,7 @@ def show_failure(cmd: Command) -> Awaitable[None] | None:
 
 
 async def _show(setup: Setup, cmd: Command, shows: Sequence[Shown], *, failed: bool) -> None:
-    asking = sqltext.Asking(cmd.session, cmd)
+    asking = sql.Asking(cmd.session, cmd)
     for show in shows:
         out = []
         for part in show.parts:

@@ -95,7 +95,11 @@ def _imports(path: Path) -> list[tuple[int, str]]:
             found += [(node.lineno, f"ftpd.{alias.name}") for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
             found.append((node.lineno, node.module))
-    return sorted((line, name) for line, name in found if name.split(".")[0] == "ftpd" and name != "ftpd.api")
+    return sorted((line, name) for line, name in found if name.split(".")[0] == "ftpd" and not _is_promised(name))
+
+
+def _is_promised(name: str) -> bool:
+    return name == "ftpd.api" or name.startswith("ftpd.api.")
 
 
 def directives_of_others(name: str, record: BuildRecord) -> dict[str, str]:

@@ -247,10 +247,10 @@ def test_a_line_that_was_cut_off_costs_itself_alone(db: Database, tmp_path: Path
 
 
 def test_two_daemons_do_not_share_a_spool(db: Database, tmp_path: Path) -> None:
-    from ftpd.api import sql, sqlpool, sqlspool
+    from ftpd.api import sql
 
-    pool = sqlpool.Pool(None, sql.Target("x", "y"), sqlpool.Limits())  # type: ignore[arg-type]
-    one, two = (sqlspool.Spool(pool, str(tmp_path), 10) for _ in range(2))
+    pool = sql.Pool(None, sql.Target("x", "y"), sql.Limits())  # type: ignore[arg-type]
+    one, two = (sql.Spool(pool, str(tmp_path), 10) for _ in range(2))
     one.open()
     two.open()
     one.add(sql.Statement("A"), ["ü\udcff", 1, None])
@@ -260,7 +260,7 @@ def test_two_daemons_do_not_share_a_spool(db: Database, tmp_path: Path) -> None:
     assert [row[0] for row in two._rows] == ["A", "B"]
     assert two._rows[0][1] == ("ü\udcff", 1, None)
     two.close()
-    three = sqlspool.Spool(pool, str(tmp_path), 10)
+    three = sql.Spool(pool, str(tmp_path), 10)
     three.open()
     assert len(three) == 2
     three.close()

@@ -30,7 +30,7 @@ from ftpd.core.paths import normalise
 from ftpd.core.reply import Refuse, Reply
 from ftpd.core.syslog import syslog
 from ftpd.core.vocab import ANY, DECLINED, ERROR, HANDLED, Class, Group, Outcome, Phase
-from ftpd.module import globbing, hidden, logformat, sql, sqlpool, sqlspool, sqltext
+from ftpd.module import globbing, hidden, logformat
 from ftpd.module.auth import Account, Accounts, AuthAnswer, AuthBackend, AuthUnavailable
 from ftpd.module.build import CORE_MODULES, DISPENSABLE
 from ftpd.module.command import Command, Transfer
@@ -183,10 +183,6 @@ __all__ = [
     "privileged",
     "resolved",
     "socket_rule",
-    "sql",
-    "sqlpool",
-    "sqlspool",
-    "sqltext",
     "syslog",
     "trace",
     "types",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from time import monotonic
 
 from ftpd.core.log import Level, log
-from ftpd.module.sql import Backend, Connection, Row, SqlError, SqlLost, Statement, Target, Value
+from ftpd.sql.backend import Backend, Connection, Row, SqlError, SqlLost, Statement, Target, Value
 
 _CONNECTING = "no connection was made"
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ftpd.conf.directive import ConfigError
-from ftpd.module import sqltext
-from ftpd.module.sql import SqlError
+from ftpd.sql import text as sqltext
+from ftpd.sql.backend import SqlError
 from libexec import mod_sql_mysql, mod_sql_postgres, mod_sql_sqlite
 
 SQLITE = mod_sql_sqlite.SQLite.dialect

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 
 from ftpd.core.identity import acting_as_daemon
 from ftpd.core.log import Level, log
-from ftpd.module.sql import SqlError, SqlLost, Statement, Value
-from ftpd.module.sqlpool import Pool
+from ftpd.sql.backend import SqlError, SqlLost, Statement, Value
+from ftpd.sql.pool import Pool
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.@-]")
 

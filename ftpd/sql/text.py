@@ -10,7 +10,7 @@ from ftpd.conf.directive import ConfigError
 from ftpd.module import logformat
 from ftpd.module.command import Command
 from ftpd.module.session import Session
-from ftpd.module.sql import Dialect, SqlError, Statement, Value
+from ftpd.sql.backend import Dialect, SqlError, Statement, Value
 
 _VARIABLE = re.compile(r"%(?:\{([^{}]*)\}|(.))", re.DOTALL)
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
