@@ -55,6 +55,7 @@ install_venv() {
     make_venv "$python" &&
         # the build tool comes from the constraints too, which a build in isolation would not heed
         pip_install setuptools &&
-        pip_install --no-build-isolation -e "$root${1:+[$1]}" &&
+        # a plain path: the finder that setuptools would make costs each start 8 ms
+        pip_install --no-build-isolation --config-settings editable_mode=compat -e "$root${1:+[$1]}" &&
         echo "$want ${1:-}" >"$stamp"
 }

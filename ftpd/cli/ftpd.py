@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import gc
 import os
-import platform
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -66,6 +66,8 @@ def _act(line: CommandLine, record: BuildRecord, program: str) -> int:
 
 
 def _with_configuration(line: CommandLine, record: BuildRecord) -> int:
+    # what imports make stays: the collector would look through it again and again; the daemon calls it back
+    gc.disable()
     # the rest of the daemon is imported only by who needs it: -v and -l answer at once
     from ftpd.conf.directive import ConfigError
     from ftpd.conf.faults import ConfigFaults
@@ -117,6 +119,8 @@ def _with_configuration(line: CommandLine, record: BuildRecord) -> int:
         complain(f"fatal: {error}{f'; {error.right}' if error.right else ''}")
     except StartError as error:
         complain(f"fatal: {error}")
+    finally:
+        gc.enable()
     return 1
 
 
@@ -150,4 +154,4 @@ def _complain(message: str) -> None:
     """One line on stderr in the layout of the log."""
     now = time.time()
     stamp = f"{time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(now))},{int(now * 1000) % 1000:03d}"
-    _to_stderr(f"{stamp} {platform.node()} proftpd[{os.getpid()}]: {message}")
+    _to_stderr(f"{stamp} {os.uname().nodename} proftpd[{os.getpid()}]: {message}")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from functools import cache
-from importlib.resources import files
 from typing import NamedTuple
 
 from ftpd.conf.directive import ConfigError, ModuleHost
@@ -26,8 +26,9 @@ class Known(NamedTuple):
 def known() -> dict[str, Known]:
     """Every directive of ProFTPD by its name in lower case; read when the first unknown name is met."""
     table: dict[str, Known] = {}
-    text = files("ftpd.conf").joinpath("known.tsv").read_text("utf-8")
-    for row in text.splitlines()[1:]:
+    with open(os.path.join(os.path.dirname(__file__), "known.tsv"), encoding="utf-8") as file:
+        rows = file.read().splitlines()[1:]
+    for row in rows:
         name, module, usage = row.split("\t")
         earlier = table.get(name.lower())
         modules = (*earlier.modules, module) if earlier else (module,)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import platform
 import threading
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -32,7 +31,7 @@ _SETGROUPS = {
     "s390x": 206,
     "i686": 206,
     "armv7l": 206,
-}.get(platform.machine())
+}.get(os.uname().machine)
 _NOBODY_AT_ALL = 0xFFFFFFFF
 """The id that the kernel refuses: asking for it changes nothing and tells who we are."""
 
@@ -120,7 +119,7 @@ def _switch(identity: Identity) -> None:
 
 def _switch_groups(groups: tuple[int, ...]) -> None:
     if _SETGROUPS is None:
-        raise OSError(f"no setgroups for a single thread is known on {platform.machine()}; run the daemon unprivileged")
+        raise OSError(f"no setgroups for a single thread is known on {os.uname().machine}; run the daemon unprivileged")
     if _setgroups(_SETGROUPS, len(groups), _array(groups)) != 0:
         code = ctypes.get_errno()
         raise OSError(code, f"{os.strerror(code)} (setting {len(groups)} supplementary groups)")

@@ -12,7 +12,6 @@ from ftpd.core.ctrlwire import Answer
 from ftpd.core.fault import FAULTS, is_cancelled
 from ftpd.core.log import Level, log
 from ftpd.core.logfile import ModuleLog
-from ftpd.daemon import explain
 from ftpd.daemon.ctrlsock import ControlSocket
 from ftpd.daemon.errors import StartError
 from ftpd.daemon.values import value_of
@@ -158,6 +157,9 @@ class ControlDesk:
         return self._running().config
 
     async def explain(self, words: list[str]) -> list[str]:
+        # a start has no need of it
+        from ftpd.daemon import explain
+
         try:
             return await explain.explain(self._running(), explain.question(words))
         except explain.Unclear as unclear:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import platform
 import stat
 import sys
 from collections.abc import Mapping
@@ -174,7 +173,7 @@ def _name(plan: Plan, server: Scope) -> str:
     if server.args:
         return server.args[0]
     addresses = value_of(plan.generation, server, "DefaultAddress", ())
-    return str(addresses[0]) if addresses else platform.node()
+    return str(addresses[0]) if addresses else os.uname().nodename
 
 
 def _server_log(plan: Plan, server: Scope, path: str) -> logging.Handler:

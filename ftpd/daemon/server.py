@@ -67,13 +67,13 @@ class Daemon:
         os.umask(0)
         rights.prepare(self.plan.settings)
         loop = _event_loop()
+        _spare_the_loop()
         if self.plan.settings.inetd:
             client = single.client_of_inetd()
             rights.take_on(self.plan.identity)
             return loop(self._serve_one(client))
         self._sockets = self._inherited() or self._bound(self.plan)
         rights.take_on(self.plan.identity)
-        _spare_the_loop()
         ready = None if self.plan.options.foreground else detach.detach()
         return loop(self._serve(ready))
 
@@ -322,10 +322,11 @@ def _spare_the_loop() -> None:
 
     All that the start has made stays to the end, but for the first generation, which is small: were it looked
     through again at each full collection, that would take 5 to 15 ms, and each change of modules brings one about.
+    The collector has rested up to here: what it would have found was not worth its time.
     """
     sys.setswitchinterval(_TURN)
-    gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 def _limit(worker: Worker, plan: Plan) -> None:

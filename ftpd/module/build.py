@@ -7,6 +7,8 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from ftpd import __version__
+
 CORE_MODULES = (
     "mod_core",
     "mod_xfer",
@@ -101,10 +103,4 @@ def build_record() -> BuildRecord:
 
 def ftpd_version() -> str:
     """What -v and the log say: scripts look for ProFTPD's version first, ours stands behind it."""
-    # costs more than all else that -l and -h need
-    from importlib_metadata import PackageNotFoundError, version
-
-    try:
-        return f"{COMPATIBLE_WITH} (ftpd {version('ftpd')})"
-    except PackageNotFoundError:
-        raise BuildError("ftpd is not installed in this Python; in a checkout, run: pip install -e .") from None
+    return f"{COMPATIBLE_WITH} (ftpd {__version__})"

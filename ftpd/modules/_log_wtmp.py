@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import os
-import platform
 import struct
 import time
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ WTMP = "/var/log/wtmp"
 
 _USER_PROCESS, _DEAD_PROCESS = 7, 8
 # utmp(5): where 32-bit programs may share the file, the times in it are 32 bits wide
-_NARROW = platform.machine() in ("x86_64", "i686", "i586", "s390x", "ppc64le", "ppc64", "armv7l", "mips64")
+_NARROW = os.uname().machine in ("x86_64", "i686", "i586", "s390x", "ppc64le", "ppc64", "armv7l", "mips64")
 _LAYOUT = struct.Struct("=hxxi32s4s32s256shhiii16s20x" if _NARROW else "@hi32s4s32s256shhqqq16s20x4x")
 
 
