@@ -26,7 +26,7 @@ from ftpd.core.charset import Recode, codec_named
 from ftpd.core.clock import Timer
 from ftpd.core.identity import ROOT, Identity, acting_as, acting_as_daemon, neutral, privileged
 from ftpd.core.log import Level, debug, escape, log
-from ftpd.core.paths import normalise
+from ftpd.core.paths import normalise, within
 from ftpd.core.reply import Refuse, Reply
 from ftpd.core.syslog import syslog
 from ftpd.core.vocab import ANY, DECLINED, ERROR, HANDLED, Class, Group, Outcome, Phase
@@ -187,4 +187,5 @@ __all__ = [
     "trace",
     "types",
     "user_expression",
+    "within",
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import AnyStr
+
 
 def normalise(cwd: str, argument: str) -> str:
     """The absolute virtual path that ``argument`` names for a client whose directory is ``cwd``.
@@ -30,6 +32,19 @@ def split(path: str) -> tuple[str, str]:
     """
     parent, _, name = path.rpartition("/")
     return parent or "/", name
+
+
+def within(target: AnyStr, root: AnyStr) -> AnyStr:
+    """Where an absolute link leads for whoever sees ``root`` as ``/``, if it was made with the whole machine in sight.
+
+    >>> within("/home/anna/pub/x", "/home/anna"), within("/home/anna", "/home/anna/"), within("/home/annabel", "/home/anna")
+    ('/pub/x', '/', '/home/annabel')
+    """
+    slash = root[:1]
+    bare = root.rstrip(slash)
+    if target == bare:
+        return slash
+    return target[len(bare) :] if target.startswith(bare + slash) else target
 
 
 def encode(path: str) -> bytes:

@@ -30,6 +30,17 @@ def encoded(path: str) -> bytes:
     return raw
 
 
+def by_own_path(opener: Opener, own: bytes, root: int, path: bytes, flags: int, mode: int = 0) -> int:
+    """Open where nothing is found: an absolute link that begins with the root's own path is meant from the root.
+
+    Whoever made the link saw the whole machine, where it leads into the root; inside the root its text alone would
+    lead nowhere. FileNotFoundError where that does not help either.
+    """
+    if opener is by_kernel and not kernel.meets_link(root, path):
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), paths.decode(path))
+    return by_walking(root, path, flags, mode, own)
+
+
 def by_kernel(root: int, path: bytes, flags: int, mode: int = 0) -> int:
     """openat2(2) with the session's root as ``/``."""
     for _ in range(3):
@@ -41,9 +52,12 @@ def by_kernel(root: int, path: bytes, flags: int, mode: int = 0) -> int:
     return by_walking(root, path, flags, mode)
 
 
-def by_walking(root: int, path: bytes, flags: int, mode: int = 0) -> int:
-    """The same by hand: no component is opened through a link, and ``..`` goes back the way we came."""
-    walk = _Walk(root, path)
+def by_walking(root: int, path: bytes, flags: int, mode: int = 0, own: bytes = b"/") -> int:
+    """The same by hand: no component is opened through a link, and ``..`` goes back the way we came.
+
+    Links that begin with ``own`` are taken from the root.
+    """
+    walk = _Walk(root, path, own)
     try:
         return walk.open(flags, mode)
     finally:
@@ -53,8 +67,9 @@ def by_walking(root: int, path: bytes, flags: int, mode: int = 0) -> int:
 class _Walk:
     """The folders from the root to where we stand, and the names still before us (the next one last)."""
 
-    def __init__(self, root: int, path: bytes) -> None:
+    def __init__(self, root: int, path: bytes, own: bytes) -> None:
         self._root = root
+        self._own = own
         self._stack: list[int] = []
         self._todo = _names(path)
         self._links = 0
@@ -130,6 +145,7 @@ class _Walk:
     def _follow(self, target: bytes) -> None:
         if target.startswith(b"/"):
             self.close()
+            target = paths.within(target, self._own)
         self._todo.extend(_names(target))
 
 

@@ -14,6 +14,7 @@ _OPENAT2 = 437
 _FACCESSAT2 = 439
 
 _RESOLVE_NO_MAGICLINKS = 0x02
+_RESOLVE_NO_SYMLINKS = 0x04
 _RESOLVE_IN_ROOT = 0x10
 _RENAME_NOREPLACE = 1
 _AT_EACCESS = 0x200
@@ -49,6 +50,16 @@ def openat2(root: int, path: bytes, flags: int, mode: int = 0) -> int:
     if descriptor < 0:
         raise _failure(path)
     return descriptor
+
+
+def meets_link(root: int, path: bytes) -> bool:
+    """Whether a symbolic link stands on the way to ``path``, as far as that way goes."""
+    how = _OpenHow(os.O_PATH | os.O_CLOEXEC, 0, _RESOLVE_IN_ROOT | _RESOLVE_NO_SYMLINKS)
+    descriptor: int = _openat2(_OPENAT2, root, path, how, ctypes.sizeof(how))
+    if descriptor < 0:
+        return ctypes.get_errno() == errno.ELOOP
+    os.close(descriptor)
+    return False
 
 
 def has_openat2() -> bool:

@@ -225,8 +225,13 @@ class LocalFiles:
 
     def _open(self, virtual: str, flags: int, mode: int = 0) -> int:
         """Open beneath the root; the caller is under the session's identity."""
-        root = self._enter()
-        return self._opener(root.fd, encoded(virtual), flags, mode)
+        root, raw = self._enter(), encoded(virtual)
+        try:
+            return self._opener(root.fd, raw, flags, mode)
+        except FileNotFoundError:
+            if self.root == "/":
+                raise
+            return jail.by_own_path(self._opener, encoded(self.root), root.fd, raw, flags, mode)
 
     def _attributes(self, virtual: str, flags: int) -> os.stat_result:
         with acting_as(self._identity):

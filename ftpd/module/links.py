@@ -6,23 +6,51 @@ import errno
 import os
 import stat
 
-from ftpd.core.paths import split
+from ftpd.core.paths import split, within
 from ftpd.module.files import Files, Path
 
 _MOST_LINKS = 40
 """Symbolic links followed in one path: the kernel's own limit (path_resolution(7))."""
 
 
+class _Nowhere(FileNotFoundError):
+    """The way ends where nothing is."""
+
+    def __init__(self, place: str, *, last: bool, own: bool) -> None:
+        super().__init__(errno.ENOENT, os.strerror(errno.ENOENT), place)
+        self.place = place if last else None
+        """Where the last name of the path would be; None where its folder is missing, too."""
+        self.own = own
+        """A link that was followed begins with the root's own path."""
+
+
 def resolved(files: Files, virtual: str, known: str, *, to_be_made: bool = False) -> str:
     """The path with its symbolic links followed, as PWD is to show it; OSError where nothing is.
 
     ``known`` is a path that is resolved already: no component of it is looked at again.  What is ``to_be_made`` need
-    not be there, but the folder it would be in.
+    not be there, but the folder it would be in.  As for whoever opens it, an absolute link that leads nowhere and
+    begins with the root's own path is taken from the root.
     """
+    try:
+        return _followed(files, virtual, known, own=False)
+    except _Nowhere as nowhere:
+        ends = [nowhere]
+    if ends[0].own:
+        try:
+            return _followed(files, virtual, known, own=True)
+        except _Nowhere as nowhere:
+            ends.append(nowhere)
+    for end in ends:
+        if to_be_made and end.place is not None:
+            return end.place
+    raise ends[-1]
+
+
+def _followed(files: Files, virtual: str, known: str, *, own: bool) -> str:
     done, rest = "/", virtual.strip("/").split("/") if virtual != "/" else []
     if known != "/" and f"{virtual}/".startswith(f"{known}/"):
         done, rest = known, virtual[len(known) :].strip("/").split("/") if virtual != known else []
-    links = 0
+    links, met = 0, False
     while rest:
         name = rest.pop(0)
         if name == "..":
@@ -33,14 +61,15 @@ def resolved(files: Files, virtual: str, known: str, *, to_be_made: bool = False
         try:
             is_link = stat.S_ISLNK(files.lstat(here).st_mode)
         except FileNotFoundError:
-            if to_be_made and not rest:
-                return here.virtual
-            raise
+            raise _Nowhere(here.virtual, last=not rest, own=met) from None
         if is_link:
             links += 1
             if links > _MOST_LINKS:
                 raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
             target = files.readlink(here)
+            inside = within(target, files.root)
+            met = met or inside != target
+            target = inside if own else target
             rest = [*(part for part in target.split("/") if part not in ("", ".")), *rest]
             done = "/" if target.startswith("/") else done
         else:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from time import time
 from typing import Any, Protocol, TypeVar
 
-from ftpd.api import Command, Settings, listing
+from ftpd.api import Command, Settings, listing, within
 from ftpd.modules._folders import Owners
 from ftpd.modules._ls_config import fake_group, fake_permissions, fake_user, list_style, show_symlinks
 from ftpd.modules._ls_request import Flags
@@ -37,6 +37,7 @@ class View:
         self._users = Owners(cmd.session, group=False, fake=config[fake_user], numeric=numeric)
         self._groups = Owners(cmd.session, group=True, fake=config[fake_group], numeric=numeric)
         self._mode = config[fake_permissions]
+        self._root = cmd.files.root
         self._gmt: bool = cmd.setting("TimesGMT", True)
         self._now = time()
         self._present = _presenter(flags)
@@ -49,7 +50,7 @@ class View:
                 if self.follows:
                     attributes = source.stat(key)
                 elif self._long:
-                    target = source.readlink(key)
+                    target = within(source.readlink(key), self._root)
             except OSError:
                 if self.follows:
                     return None

@@ -9,7 +9,7 @@ import stat
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 
-from ftpd.api import Class, Command, Data, Folder, Group, Outcome, Path, Refuse, Session, Transfer, listing, resolved
+from ftpd.api import Class, Command, Data, Folder, Group, Outcome, Path, Refuse, Session, Transfer, listing, resolved, within
 from ftpd.modules import _facts_change
 from ftpd.modules._facts_config import UNABLE, advertise, choose, chosen, module, offered, option
 from ftpd.modules._folders import Owners, names_of, sliced
@@ -70,7 +70,7 @@ class Facts:
                 if not self._links:
                     attributes = target
                 elif self.slink:
-                    kind = _slink(at, folder.readlink(name))
+                    kind = self._slink(at, folder.readlink(name))
             except OSError:
                 pass  # a link that leads nowhere is shown as the link it is
         return self.line(name, attributes, self._perm(target or attributes, above), kind=kind, unique=target)
@@ -78,7 +78,14 @@ class Facts:
     def kind_of_link(self, path: Path) -> str:
         if not self.slink:
             return "OS.unix=symlink"
-        return _slink(Path(posixpath.dirname(path.virtual)), self._files.readlink(path))
+        return self._slink(Path(posixpath.dirname(path.virtual)), self._files.readlink(path))
+
+    def _slink(self, at: Path, target: str) -> str:
+        """FileZilla's word for a link; where a blank or a semicolon would end the fact early, the RFC's."""
+        if not target.isprintable() or any(letter in target for letter in " ;"):
+            return "OS.unix=symlink"
+        inside = within(target, self._files.root)
+        return f"OS.unix=slink:{posixpath.normpath(posixpath.join(at.virtual, inside))}"
 
     def line(
         self, name: str, attributes: os.stat_result, perm: str, *, kind: str | None, unique: os.stat_result | None
@@ -125,13 +132,6 @@ def _number(cmd: Command, fake: str | None, *, group: bool) -> int | None:
     found = accounts.name_gid(session, fake) if group else accounts.name_uid(session, fake)
     # a name that nobody has: the true number would tell what the name is there to hide
     return _NOBODY if found is None else found
-
-
-def _slink(at: Path, target: str) -> str:
-    """FileZilla's word for a link; where a blank or a semicolon would end the fact early, the RFC's."""
-    if not target.isprintable() or any(letter in target for letter in " ;"):
-        return "OS.unix=symlink"
-    return f"OS.unix=slink:{posixpath.normpath(posixpath.join(at.virtual, target))}"
 
 
 def _shows_links(cmd: Command) -> bool:

@@ -113,3 +113,43 @@ def test_a_link_in_a_closed_folder_is_no_way_out_of_it() -> None:
         return await ftp("SIZE alias/out")
 
     assert run(tale, conf=CLOSED % "READ", files=FILES) == "550 alias/out: Operation not permitted"
+
+
+def test_a_link_that_begins_with_the_roots_own_path_is_followed_and_judged_where_it_leads() -> None:
+    async def tale(ftp: Bench) -> list[str]:
+        os.symlink(f"{ftp.root}/private/f", f"{ftp.root}/one")
+        os.symlink(f"{ftp.root}/private", f"{ftp.root}/alias")
+        os.symlink(f"{ftp.root}/free", f"{ftp.root}/open")
+        lines = ("TYPE I", "SIZE one", "SIZE alias/f", "SIZE open/f", "CWD open", "PWD")
+        return [await ftp(line) for line in lines][1:]
+
+    assert run(tale, conf=CLOSED % "READ", files=FILES) == [
+        "550 one: Operation not permitted",
+        "550 alias/f: Operation not permitted",
+        "213 4",
+        "250 CWD command successful",
+        '257 "/free" is the current directory',
+    ]
+
+
+def test_making_through_such_a_link_is_judged_where_the_file_would_lie() -> None:
+    async def tale(ftp: Bench) -> list[str]:
+        os.symlink(f"{ftp.root}/private/new", f"{ftp.root}/new")
+        os.symlink(f"{ftp.root}/private", f"{ftp.root}/alias")
+        return [await ftp(line) for line in ("MKD alias/x", "DELE alias/f", "DELE new")]
+
+    assert run(tale, conf=CLOSED % "WRITE", files=FILES) == [
+        "550 alias/x: Permission denied",
+        "550 alias/f: Operation not permitted",
+        "250 DELE command successful",
+    ]
+
+
+def test_listings_show_such_a_link_as_it_is_seen_from_the_root() -> None:
+    async def tale(ftp: Bench) -> tuple[bytes, str]:
+        os.symlink(f"{ftp.root}/private/f", f"{ftp.root}/one")
+        return await ftp.download("LIST one"), await ftp("MLST one")
+
+    listed, told = run(tale, files=FILES, conf="ShowSymlinks on\nFactsOptions UseSlink\n")
+    assert listed.endswith(b" one -> /private/f\r\n")
+    assert "type=OS.unix=slink:/private/f;" in told

@@ -361,3 +361,56 @@ def test_a_root_that_is_not_there_or_not_to_be_entered_says_so(here: Ground, ope
         (here.root / "closed").mkdir(mode=0o700)
         with pytest.raises(PermissionError):
             LocalFiles(ANNA, str(here.root / "closed"), 0o22, opener=opener).open_folder(v("/"))
+
+
+# -- links that were made with the whole machine in sight --------------------------------------------------
+
+
+@both_ways
+def test_an_absolute_link_that_begins_with_the_roots_own_path_leads_to_where_it_means(
+    here: Ground, opener: Opener
+) -> None:
+    (here.root / "a/b").mkdir(parents=True)
+    (here.root / "a/b/file").write_text("found")
+    os.symlink(here.root / "a/b/file", here.root / "file")
+    os.symlink(f"{here.root}/a", here.root / "folder")
+    os.symlink(here.root, here.root / "self")
+    files = here.files(opener)
+    for path in ("/file", "/folder/b/file", "/self/folder/b/file", "/self/file"):
+        assert read(files, path) == "found"
+    assert files.stat(v("/self")).st_ino == here.root.stat().st_ino
+    write(files, "/folder/b/new", "made")
+    assert (here.root / "a/b/new").read_text() == "made"
+
+
+@both_ways
+def test_a_file_is_made_where_such_a_link_leads(here: Ground, opener: Opener) -> None:
+    os.symlink(here.root / "later", here.root / "link")
+    write(here.files(opener), "/link", "made")
+    assert (here.root / "later").read_text() == "made"
+
+
+@both_ways
+def test_such_a_link_is_taken_by_its_text_where_that_leads_somewhere(here: Ground, opener: Opener) -> None:
+    copy = here.root / str(here.root).lstrip("/")
+    copy.mkdir(parents=True)
+    (copy / "file").write_text("by its text")
+    (here.root / "file").write_text("from the root")
+    os.symlink(here.root / "file", here.root / "link")
+    assert read(here.files(opener), "/link") == "by its text"
+    (copy / "file").unlink()
+    assert read(here.files(opener), "/link") == "from the root"
+
+
+@both_ways
+def test_such_a_link_leads_to_no_neighbour_and_not_out(here: Ground, opener: Opener) -> None:
+    (here.root / "a").mkdir()
+    os.symlink(f"{here.root}bel/file", here.root / "neighbour")
+    os.symlink(f"{here.root}/../outside/file", here.root / "out")
+    os.symlink(f"{here.root}/a/loop", here.root / "a/loop")
+    files = here.files(opener)
+    for path in ("/neighbour", "/out"):
+        with pytest.raises(FileNotFoundError):
+            files.stat(v(path))
+    with pytest.raises(OSError, match="Too many levels of symbolic links"):
+        files.stat(v("/a/loop"))
