@@ -161,7 +161,7 @@ class Record:
 
 
 def _verbs(text: str) -> frozenset[str]:
-    verbs = frozenset(verb.replace("SITE_", "SITE ") for verb in text.upper().split(",") if verb)
+    verbs = frozenset(verb.replace("SITE_", "SITE ") for verb in re.split("[, ]+", text.upper()) if verb)
     if not verbs:
         raise ConfigError("no command is named", right="STOR,RETR or ERR_STOR or * or ERR_*", word=0)
     return verbs
@@ -329,7 +329,7 @@ default_gid = module.directive(
 )  # fmt: skip
 default_home = module.directive(
     "SQLDefaultHomedir", types.path, contexts=_SERVERS, usage="path",
-    doc="The home of accounts when SQLUserInfo names no column for it.",
+    doc="The home of accounts that have none.",
 )  # fmt: skip
 default_uid = module.directive(
     "SQLDefaultUID", types.integer(0, _MAX_ID), default=65533, contexts=_SERVERS, usage="uid",
@@ -349,7 +349,7 @@ group_key = module.directive(
     doc="What of the group's row is kept as %{note:sql.group-primary-key}.",
 )  # fmt: skip
 group_where = module.directive(
-    "SQLGroupWhereClause", types.string, contexts=_SERVERS, usage="where-clause",
+    "SQLGroupWhereClause", types.string, contexts=_SERVERS, usage="where-clause", keeps_variables=True,
     doc="A condition that every row of the group table has to meet.",
 )  # fmt: skip
 health_check = module.directive(
@@ -373,16 +373,16 @@ event_rules = module.directive_list(
     doc="Run a named query when something happens.",
 )  # fmt: skip
 min_id = module.directive(
-    "SQLMinID", types.integer(0, _MAX_ID), default=999, contexts=_SERVERS, usage="id",
-    doc="The smallest uid and gid that an account may have.",
+    "SQLMinID", types.integer(0, _MAX_ID), contexts=_SERVERS, usage="id",
+    doc="The smallest uid and gid that an account may have; SQLMinUserUID and SQLMinUserGID are not heard beside it.",
 )  # fmt: skip
 min_gid = module.directive(
-    "SQLMinUserGID", types.integer(0, _MAX_ID), contexts=_SERVERS, usage="gid",
-    doc="The smallest gid that an account may have; without it SQLMinID.",
+    "SQLMinUserGID", types.integer(0, _MAX_ID), default=999, contexts=_SERVERS, usage="gid",
+    doc="The smallest gid that an account may have.",
 )  # fmt: skip
 min_uid = module.directive(
-    "SQLMinUserUID", types.integer(0, _MAX_ID), contexts=_SERVERS, usage="uid",
-    doc="The smallest uid that an account may have; without it SQLMinID.",
+    "SQLMinUserUID", types.integer(0, _MAX_ID), default=999, contexts=_SERVERS, usage="uid",
+    doc="The smallest uid that an account may have.",
 )  # fmt: skip
 named_connect_info = module.directive_list(
     "SQLNamedConnectInfo", named_connect_line, contexts=_SERVERS, usage=f"connection-name sql-backend {_CONNECT}",
@@ -390,7 +390,7 @@ named_connect_info = module.directive_list(
 )  # fmt: skip
 named_queries = module.directive_list(
     "SQLNamedQuery", query_line, contexts=_SERVERS, usage="name type query-string [table] [connection-name]",
-    act=remember_place, doc="A query of one's own; its variables become bound parameters.",
+    act=remember_place, doc="A query of one's own; its variables become bound parameters.", keeps_variables=True,
 )  # fmt: skip
 negative_cache = module.directive(
     "SQLNegativeCache", types.boolean, default=False, contexts=_SERVERS, usage="on|off",
@@ -419,7 +419,7 @@ retry = module.directive(
     doc="How often a statement is tried again when the connection is lost, and the pause before a new connection.",
 )  # fmt: skip
 show_rules = module.directive_list(
-    "SQLShowInfo", show_line, contexts=_SERVERS, usage="commands code text",
+    "SQLShowInfo", show_line, contexts=_SERVERS, usage="commands code text", keeps_variables=True,
     doc="What the client is told behind the reply, with answers of named queries in it.",
 )  # fmt: skip
 spool_place: Directive[tuple[str | None, int]] = module.directive(
@@ -441,7 +441,7 @@ user_key = module.directive(
     doc="What of the user's row is kept as %{note:sql.user-primary-key}.",
 )  # fmt: skip
 user_where = module.directive(
-    "SQLUserWhereClause", types.string, contexts=_SERVERS, usage="where-clause",
+    "SQLUserWhereClause", types.string, contexts=_SERVERS, usage="where-clause", keeps_variables=True,
     doc="A condition that every row of the user table has to meet.",
 )  # fmt: skip
 acls: Any = module.directive_list(
@@ -505,9 +505,10 @@ class Shown:
 class Setup:
     """All that the lines of one server come to."""
 
-    def __init__(self, scope: Scope, stores: dict[str, Store]) -> None:
+    def __init__(self, scope: Scope, stores: dict[str, Store], config: Config) -> None:
         self.scope = scope
         self.stores = stores
+        self._config = config
         self.names = Names()
         settings = scope.settings
         self.log_file = settings[log_file]
@@ -536,7 +537,7 @@ class Setup:
                 right=f"SQLNamedConnectInfo {query.connection} ...", directive="SQLNamedQuery", at=query.at,
             )  # fmt: skip
         try:
-            compiled = sql.compiled(query.template, store.pool.backend.dialect)
+            compiled = sql.compiled(query.template, store.pool.backend.dialect, self._config.environment)
         except ConfigError as wrong:
             raise ConfigError(
                 f"the query '{query.name}': {wrong.message}", right=wrong.right, directive="SQLNamedQuery", at=query.at
@@ -547,7 +548,7 @@ class Setup:
         """A query of the module's own, with the administrator's names and conditions in it."""
         store = self.stores["default"]
         try:
-            return Ready(sql.compiled(template, store.pool.backend.dialect), store)
+            return Ready(sql.compiled(template, store.pool.backend.dialect, self._config.environment), store)
         except ConfigError as wrong:
             raise self.wrong(directive, wrong.message, wrong.right) from None
 
@@ -566,8 +567,16 @@ class Setup:
         where = self.scope.where.get(directive)
         return ConfigError(message, right=right, directive=directive.name, at=where[0] if where else None)
 
-    def _custom(self, directive: Any, name: str) -> Ready:
+    def _custom(self, directive: Any, name: str) -> Ready | None:
+        """The query; None where <Global> names one that only other servers have: nobody of the database comes in."""
         found = self._ready.get(name)
+        elsewhere = {query.name for server in self._config.servers for query in server.settings[named_queries]}
+        if found is None and name in elsewhere:
+            server = f"<VirtualHost {' '.join(self.scope.args)}>" if self.scope.args else "the main server"
+            log(
+                Level.WARN, "%s: the query '%s' stands in another server; %s finds nobody", directive.name, name, server
+            )
+            return None
         if found is None or self.queries[name].kind not in ("SELECT", "FREEFORM"):
             raise self.wrong(
                 directive, f"there is no query '{name}' that selects", f'SQLNamedQuery {name} SELECT "... FROM ..."'
@@ -668,11 +677,11 @@ class Setup:
                 name = found[1]
                 if name is None or (name not in self.queries and sql.variable(name, None) is not None):
                     continue
-                parts.append(sql.text_of(show.text[at : found.start()]))
+                parts.append(sql.text_of(show.text[at : found.start()], self._config.environment))
                 selects = name in self.queries and self.queries[name].kind in ("SELECT", "FREEFORM")
                 parts.append(self._ready[name] if selects else None)
                 at = found.end()
-            parts.append(sql.text_of(show.text[at:]))
+            parts.append(sql.text_of(show.text[at:], self._config.environment))
         except ConfigError as wrong:
             raise self.wrong(show_rules, wrong.message, wrong.right) from None
         return Shown(show.code, tuple(parts))
@@ -693,9 +702,9 @@ class Setup:
 
     # -- asking
 
-    async def rows(self, ready: Ready, asking: sql.Asking) -> list[sql.Row]:
-        """Run the query and tell SQLLogFile."""
-        return await self._run(ready, _values(ready, asking))
+    async def rows(self, ready: Ready | None, asking: sql.Asking) -> list[sql.Row]:
+        """Run the query and tell SQLLogFile; without a query nothing is found."""
+        return [] if ready is None else await self._run(ready, _values(ready, asking))
 
     async def _run(self, ready: Ready, values: list[sql.Value]) -> list[sql.Row]:
         began = monotonic()
@@ -739,7 +748,9 @@ def _by_verb(
             for verbs, rule in rules
         ]
         for verb in {verb for verbs, _ in named for verb in verbs}:
-            table[verb] = tuple(rule for verbs, rule in named if verb in verbs or "*" in verbs)
+            # EXIT is no command
+            every = "*" if verb != "EXIT" else verb
+            table[verb] = tuple(rule for verbs, rule in named if verb in verbs or every in verbs)
     return tables
 
 
@@ -791,7 +802,7 @@ def set_up(config: Config) -> None:
         for connection in (info, *scope.settings[named_connect_info]):
             if connection.name not in stores:
                 stores[connection.name] = _store(scope, connection, pools)
-        setup = _setups[scope] = Setup(scope, stores)
+        setup = _setups[scope] = Setup(scope, stores, config)
         _new_setups.append(setup)
         _new_stores.extend(stores.values())
 
@@ -1019,7 +1030,8 @@ class SqlAccounts(AuthBackend):
             setup.names.keep("user", account.name, account.uid, _NAMES_LAST)
             session.notes["home"], session.notes["shell"] = account.home, account.shell
             if setup.user_key is not None:
-                await _note_key(setup, setup.user_key, session, "sql.user-primary-key", account.name)
+                asking = sql.Asking(session, None, (account.name,), account.name)
+                await _note_key(setup, setup.user_key, asking, "sql.user-primary-key")
             return account
         except sql.SqlError as error:
             _gone_wrong(setup, session, error)
@@ -1050,7 +1062,8 @@ class SqlAccounts(AuthBackend):
         if primary:
             session.notes["primary-group"] = primary
             if setup.group_key is not None:
-                await _note_key(setup, setup.group_key, session, "sql.group-primary-key", primary)
+                asking = sql.Asking(session, None, (primary,), account.name, primary)
+                await _note_key(setup, setup.group_key, asking, "sql.group-primary-key")
             return (account.gid, primary), *groups.items()
         return ((account.gid, str(account.gid)), *groups.items())
 
@@ -1160,11 +1173,11 @@ def _account(setup: Setup, rows: Sequence[sql.Row]) -> Account | None:
     settings = setup.scope.settings
     name, password, uid_text, gid_text, home, shell = rows[0][:6]
     uid, gid = _id(uid_text), _id(gid_text)
-    lowest, own_uid, own_gid = settings[min_id], settings[min_uid], settings[min_gid]
-    least_uid = lowest if own_uid is None else own_uid
-    least_gid = lowest if own_gid is None else own_gid
-    info = settings[user_info]
-    if home is None or (not info.queries and info.columns[4].upper() == "NULL"):
+    # SQLMinID is both; beside it the two others are not heard
+    lowest = settings[min_id]
+    least_uid = settings[min_uid] if lowest is None else lowest
+    least_gid = settings[min_gid] if lowest is None else lowest
+    if home is None or home in ("", "NULL"):
         home = settings[default_home]
     if name is None or not home:
         setup.tell(f"the account '{name}' has no home directory")
@@ -1205,10 +1218,10 @@ def _member_of(user: str) -> tuple[str, str]:
     return user, f"%{escaped}%"
 
 
-async def _note_key(setup: Setup, ready: Ready, session: Session, note: str, name: str) -> None:
-    rows = await setup.rows(ready, sql.Asking(session, None, (name,), name))
-    if rows and rows[0] and rows[0][0] is not None:
-        session.notes[note] = rows[0][0]
+async def _note_key(setup: Setup, ready: Ready, asking: sql.Asking, note: str) -> None:
+    rows = await setup.rows(ready, asking)
+    if asking.session is not None and rows and rows[0] and rows[0][0] is not None:
+        asking.session.notes[note] = rows[0][0]
 
 
 # -- named queries for other modules -------------------------------------------------------------------------
@@ -1274,7 +1287,7 @@ def log_exit(session: Session) -> None:
     setup = _setup(session, "log")
     records = setup.logs.get("EXIT") if setup is not None else None
     if setup is not None and records:
-        _recording(setup, session, None, records)
+        _recording(setup, session, None, records, verb="EXIT")
 
 
 def happened(name: str, payload: Any) -> None:
@@ -1286,17 +1299,17 @@ def happened(name: str, payload: Any) -> None:
     setup = _setup(session, "log")
     records = setup.events.get(name) if setup is not None else None
     if setup is not None and records:
-        _recording(setup, session, cmd, records)
+        _recording(setup, session, cmd, records, verb="" if cmd is not None else "EVENT")
 
 
 def _recording(
-    setup: Setup, session: Session, cmd: Command | None, records: Sequence[tuple[Record, Ready]]
+    setup: Setup, session: Session, cmd: Command | None, records: Sequence[tuple[Record, Ready]], verb: str = ""
 ) -> asyncio.Task[None]:
     """Begin to record; the values are those of this moment, for the session may be gone when they are written."""
     filled: list[tuple[Record, Ready, list[sql.Value] | sql.SqlError]] = []
     for record, ready in records:
         try:
-            asking = sql.Asking(session, cmd, _moved(cmd) if record is _counting else ())
+            asking = sql.Asking(session, cmd, _moved(cmd) if record is _counting else (), verb=verb)
             filled.append((record, ready, _values(ready, asking)))
         except sql.SqlError as error:
             filled.append((record, ready, error))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import encodings.idna  # noqa: F401 - for names of hosts: later the daemon may not be allowed to read it
 import hashlib
 import hmac
 import os
@@ -155,7 +156,9 @@ def _context(target: sql.Target) -> ssl.SSLContext:
     wanted = dict(target.ssl)
     try:
         with acting_as_daemon():
-            context = ssl.create_default_context(cafile=wanted.get("ca"))
+            ca = wanted.get("ca")
+            folder = ca if ca is not None and os.path.isdir(ca) else None
+            context = ssl.create_default_context(cafile=None if folder else ca, capath=folder)
             if "cert" in wanted:
                 context.load_cert_chain(wanted["cert"], wanted["key"])
         if "ciphers" in wanted:

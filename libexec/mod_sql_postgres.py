@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import encodings.idna  # noqa: F401 - for names of hosts: later the daemon may not be allowed to read it
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -17,6 +19,9 @@ _INFO = re.compile(r"([^@:]+)(?:@(\[[^\]]+\]|/[^:]*|[^:/]+))?(?::([0-9]{1,5}))?"
 # classes of SQLSTATE: connection, resources, the operator's intervention, system, and a transaction rolled back by
 # no fault of its own; 0A000 is a statement prepared before the table was changed, 25006 a server that fails over
 _NOT_NOW = ("08", "0A000", "25006", "40", "53", "55P03", "57", "58")
+_FAREWELL = 1.0
+"""Seconds that a server has to end a statement that nobody waits for any more."""
+_leaving: set[asyncio.Task[None]] = set()
 _SSL = {"ca": "sslrootcert", "cert": "sslcert", "key": "sslkey"}
 
 
@@ -42,8 +47,32 @@ class PostgresConnection:
 
     def __init__(self, connection: psycopg.AsyncConnection[Any]) -> None:
         self._connection = connection
+        self._left = False
 
     async def run(self, statement: sql.Statement, values: Sequence[sql.Value]) -> list[sql.Row]:
+        # given up, psycopg asks the server to stop and waits for that, up to ten seconds: whoever gave up shall not
+        work = asyncio.ensure_future(self._run(statement, values))
+        try:
+            return await asyncio.shield(work)
+        except asyncio.CancelledError:
+            self._left = True
+            farewell = asyncio.ensure_future(self._leave(work))
+            _leaving.add(farewell)
+            farewell.add_done_callback(_leaving.discard)
+            raise
+
+    async def _leave(self, work: asyncio.Future[list[sql.Row]]) -> None:
+        """Have the statement ended, if the server still hears; then the connection is closed in any case."""
+        for _ in range(2):
+            work.cancel()
+            await asyncio.wait({work}, timeout=_FAREWELL)
+            if work.done():
+                break
+        if work.done() and not work.cancelled():
+            work.exception()
+        self._connection.pgconn.finish()
+
+    async def _run(self, statement: sql.Statement, values: Sequence[sql.Value]) -> list[sql.Row]:
         try:
             async with self._connection.cursor() as cursor:
                 await cursor.execute(statement.text, tuple(values))
@@ -65,7 +94,8 @@ class PostgresConnection:
             raise sql.SqlLost(str(error)) from None
 
     def abort(self) -> None:
-        self._connection.pgconn.finish()
+        if not self._left:
+            self._connection.pgconn.finish()
 
 
 class Postgres:
@@ -80,7 +110,7 @@ class Postgres:
             raise ConfigError(f"'{info}' does not say where the database is", right="database[@host][:port]")
         if any(name == "ciphers" for name, _ in ssl):
             raise ConfigError("libpq takes no list of ciphers", right="no ssl-ciphers with SQLBackend postgres")
-        host = (found[2] or "").strip("[]")
+        host = (found[2] or "localhost").strip("[]")
         return sql.Target("postgres", found[1], host, int(found[3] or 0), user, password, ssl)
 
     async def connect(self, target: sql.Target, timeout: float) -> PostgresConnection:

@@ -37,4 +37,4 @@ def make_id(session: Session) -> str:
 @module.on(SESSION_OPEN)
 def name_session(session: Session) -> None:
     if session.settings[engine]:
-        session.notes["UNIQUE_ID"] = make_id(session)
+        session.notes["UNIQUE_ID"] = session.notes["env:UNIQUE_ID"] = make_id(session)

@@ -325,7 +325,9 @@ class _Builder:
             finish(server)
         for scope in self._classes:
             scope.settings = Settings(scope.values)
-        config = Config(self.top, servers, tuple(self._classes), warnings, tuple(self.reader.files))
+        config = Config(
+            self.top, servers, tuple(self._classes), warnings, tuple(self.reader.files), dict(self.environment)
+        )
         if self.report.faults:
             raise ConfigFaults(self.report.faults, warnings, config)
         return config

@@ -112,9 +112,13 @@ class Directive(Generic[T]):
     ``parse`` takes the words behind the name; a LIST directive's value is the tuple of all its parsed lines.
     ``usage`` is the argument syntax as the documents write it, ``act`` runs as soon as the line is read.
     An ``inert`` directive is read and checked but has no effect in this version, and the reader is warned of it.
+    One that ``keeps_variables`` gets ``%{env:NAME}`` as it stands, and fills it in itself.
     """
 
-    __slots__ = ("act", "contexts", "default", "doc", "inert", "inherit", "module", "multi", "name", "parse", "usage")
+    __slots__ = (
+        "act", "contexts", "default", "doc", "inert", "inherit", "keeps_variables", "module", "multi", "name", "parse",
+        "usage",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -130,6 +134,7 @@ class Directive(Generic[T]):
         act: Callable[[Reading, Any], None] | None = None,
         module: str = "",
         inert: bool = False,
+        keeps_variables: bool = False,
     ) -> None:
         self.name = name
         self.parse = parse
@@ -142,6 +147,7 @@ class Directive(Generic[T]):
         self.act = act
         self.module = module
         self.inert = inert
+        self.keeps_variables = keeps_variables
 
     def __repr__(self) -> str:
         return f"<Directive {self.name} of {self.module or 'nobody'}>"

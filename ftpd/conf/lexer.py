@@ -68,8 +68,15 @@ def is_cut_short(text: str) -> bool:
     return bool(last) and not last.startswith("#")
 
 
-def split(line: Line, environment: Mapping[str, str], unset: Callable[[str, int], None] | None = None) -> Line:
+def split(
+    line: Line,
+    environment: Mapping[str, str],
+    unset: Callable[[str, int], None] | None = None,
+    keeps: Callable[[str], bool] | None = None,
+) -> Line:
     """Fill in the line's words; ``unset`` hears of variables that do not exist, with the word's index.
+
+    Where ``keeps`` says so of the directive's name, variables stay as they stand.
 
     The last ``>`` of a section line goes to its name: ``<Limit READ>`` is ``<Limit>`` and ``READ``. A word that
     a variable's value gives blanks to stays one word.
@@ -100,6 +107,8 @@ def split(line: Line, environment: Mapping[str, str], unset: Callable[[str, int]
         if len(words) > 1 and not words[-1]:
             del words[-1], spans[-1]
         words[0] += ">"
+    if "%{env:" not in text or (keeps is not None and keeps(words[0])):
+        return line
     for index, word in enumerate(words):
         if len(word) > 7 and "%{env:" in word:
 

@@ -149,7 +149,7 @@ class Reader:
 
     def _split(self, line: Line) -> None:
         unset: list[tuple[str, int]] = []
-        split(line, self.environment, lambda name, index: unset.append((name, index)))
+        split(line, self.environment, lambda name, index: unset.append((name, index)), self._keeps_variables)
         if line.open_quote:
             last = max(len(line.words) - 2, 0)
             self.report.warn(line, "the quote is never closed, so it ends with the line", word=last)
@@ -158,6 +158,9 @@ class Reader:
             self.report.warn(
                 line, f"the environment variable {name} is not set; nothing stands in its place", word=word
             )
+
+    def _keeps_variables(self, name: str) -> bool:
+        return any(directive.keeps_variables for directive in self.modules.directives.find(name))
 
     def _enter(self, line: Line, source: _Source) -> None:
         def warn(message: str, word: int) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ftpd.conf.directive import EMPTY, Context, Directive, Multi, Settings
@@ -98,6 +99,8 @@ class Config:
     warnings: tuple[Fault, ...] = ()
     files: tuple[str, ...] = ()
     """The files read, in order."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """What ``%{env:NAME}`` stood for in the end: the daemon's environment, and SetEnv's."""
 
 
 def merged(inner: Values, outer: Values, *, inheriting: bool = True) -> Values:

@@ -115,7 +115,7 @@ def _named(name: str) -> str | tuple[Value, str]:
     if colon:
         match kind:
             case "env":
-                return (lambda session, command: os.environ.get(rest)), ""
+                return (lambda session, command: environment(session, rest)), ""
             case "note":
                 return (lambda session, command: _note(session, command, rest)), ""
             case "time":
@@ -136,6 +136,14 @@ def _clock(pattern: str) -> Value:
 def _told(pattern: str, second: int) -> str:
     """The time of day; a busy log asks many times in one second."""
     return time.strftime(pattern, time.localtime(second))
+
+
+def environment(session: Session | None, name: str, constant: str | None = None) -> str:
+    """A variable of the environment; what ProFTPD sets in each session's process is a note ``env:NAME`` here."""
+    own = None if session is None else session.notes.get(f"env:{name}")
+    if own is not None:
+        return own
+    return os.environ.get(name, "") if constant is None else constant
 
 
 def _note(session: Session | None, command: Command | None, key: str) -> str | None:

@@ -109,17 +109,18 @@ class Module:
         doc: str = ...,
         act: Callable[[Reading, T], None] | None = ...,
         inert: bool = ...,
+        keeps_variables: bool = ...,
     ) -> Directive[T]: ...
     @overload
     def directive(
         self, name: str, parse: Callable[[list[str]], T], *, contexts: Context, multi: Multi = ...,
         inherit: bool = ..., usage: str = ..., doc: str = ...,
-        act: Callable[[Reading, T], None] | None = ..., inert: bool = ...,
+        act: Callable[[Reading, T], None] | None = ..., inert: bool = ..., keeps_variables: bool = ...,
     ) -> Directive[T | None]: ...  # fmt: skip
     def directive(
         self, name: str, parse: Callable[[list[str]], Any], *, default: Any = None, contexts: Context,
         multi: Multi = Multi.FIRST, inherit: bool = True, usage: str = "", doc: str = "",
-        act: Callable[[Reading, Any], None] | None = None, inert: bool = False,
+        act: Callable[[Reading, Any], None] | None = None, inert: bool = False, keeps_variables: bool = False,
     ) -> Directive[Any]:  # fmt: skip
         """Declare a directive; the result is the key to its value: ``cmd.config[key]``.
 
@@ -127,7 +128,7 @@ class Module:
         """
         key: Directive[Any] = Directive(
             name, parse, default=default, contexts=contexts, multi=multi, inherit=inherit, usage=usage, doc=doc,
-            act=act, module=self.name, inert=inert,
+            act=act, module=self.name, inert=inert, keeps_variables=keeps_variables,
         )  # fmt: skip
         self.directives.append(key)
         return key
@@ -135,11 +136,12 @@ class Module:
     def directive_list(
         self, name: str, parse: Callable[[list[str]], T], *, contexts: Context, inherit: bool = True,
         usage: str = "", doc: str = "", act: Callable[[Reading, T], None] | None = None, inert: bool = False,
+        keeps_variables: bool = False,
     ) -> Directive[tuple[T, ...]]:  # fmt: skip
         """Declare a directive that may be repeated: its value is all its lines, in file order."""
         key: Directive[tuple[T, ...]] = Directive(
             name, parse, default=(), contexts=contexts, multi=Multi.LIST, inherit=inherit, usage=usage, doc=doc,
-            act=act, module=self.name, inert=inert,
+            act=act, module=self.name, inert=inert, keeps_variables=keeps_variables,
         )  # fmt: skip
         self.directives.append(key)
         return key

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from ftpd.conf.directive import ConfigError
@@ -27,6 +28,8 @@ _NUMBERS = frozenset(
     {"%b", "%I", "%O", "%P", "%p", "%R", "%s", "%{epoch}", "%{file-offset}", "%{file-size}", "%{gid}", "%{remote-port}",
      "%{transfer-millisecs}", "%{transfer-port}", "%{uid}"}
 )  # fmt: skip
+# counters add these up: with nothing moved they are zero, where LogFormat writes a dash
+_NOTHING = {"b": "0", "T": "0.0"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,10 @@ class Asking:
     """The values of %{0}, %{1}."""
     user: str | None = None
     """Whom a lookup is about: the value of %u and %U then."""
+    group: str | None = None
+    """Which group a lookup is about: the value of %g then."""
+    verb: str = ""
+    """What %m and %r say of something that is no command: EXIT."""
 
 
 Variable = Callable[[Asking, bool], str]
@@ -77,22 +84,31 @@ class Query:
         return [parameter.value(asking) for parameter in self.parameters]
 
 
-def compiled(template: str, dialect: Dialect) -> Query:
-    """The template as a statement; ConfigError says which variable cannot be bound, and why."""
-    return _Reader(template, dialect).read()
+def compiled(template: str, dialect: Dialect, environment: Mapping[str, str] = os.environ) -> Query:
+    """The template as a statement; ConfigError says which variable cannot be bound, and why.
+
+    ``environment`` is what ``%{env:NAME}`` stands for, unless the session has a NAME of its own.
+    """
+    return _Reader(template, dialect, environment).read()
 
 
-def text_of(template: str) -> Callable[[Asking], str]:
+def text_of(template: str, environment: Mapping[str, str] = os.environ) -> Callable[[Asking], str]:
     """A template that is no SQL (SQLShowInfo's text, without its queries): filled in as LogFormat does."""
-    pieces = _pieces(template)
+    pieces = _pieces(template, environment)
     return lambda asking: "".join(piece if isinstance(piece, str) else piece(asking, False) for piece in pieces)
 
 
-def variable(name: str | None, letter: str | None) -> Variable | None:
+def variable(
+    name: str | None, letter: str | None, environment: Mapping[str, str] = os.environ
+) -> Variable | None:  # fmt: skip
     """What ``%{name}`` or ``%letter`` stands for; None when it stands for itself."""
     if name is not None and name.isascii() and name.isdigit():
         index = int(name)
         return lambda asking, blank: _argument(asking, index)
+    if name is not None and name.startswith("env:"):
+        key = name.removeprefix("env:")
+        constant = environment.get(key, "")
+        return lambda asking, blank: logformat.environment(asking.session, key, constant)
     text = logformat.Format(f"%{{{name}}}" if letter is None else f"%{letter}")
     if not text.varies:
         constant = text.fill(None)
@@ -102,13 +118,19 @@ def variable(name: str | None, letter: str | None) -> Variable | None:
             if constant == (name if letter is None else f"%{letter}" if letter != "%" else "%")
             else (lambda asking, blank: constant)
         )
-    about_user = letter in ("u", "U")
 
     def fill(asking: Asking, blank: bool) -> str:
-        if about_user and asking.user is not None:
-            return asking.user
         return text.fill(asking.session, asking.command, blank=blank)
 
+    match letter:
+        case "u" | "U":
+            return lambda asking, blank: fill(asking, blank) if asking.user is None else asking.user
+        case "g":
+            return lambda asking, blank: fill(asking, blank) if asking.group is None else asking.group
+        case "m" | "r":
+            return lambda asking, blank: asking.verb or fill(asking, blank)
+        case "b" | "T":
+            return lambda asking, blank: fill(asking, True) or _NOTHING[letter]
     return fill
 
 
@@ -119,12 +141,12 @@ def _argument(asking: Asking, index: int) -> str:
         raise SqlError(f"the query uses %{{{index}}}, which nobody gave a value here") from None
 
 
-def _pieces(text: str) -> list[str | Variable]:
+def _pieces(text: str, environment: Mapping[str, str]) -> list[str | Variable]:
     """Literal text and variables; ``%%`` is a percent sign, and so is one that begins no variable."""
     pieces: list[str | Variable] = []
     at = 0
     for found in _VARIABLE.finditer(text):
-        meant = variable(found[1], found[2])
+        meant = variable(found[1], found[2], environment)
         if meant is None and found[2] != "%":
             if found[1] is not None:
                 raise ConfigError(f"there is no variable {found[0]}", right="%%{ for a percent sign and a brace")
@@ -144,9 +166,10 @@ def _means_something(found: re.Match[str]) -> bool:
 class _Reader:
     """Reads a template once, from left to right, knowing at every character whether it stands in quotes."""
 
-    def __init__(self, template: str, dialect: Dialect) -> None:
+    def __init__(self, template: str, dialect: Dialect, environment: Mapping[str, str]) -> None:
         self._text = template
         self._dialect = dialect
+        self._environment = environment
         self._at = 0
         self._out: list[str] = []
         self._parameters: list[Parameter] = []
@@ -199,7 +222,7 @@ class _Reader:
         if found < 0 and not open_end:
             raise ConfigError(f"{what} is never closed", right=f"{end} behind it")
         stop = len(self._text) if found < 0 else found + len(end)
-        pieces = _pieces(self._text[self._at : stop])
+        pieces = _pieces(self._text[self._at : stop], self._environment)
         if not all(isinstance(piece, str) for piece in pieces):
             raise ConfigError(
                 f"a variable in {what} cannot be bound: {self._text[self._at : stop].strip()}",
@@ -232,7 +255,7 @@ class _Reader:
                 pieces.append(f"\\{follows}" if follows in "%_" else _ESCAPES.get(follows, follows))
                 at += 2
             elif char == "%" and (found := _VARIABLE.match(self._text, at)) and _means_something(found):
-                pieces.extend(_pieces(found[0]))
+                pieces.extend(_pieces(found[0], self._environment))
                 at = found.end()
             else:
                 pieces.append(char)
@@ -251,7 +274,7 @@ class _Reader:
 
     def _percent(self) -> None:
         found = _VARIABLE.match(self._text, self._at)
-        meant = None if found is None else variable(found[1], found[2])
+        meant = None if found is None else variable(found[1], found[2], self._environment)
         if found is None or meant is None:
             if found is not None and found[1] is not None:
                 raise ConfigError(f"there is no variable {found[0]}")

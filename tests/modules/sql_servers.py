@@ -112,6 +112,19 @@ class Server:
             self.process.wait(_PATIENCE)
             self.process = None
 
+    def freeze(self) -> None:
+        """It holds its connections and says nothing."""
+        self._signal_all(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._signal_all(signal.SIGCONT)
+
+    def _signal_all(self, number: signal.Signals) -> None:
+        assert self.process is not None
+        pid = self.process.pid
+        for child in (pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())):
+            os.kill(child, number)
+
     def remove(self) -> None:
         self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)

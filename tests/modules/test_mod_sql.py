@@ -71,19 +71,28 @@ def test_ids_that_are_too_small_become_the_default_ones(db: Database) -> None:
         async with db.bench(base=base) as ftp:
             assert await entered(ftp) == "230 User tom logged in"
             assert (ftp.session.account.uid, ftp.session.account.gid) == (4001, 4002)
-        async with db.bench("SQLMinUserUID 2002\nSQLMinUserGID 2002") as ftp:
+        least = "SQLMinUserUID 2002\nSQLMinUserGID 2002"
+        async with db.bench(base=CONF.replace("SQLMinID 0", least)) as ftp:
             assert await entered(ftp) == "230 User tom logged in"
             assert (ftp.session.account.uid, ftp.session.account.gid) == (65533, 2002)
+        async with db.bench(least) as ftp:
+            # as in ProFTPD: beside SQLMinID they are not heard
+            assert await entered(ftp) == "230 User tom logged in"
+            assert (ftp.session.account.uid, ftp.session.account.gid) == (2001, 2002)
 
     play(story)
 
 
-def test_an_account_without_a_home_is_none(db: Database) -> None:
-    db.user("ann", "pw", home=None)
+@pytest.mark.parametrize("home", [None, "NULL"])
+def test_an_account_without_a_home_is_none(db: Database, home: str | None) -> None:
+    db.user("ann", "pw", home=home)
 
     async def story() -> None:
         async with db.bench() as ftp:
             assert await entered(ftp, "ann", "pw") == REFUSED
+        async with db.bench(f"SQLDefaultHomedir {db.home}") as ftp:
+            assert await entered(ftp, "ann", "pw") == "230 User ann logged in"
+            assert ftp.session.account.home == str(db.home)
         columns = f"SQLUserInfo users userid passwd uid gid NULL NULL\nSQLDefaultHomedir {db.home}"
         async with db.bench(columns) as ftp:
             assert await entered(ftp, "ann", "pw") == "230 User ann logged in"
@@ -369,3 +378,18 @@ def test_the_file_is_left_as_it_was(db: Database) -> None:
     play(story)
     assert db.path.read_bytes() == before
     assert sqlite3.connect(db.path).close() is None
+
+
+def test_a_query_that_only_another_server_has_finds_nobody(db: Database, caplog: pytest.LogCaptureFixture) -> None:
+    """A custom query named in <Global>, and defined in the one <VirtualHost> that is used."""
+    conf = """SQLUserInfo custom:/by-name
+<VirtualHost 127.0.0.2>
+  SQLNamedQuery by-name SELECT "userid, passwd, uid, gid, homedir, shell FROM users WHERE userid = '%U'"
+</VirtualHost>"""
+
+    async def story() -> None:
+        async with db.bench(conf) as ftp:
+            assert await entered(ftp) == REFUSED
+        assert "SQLUserInfo: the query 'by-name' stands in another server; the main server finds nobody" in caplog.text
+
+    play(story)

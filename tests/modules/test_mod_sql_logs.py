@@ -37,7 +37,7 @@ def test_commands_are_recorded_when_they_succeed_and_as_err_when_they_fail(db: D
     db.home.chmod(0o777)
     play(story)
     # the last is of no command
-    assert rows(db)[:2] == [("tom", "STOR", 5), ("tom", "RETR", None)]
+    assert rows(db)[:2] == [("tom", "STOR", 5), ("tom", "RETR", 0)]
     assert [row[0] for row in rows(db)[2:]] == ["tom"]
 
 
@@ -50,6 +50,67 @@ def test_a_star_is_every_command_and_err_star_every_failure(db: Database) -> Non
 
     play(story)
     assert [row[1] for row in rows(db)] == ["NOOP", "NOOP", "NONSENSE", "SITE"]
+
+
+def test_commands_may_have_blanks_between_them(db: Database) -> None:
+    async def story() -> None:
+        async with db.bench(RECORD + 'SQLLog "NOOP, PWD" record') as ftp:
+            await ftp("NOOP")
+            await entered(ftp)
+            await ftp("PWD")
+
+    play(story)
+    assert [row[1] for row in rows(db)] == ["NOOP", "PWD"]
+
+
+def test_the_end_of_a_session_is_no_command_but_has_a_name(db: Database) -> None:
+    conf = """SQLNamedQuery star INSERT "'star', '%m', 0" log
+SQLNamedQuery end INSERT "'%m', '%r', '%b'" log
+SQLLog * star
+SQLLog EXIT end"""
+
+    async def story() -> None:
+        async with db.bench(conf) as ftp:
+            await ftp("NOOP")
+
+    play(story)
+    assert rows(db) == [("star", "NOOP", 0), ("EXIT", "EXIT", 0)]
+
+
+def test_variables_of_the_environment_are_values(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EVIL", "x', 'y', 1); DROP TABLE log; --")
+    conf = """SetEnv OWN it's
+SQLNamedQuery record INSERT "'%{env:EVIL}', '%{env:OWN} %{env:UNIQUE_ID}', 1" log
+SQLLog NOOP record
+SQLUserWhereClause "userid <> '%{env:OWN}'"
+SQLShowInfo NOOP 200 "at %{env:OWN}\""""
+
+    async def story() -> None:
+        async with db.bench(conf) as ftp:
+            ftp.session.notes["env:UNIQUE_ID"] = "abc"
+            assert (await ftp("NOOP")).endswith("200 at it's")
+            assert await entered(ftp) == "230 User tom logged in"
+
+    play(story)
+    assert rows(db) == [("x', 'y', 1); DROP TABLE log; --", "it's abc", 1)]
+
+
+def test_keys_are_found_by_queries_over_user_and_group(db: Database) -> None:
+    db.do("INSERT INTO groups VALUES ('staff', 2002, 'tom')")
+    db.do("INSERT INTO keys VALUES ('tom', 'U7'), ('staff', 'G9')")
+    conf = """SQLNamedQuery user-key SELECT "id FROM keys WHERE name = '%U'"
+SQLNamedQuery group-key SELECT "id FROM keys WHERE name = '%g' AND '%u' = 'tom'"
+SQLUserPrimaryKey custom:/user-key
+SQLGroupPrimaryKey custom:/group-key
+SQLNamedQuery record INSERT "'%{note:sql.user-primary-key}', '%{note:sql.group-primary-key}', 1" log
+SQLLog PASS record"""
+
+    async def story() -> None:
+        async with db.bench(conf) as ftp:
+            assert await entered(ftp) == "230 User tom logged in"
+
+    play(story)
+    assert rows(db) == [("U7", "G9", 1)]
 
 
 def test_what_belongs_to_site_is_recorded_by_either_name(db: Database) -> None:

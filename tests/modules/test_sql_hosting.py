@@ -78,7 +78,7 @@ def test_it_works(mariadb_server: Server) -> None:
         assert mariadb_server.do("SELECT userid, count, modified IS NOT NULL FROM ftpuser") == [("web1", 1, 1)]
         rows = mariadb_server.do("SELECT userid, file, size, command, success FROM xfer_stat")
         home = mariadb_server.home.name
-        assert rows == [("web1", f"{home}/it's", 5, "STOR", "c"), ("web1", f"{home}/nothing", None, None, "i")]
+        assert rows == [("web1", f"{home}/it's", 5, "STOR", "c"), ("web1", f"{home}/nothing", 0, None, "i")]
     finally:
         mariadb_server.do("DROP TABLE ftpuser, ftpgroup, xfer_stat")
         Path(mariadb_server.home.name).chmod(0o755)

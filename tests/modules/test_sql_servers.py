@@ -80,7 +80,7 @@ def test_what_is_recorded_is_what_was_sent(server: Server) -> None:
     play(story)
     rows = server.do("SELECT who, what, size FROM log")
     assert [row[0] for row in rows] == [*RAW, "\\xbf'x", "tom", "tom"]
-    assert rows[-1] == ("tom", "NOOP \\xff", None)
+    assert rows[-1] == ("tom", "NOOP \\xff", 0)
     assert {row[1] for row in rows[:-1]} == {"PASS (hidden)"}
 
 
@@ -236,6 +236,22 @@ AuthOrder mod_sql.c
                 assert await entered(ftp) == "530 Login incorrect."
                 assert monotonic() - began < 2
                 assert "down: no connection was made" in await ftp.control("sql")
+
+    play(story)
+
+
+def test_a_server_that_falls_silent_costs_no_more_than_the_timeout(server: Server) -> None:
+    async def story() -> None:
+        async with bench(server, "SQLTimeout 1\nSQLRetry 5 0") as ftp:
+            assert await entered(ftp, "tom", "wrong") == "530 Login incorrect."
+            server.freeze()
+            try:
+                began = monotonic()
+                assert await entered(ftp) == "530 Login incorrect."
+                assert monotonic() - began < 2
+            finally:
+                server.thaw()
+            assert await entered(ftp) == "230 User tom logged in"
 
     play(story)
 

@@ -79,6 +79,13 @@ def test_a_variable_that_is_not_set_leaves_nothing_and_is_told() -> None:
     assert told == [("NOPE", 1)]
 
 
+def test_variables_stay_where_the_directive_fills_them_in_itself() -> None:
+    (line,) = logical_lines("f", "SQLShowInfo %{env:H}")
+    told: list[tuple[str, int]] = []
+    split(line, {"H": "x"}, lambda name, index: told.append((name, index)), lambda name: name == "SQLShowInfo")
+    assert line.words == ["SQLShowInfo", "%{env:H}"] and told == []
+
+
 def test_each_word_knows_its_columns() -> None:
     (line,) = logical_lines("f", '  Port "a b"  c')
     split(line, {})

@@ -137,3 +137,22 @@ def test_an_argument_that_nobody_gave_is_an_error() -> None:
 def test_a_variable_that_never_changes_is_a_value_too() -> None:
     text, values = bound(SQLITE, "SELECT '%{version}', 100 %% 7")
     assert text == "SELECT ?, 100 % 7" and str(values[0])
+
+
+def test_nothing_moved_is_zero_for_what_counts_bytes() -> None:
+    """A dash is no number: a column of numbers would refuse it, and NULL would wipe out a sum."""
+    text, values = bound(MYSQL, "UPDATE u SET n = n + %b, s = '%b', t = '%T', x = %T")
+    assert text == "UPDATE u SET n = n + ?, s = ?, t = ?, x = ?" and values == [0, "0", "0.0", "0.0"]
+
+
+def test_what_the_environment_holds_is_a_value_too() -> None:
+    query = sqltext.compiled("SELECT '%{env:EVIL}', %{env:EVIL}, %{env:NOPE}", SQLITE, {"EVIL": "x' --"})
+    assert query.statement.text == "SELECT ?, ?, ?"
+    assert query.values(asking()) == ["x' --", "x' --", None]
+    with pytest.raises(ConfigError, match="cannot be bound"):
+        sqltext.compiled("SELECT 1 FROM %{env:TABLE}", SQLITE, {"TABLE": "users"})
+
+
+def test_what_is_no_command_has_a_name() -> None:
+    query = sqltext.compiled("SELECT '%m', '%r'", SQLITE)
+    assert query.values(sqltext.Asking(None, None, verb="EXIT")) == ["EXIT", "EXIT"]
