@@ -37,8 +37,8 @@ def split(path: str) -> tuple[str, str]:
 def within(target: AnyStr, root: AnyStr) -> AnyStr:
     """Where an absolute link leads for whoever sees ``root`` as ``/``, if it was made with the whole machine in sight.
 
-    >>> within("/home/anna/pub/x", "/home/anna"), within("/home/anna", "/home/anna/"), within("/home/annabel", "/home/anna")
-    ('/pub/x', '/', '/home/annabel')
+    >>> within("/home/ann/pub/x", "/home/ann"), within("/home/ann", "/home/ann/"), within("/home/anna", "/home/ann")
+    ('/pub/x', '/', '/home/anna')
     """
     slash = root[:1]
     bare = root.rstrip(slash)

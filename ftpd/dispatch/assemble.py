@@ -47,7 +47,7 @@ _NO_CHANGES = Changes()
 
 
 def static_modules(record: BuildRecord) -> list[Module]:
-    """The modules that the build record calls static, in its order: ours, those that packages bring, and plain files."""
+    """The modules that the build record calls static, in its order: ours, those of packages, and plain files."""
     others = [name for name in record.static if name not in CORE_MODULES]
     # no other package takes the place of a core module, and most builds have no others: a scan would take 10 ms
     found = _packaged() if others else {}

@@ -9,7 +9,7 @@ import os
 from ftpd.api import Class, Command, ConfigError, Level, Outcome, Refuse, Session, types
 from ftpd.modules._auth_directives import Revoke
 from ftpd.modules._core import SESSIONS, module, number, state
-from ftpd.modules._core_server import masquerade, passive
+from ftpd.modules._core_server import is_address, masquerade, passive
 
 _IPV4, _IPV6 = 1, 2
 """The numbers of the address families in RFC 2428."""
@@ -54,7 +54,7 @@ def listen(cmd: Command) -> Outcome:
         # the reply of RFC 959 has room for four bytes; ProFTPD sends one that no client can read
         raise Refuse(425, "PASV cannot name an IPv6 address, use EPSV")
     told = session.settings[masquerade]
-    host, port = _listen(session, told if told is not None and _is_ipv4(told) else None)
+    host, port = _listen(session, told if told is not None and is_address(told, version=4) else None)
     numbers = ",".join([*host.split("."), str(port >> 8), str(port & 0xFF)])
     return cmd.ok(227, f"Entering Passive Mode ({numbers}).")
 
@@ -101,14 +101,6 @@ def _listen(session: Session, told: str | None, family: int = 0) -> tuple[str, i
             raise _unsupported(session) from None
         reason = os.strerror(error.errno) if error.errno else str(error)
         raise Refuse(425, f"Unable to build data connection: {reason}") from None
-
-
-def _is_ipv4(text: str) -> bool:
-    try:
-        ipaddress.IPv4Address(text)
-    except ValueError:
-        return False
-    return True
 
 
 # -- active ------------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from ftpd.api import (
 from ftpd.modules import _display
 from ftpd.modules._core import SERVERS, SESSIONS, CoreState, module, state
 from ftpd.modules._core_server import defer_welcome, server_ident, server_name
+from ftpd.modules._display_cookies import known_as
 
 PROFTPD = "1.3.8"
 """The release whose replies these are; scripts look for it in the banner's %{version} and in CSID."""
@@ -58,7 +59,7 @@ def greet(session: Session) -> None:
 def banner(session: Session) -> str:
     """The words of the greeting as ServerIdent and DeferWelcome want them."""
     ident = session.settings[server_ident]
-    here = session.local.host
+    here = known_as(session)
     if not ident.shown:
         return f"{here} FTP server ready"
     name = session.settings[server_name]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import grp
+import ipaddress
 import pwd
 import re
 import socket
@@ -104,6 +105,15 @@ def _passive_ports(words: list[str]) -> range:
     if high < low:
         raise ConfigError("min port must be less than max port", right=f"{high} {low}", word=0)
     return range(low, high + 1)
+
+
+def is_address(text: str, *, version: int | None = None) -> bool:
+    """Whether this is an IP address (of that version), and not a name that had none when it was looked up."""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return version is None or address.version == version
 
 
 @types.takes(1, 1)

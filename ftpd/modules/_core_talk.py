@@ -8,7 +8,7 @@ from ftpd.modules._core import module
 from ftpd.modules._core_greeting import PROFTPD
 from ftpd.modules._core_server import server_admin, server_ident
 
-module.feat("CLNT", "CSID", "EPRT", "EPSV", "HOST", "MDTM", "SIZE", "TVFS")
+module.feat("CLNT", "CSID", "EPRT", "EPSV", "HOST", "MDTM", "SIZE")
 
 
 @module.feat

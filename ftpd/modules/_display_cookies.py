@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from ftpd.api import Path, Session
 from ftpd.modules._auth_census import census, most, most_of_class
 from ftpd.modules._core import state
+from ftpd.modules._core_server import is_address
 
 _NONE = "(none)"
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
@@ -92,6 +93,13 @@ def _total(session: Session) -> int:
     return kept.sent + kept.received
 
 
+def known_as(session: Session) -> str:
+    """The address that clients know the server by, which behind NAT is not the one that it has."""
+    told = str(session.setting("MasqueradeAddress", ""))
+    # a name that had no address when the configuration was read is still a name
+    return told if is_address(told) else session.local.host
+
+
 def default_admin(session: Session) -> str:
     """Who ServerAdmin is where the configuration does not say."""
     return f"root@{session.server.args[0] if session.server.args else session.local.host}"
@@ -105,7 +113,7 @@ _LETTERS: dict[str, Value] = {
     "i": lambda session: session[state].files_received,
     "K": lambda session: _total(session) >> 10,
     "k": lambda session: _short(_total(session)),
-    "L": lambda session: session.local.host,
+    "L": known_as,
     "M": lambda session: most(session),
     "N": lambda session: census.clients(session),
     "o": lambda session: session[state].files_sent,

@@ -56,7 +56,8 @@ def read(cmd: Command) -> Request:
     given, text = ("", cmd.argument) if _is_there(cmd, cmd.argument) else peel(cmd.argument)
     if "strict" in limits.words:
         given = ""
-    letters = [letter for letter in limits.flags + given if letter not in limits.denied]
+    # what is configured is read last, so that its layout counts
+    letters = [letter for letter in given + limits.flags if letter not in limits.denied]
     layout = next((letter for letter in reversed(letters) if letter in "l1C"), "l")
     if "1" in limits.flags and "1" in letters:
         layout = "1"

@@ -9,9 +9,9 @@ from contextlib import suppress
 from time import time
 from typing import Any, Protocol, TypeVar
 
-from ftpd.api import Command, Settings, listing, within
+from ftpd.api import Command, Settings, listing, normalise, within
 from ftpd.modules._folders import Owners
-from ftpd.modules._ls_config import fake_group, fake_permissions, fake_user, list_style, show_symlinks
+from ftpd.modules._ls_config import fake_group, fake_permissions, fake_user, list_style, options, show_symlinks
 from ftpd.modules._ls_request import Flags
 
 K = TypeVar("K", contravariant=True)
@@ -37,20 +37,23 @@ class View:
         self._users = Owners(cmd.session, group=False, fake=config[fake_user], numeric=numeric)
         self._groups = Owners(cmd.session, group=True, fake=config[fake_group], numeric=numeric)
         self._mode = config[fake_permissions]
+        self._adjusted = "AdjustedSymlinks" in config[options].words
         self._root = cmd.files.root
         self._gmt: bool = cmd.setting("TimesGMT", True)
         self._now = time()
         self._present = _presenter(flags)
 
-    def line(self, shown: str, attributes: os.stat_result, source: Source[K], key: K) -> str | None:
-        """The line of the entry that ``source`` knows as ``key``; None where a link to be followed leads nowhere."""
+    def line(self, shown: str, attributes: os.stat_result, source: Source[K], key: K, at: str) -> str | None:
+        """The line of the entry that ``source`` knows as ``key`` and that lies in the folder ``at``; None where a link
+        to be followed leads nowhere.
+        """
         target: str | None = None
         if stat.S_ISLNK(attributes.st_mode):
             try:
                 if self.follows:
                     attributes = source.stat(key)
                 elif self._long:
-                    target = within(source.readlink(key), self._root)
+                    target = self._seen(within(source.readlink(key), self._root), at)
             except OSError:
                 if self.follows:
                     return None
@@ -58,6 +61,10 @@ class View:
                 with suppress(OSError):
                     target += _mark(source.stat(key).st_mode)
         return self._text(shown, attributes, target)
+
+    def _seen(self, target: str, at: str) -> str:
+        """What a link in the folder ``at`` says; with AdjustedSymlinks, the path from the root of the session."""
+        return normalise(at, target) if self._adjusted and self._root != "/" else target
 
     def _text(self, shown: str, attributes: os.stat_result, target: str | None) -> str:
         bits = attributes.st_mode

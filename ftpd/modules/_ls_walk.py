@@ -99,7 +99,9 @@ class _Single:
 
     def lines(self, targets: list[Target]) -> list[str]:
         made = (
-            self._view(target.path).line(target.shown, target.attributes, self._cmd.files, target.path)
+            self._view(target.path).line(
+                target.shown, target.attributes, self._cmd.files, target.path, posixpath.dirname(target.path.virtual)
+            )
             for target in targets
         )
         return [line for line in made if line is not None]
@@ -153,7 +155,7 @@ async def _entries(
         for name, attributes in folder.lstat_many(some):
             if attributes is None:
                 continue
-            line = view.line(name, attributes, folder, name)
+            line = view.line(name, attributes, folder, name, path.virtual)
             if line is not None:
                 made.append(line)
             if stat.S_ISDIR(attributes.st_mode) and name not in _DOTS:

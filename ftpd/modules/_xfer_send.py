@@ -130,7 +130,10 @@ def _check_part(cmd: Command, part: Part, size: int) -> int:
         raise Refuse(554, f"{part.verb}: invalid {cmd.argument} argument")
     if part.count is None:
         return size - part.offset
-    return min(part.count, size - part.offset)
+    if part.offset + part.count > size:
+        # less than was asked for would look like the whole of it (draft-bryan-ftp-range)
+        raise Refuse(554, f"{cmd.argument}: invalid RANG argument")
+    return part.count
 
 
 def _slices(descriptor: int, offset: int, count: int) -> Iterator[bytes]:

@@ -9,7 +9,21 @@ import stat
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 
-from ftpd.api import Class, Command, Data, Folder, Group, Outcome, Path, Refuse, Session, Transfer, listing, resolved, within
+from ftpd.api import (
+    Class,
+    Command,
+    Data,
+    Folder,
+    Group,
+    Outcome,
+    Path,
+    Refuse,
+    Session,
+    Transfer,
+    listing,
+    resolved,
+    within,
+)
 from ftpd.modules import _facts_change
 from ftpd.modules._facts_config import UNABLE, advertise, choose, chosen, module, offered, option
 from ftpd.modules._folders import Owners, names_of, sliced

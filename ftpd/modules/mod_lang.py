@@ -70,7 +70,7 @@ def _encoding(words: list[str]) -> Charsets:
 
 lang_engine = module.directive(
     "LangEngine", types.boolean, default=True, contexts=_SERVERS,
-    usage="on|off", doc="Whether LANG and OPTS UTF8 are answered.",
+    usage="on|off", doc="Whether LANG is answered, and FEAT tells of LANG and UTF8.",
 )  # fmt: skip
 lang_default = module.directive(
     "LangDefault", _language, default="en_US", contexts=_SERVERS,
@@ -136,8 +136,6 @@ def features(session: Session) -> Iterable[str]:
 def use_utf8(cmd: Command) -> Outcome | None:
     """Off is back to the charset that the server has named for clients; old clients send no ON and expect a 200."""
     session = cmd.session
-    if not session.settings[lang_engine]:
-        return None
     try:
         on = types.to_boolean(cmd.argument or "on")
     except ConfigError:

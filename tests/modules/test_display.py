@@ -64,6 +64,11 @@ def test_a_variable_stands_for(text: str, shown: str) -> None:
     assert quit_with(text, f"{conf}DefaultRoot ~\n", "CWD sub") == shown
 
 
+def test_the_address_is_the_one_that_clients_know() -> None:
+    assert quit_with("%L", "MasqueradeAddress 192.0.2.7\n") == "192.0.2.7"
+    assert quit_with("%L", "MasqueradeAddress nowhere.invalid\n") == "127.0.0.1"
+
+
 def test_without_a_login_there_is_neither_a_folder_nor_a_user() -> None:
     assert quit_with("%C [%U]", "", "USER tom", login=False) == "(none) []"
 

@@ -28,6 +28,10 @@ from ftpd.testing.memory import MemoryData
         ("DeferWelcome on", "220 ProFTPD Server ready."),
         ('DeferWelcome on\nServerIdent on "Secret text"', "220 Secret text"),
         ("DeferWelcome on\nServerIdent off", "220 127.0.0.1 FTP server ready"),
+        ("MasqueradeAddress 192.0.2.7", "220 ProFTPD Server (ProFTPD) [192.0.2.7]"),
+        ("MasqueradeAddress 192.0.2.7\nServerIdent off", "220 192.0.2.7 FTP server ready"),
+        ('MasqueradeAddress 192.0.2.7\nServerIdent on "at %L"', "220 at 192.0.2.7"),
+        ("MasqueradeAddress nowhere.invalid", "220 ProFTPD Server (ProFTPD) [127.0.0.1]"),
     ],
 )
 def test_the_banner_says_what_serverident_wants(conf: str, text: str) -> None:

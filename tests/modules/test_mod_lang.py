@@ -56,9 +56,9 @@ def test_opts_utf8(line: str, reply: str) -> None:
     assert last(line, login=None) == reply
 
 
-def test_langengine_off_is_silent() -> None:
+def test_langengine_off_is_silent_but_for_opts_utf8() -> None:
     conf = "LangEngine off\n"
-    assert talk("LANG", "OPTS UTF8 ON", conf=conf) == ["500 LANG not understood", "500 OPTS UTF8 not understood"]
+    assert talk("LANG", "OPTS UTF8 ON", conf=conf) == ["500 LANG not understood", "200 UTF8 set to on"]
     assert "UTF8" not in last("FEAT", conf=conf)
 
 

@@ -211,6 +211,15 @@ def test_links_can_be_followed_and_then_broken_ones_are_left_out() -> None:
     assert _names("LIST -F", links=links)[-3:] == ["d/", "dl -> d/", "l -> a.txt"]
 
 
+def test_adjustedsymlinks_shows_where_links_lead_from_the_clients_root() -> None:
+    links = {"l": "a.txt", "d/up": "../a.txt", "d/full": "/a.txt"}
+    adjusted = 'DefaultRoot ~\nListOptions "" AdjustedSymlinks\n'
+    assert _list("LIST", conf=adjusted, links=links)[-1].endswith(" l -> /a.txt")
+    assert [line.partition(" -> ")[2] for line in _list("LIST d", conf=adjusted, links=links)[-2:]] == ["", "/a.txt"]
+    assert [line.partition(" -> ")[2] for line in _list("LIST d/up", conf=adjusted, links=links)] == ["/a.txt"]
+    assert _list("LIST", conf="DefaultRoot ~\n", links=links)[-1].endswith(" l -> a.txt")
+
+
 def test_a_file_that_is_called_like_a_flag_wins() -> None:
     async def tale(ftp: Bench) -> list[bytes]:
         return [await ftp.download(line) for line in ("NLST -a", "LIST -1a", "NLST -rf")]
@@ -370,6 +379,7 @@ def test_listoptions_set_flags_and_deny_them() -> None:
     assert _list("NLST d", conf=FAKES + 'ListOptions "-A -1" NLSTOnly\n') == ["e", "in.txt"]
     assert _list("NLST d/*", conf=FAKES + 'ListOptions "-1"\n') == ["e", "in.txt"]
     assert _list("LIST -l d", conf=FAKES + 'ListOptions "-1"\n') == ["e", "in.txt"]
+    assert _list("LIST -1 d", conf=FAKES + 'ListOptions "-l"\n')[0].startswith("drwx")
 
 
 def test_listoptions_bound_what_one_listing_shows() -> None:

@@ -136,18 +136,19 @@ def test_the_end_of_a_file_is_a_place_to_start_and_beyond_it_is_not() -> None:
 def test_a_range_is_sent_and_must_lie_in_the_file() -> None:
     async def tale(ftp: Bench) -> list[tuple[str, bytes]]:
         await ftp("TYPE I")
-        asked = ("RANG 2 5", "RANG 2 100", "RANG 12 13", "RANG 50 60")
+        asked = ("RANG 2 5", "RANG 2 11", "RANG 2 12", "RANG 12 13", "RANG 50 60")
         return [await _get(ftp, line, "RETR a.txt") for line in asked]
 
-    inside, *outside = run(tale, files=TREE)
+    inside, to_the_end, *outside = run(tale, files=TREE)
+    assert to_the_end[1] == b"llo\nworld\n"
     assert inside == (
         "150 Opening BINARY mode data connection for a.txt (4 bytes)\n226 Transfer complete",
         b"llo\n",
     )
-    # an end beyond the file's is its end
+    # fewer bytes than were asked for would be taken for all of them
     assert [replies.splitlines()[0] for replies, _ in outside] == [
-        "150 Opening BINARY mode data connection for a.txt (10 bytes)",
-        "150 Opening BINARY mode data connection for a.txt",
+        "554 a.txt: invalid RANG argument",
+        "554 a.txt: invalid RANG argument",
         "554 RANG: invalid a.txt argument",
     ]
 
