@@ -317,12 +317,6 @@ def rewrite_map(words: list[str]) -> Map:
     return Map(words[0], kind, source)
 
 
-@types.takes(1, 1)
-def log_path(words: list[str]) -> str:
-    """An absolute path, or ``none``, which silences what <Global> says."""
-    return "none" if words[0].lower() == "none" else types.to_path(words[0])
-
-
 engine = module.directive(
     "RewriteEngine", types.boolean, default=False, contexts=_SERVERS, usage="on|off",
     doc="Whether commands are rewritten at all.",
@@ -348,7 +342,7 @@ lock_file = module.directive(
     doc="The file that is locked while a FIFO is asked, so that two daemons do not talk at once.",
 )  # fmt: skip
 log_file = module.directive(
-    "RewriteLog", log_path, contexts=_SERVERS, usage='file|"none"',
+    "RewriteLog", types.path_or_none, contexts=_SERVERS, usage='file|"none"',
     doc="Where the rewriting of each command is told.",
 )  # fmt: skip
 _log = logfile.ModuleLog("RewriteLog", f"mod_rewrite/{module.version}")

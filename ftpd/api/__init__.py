@@ -30,11 +30,12 @@ from ftpd.core.paths import normalise, within
 from ftpd.core.reply import Refuse, Reply
 from ftpd.core.syslog import syslog
 from ftpd.core.vocab import ANY, DECLINED, ERROR, HANDLED, Class, Group, Outcome, Phase
-from ftpd.module import globbing, hidden, logformat
+from ftpd.module import globbing, hidden, logformat, program
 from ftpd.module.auth import Account, Accounts, AuthAnswer, AuthBackend, AuthUnavailable
 from ftpd.module.build import CORE_MODULES, DISPENSABLE
 from ftpd.module.command import Command, Transfer
 from ftpd.module.control import Asked, Asker, ControlError, ControlRule, Lines, Status, control_rules, socket_rule
+from ftpd.module.errands import Errands
 from ftpd.module.events import (
     BAD_PROTOCOL,
     INVALID_COMMAND,
@@ -60,7 +61,6 @@ from ftpd.module.events import (
     WORK_DONE,
     Event,
     Rehousing,
-    event_named,
 )
 from ftpd.module.files import Files, Folder, Path
 from ftpd.module.links import resolved
@@ -130,6 +130,7 @@ __all__ = [
     "ControlRule",
     "Data",
     "Directive",
+    "Errands",
     "Event",
     "Expression",
     "Files",
@@ -169,7 +170,6 @@ __all__ = [
     "crypt",
     "debug",
     "escape",
-    "event_named",
     "globbing",
     "group_expression",
     "hidden",
@@ -181,6 +181,7 @@ __all__ = [
     "neutral",
     "normalise",
     "privileged",
+    "program",
     "resolved",
     "socket_rule",
     "syslog",

@@ -220,6 +220,12 @@ def path(words: list[str]) -> str:
     return to_path(_first(words))
 
 
+@takes(1, 1)
+def path_or_none(words: list[str]) -> str:
+    """An absolute path, or the word ``none``, which is kept: in a server it silences what <Global> says."""
+    return "none" if _first(words).lower() == "none" else to_path(words[0])
+
+
 def none_or(parser: Parser[T], *, right: str = "") -> Parser[T | None]:
     """What ``parser`` takes, or the word ``none`` for None."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar, overload
 
 from ftpd.conf.directive import ConfigError, Context, Directive, Multi, Reading
@@ -13,7 +14,8 @@ from ftpd.core.vocab import ANY, Class, Group, Outcome, Phase
 from ftpd.module.auth import AuthBackend
 from ftpd.module.command import Command
 from ftpd.module.control import Asked, Control, ControlRule, Lines
-from ftpd.module.events import Event
+from ftpd.module.errands import Errands
+from ftpd.module.events import Event, event_named
 from ftpd.module.offers import Offer
 from ftpd.module.session import Session, Slot
 
@@ -89,6 +91,7 @@ class Module:
         self.periodic: list[tuple[float, Callable[[], Awaitable[None] | None]]] = []
         self.offers: list[tuple[Offer[Any], Any]] = []
         self.takers: list[tuple[Offer[Any], list[Any]]] = []
+        self._heard: set[tuple[Event[Any], Callable[[str, Any], None]]] = set()
 
     def __repr__(self) -> str:
         return f"<Module {self.name}/{self.version}>"
@@ -253,13 +256,26 @@ class Module:
     def on(self, event: Event[T]) -> Callable[[Callable[[T], None]], Callable[[T], None]]:
         """Listen to an event."""
         if not isinstance(event, Event):
-            raise TypeError(f"{event!r} is no Event: event_named() finds one by its name")
+            raise TypeError(f"{event!r} is no Event: on_named() listens to one by its name")
 
         def keep(function: Callable[[T], None]) -> Callable[[T], None]:
             self.listeners.append((event, function))
             return function
 
         return keep
+
+    def on_named(self, name: str, listener: Callable[[str, Any], None], reading: Reading) -> None:
+        """Listen to the event that a line of the configuration names; the listener is given its name, too.
+
+        To be called as the line is read (a directive's ``act``).  However many lines name an event, it is told once;
+        a name that nothing has is a warning.
+        """
+        event = event_named(name)
+        if event is None:
+            reading.warn(f"nothing here ever tells of an event '{name}'", word=0)
+        elif (event, listener) not in self._heard:
+            self._heard.add((event, listener))
+            self.on(event)(partial(listener, name))
 
     def opening(self, function: Callable[[Session], Awaitable[None]]) -> Callable[[Session], Awaitable[None]]:
         """Await something before a client is told anything and SESSION_OPEN happens; Refuse turns it away."""
@@ -293,6 +309,12 @@ class Module:
     def resource(self, make: Callable[[], AbstractContextManager[Any] | AbstractAsyncContextManager[Any]]) -> None:
         """A context manager entered when the module goes into service and left when its last session ended."""
         self.resources.append(make)
+
+    def errands(self, grace: float) -> Errands:
+        """For tasks that nobody waits for, or not to the end; going out of service they have ``grace`` seconds more."""
+        errands = Errands(grace)
+        self.resource(errands.in_service)
+        return errands
 
     def every(self, seconds: float) -> Callable[[F], F]:
         """Run a function of no arguments again and again while the module is in service."""

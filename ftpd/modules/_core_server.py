@@ -55,12 +55,6 @@ def _max_instances(words: list[str]) -> int | None:
         raise ConfigError("argument must be 'none' or a number greater than 0", right=right, word=wrong.word) from None
 
 
-@types.takes(1, 1)
-def _path_or_none(words: list[str]) -> str:
-    """An absolute path, or the word ``none``, which stays as it is: it is not the same as no line at all."""
-    return "none" if words[0].lower() == "none" else types.to_path(words[0])
-
-
 def _debug_level(words: list[str]) -> int:
     try:
         return types.to_integer(words[0], 0, 10)
@@ -270,7 +264,7 @@ module.directive(
     usage="path", doc="Where the daemon writes its process id.",
 )  # fmt: skip
 module.directive(
-    "ScoreboardFile", _path_or_none, contexts=SERVER, multi=Multi.LAST,
+    "ScoreboardFile", types.path_or_none, contexts=SERVER, multi=Multi.LAST,
     usage="path|none", doc="Where the daemon keeps who is on, for ftpwho and its kin.",
 )  # fmt: skip
 module.directive(
@@ -294,7 +288,7 @@ module.directive(
     usage="emerg|alert|crit|error|warn|notice|info|debug", doc="The least urgent messages that are logged.",
 )  # fmt: skip
 module.directive(
-    "TransferLog", _path_or_none, contexts=SESSIONS,
+    "TransferLog", types.path_or_none, contexts=SESSIONS,
     usage="path|none", doc="Where mod_log writes a line of the xferlog for each transfer.",
 )  # fmt: skip
 times_gmt = module.directive(

@@ -89,12 +89,6 @@ class Extended:
 # -- parsers -------------------------------------------------------------------------------------------
 
 
-@types.takes(1, 1)
-def _path_or_none(words: list[str]) -> str:
-    """An absolute path, or ``none``, which is more than no line at all: it silences what is around it."""
-    return "none" if words[0].lower() == "none" else types.to_path(words[0])
-
-
 @types.takes(1, 3)
 def _extended_log(words: list[str]) -> Extended:
     """``path|syslog:level [classes [format]]``."""
@@ -140,7 +134,7 @@ def _misread_by_proftpd(reading: Reading, value: Extended) -> None:
 # -- the directives ------------------------------------------------------------------------------------
 
 module.directive(
-    "SystemLog", _path_or_none, contexts=SERVER | GLOBAL,
+    "SystemLog", types.path_or_none, contexts=SERVER | GLOBAL,
     usage="path|none", doc="Where the daemon's own messages go, instead of to syslog.",
 )  # fmt: skip
 allow_symlinks = module.directive(
@@ -148,7 +142,7 @@ allow_symlinks = module.directive(
     usage="on|off", doc="Whether a log may be a symbolic link.",
 )  # fmt: skip
 module.directive(
-    "ServerLog", _path_or_none, contexts=_SERVERS,
+    "ServerLog", types.path_or_none, contexts=_SERVERS,
     usage="path|none", doc="Where the messages about one server's sessions go, instead of to SystemLog.",
 )  # fmt: skip
 module.directive(

@@ -38,19 +38,13 @@ def _owner(words: list[str]) -> tuple[int, int]:
     return uid, gid
 
 
-@types.takes(1, 1)
-def _path_or_none(words: list[str]) -> str:
-    """An absolute path, or ``none``."""
-    return "none" if words[0].lower() == "none" else types.to_path(words[0])
-
-
 # What the daemon itself reads by name: it makes the socket before any session and any request is there.
 module.directive(
     "ControlsEngine", types.boolean, default=True, contexts=SERVER, multi=Multi.LAST,
     usage="on|off", doc="Whether there is a control socket.",
 )  # fmt: skip
 module.directive(
-    "ControlsSocket", _path_or_none, contexts=SERVER, multi=Multi.LAST,
+    "ControlsSocket", types.path_or_none, contexts=SERVER, multi=Multi.LAST,
     usage="path|none", doc="Where the control socket is; by default where the build put it.",
 )  # fmt: skip
 module.directive(
@@ -62,7 +56,7 @@ module.directive(
     usage="number", doc="How many requests may be under way at once.",
 )  # fmt: skip
 module.directive(
-    "ControlsLog", _path_or_none, contexts=SERVER, multi=Multi.LAST,
+    "ControlsLog", types.path_or_none, contexts=SERVER, multi=Multi.LAST,
     usage="path|none", doc="Who asked what, and what was answered.",
 )  # fmt: skip
 module.directive(

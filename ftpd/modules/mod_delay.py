@@ -66,11 +66,6 @@ def _event(words: list[str]) -> Span:
     return Span(event, least, most)
 
 
-@types.takes(1, 1)
-def _table(words: list[str]) -> str:
-    return "none" if words[0].lower() == "none" else types.path(words)
-
-
 engine = module.directive(
     "DelayEngine", types.boolean, default=True, contexts=_SERVERS,
     usage="on|off", doc="Whether USER and PASS are held back to the time they usually take.",
@@ -80,7 +75,7 @@ spans = module.directive_list(
     usage="USER|PASS|FailedLogin|Connect delay[-delay][ms|s]", doc="A delay that is always added at the event.",
 )  # fmt: skip
 table_path = module.directive(
-    "DelayTable", _table, contexts=SERVER,
+    "DelayTable", types.path_or_none, contexts=SERVER,
     usage="path|none", doc="The file that keeps the times over a restart; `none`: nothing is learnt at all.",
 )  # fmt: skip
 acls = module.directive_list(

@@ -360,9 +360,9 @@ def test_an_unknown_user_is_asked_for_as_often_as_a_known_one(db: Database) -> N
         async with db.bench() as ftp:
             counts = []
             for name in ("tom", "nobody"):
-                before = mod_sql._stores[0].pool.statements
+                before = mod_sql.service.stores[0].pool.statements
                 assert await entered(ftp, name, "wrong") == REFUSED
-                counts.append(mod_sql._stores[0].pool.statements - before)
+                counts.append(mod_sql.service.stores[0].pool.statements - before)
             assert counts[0] == counts[1] > 1
 
     play(story)

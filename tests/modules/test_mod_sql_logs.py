@@ -259,12 +259,12 @@ SQLKeepAlive 1 "INSERT INTO log VALUES ('alive', '', 0)"
 """
         async with db.bench(base=base) as ftp:
             await entered(ftp)
-            await mod_sql.tend()
+            await mod_sql.service.tend()
             assert "1 idle" in await ftp.control("sql")
             assert rows(db) == [("alive", "", 0)]
-            (store,) = mod_sql._stores
+            (store,) = mod_sql.service.stores
             store.pool._idle = [(connection, since - 5) for connection, since in store.pool._idle]
-            await mod_sql.tend()
+            await mod_sql.service.tend()
             assert "0 idle" in await ftp.control("sql")
 
     play(story)
@@ -283,7 +283,7 @@ def test_a_spool_that_others_can_write_to_is_not_executed(db: Database, tmp_path
         spool.write_text('["DELETE FROM log", []]\n')
         spool.chmod(0o666)
         async with db.bench(spooling(db, tmp_path)) as ftp:
-            await mod_sql.tend()
+            await mod_sql.service.tend()
             await ftp("NOOP")
         assert len(rows(db)) == 2
 
@@ -300,7 +300,7 @@ def test_a_line_that_was_cut_off_costs_itself_alone(db: Database, tmp_path: Path
         spool.write_text(refused + good + '["INSERT INTO log VAL')
         async with db.bench(spooling(db, tmp_path)) as ftp:
             await ftp("NOOP")
-            await mod_sql.tend()
+            await mod_sql.service.tend()
             assert "0 rows wait" in await ftp.control("sql")
 
     play(story)

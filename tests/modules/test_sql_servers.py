@@ -175,7 +175,7 @@ def test_rows_wait_for_a_server_that_is_away(server: Server, tmp_path: Path, kee
             assert "5 rows wait" in await ftp.control("sql")
             if not keeps:
                 await asyncio.get_running_loop().run_in_executor(None, server.start)
-                await mod_sql.tend()
+                await mod_sql.service.tend()
                 assert "0 rows wait" in await ftp.control("sql")
         if keeps:
             # another daemon finds them where this one left them
@@ -183,7 +183,7 @@ def test_rows_wait_for_a_server_that_is_away(server: Server, tmp_path: Path, kee
             server.start()
             async with bench(server, conf) as ftp:
                 assert "5 rows wait" in await ftp.control("sql")
-                await mod_sql.tend()
+                await mod_sql.service.tend()
                 assert "0 rows wait" in await ftp.control("sql")
             assert next(iter(spool.iterdir())).read_bytes() == b""
 

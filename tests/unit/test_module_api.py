@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from ftpd.conf import types
+from ftpd.conf.directive import SERVER
 from ftpd.core import logfile
 from ftpd.core.logfile import ModuleLog
 from ftpd.core.reply import Refuse
@@ -43,6 +45,50 @@ def test_events_are_found_by_name_as_long_as_they_are_there() -> None:
     assert event_named("test.event") is event
     del event
     assert event_named("test.event") is None
+
+
+def test_an_event_that_a_line_names_is_told_once_with_its_name_however_many_lines_name_it() -> None:
+    module, heard = Module("hears", version="1"), []
+
+    def listener(name: str, payload: Any) -> None:
+        heard.append((name, type(payload).__name__))
+
+    module.directive_list(
+        "HearOf", types.string, contexts=SERVER, act=lambda reading, name: module.on_named(name, listener, reading)
+    )
+
+    async def story() -> list[str]:
+        async with Bench(module, conf="HearOf core.connect\nHearOf core.connect\nHearOf core.nothing\n") as ftp:
+            assert ftp.generation is not None
+            return [warning.message for warning in ftp.generation.config.warnings]
+
+    warnings = asyncio.run(story())
+    assert heard == [("core.connect", "Session")]
+    assert any("nothing here ever tells of an event 'core.nothing'" in warning for warning in warnings)
+
+
+def test_errands_come_to_their_end_when_the_module_goes_or_are_ended_after_their_grace() -> None:
+    module, done = Module("runs", version="1"), []
+    errands = module.errands(0.2)
+
+    async def errand(name: str, seconds: float) -> None:
+        try:
+            await asyncio.sleep(seconds)
+            done.append(name)
+        except asyncio.CancelledError:
+            done.append(f"{name} ended")
+
+    async def story() -> None:
+        assert not errands.launch_from_thread(lambda: errand("too early", 0))
+        async with Bench(module):
+            errands.launch(errand("short", 0.05))
+            errands.launch(errand("long", 60))
+            loop = asyncio.get_running_loop()
+            assert await loop.run_in_executor(None, errands.launch_from_thread, lambda: errand("thread's", 0))
+        assert not errands.launch_from_thread(lambda: errand("too late", 0))
+
+    asyncio.run(story())
+    assert sorted(done) == ["long ended", "short", "thread's"]
 
 
 def test_an_opening_is_awaited_before_the_greeting_and_may_add_to_it() -> None:
