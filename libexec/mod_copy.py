@@ -29,6 +29,7 @@ from ftpd.api import (
     Session,
     Transfer,
     Work,
+    copying,
     debug,
     listing,
     normalise,
@@ -54,13 +55,7 @@ REPLACED = "mod_copy.replaced"
 UNDONE = "mod_copy.undone"
 """On a copy of a folder that failed: how many files, and bytes, were copied and have been removed again."""
 
-_POOL = "copy"
-"""Copies have threads of their own: a slow disk under them keeps no other work from being done."""
-_SLICE = 32 * 1024 * 1024
-"""Bytes copied before other copies get a turn at the thread, and before we look whether the client is still there."""
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_NO_RANGES = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM)
-"""What copy_file_range says between file systems, on those that cannot, and in containers that forbid it."""
 
 
 @dataclass
@@ -153,7 +148,7 @@ async def _copy(cmd: Command, source_given: str, target_given: str) -> None:
                 await _copy_file(cmd, work, source, target)
         elif stat.S_ISLNK(kind):
             cmd.notes[REPLACED] = await cmd.offload(
-                partial(_copy_link, cmd.files, source, target, overwrite=_overwrites(cmd)), _POOL
+                partial(_copy_link, cmd.files, source, target, overwrite=_overwrites(cmd)), copying.POOL
             )
         else:
             raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
@@ -182,14 +177,7 @@ def _readable(cmd: Command, given: str) -> Path:
 async def _copy_file(cmd: Command, work: Work, source: Path, target: Path) -> None:
     began = perf_counter()
     one = _FileCopy(cmd.files, source, target, overwrite=_overwrites(cmd), keep=_keeps(cmd))
-    try:
-        more = await cmd.offload(one.begin, _POOL)
-        while more:
-            work.check(_label(cmd))
-            more = await cmd.offload(one.go_on, _POOL)
-    except BaseException:
-        await cmd.offload(one.give_up, _POOL)
-        raise
+    await copying.in_slices(cmd, work, one, _label(cmd))
     done = Transfer(target.virtual, cmd.files.real(target), "d", ascii=cmd.session.data_type == "A")
     done.moved = done.file_size = one.size
     done.seconds, done.status = perf_counter() - began, "success"
@@ -236,7 +224,7 @@ def _publish(files: Files, work: Path, target: Path, *, overwrite: bool) -> None
 
 
 class _FileCopy:
-    """One file on its way, for the threads of a pool: each step holds the lock, so that giving up waits for it."""
+    """One file on its way; implements :class:`ftpd.api.copying.Job`."""
 
     def __init__(self, files: Files, source: Path, target: Path, *, overwrite: bool, keep: bool) -> None:
         self.size = 0
@@ -271,21 +259,12 @@ class _FileCopy:
             if self._over:
                 return False
             source, target = self._open
-            left = _SLICE
-            while left > 0 and self._at < self.size:
-                start = _next_data(source, self._at, self.size)
-                # holes stay holes, or a file that is nothing else would fill the disk
-                end = min(_end_of_data(source, start, self.size), start + left)
-                self._at = start
-                while self._at < end:
-                    moved = _move(source, target, self._at, end - self._at)
-                    if not moved:
-                        self.size = self._at  # the file has become shorter meanwhile
-                        break
-                    self._at += moved
-                left -= max(self._at - start, 1)
+            at = self._at
+            self._at = copying.copy_slice(source, target, at, self.size)
             if self._at < self.size:
-                return True
+                if self._at > at:
+                    return True
+                self.size = at  # the file has become shorter meanwhile
             self._finish(target)
             return False
 
@@ -318,35 +297,6 @@ class _FileCopy:
                     self._files.rename(self._work, self._target, replace=False)
             with suppress(OSError):
                 self._files.unlink(self._work)
-
-
-def _next_data(descriptor: int, offset: int, size: int) -> int:
-    try:
-        return min(os.lseek(descriptor, offset, os.SEEK_DATA), size)
-    except OSError as error:
-        if error.errno == errno.ENXIO:  # nothing but a hole is left
-            return size
-        if error.errno in (errno.EINVAL, errno.EOPNOTSUPP):
-            return offset
-        raise
-
-
-def _end_of_data(descriptor: int, offset: int, size: int) -> int:
-    try:
-        return min(os.lseek(descriptor, offset, os.SEEK_HOLE), size)
-    except OSError:
-        return size
-
-
-def _move(source: int, target: int, offset: int, count: int) -> int:
-    """Let the kernel copy, which may only note that both files share the blocks, or ask the file server to."""
-    try:
-        return os.copy_file_range(source, target, count, offset, offset)
-    except OSError as error:
-        if error.errno not in _NO_RANGES:
-            raise
-    os.lseek(target, offset, os.SEEK_SET)
-    return os.sendfile(target, source, offset, count)
 
 
 def _copy_link(files: Files, source: Path, target: Path, *, overwrite: bool) -> int | None:
@@ -383,12 +333,12 @@ async def _copy_folder(cmd: Command, work: Work, source: Path, target: Path) -> 
     made: list[_Made] = []
     try:
         await _copy_entries(cmd, work, source, target, made)
-        await cmd.offload(lambda: _set_modes(files, made), _POOL)
+        await cmd.offload(lambda: _set_modes(files, made), copying.POOL)
     except BaseException as error:
         if not _keeps(cmd):
             copied = [entry.size for entry in made if not entry.folder]
             cmd.notes[UNDONE] = len(copied), sum(copied)
-            made = await cmd.offload(lambda: _undo(files, made), _POOL)
+            made = await cmd.offload(lambda: _undo(files, made), copying.POOL)
         if made and isinstance(error, (Refuse, OSError)):
             refusal = error if isinstance(error, Refuse) else _refusal(_label(cmd), error)
             raise Refuse(refusal.code, *refusal.lines, _left(made)) from None
@@ -415,7 +365,7 @@ async def _copy_entries(cmd: Command, work: Work, source: Path, target: Path, ma
         if _inode(files.stat(folder)) in targets:
             # a link in the path of the target has led back into the source
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
-        for name, known in await cmd.offload(partial(_listed, files, folder), _POOL):
+        for name, known in await cmd.offload(partial(_listed, files, folder), copying.POOL):
             work.check(_label(cmd))
             old, new = posixpath.join(here, name), posixpath.join(there, name)
             if stat.S_ISDIR(known.st_mode):

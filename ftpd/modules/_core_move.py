@@ -9,31 +9,17 @@ import stat
 import threading
 from contextlib import suppress
 
-from ftpd.api import Command, Files, Path
-
-_POOL = "copy"
-_SLICE = 32 << 20
-"""Bytes moved before others get a turn at the thread, and before we look whether the client still wants it."""
-_NO_RANGES = frozenset({errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM})
-"""What copy_file_range says between file systems, on those that cannot, and in containers that forbid it."""
+from ftpd.api import Command, Files, Path, copying
 
 
 async def move(cmd: Command, source: Path, target: Path, *, replace: bool) -> None:
     """Do what rename(2) would; OSError says what is in the way, and then the source is as it was."""
-    work = _Move(cmd.files, source, target, replace=replace)
-    with cmd.busy() as busy:
-        try:
-            more = await cmd.offload(work.begin, _POOL)
-            while more:
-                busy.check("RNTO")
-                more = await cmd.offload(work.go_on, _POOL)
-        except BaseException:
-            await cmd.offload(work.give_up, _POOL)
-            raise
+    with cmd.busy() as work:
+        await copying.in_slices(cmd, work, _Move(cmd.files, source, target, replace=replace), "RNTO")
 
 
 class _Move:
-    """One file or link on its way, for the threads of a pool: each step holds the lock, so that giving up waits."""
+    """One file or link on its way; implements :class:`ftpd.api.copying.Job`."""
 
     def __init__(self, files: Files, source: Path, target: Path, *, replace: bool) -> None:
         self._files = files
@@ -92,14 +78,13 @@ class _Move:
             if not self._open or self._known is None:
                 return False
             source, target = self._open
-            end = min(self._at + _SLICE, self._known.st_size)
-            while self._at < end:
-                moved = _copy(source, target, self._at, end - self._at)
-                if not moved:
+            size, at = self._known.st_size, self._at
+            self._at = copying.copy_slice(source, target, at, size)
+            if self._at < size:
+                if self._at == at:
                     raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
-                self._at += moved
-            if self._at < self._known.st_size:
                 return True
+            os.ftruncate(target, size)
             os.fsync(target)
             self._unchanged(self._known)
             self._close()
@@ -134,14 +119,3 @@ class _Move:
                 with suppress(OSError):
                     self._files.unlink(self._aside)
                 self._made = False
-
-
-def _copy(source: int, target: int, offset: int, count: int) -> int:
-    """Let the kernel copy without a detour through our memory."""
-    try:
-        return os.copy_file_range(source, target, count, offset, offset)
-    except OSError as error:
-        if error.errno not in _NO_RANGES:
-            raise
-    os.lseek(target, offset, os.SEEK_SET)
-    return os.sendfile(target, source, offset, count)

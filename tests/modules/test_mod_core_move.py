@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import pytest
 
-from ftpd.modules import _core_move
+from ftpd.module import copying
 from ftpd.testing import Bench
 
 T = TypeVar("T")
@@ -60,7 +60,7 @@ def test_a_file_arrives_with_its_permissions_and_time(away: Path) -> None:
 
 
 def test_a_large_file_arrives_in_slices(away: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_core_move, "_SLICE", 1000)
+    monkeypatch.setattr(copying, "_SLICE", 1000)
     content = os.urandom(12_345)
 
     async def tale(ftp: Bench) -> str:
@@ -68,6 +68,20 @@ def test_a_large_file_arrives_in_slices(away: Path, monkeypatch: pytest.MonkeyPa
 
     assert tell(tale, files={"big": content}) == "250 Rename successful"
     assert (away / "big").read_bytes() == content
+
+
+def test_holes_stay_holes_at_the_end_too(away: Path) -> None:
+    async def tale(ftp: Bench) -> str:
+        with open(f"{ftp.root}/a", "wb") as file:
+            file.seek(8 << 20)
+            file.write(b"data")
+            file.truncate(16 << 20)
+        return await rename(ftp, "a", away / "sparse")
+
+    assert tell(tale) == "250 Rename successful"
+    known = (away / "sparse").stat()
+    assert known.st_size == 16 << 20 and known.st_blocks * 512 < 1 << 20
+    assert (away / "sparse").read_bytes()[8 << 20 :].rstrip(b"\0") == b"data"
 
 
 def test_what_is_there_is_replaced_only_where_the_configuration_lets(away: Path) -> None:
@@ -126,7 +140,7 @@ def test_a_full_disk_leaves_both_sides_as_they_were(away: Path, monkeypatch: pyt
         os.write(target, b"he")
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(_core_move, "_copy", full)
+    monkeypatch.setattr(copying, "_move", full)
 
     async def tale(ftp: Bench) -> tuple[str, bytes]:
         return await rename(ftp, "a", away / "old"), ftp.read("a")
@@ -136,7 +150,7 @@ def test_a_full_disk_leaves_both_sides_as_they_were(away: Path, monkeypatch: pyt
 
 
 def test_a_source_that_changes_meanwhile_is_not_lost(away: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    copy = _core_move._copy
+    copy = copying._move
 
     async def tale(ftp: Bench) -> tuple[str, bytes]:
         def appended(source: int, target: int, offset: int, count: int) -> int:
@@ -144,7 +158,7 @@ def test_a_source_that_changes_meanwhile_is_not_lost(away: Path, monkeypatch: py
                 out.write(b" world")
             return copy(source, target, offset, count)
 
-        monkeypatch.setattr(_core_move, "_copy", appended)
+        monkeypatch.setattr(copying, "_move", appended)
         return await rename(ftp, "a", away / "b"), ftp.read("a")
 
     assert tell(tale) == (f"550 Rename {away}/b: Device or resource busy", b"hello world")
@@ -157,8 +171,8 @@ def test_abor_ends_the_move_and_leaves_the_source(away: Path, monkeypatch: pytes
             assert ftp.wire.abort_transfer()
             return os.sendfile(target, source, offset, 1)
 
-        monkeypatch.setattr(_core_move, "_copy", aborted)
-        monkeypatch.setattr(_core_move, "_SLICE", 1)
+        monkeypatch.setattr(copying, "_move", aborted)
+        monkeypatch.setattr(copying, "_SLICE", 1)
         return await rename(ftp, "a", away / "b"), ftp.read("a")
 
     assert tell(tale) == ("426 RNTO: aborted", b"hello")
