@@ -4,7 +4,7 @@
 # PYTHON, as ./configure found it
 -include build/config.mk
 
-SOURCES := $(shell find ftpd libexec -name '*.py') pyproject.toml scripts/constraints.txt scripts/install.py
+SOURCES := $(shell find ftpd libexec -name '*.py' -o -name '*.c') pyproject.toml scripts/constraints.txt scripts/install.py
 
 .PHONY: all install uninstall clean distclean check test help configured
 

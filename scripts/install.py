@@ -68,7 +68,7 @@ def build(plan: Plan) -> None:
     for folder in (source, WHEELS):
         shutil.rmtree(folder, ignore_errors=True)
     # setuptools writes beside what it reads, and would find there what was left from the last time
-    shutil.copytree(ROOT / "ftpd", source / "ftpd", ignore=shutil.ignore_patterns("__pycache__", "build.json"))
+    shutil.copytree(ROOT / "ftpd", source / "ftpd", ignore=shutil.ignore_patterns("__pycache__", "build.json", "*.so"))
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
     extras = f"[{','.join(plan.extras)}]" if plan.extras else ""

@@ -7,6 +7,7 @@ import platform
 import socket
 from importlib.util import find_spec
 
+from ftpd import native
 from ftpd.dispatch.registry import Generation
 from ftpd.module.build import BuildRecord, ftpd_version
 
@@ -34,6 +35,7 @@ def settings(record: BuildRecord) -> str:
         "DSO": record.dso,
         "IPv6": socket.has_ipv6,
         "Largefile": True,
+        "Native calls": native.calls is not None,
         "NLS": "mod_lang" in record.static,
         "OpenSSL": find_spec("OpenSSL") is not None,
         "Sendfile": hasattr(os, "sendfile"),

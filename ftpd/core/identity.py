@@ -2,20 +2,25 @@
 
 ``setfsuid(2)`` and ``setfsgid(2)`` belong to a thread by design; ``setgroups(2)`` does so only when
 glibc's wrapper, which tells every thread, is passed by.  Nothing may be awaited inside :func:`acting_as`.
+The switch itself is in ``ftpd/native/calls.c``, and here for machines where that is not compiled.
 """
 
 from __future__ import annotations
 
 import ctypes
 import os
+import sys
 import threading
+from array import array
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field
+
+from ftpd import native
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _setgroups = _libc["syscall"]
-_setgroups.argtypes = [ctypes.c_long, ctypes.c_size_t, ctypes.c_void_p]
+_setgroups.argtypes = [ctypes.c_long, ctypes.c_size_t, ctypes.c_char_p]
 _setgroups.restype = ctypes.c_long
 _setfsuid, _setfsgid = _libc["setfsuid"], _libc["setfsgid"]
 for _call in (_setfsuid, _setfsgid):
@@ -60,13 +65,17 @@ class Identity:
     uid: int
     gid: int
     groups: tuple[int, ...] = ()
+    raw: bytes = field(init=False, repr=False, compare=False)
+    """The same as native 32-bit numbers, as setgroups(2) and :data:`become` take them."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "raw", array("I", (self.uid, self.gid, *self.groups)).tobytes())
 
 
 ROOT = Identity(0, 0, (0,))
 _started_as_root = os.geteuid() == 0
 _own = Identity(os.geteuid(), os.getegid(), tuple(os.getgroups()))
 _neutral = _own
-_local = threading.local()
 
 
 def privileged() -> bool:
@@ -84,7 +93,7 @@ def set_neutral(identity: Identity) -> None:
     global _neutral
     if _started_as_root:
         _neutral = identity
-        _switch(identity)
+        become(identity.raw, identity.raw)
 
 
 def neutral() -> Identity:
@@ -92,37 +101,64 @@ def neutral() -> Identity:
     return _neutral
 
 
-@lru_cache(maxsize=1024)
-def _array(groups: tuple[int, ...]) -> ctypes.Array[ctypes.c_uint32]:
-    return (ctypes.c_uint32 * len(groups))(*groups)
+# -- the switch ----------------------------------------------------------------------------------------
+
+Become = Callable[[bytes, bytes], bytes]
+"""``become(identity, otherwise)``: switch the calling thread, and tell who it was.
+
+A thread that never switched may have been born inside somebody's stay: it is taken to be ``otherwise``.  Where the
+kernel refuses, PermissionError or OSError is raised and the thread is who it was.
+"""
+
+_local = threading.local()
+_UID, _GID, _GROUPS = slice(0, 4), slice(4, 8), slice(8, None)
 
 
-def _switch(identity: Identity) -> None:
+def become_by_ctypes(identity: bytes, otherwise: bytes) -> bytes:
+    """:data:`become` without a compiler."""
+    before: bytes = getattr(_local, "now", None) or otherwise
+    try:
+        _switch(identity)
+    except BaseException:
+        _switch(before)
+        raise
+    return before
+
+
+def _switch(identity: bytes) -> None:
     """Change what differs from the thread's present identity; a failure half-way is remembered as "unknown"."""
-    now: Identity | None = getattr(_local, "now", None)
+    now: bytes | None = getattr(_local, "now", None)
     if now == identity:
         return
     _local.now = None
-    if now is None or now.groups != identity.groups:
-        _switch_groups(identity.groups)
-    if now is None or now.gid != identity.gid:
-        _setfsgid(identity.gid)
-        # neither call reports failure: asking again with an impossible id tells who we are now
-        if _setfsgid(_NOBODY_AT_ALL) != identity.gid:
-            raise PermissionError(f"the kernel refused the group id {identity.gid} for file operations")
-    if now is None or now.uid != identity.uid:
-        _setfsuid(identity.uid)
-        if _setfsuid(_NOBODY_AT_ALL) != identity.uid:
-            raise PermissionError(f"the kernel refused the user id {identity.uid} for file operations")
+    if now is None or now[_GROUPS] != identity[_GROUPS]:
+        _switch_groups(identity[_GROUPS])
+    if now is None or now[_GID] != identity[_GID]:
+        _switch_id(_setfsgid, identity[_GID], "group")
+    if now is None or now[_UID] != identity[_UID]:
+        _switch_id(_setfsuid, identity[_UID], "user")
     _local.now = identity
 
 
-def _switch_groups(groups: tuple[int, ...]) -> None:
+def _switch_id(call: Callable[[int], int], raw: bytes, what: str) -> None:
+    wanted = int.from_bytes(raw, sys.byteorder)
+    call(wanted)
+    # neither call reports failure: asking again with an impossible id tells who we are now
+    if call(_NOBODY_AT_ALL) != wanted:
+        raise PermissionError(f"the kernel refused the {what} id {wanted} for file operations")
+
+
+def _switch_groups(groups: bytes) -> None:
+    count = len(groups) // 4
     if _SETGROUPS is None:
         raise OSError(f"no setgroups for a single thread is known on {os.uname().machine}; run the daemon unprivileged")
-    if _setgroups(_SETGROUPS, len(groups), _array(groups)) != 0:
+    if _setgroups(_SETGROUPS, count, groups) != 0:
         code = ctypes.get_errno()
-        raise OSError(code, f"{os.strerror(code)} (setting {len(groups)} supplementary groups)")
+        raise OSError(code, f"{os.strerror(code)} (setting {count} supplementary groups)")
+
+
+become: Become = become_by_ctypes if native.calls is None else native.calls.become
+"""The quicker way that this installation has."""
 
 
 class _Acting:
@@ -131,19 +167,13 @@ class _Acting:
     __slots__ = ("_before", "_identity")
 
     def __init__(self, identity: Identity) -> None:
-        self._identity = identity
+        self._identity = identity.raw
 
     def __enter__(self) -> None:
-        # a thread that never switched may have been born inside somebody's stay: it goes back to the neutral one
-        self._before: Identity = getattr(_local, "now", None) or _neutral
-        try:
-            _switch(self._identity)
-        except BaseException:
-            _switch(self._before)
-            raise
+        self._before = become(self._identity, _neutral.raw)
 
     def __exit__(self, *_: object) -> None:
-        _switch(self._before)
+        become(self._before, self._before)
 
 
 _STAY: AbstractContextManager[None] = nullcontext()

@@ -8,10 +8,11 @@ import stat
 from collections.abc import Callable
 
 from ftpd.core import paths
+from ftpd.core.identity import Identity, acting_as
 from ftpd.fs import kernel
 
-Opener = Callable[[int, bytes, int, int], int]
-"""``open(root, path, flags, mode)``: a descriptor, or OSError."""
+Opener = Callable[[Identity, int, bytes, int, int], int]
+"""``open(identity, root, path, flags, mode)``: a descriptor, opened as that user, or OSError."""
 
 _LINKS = 40
 """Symbolic links that one path may lead through, as in the kernel."""
@@ -30,38 +31,41 @@ def encoded(path: str) -> bytes:
     return raw
 
 
-def by_own_path(opener: Opener, own: bytes, root: int, path: bytes, flags: int, mode: int = 0) -> int:
+def by_own_path(
+    opener: Opener, identity: Identity, own: bytes, root: int, path: bytes, flags: int, mode: int
+) -> int:
     """Open where nothing is found: an absolute link that begins with the root's own path is meant from the root.
 
     Whoever made the link saw the whole machine, where it leads into the root; inside the root its text alone would
     lead nowhere. FileNotFoundError where that does not help either.
     """
-    if opener is by_kernel and not kernel.meets_link(root, path):
+    if opener is by_kernel and not kernel.meets_link(identity, root, path):
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), paths.decode(path))
-    return by_walking(root, path, flags, mode, own)
+    return by_walking(identity, root, path, flags, mode, own)
 
 
-def by_kernel(root: int, path: bytes, flags: int, mode: int = 0) -> int:
+def by_kernel(identity: Identity, root: int, path: bytes, flags: int, mode: int) -> int:
     """openat2(2) with the session's root as ``/``."""
     for _ in range(3):
         try:
-            return kernel.openat2(root, path, flags, mode)
+            return kernel.openat2(identity, root, path, flags, mode)
         except BlockingIOError:
             # a rename anywhere on the machine while a link's ".." was followed: the kernel asks to try again
             continue
-    return by_walking(root, path, flags, mode)
+    return by_walking(identity, root, path, flags, mode)
 
 
-def by_walking(root: int, path: bytes, flags: int, mode: int = 0, own: bytes = b"/") -> int:
+def by_walking(identity: Identity, root: int, path: bytes, flags: int, mode: int, own: bytes = b"/") -> int:
     """The same by hand: no component is opened through a link, and ``..`` goes back the way we came.
 
     Links that begin with ``own`` are taken from the root.
     """
-    walk = _Walk(root, path, own)
-    try:
-        return walk.open(flags, mode)
-    finally:
-        walk.close()
+    with acting_as(identity):
+        walk = _Walk(root, path, own)
+        try:
+            return walk.open(flags, mode)
+        finally:
+            walk.close()
 
 
 class _Walk:

@@ -46,26 +46,26 @@ class LocalFiles:
         return self._attributes(_there(path), _LOOK | os.O_NOFOLLOW)
 
     def readlink(self, path: Path) -> str:
-        with acting_as(self._identity):
-            fd = self._open(_there(path), _LOOK | os.O_NOFOLLOW)
-            try:
-                if not stat.S_ISLNK(os.fstat(fd).st_mode):
-                    raise OSError(errno.EINVAL, "Not a symbolic link", path.virtual)
+        fd = self._open(_there(path), _LOOK | os.O_NOFOLLOW)
+        try:
+            if not stat.S_ISLNK(os.fstat(fd).st_mode):
+                raise OSError(errno.EINVAL, "Not a symbolic link", path.virtual)
+            with acting_as(self._identity):
                 return paths.decode(os.readlink(b"", dir_fd=fd))
-            finally:
-                os.close(fd)
+        finally:
+            os.close(fd)
 
     def access(self, path: Path, mode: int) -> bool:
         try:
-            with acting_as(self._identity):
-                fd = self._open(_there(path), _LOOK)
-                try:
-                    if kernel.has_faccessat2():
+            fd = self._open(_there(path), _LOOK)
+            try:
+                if kernel.has_faccessat2():
+                    with acting_as(self._identity):
                         return kernel.accessible(fd, mode)
-                    writable = not mode & os.W_OK or not os.fstatvfs(fd).f_flag & os.ST_RDONLY
-                    return writable and self.may(os.fstat(fd), mode)
-                finally:
-                    os.close(fd)
+                writable = not mode & os.W_OK or not os.fstatvfs(fd).f_flag & os.ST_RDONLY
+                return writable and self.may(os.fstat(fd), mode)
+            finally:
+                os.close(fd)
         except OSError:
             return False
 
@@ -81,8 +81,10 @@ class LocalFiles:
     # -- opening ---------------------------------------------------------------------------------------
 
     def open_read(self, path: Path) -> int:
-        with acting_as(self._identity), _only_files(path):
+        try:
             return _regular(self._open(_there(path), os.O_RDONLY | _TRANSFER), path)
+        except OSError as error:
+            raise _only_files(error, path) from None
 
     def open_write(
         self,
@@ -105,30 +107,33 @@ class LocalFiles:
     def _open_write(self, path: Path, *, append: bool, truncate: bool, exclusive: bool, mode: int) -> int:
         flags = os.O_WRONLY | _TRANSFER | (os.O_APPEND if append else 0)
         wanted = mode & 0o777 & ~self.umask
-        with acting_as(self._identity), _only_files(path):
+        virtual = _there(path)
+        try:
             try:
-                fd = _regular(self._open(_there(path), flags | os.O_CREAT | os.O_EXCL, wanted), path)
+                fd = _regular(self._open(virtual, flags | os.O_CREAT | os.O_EXCL, wanted), path)
             except FileExistsError:
                 if exclusive:
                     raise
             else:
-                _grant(fd, wanted)
+                self._grant(fd, wanted)
                 return fd
             try:
-                fd = self._open(_there(path), flags)
+                fd = self._open(virtual, flags)
             except FileNotFoundError:
                 # a link that leads, inside the root, to where nothing is yet; or the file went away just now
-                fd = self._open(_there(path), flags | os.O_CREAT, wanted)
+                fd = self._open(virtual, flags | os.O_CREAT, wanted)
             _regular(fd, path)
-            if truncate:
-                # not O_TRUNC: nothing may happen to what is there before it is known to be a regular file
+        except OSError as error:
+            raise _only_files(error, path) from None
+        if truncate:
+            # not O_TRUNC: nothing may happen to what is there before it is known to be a regular file
+            with acting_as(self._identity):
                 _truncate(fd)
-            return fd
+        return fd
 
     def open_folder(self, path: Path) -> LocalFolder:
-        with acting_as(self._identity):
-            flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NONBLOCK | os.O_CLOEXEC
-            descriptor = Descriptor(self._open(_there(path), flags))
+        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NONBLOCK | os.O_CLOEXEC
+        descriptor = Descriptor(self._open(_there(path), flags))
         above = Path(paths.split(path.virtual)[0])
         return LocalFolder(
             descriptor,
@@ -147,8 +152,7 @@ class LocalFiles:
                 return
             fd = os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=folder)
         try:
-            with acting_as(self._identity):
-                _grant(fd, wanted)
+            self._grant(fd, wanted)
             if self.made is not None:
                 self.made(path, f"/proc/self/fd/{fd}" if _PROC else fd)
         finally:
@@ -220,26 +224,26 @@ class LocalFiles:
         if self._closed:
             raise OSError(errno.EBADF, "The session's files were closed before this use of them")
         if self._root is None:
-            self._root = Descriptor(os.open(encoded(self.root), _FOLDER))
+            with acting_as(self._identity):
+                self._root = Descriptor(os.open(encoded(self.root), _FOLDER))
         return self._root
 
     def _open(self, virtual: str, flags: int, mode: int = 0) -> int:
-        """Open beneath the root; the caller is under the session's identity."""
-        root, raw = self._enter(), encoded(virtual)
+        """Open beneath the root, as the session's user."""
+        root, raw = self._root or self._enter(), encoded(virtual)
         try:
-            return self._opener(root.fd, raw, flags, mode)
+            return self._opener(self._identity, root.fd, raw, flags, mode)
         except FileNotFoundError:
             if self.root == "/":
                 raise
-            return jail.by_own_path(self._opener, encoded(self.root), root.fd, raw, flags, mode)
+            return jail.by_own_path(self._opener, self._identity, encoded(self.root), root.fd, raw, flags, mode)
 
     def _attributes(self, virtual: str, flags: int) -> os.stat_result:
-        with acting_as(self._identity):
-            fd = self._open(virtual, flags)
-            try:
-                return os.fstat(fd)
-            finally:
-                os.close(fd)
+        fd = self._open(virtual, flags)
+        try:
+            return os.fstat(fd)
+        finally:
+            os.close(fd)
 
     @contextmanager
     def _parent(self, path: Path, at_root: int = errno.EBUSY) -> Iterator[tuple[int, bytes]]:
@@ -248,12 +252,12 @@ class LocalFiles:
         if name in ("", ".", ".."):
             raise OSError(at_root, os.strerror(at_root), path.virtual)
         raw = encoded(name)
-        with acting_as(self._identity):
-            fd = self._open(above, _FOLDER)
-            try:
+        fd = self._open(above, _FOLDER)
+        try:
+            with acting_as(self._identity):
                 yield fd, raw
-            finally:
-                os.close(fd)
+        finally:
+            os.close(fd)
 
     @contextmanager
     def _inode(self, path: Path) -> Iterator[tuple[os.stat_result, str | int]]:
@@ -262,26 +266,34 @@ class LocalFiles:
         The handle is no path that could be swapped: /proc/self/fd leads to the opened inode itself.  Without
         procfs the file must be opened for reading, which its owner may have forbidden himself.
         """
-        with acting_as(self._identity):
-            fd = self._open(_there(path), _LOOK if _PROC else os.O_RDONLY | _TRANSFER)
-            try:
+        fd = self._open(_there(path), _LOOK if _PROC else os.O_RDONLY | _TRANSFER)
+        try:
+            with acting_as(self._identity):
                 yield os.fstat(fd), f"/proc/self/fd/{fd}" if _PROC else fd
-            finally:
-                os.close(fd)
+        finally:
+            os.close(fd)
+
+    def _grant(self, fd: int, wanted: int) -> None:
+        """Give a file or folder that we made just now the bits which the process's umask took from it.
+
+        Bits that are missing for another reason stay away: a default ACL of the folder has precedence.
+        """
+        now = stat.S_IMODE(os.fstat(fd).st_mode)
+        lost = wanted & ~now
+        if lost and (taken := lost & kernel.process_umask()):
+            # a file system without modes (FAT) refuses; the file itself is as good as it can be there
+            with suppress(OSError), acting_as(self._identity):
+                os.chmod(f"/proc/self/fd/{fd}" if _PROC else fd, now | taken)
 
 
 _PROC = os.path.isdir("/proc/self/fd")
 
 
-@contextmanager
-def _only_files(path: Path) -> Iterator[None]:
+def _only_files(error: OSError, path: Path) -> OSError:
     """What open(2) says of sockets, FIFOs without a reader and absent devices, in words for a client."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENXIO, errno.ENODEV):
-            raise OSError(errno.EINVAL, "Not a regular file", path.virtual) from None
-        raise
+    if error.errno in (errno.ENXIO, errno.ENODEV):
+        return OSError(errno.EINVAL, "Not a regular file", path.virtual)
+    return error
 
 
 def _there(path: Path) -> str:
@@ -308,19 +320,6 @@ def _truncate(fd: int) -> None:
     except BaseException:
         os.close(fd)
         raise
-
-
-def _grant(fd: int, wanted: int) -> None:
-    """Give a file or folder that we made just now the bits which the process's umask took from it.
-
-    Bits that are missing for another reason stay away: a default ACL of the folder has precedence.
-    """
-    now = stat.S_IMODE(os.fstat(fd).st_mode)
-    lost = wanted & ~now
-    if lost and (taken := lost & kernel.process_umask()):
-        # a file system without modes (FAT) refuses; the file itself is as good as it can be there
-        with suppress(OSError):
-            os.chmod(f"/proc/self/fd/{fd}" if _PROC else fd, now | taken)
 
 
 def _rename_by_steps(from_folder: int, old: bytes, to_folder: int, new: bytes) -> None:

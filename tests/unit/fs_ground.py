@@ -24,18 +24,18 @@ OWN = Identity(os.geteuid(), os.getegid(), tuple(os.getgroups()))
 
 as_root = pytest.mark.skipif(not privileged(), reason="only root can act as other users; run the tests as root, too")
 
+_with_openat2 = pytest.mark.skipif(not kernel.has_openat2(), reason="this kernel or container has no openat2")
+
+
 both_ways = pytest.mark.parametrize(
     "opener",
     [
-        pytest.param(
-            jail.by_kernel,
-            marks=pytest.mark.skipif(not kernel.has_openat2(), reason="this kernel or container has no openat2"),
-            id="kernel",
-        ),
+        pytest.param(jail.by_kernel, marks=_with_openat2, id="kernel"),
+        pytest.param(kernel.openat2_by_ctypes, marks=_with_openat2, id="not compiled"),
         pytest.param(jail.by_walking, id="walking"),
     ],
 )
-"""The same story with the kernel's resolver and with ours."""
+"""The same story with the kernel's resolver, asked from C and from Python, and with ours."""
 
 
 class Ground:

@@ -12,9 +12,27 @@ from pathlib import Path
 
 import pytest
 
+from ftpd import native
 from ftpd.core import identity
-from ftpd.core.identity import Identity, acting_as, acting_as_daemon, effective, set_neutral
+from ftpd.core.identity import ROOT, Become, Identity, acting_as, acting_as_daemon, effective, set_neutral
 from tests.unit.fs_ground import ANNA, BERT, as_root, ground
+
+
+@pytest.fixture(
+    autouse=True,
+    params=[
+        pytest.param(True, marks=pytest.mark.skipif(native.calls is None, reason="not compiled here"), id="compiled"),
+        pytest.param(False, id="not compiled"),
+    ],
+)
+def become(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Become]:
+    """Every story with the switch in C and with its like in Python; each remembers by itself who the thread is."""
+    own = identity._own.raw
+    become: Become = native.calls.become if request.param else identity.become_by_ctypes
+    monkeypatch.setattr(identity, "become", become)
+    become(own, own)
+    yield become
+    become(own, own)
 
 
 @pytest.fixture
@@ -169,13 +187,13 @@ def test_the_neutral_user_is_what_remains_between_stays(place: Path) -> None:
 
 @as_root
 def test_being_who_one_is_costs_no_system_call(monkeypatch: pytest.MonkeyPatch) -> None:
-    with acting_as(ANNA):
-        monkeypatch.setattr(identity, "_setgroups", None)
-        monkeypatch.setattr(identity, "_setfsuid", None)
-        monkeypatch.setattr(identity, "_setfsgid", None)
-        with acting_as(ANNA):
-            pass
-        monkeypatch.undo()
+    become = identity.become_by_ctypes
+    before = become(ANNA.raw, ROOT.raw)
+    with monkeypatch.context() as patch:
+        for name in ("_setgroups", "_setfsuid", "_setfsgid"):
+            patch.setattr(identity, name, None)
+        assert become(ANNA.raw, ROOT.raw) == ANNA.raw
+    become(before, before)
 
 
 @as_root
@@ -183,16 +201,29 @@ def test_a_machine_whose_setgroups_is_unknown_refuses_instead_of_keeping_roots_g
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with acting_as_daemon():
-        monkeypatch.setattr(identity, "_SETGROUPS", None)
-        with pytest.raises(OSError, match="run the daemon unprivileged"):
-            identity._switch(ANNA)
-        monkeypatch.undo()
+        with monkeypatch.context() as patch:
+            patch.setattr(identity, "_SETGROUPS", None)
+            with pytest.raises(OSError, match="run the daemon unprivileged"):
+                identity.become_by_ctypes(ANNA.raw, ROOT.raw)
         assert owner_of_a_new_file(place) == (0, 0)
+
+
+def test_what_is_compiled_reads_nothing_that_is_no_identity() -> None:
+    if native.calls is None:
+        pytest.skip("not compiled here")
+    for raw in (b"", b"1234", b"12345678901", "12345678", None):
+        with pytest.raises(TypeError, match="32-bit"):
+            native.calls.become(raw, ROOT.raw)
+        with pytest.raises(TypeError, match="32-bit"):
+            native.calls.become(ROOT.raw, raw)
+    for path in ("/", None):
+        with pytest.raises(TypeError, match="openat2"):
+            native.calls.openat2(None, ROOT.raw, 0, path, 0, 0, 0)
 
 
 def test_unprivileged_every_identity_is_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(identity, "_started_as_root", False)
-    monkeypatch.setattr(identity, "_switch", None)
+    monkeypatch.setattr(identity, "become", None)
     with acting_as(ANNA), acting_as_daemon():
         pass
     set_neutral(ANNA)
@@ -207,7 +238,7 @@ def test_privileged_an_identity_is_effective_as_it_stands() -> None:
 
 SHEDDING = """
 import os, threading
-from ftpd.core.identity import Identity, acting_as, shed_capabilities
+from ftpd.core.identity import ROOT, Become, Identity, acting_as, shed_capabilities
 shed_capabilities()
 def capabilities():
     return next(int(line.split()[1], 16) for line in open("/proc/thread-self/status") if line.startswith("CapEff:"))

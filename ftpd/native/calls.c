@@ -1,0 +1,213 @@
+/* Acting as a user and opening beneath a folder: the kernel calls of every file operation, in one step from Python.
+
+   ftpd/core/identity.py and ftpd/fs/kernel.py hold the same in Python, which serves where this could not be compiled;
+   tests run both. Nothing is decided here: who, where and how come from there.
+
+   An identity is a string of native 32-bit numbers: user, group, supplementary groups. */
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include <errno.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#ifndef SYS_openat2
+#define SYS_openat2 437
+#endif
+
+/* On old 32-bit machines the plain calls take 16-bit numbers. */
+#ifdef SYS_setgroups32
+#define CALL_SETGROUPS SYS_setgroups32
+#define CALL_SETFSUID SYS_setfsuid32
+#define CALL_SETFSGID SYS_setfsgid32
+#else
+#define CALL_SETGROUPS SYS_setgroups
+#define CALL_SETFSUID SYS_setfsuid
+#define CALL_SETFSGID SYS_setfsgid
+#endif
+
+/* The id that the kernel refuses: asking for it changes nothing and tells who we are. */
+#define NOBODY_AT_ALL 0xFFFFFFFFu
+
+typedef struct {
+    const uint32_t *ids; /* user, group */
+    const uint32_t *groups;
+    Py_ssize_t count;
+} who_t;
+
+/* Who this thread is; NULL before its first stay, and after a switch that failed half-way. A thread that ends keeps
+   its reference: one to a string that the session or the daemon's configuration shared. */
+static __thread PyObject *now;
+
+static int
+read_who(PyObject *raw, who_t *who)
+{
+    if (!PyBytes_CheckExact(raw) || PyBytes_GET_SIZE(raw) < 8 || PyBytes_GET_SIZE(raw) % 4) {
+        PyErr_SetString(PyExc_TypeError, "an identity is a string of 32-bit numbers: user, group, groups");
+        return -1;
+    }
+    who->ids = (const uint32_t *)PyBytes_AS_STRING(raw);
+    who->groups = who->ids + 2;
+    who->count = PyBytes_GET_SIZE(raw) / 4 - 2;
+    return 0;
+}
+
+static int
+same(PyObject *one, PyObject *other)
+{
+    return one == other || (one != NULL && PyBytes_GET_SIZE(one) == PyBytes_GET_SIZE(other)
+                            && !memcmp(PyBytes_AS_STRING(one), PyBytes_AS_STRING(other), PyBytes_GET_SIZE(one)));
+}
+
+/* setfsuid(2) and setfsgid(2) report no failure: asking again with the impossible id tells who we are now. */
+static int
+change_id(long call, uint32_t id, const char *what)
+{
+    syscall(call, id);
+    if ((uint32_t)syscall(call, NOBODY_AT_ALL) == id)
+        return 0;
+    PyErr_Format(PyExc_PermissionError, "the kernel refused the %s id %lu for file operations", what,
+                 (unsigned long)id);
+    return -1;
+}
+
+static int
+change_groups(const who_t *to)
+{
+    /* not glibc's setgroups(3), which tells every thread of the process */
+    if (syscall(CALL_SETGROUPS, to->count, to->groups) == 0)
+        return 0;
+    int code = errno;
+    PyObject *text = PyUnicode_FromFormat("%s (setting %zd supplementary groups)", strerror(code), to->count);
+    PyObject *arguments = text == NULL ? NULL : Py_BuildValue("(iN)", code, text);
+    if (arguments != NULL) {
+        PyErr_SetObject(PyExc_OSError, arguments);
+        Py_DECREF(arguments);
+    }
+    return -1;
+}
+
+/* Change what differs from the thread's present identity; a failure half-way is remembered as "unknown". */
+static int
+switch_to(PyObject *raw)
+{
+    who_t to, from = {0};
+    if (same(now, raw))
+        return 0;
+    if (read_who(raw, &to) < 0 || (now != NULL && read_who(now, &from) < 0))
+        return -1;
+    PyObject *was = now;
+    now = NULL;
+    int failed = 0;
+    if (was == NULL || from.count != to.count || memcmp(from.groups, to.groups, 4 * (size_t)to.count))
+        failed = change_groups(&to);
+    if (!failed && (was == NULL || from.ids[1] != to.ids[1]))
+        failed = change_id(CALL_SETFSGID, to.ids[1], "group");
+    if (!failed && (was == NULL || from.ids[0] != to.ids[0]))
+        failed = change_id(CALL_SETFSUID, to.ids[0], "user");
+    if (!failed)
+        now = Py_NewRef(raw);
+    Py_XDECREF(was);
+    return failed;
+}
+
+/* Back to `before`; an error that is on its way stays the one that is told. */
+static int
+switch_back(PyObject *before)
+{
+    PyObject *type, *value, *trace;
+    PyErr_Fetch(&type, &value, &trace);
+    if (switch_to(before) < 0) {
+        Py_XDECREF(type);
+        Py_XDECREF(value);
+        Py_XDECREF(trace);
+        return -1;
+    }
+    PyErr_Restore(type, value, trace);
+    return 0;
+}
+
+/* become(identity, otherwise) -> who the thread was; where that is not known it is taken to be `otherwise`. */
+static PyObject *
+become(PyObject *self, PyObject *const *arguments, Py_ssize_t count)
+{
+    who_t checked;
+    if (count != 2) {
+        PyErr_SetString(PyExc_TypeError, "become(identity, otherwise)");
+        return NULL;
+    }
+    if (read_who(arguments[0], &checked) < 0 || read_who(arguments[1], &checked) < 0)
+        return NULL;
+    PyObject *before = Py_NewRef(now != NULL ? now : arguments[1]);
+    if (switch_to(arguments[0]) < 0) {
+        switch_back(before);
+        Py_DECREF(before);
+        return NULL;
+    }
+    return before;
+}
+
+static int
+number(PyObject *value, long long *out)
+{
+    *out = PyLong_AsLongLong(value);
+    return *out == -1 && PyErr_Occurred() ? -1 : 0;
+}
+
+/* openat2(identity or None, otherwise, folder, path, flags, mode, resolve) -> descriptor; -errno where there is none.
+
+   openat2(2) as the identity, and the one from before again. */
+static PyObject *
+open_as(PyObject *self, PyObject *const *arguments, Py_ssize_t count)
+{
+    long long folder, flags, mode, resolve;
+    if (count != 7 || !PyBytes_CheckExact(arguments[3])) {
+        PyErr_SetString(PyExc_TypeError, "openat2(identity, otherwise, folder, path, flags, mode, resolve)");
+        return NULL;
+    }
+    if (number(arguments[2], &folder) < 0 || number(arguments[4], &flags) < 0 || number(arguments[5], &mode) < 0
+        || number(arguments[6], &resolve) < 0)
+        return NULL;
+    PyObject *before = NULL;
+    if (arguments[0] != Py_None && (before = become(self, arguments, 2)) == NULL)
+        return NULL;
+    struct {
+        uint64_t flags, mode, resolve;
+    } how = {(uint64_t)flags, (uint64_t)mode, (uint64_t)resolve};
+    const char *path = PyBytes_AS_STRING(arguments[3]);
+    long opened;
+    Py_BEGIN_ALLOW_THREADS
+    opened = syscall(SYS_openat2, (int)folder, path, &how, sizeof how);
+    if (opened < 0)
+        opened = -errno;
+    Py_END_ALLOW_THREADS
+    if (before != NULL) {
+        int failed = switch_back(before);
+        Py_DECREF(before);
+        if (failed) {
+            if (opened >= 0)
+                close((int)opened);
+            return NULL;
+        }
+    }
+    return PyLong_FromLong(opened);
+}
+
+static PyMethodDef methods[] = {
+    {"become", (PyCFunction)(void (*)(void))become, METH_FASTCALL, NULL},
+    {"openat2", (PyCFunction)(void (*)(void))open_as, METH_FASTCALL, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT, "ftpd.native._calls", NULL, -1, methods, NULL, NULL, NULL, NULL,
+};
+
+PyMODINIT_FUNC
+PyInit__calls(void)
+{
+    return PyModule_Create(&definition);
+}
