@@ -8,8 +8,7 @@ import re
 import signal
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ftpd.api import (
     ANON,
@@ -55,8 +54,7 @@ _EVENT_NAMES = {"maxinstances": "core.max-instances", "maxconnectionrate": "core
 # -- directives ---------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     """A program and its arguments; ``verbs`` are the commands it runs at, or the one event."""
 
     path: str
@@ -253,8 +251,7 @@ def happened(name: str, payload: Any) -> None:
 # -- a run --------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Run:
+class Run(NamedTuple):
     """All that is needed to run a program, taken from the session while it is there."""
 
     what: str

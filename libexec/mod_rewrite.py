@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
-import select
 import stat
-import struct
-import termios
-import threading
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import ExitStack
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 from ftpd.api import (
@@ -29,8 +23,8 @@ from ftpd.api import (
     Reading,
     Refuse,
     Rehousing,
-    acting_as_daemon,
     logfile,
+    lookup,
     normalise,
     types,
 )
@@ -44,9 +38,6 @@ _SUB_COMMANDS = frozenset({"SITE CHGRP", "SITE CHMOD"})
 """The ones that ProFTPD rewrites behind their name; of all others the argument of SITE is the subject."""
 _LONGEST = 4096
 """Python's expressions backtrack: a subject is never longer than a path can be."""
-_FIFO_PATIENCE = 5.0
-_FIFO_EMPTY = 0.25
-_FIFO_LONGEST = 256
 
 
 # -- templates: texts with variables, parsed once -----------------------------------------------------------
@@ -476,6 +467,9 @@ def _is(cmd: Command, text: str, test: str) -> bool:
 # -- maps ---------------------------------------------------------------------------------------------------
 
 
+_tables = lookup.TextTables()
+
+
 async def _mapped(moment: Moment, name: str, key: str, has_default: bool) -> str | None:
     """The map's value for the key; None where the default is wanted."""
     cmd = moment.cmd
@@ -490,11 +484,11 @@ async def _mapped(moment: Moment, name: str, key: str, has_default: bool) -> str
                 return _replace_all(key, settings[max_replace], keep=not has_default)
             return _FUNCTIONS[chosen.source](key)
         if chosen.kind == "txt":
-            return await _from_text(cmd, chosen.source, key)
+            return await _tables.find(cmd, chosen.source, key)
         if len(key) > _LONGEST or "\n" in key:
             return None
         lock = settings[lock_file]
-        return await cmd.offload(lambda: _from_fifo(chosen.source, key, lock), "rewrite")
+        return await cmd.offload(lambda: lookup.ask_fifo(chosen.source, key, lock), "rewrite")
     except (OSError, ValueError) as error:
         tell(cmd, f"RewriteMap '{name}': {error}")
         return None
@@ -546,81 +540,3 @@ _FUNCTIONS: dict[str, Callable[[str], str | None]] = {
     "unescape": _unescape,
     "utf8trans": _latin1,
 }
-
-_tables: dict[str, tuple[tuple[int, int], dict[str, str]]] = {}
-"""Text maps as read, with the modification time and size that they had."""
-
-
-async def _from_text(cmd: Command, path: str, key: str) -> str | None:
-    with acting_as_daemon():
-        found = os.stat(path)
-    stamp = (found.st_mtime_ns, found.st_size)
-    if path not in _tables or _tables[path][0] != stamp:
-        _tables[path] = stamp, await cmd.offload(lambda: _read_table(path), "files")
-    return _tables[path][1].get(key)
-
-
-def _read_table(path: str) -> dict[str, str]:
-    table = {}
-    with acting_as_daemon(), open(path, encoding="utf-8", errors="surrogateescape") as file:
-        for line in file:
-            words = line.split(maxsplit=2)
-            if len(words) > 1 and not words[0].startswith("#"):
-                table[words[0]] = words[1]
-    return table
-
-
-_fifo_talks: dict[str, threading.Lock] = {}
-
-
-def _from_fifo(path: str, key: str, lock: str | None) -> str | None:
-    """Write the key, wait until the program has taken it, read its line; None when it does not answer in time."""
-    end = time.monotonic() + _FIFO_PATIENCE
-    with ExitStack() as stack:
-        talk = _fifo_talks.setdefault(path, threading.Lock())
-        if not talk.acquire(timeout=_FIFO_PATIENCE):
-            raise TimeoutError(f"the program behind '{path}' is busy")
-        stack.callback(talk.release)
-        with acting_as_daemon():
-            fifo = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
-            stack.callback(os.close, fifo)
-            if lock is not None:
-                _lock(lock, stack, end)
-        # the key and its line end apart: until the end has come nobody answers, so an empty FIFO means "taken"
-        os.write(fifo, key.encode("utf-8", "surrogateescape"))
-        while _waits_in(fifo):
-            if time.monotonic() > end:
-                # taken back, or the program would later answer a question that nobody asks any more
-                os.read(fifo, 1 << 16)
-                raise TimeoutError(f"no program reads from '{path}'")
-            time.sleep(0.002)
-        os.write(fifo, b"\n")
-        asked = time.monotonic()
-        # one byte is our own line end, or when it stays there, an empty answer
-        while _waits_in(fifo) == 1 and time.monotonic() < asked + _FIFO_EMPTY:
-            time.sleep(0.002)
-        if not select.select([fifo], [], [], max(0.0, end - time.monotonic()))[0]:
-            raise TimeoutError(f"the program behind '{path}' gives no answer")
-        answer, newline, _ = os.read(fifo, _FIFO_LONGEST).partition(b"\n")
-        if not newline:
-            raise ValueError(f"the program behind '{path}' gave a line of more than {_FIFO_LONGEST} bytes")
-        return answer.decode("utf-8", "surrogateescape") or None
-
-
-def _lock(path: str, stack: ExitStack, end: float) -> None:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    stack.callback(os.close, descriptor)
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        except BlockingIOError:
-            if time.monotonic() > end:
-                raise TimeoutError(f"RewriteLock '{path}' is held by another process") from None
-            time.sleep(0.005)
-
-
-def _waits_in(descriptor: int) -> int:
-    """How many bytes nobody has read yet."""
-    answer: Any = fcntl.ioctl(descriptor, termios.FIONREAD, struct.pack("i", 0))
-    return int(struct.unpack("i", answer)[0])

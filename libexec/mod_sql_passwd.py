@@ -8,7 +8,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from argon2 import low_level as argon2
 from argon2.exceptions import Argon2Error, InvalidHash
@@ -45,8 +45,7 @@ _SCRYPT_COSTS = {"interactive": 1 << 14, "sensitive": 1 << 20}
 # -- directives ----------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class SaltSource:
+class SaltSource(NamedTuple):
     """A file, ``name`` or ``sql:/query``, and whether the salt stands in front of the password."""
 
     source: str
@@ -90,8 +89,7 @@ def user_salt_line(words: list[str]) -> SaltSource:
     return SaltSource(source, _in_front(words))
 
 
-@dataclass(frozen=True)
-class Derivation:
+class Derivation(NamedTuple):
     """SQLPasswordPBKDF2: digest, iterations and length, or the query that knows them of each user."""
 
     digest: str = ""
@@ -209,8 +207,7 @@ def _decoded(data: bytes, how: str) -> bytes:
     return base64.b64decode(text, validate=True) if how == "base64" else binascii.unhexlify(text)
 
 
-@dataclass(frozen=True)
-class Salts:
+class Salts(NamedTuple):
     """The salt of all and that of the user; empty is none."""
 
     of_file: bytes = b""
@@ -279,8 +276,7 @@ def sodium_holds(password: bytes, stored: str) -> bool:
 Holds = Callable[[Session, str, bytes, str], Awaitable[bool]]
 
 
-@dataclass(frozen=True)
-class Check:
+class Check(NamedTuple):
     """Implements :class:`ftpd.api.sql.PasswordCheck`."""
 
     name: str

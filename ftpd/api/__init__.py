@@ -30,7 +30,7 @@ from ftpd.core.paths import normalise, within
 from ftpd.core.reply import Refuse, Reply
 from ftpd.core.syslog import syslog
 from ftpd.core.vocab import ANY, DECLINED, ERROR, HANDLED, Class, Group, Outcome, Phase
-from ftpd.module import copying, globbing, hidden, logformat, program
+from ftpd.module import copying, digests, globbing, hidden, logformat, lookup, program
 from ftpd.module.auth import Account, Accounts, AuthAnswer, AuthBackend, AuthUnavailable
 from ftpd.module.build import CORE_MODULES, DISPENSABLE
 from ftpd.module.command import Command, Transfer
@@ -170,6 +170,7 @@ __all__ = [
     "copying",
     "crypt",
     "debug",
+    "digests",
     "escape",
     "globbing",
     "group_expression",
@@ -178,6 +179,7 @@ __all__ = [
     "log",
     "logfile",
     "logformat",
+    "lookup",
     "module_name",
     "neutral",
     "normalise",

@@ -31,9 +31,7 @@ def encoded(path: str) -> bytes:
     return raw
 
 
-def by_own_path(
-    opener: Opener, identity: Identity, own: bytes, root: int, path: bytes, flags: int, mode: int
-) -> int:
+def by_own_path(opener: Opener, identity: Identity, own: bytes, root: int, path: bytes, flags: int, mode: int) -> int:
     """Open where nothing is found: an absolute link that begins with the root's own path is meant from the root.
 
     Whoever made the link saw the whole machine, where it leads into the root; inside the root its text alone would

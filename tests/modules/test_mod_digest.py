@@ -13,8 +13,8 @@ from xfer_ground import run, talk
 
 from ftpd.api import Command, Module
 from ftpd.conf.faults import ConfigFaults
+from ftpd.module import digests
 from ftpd.testing import Bench
-from libexec import mod_digest
 
 LOAD = "LoadModule mod_digest.c\n"
 HELLO = b"hello"
@@ -325,8 +325,8 @@ def test_the_oldest_makes_room_and_nobody_is_refused(reads: list[int]) -> None:
 
 def test_what_is_remembered_grows_old(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1000.0
-    monkeypatch.setattr(mod_digest, "monotonic", lambda: now)
-    cache = mod_digest.Cache(mod_digest.Keeping(size=10, max_age=30))
+    monkeypatch.setattr(digests, "monotonic", lambda: now)
+    cache = digests.Cache(digests.Keeping(size=10, max_age=30))
     key = (1, 2, 3, 4, 5, "md5", 0, 3)
     cache.put(key, "abc")
     now += 30

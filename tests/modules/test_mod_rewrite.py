@@ -10,6 +10,7 @@ import pytest
 from xfer_ground import names, run, talk
 
 from ftpd.conf.faults import ConfigFaults
+from ftpd.module import lookup
 from ftpd.testing import Bench
 
 ON = "LoadModule mod_rewrite.c\nRewriteEngine on\n"
@@ -380,9 +381,7 @@ def test_a_fifo_that_nobody_reads_means_the_default(tmp_path: Path, monkeypatch:
     conf = ON + f"RewriteLog {tmp_path}/log\n" + _map_rule(f"fifo:{fifo}", '"${m:$1|b}"')
 
     async def tale(ftp: Bench) -> str:
-        assert ftp.generation is not None
-        loaded = next(module for module in ftp.generation.modules if module.name == "mod_rewrite")
-        monkeypatch.setitem(loaded.handlers[0].run.__globals__, "_FIFO_PATIENCE", 0.02)
+        monkeypatch.setattr(lookup, "_PATIENCE", 0.02)
         await ftp("CWD one")
         return await ftp("PWD")
 
