@@ -96,6 +96,11 @@ class MySQL:
 
     def __init__(self) -> None:
         self._contexts: dict[sql.Target, ssl.SSLContext] = {}
+        self._without_tls: set[sql.Target] = set()
+        """Those that turned out to have none."""
+        self._any_certificate = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        self._any_certificate.check_hostname = False
+        self._any_certificate.verify_mode = ssl.CERT_NONE
 
     dialect = sql.Dialect(mark="?", backslash=True, double_quoted_text=True, hash_comments=True, taken=sql.marks(r"\?"))
 
@@ -114,20 +119,16 @@ class MySQL:
             # as its own clients do: localhost is the socket, 127.0.0.1 the network
             found = next((path for path in _SOCKETS if os.path.exists(path)), None)
             place = place if found is None else {"unix_socket": found}
-        made: Any = Connection
-        connection = made(
-            user=target.user,
-            password=target.password,
-            database=target.database,
-            charset="utf8mb4",
-            connect_timeout=timeout,
-            autocommit=True,
-            program_name="ftpd",
-            ssl=self._tls(target) if target.ssl else None,
-            **place,
-        )
+        tls = None if "unix_socket" in place else self._tls(target)
         try:
-            await connection.connect()
+            try:
+                connection = await _connected(target, timeout, place, tls)
+            except errors.OperationalError as error:
+                broken = isinstance(error.__cause__, ssl.SSLError | ConnectionResetError)
+                if tls is not self._any_certificate or not broken:
+                    raise
+                connection = await _connected(target, timeout, place, None)
+                self._without_tls.add(target)
             # a statement that nobody waits for any more shall not go on in the server; MySQL ends SELECTs only
             name = "max_statement_time" if "mariadb" in connection.get_server_info().lower() else "max_execution_time"
             limit = timeout if name == "max_statement_time" else timeout * 1000
@@ -136,8 +137,14 @@ class MySQL:
             raise sql.SqlLost(str(error.args[1]) if len(error.args) > 1 else str(error)) from None
         return MySQLConnection(connection)
 
-    def _tls(self, target: sql.Target) -> ssl.SSLContext:
-        """Read once: files that have changed are read at the next SIGHUP."""
+    def _tls(self, target: sql.Target) -> ssl.SSLContext | None:
+        """As the line says, read once: files that have changed are read at the next SIGHUP.
+
+        Without a word on it, TLS with whoever is there, where the server has it: as MySQL's own clients do, which an
+        account may count on (REQUIRE SSL).
+        """
+        if not target.ssl:
+            return None if target in self._without_tls else self._any_certificate
         context = self._contexts.get(target)
         if context is None:
             context = self._contexts[target] = _context(target)
@@ -149,6 +156,25 @@ class MySQL:
         inner = hashlib.sha1(secret, usedforsecurity=False).digest()
         made = f"*{hashlib.sha1(inner, usedforsecurity=False).hexdigest().upper()}"
         return hmac.compare_digest(made.encode(), stored.upper().encode("utf-8", "surrogateescape"))
+
+
+async def _connected(
+    target: sql.Target, timeout: float, place: dict[str, Any], tls: ssl.SSLContext | None
+) -> Any:  # fmt: skip
+    made: Any = Connection
+    connection = made(
+        user=target.user,
+        password=target.password,
+        database=target.database,
+        charset="utf8mb4",
+        connect_timeout=timeout,
+        autocommit=True,
+        program_name="ftpd",
+        ssl=tls,
+        **place,
+    )
+    await connection.connect()
+    return connection
 
 
 def _context(target: sql.Target) -> ssl.SSLContext:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import encodings.idna  # noqa: F401 - for names of hosts: later the daemon may not be allowed to read it
+import os
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -22,6 +23,7 @@ _NOT_NOW = ("08", "0A000", "25006", "40", "53", "55P03", "57", "58")
 _FAREWELL = 1.0
 """Seconds that a server has to end a statement that nobody waits for any more."""
 _leaving: set[asyncio.Task[None]] = set()
+_NO_FILE = "/dev/null/none"
 _SSL = {"ca": "sslrootcert", "cert": "sslcert", "key": "sslkey"}
 
 
@@ -110,11 +112,15 @@ class Postgres:
             raise ConfigError(f"'{info}' does not say where the database is", right="database[@host][:port]")
         if any(name == "ciphers" for name, _ in ssl):
             raise ConfigError("libpq takes no list of ciphers", right="no ssl-ciphers with SQLBackend postgres")
+        if os.path.isdir(dict(ssl).get("ca", "")):
+            raise ConfigError("libpq takes no folder of authorities", right="ssl-ca: and a file")
         host = (found[2] or "localhost").strip("[]")
         return sql.Target("postgres", found[1], host, int(found[3] or 0), user, password, ssl)
 
     async def connect(self, target: sql.Target, timeout: float) -> PostgresConnection:
-        wanted: dict[str, Any] = {_SSL[name]: value for name, value in target.ssl}
+        # libpq would look for a certificate below the home of whoever started the daemon, and give TLS up when it
+        # may not look there any more
+        wanted: dict[str, Any] = {"sslcert": _NO_FILE} | {_SSL[name]: value for name, value in target.ssl}
         if target.ssl:
             wanted["sslmode"] = "verify-full" if "sslrootcert" in wanted else "require"
         for name, value in (("host", target.host), ("port", target.port), ("user", target.user)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -38,7 +39,7 @@ def _connection(name: str, backend: str, words: list[str], first: int) -> Connec
         elif found[1].lower() == "ciphers":
             ssl["ciphers"] = found[2]
         else:
-            ssl[found[1].lower()] = types.to_path(found[2], word=first + index)
+            ssl[found[1].lower()] = _there(types.to_path(found[2], word=first + index), first + index)
     if not 1 <= len(plain) <= 4:
         right = "database[@host][:port] [user [password [policy]]] [ssl-ca:path] ..."
         raise ConfigError(f"{len(plain)} words do not say how to connect", right=right)
@@ -50,6 +51,17 @@ def _connection(name: str, backend: str, words: list[str], first: int) -> Connec
     if policy and not idle and policy.upper() not in ("PERSESSION", "PERCONNECTION"):
         log(Level.WARN, "SQLConnectInfo: the policy '%s' is taken for PERSESSION", policy)
     return ConnectInfo(name, backend, info, user, password, at_connect, idle, tuple(ssl.items()))
+
+
+def _there(path: str, word: int) -> str:
+    """The path, if there is something; whether it can be read is known to the daemon alone, not to ``ftpd -t``."""
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        raise ConfigError(f"{path} is not there", right="the path of a PEM file", word=word) from None
+    except OSError:
+        pass
+    return path
 
 
 @types.takes(1)

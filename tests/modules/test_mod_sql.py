@@ -311,7 +311,7 @@ def test_listings_show_names_of_the_database(db: Database) -> None:
         ("SQLLog , q", "no command is named"),
         ("SQLKeepAlive 30 \"SELECT '%u'\"", "has no variables"),
         ("SQLConnectInfo {db} a b c d", "5 words do not say"),
-        ("SQLConnectInfo {db} ssl-cert:/a", "needs its key"),
+        ("SQLConnectInfo {db} ssl-cert:/", "needs its key"),
         ("SQLConnectInfo relative.db", "absolute pathname"),
     ],
 )  # fmt: skip

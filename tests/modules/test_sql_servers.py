@@ -11,8 +11,9 @@ from time import monotonic, sleep
 
 import pytest
 from sql_ground import entered, play
-from sql_servers import Server
+from sql_servers import MariaDB, Server
 
+from ftpd.conf.faults import ConfigFaults
 from ftpd.testing import Bench
 from ftpd.testing.plugin import StartServer
 from libexec import mod_sql, mod_sql_mysql, mod_sql_passwd, mod_sql_postgres
@@ -269,6 +270,56 @@ def test_tls_is_required_and_the_certificate_checked(server: Server) -> None:
                     assert "cipher 'TLS_" in await ftp("NOOP")
                 else:
                     assert "certificate verify failed" in await ftp.control("sql")
+
+    play(story)
+
+
+def test_tls_is_used_where_the_server_has_it(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    """Nobody has to ask for it; and what lies in the home of whoever started the daemon does not matter."""
+    (tmp_path / ".postgresql").mkdir()
+    (tmp_path / ".postgresql" / "postgresql.crt").write_text("no certificate")
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+    async def story() -> None:
+        conf = f'SQLNamedQuery cipher SELECT "{server.cipher}"\nSQLShowInfo NOOP 200 "cipher %{{cipher}}"'
+        async with bench(server, conf) as ftp:
+            assert "cipher TLS_" in await ftp("NOOP")
+
+    play(story)
+
+
+def test_a_mysql_without_tls_is_one_as_well() -> None:
+    class Plain(MariaDB):
+        def command(self) -> list[str]:
+            return [*(word for word in super().command() if not word.startswith("--ssl")), "--skip-ssl"]
+
+    server = Plain()
+    try:
+        server.fresh()
+
+        async def story() -> None:
+            async with bench(server) as ftp:
+                assert await entered(ftp) == "230 User tom logged in"
+            # but not where it was asked for
+            ftp = bench(server, "SQLRetry 0")
+            ftp._conf = ftp._conf.replace(server.connect, f"{server.connect} ssl-ca:{server.folder}/ca.pem")
+            async with ftp:
+                assert await entered(ftp) == "530 Login incorrect."
+
+        play(story)
+    finally:
+        server.remove()
+
+
+def test_a_certificate_that_is_not_there_ends_the_start(server: Server) -> None:
+    async def story() -> None:
+        ftp = bench(server)
+        ftp._conf = ftp._conf.replace(server.connect, f"{server.connect} ssl-ca:/not/there.pem")
+        with pytest.raises(ConfigFaults, match=r"/not/there\.pem is not there"):
+            async with ftp:
+                pass
 
     play(story)
 
