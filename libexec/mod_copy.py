@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from ftpd.api import (
     GLOBAL,
+    LARGEST_UPLOAD,
     SERVER,
     VHOST,
     Command,
@@ -64,6 +65,7 @@ class _Chosen:
 
 
 chosen = module.session_state(_Chosen)
+_limits = module.takes_offers(LARGEST_UPLOAD)
 
 
 @module.feat
@@ -176,7 +178,8 @@ def _readable(cmd: Command, given: str) -> Path:
 
 async def _copy_file(cmd: Command, work: Work, source: Path, target: Path) -> None:
     began = perf_counter()
-    one = _FileCopy(cmd.files, source, target, overwrite=_overwrites(cmd), keep=_keeps(cmd))
+    most = min((count for limit in _limits if (count := limit(cmd)) is not None), default=None)
+    one = _FileCopy(cmd.files, source, target, overwrite=_overwrites(cmd), keep=_keeps(cmd), most=most)
     await copying.in_slices(cmd, work, one, _label(cmd))
     done = Transfer(target.virtual, cmd.files.real(target), "d", ascii=cmd.session.data_type == "A")
     done.moved = done.file_size = one.size
@@ -226,7 +229,9 @@ def _publish(files: Files, work: Path, target: Path, *, overwrite: bool) -> None
 class _FileCopy:
     """One file on its way; implements :class:`ftpd.api.copying.Job`."""
 
-    def __init__(self, files: Files, source: Path, target: Path, *, overwrite: bool, keep: bool) -> None:
+    def __init__(
+        self, files: Files, source: Path, target: Path, *, overwrite: bool, keep: bool, most: int | None
+    ) -> None:
         self.size = 0
         self.replaced: int | None = None
         self._files = files
@@ -235,6 +240,7 @@ class _FileCopy:
         self._work = _aside(target)
         self._overwrite = overwrite
         self._keep = keep
+        self._most = most
         self._mode = 0
         self._at = 0
         self._open: list[int] = []
@@ -249,6 +255,8 @@ class _FileCopy:
             known = os.fstat(source)
             # what is written to the file from now on is not waited for: it might never end
             self.size, self._mode = known.st_size, known.st_mode & 0o777
+            if self._most is not None and self.size > self._most:
+                raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
             self.replaced = _replaceable(self._files, self._target, known, overwrite=self._overwrite)
             self._open.append(self._files.open_write(self._work, exclusive=True, mode=self._mode))
             self._made = True

@@ -66,7 +66,7 @@ from ftpd.module.files import Files, Folder, Path
 from ftpd.module.links import resolved
 from ftpd.module.loader import check_folder, check_writers
 from ftpd.module.names import module_name
-from ftpd.module.offers import Offer
+from ftpd.module.offers import LARGEST_UPLOAD, Offer
 from ftpd.module.session import GREETING, Address, Session, Slot
 from ftpd.module.table import API_VERSION, Module
 from ftpd.module.wire import Data, TransferError, Wire, Work
@@ -88,6 +88,7 @@ __all__ = [
     "GREETING",
     "HANDLED",
     "INVALID_COMMAND",
+    "LARGEST_UPLOAD",
     "LIMIT",
     "LIMIT_DIRECTIVES",
     "LOGGED_IN",

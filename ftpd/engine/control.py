@@ -477,7 +477,8 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
         except OSError:
             self.close()
             return
-        if self._peer_done:
+        if self._peer_done or not self._opened:
+            # who was refused at the door has said nothing yet, and does not keep a descriptor for it
             self.close()
             return
         # wait for the client's own end, so that a reset cannot overtake our last reply

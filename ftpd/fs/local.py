@@ -134,6 +134,10 @@ class LocalFiles:
     def open_folder(self, path: Path) -> LocalFolder:
         flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NONBLOCK | os.O_CLOEXEC
         descriptor = Descriptor(self._open(_there(path), flags))
+        known = os.fstat(descriptor.fd)
+        if known.st_dev in kernel.kernel_devices() and not known.st_mode & stat.S_IROTH:
+            # the kernel lets a process read its own /proc/self/fd, but this process is that of all sessions
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path.virtual)
         above = Path(paths.split(path.virtual)[0])
         return LocalFolder(
             descriptor,

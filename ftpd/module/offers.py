@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from ftpd.module.command import Command
 
 T = TypeVar("T")
 
@@ -17,3 +21,7 @@ class Offer(Generic[T]):
 
     def __repr__(self) -> str:
         return f"<Offer {self.name}>"
+
+
+LARGEST_UPLOAD: Offer[Callable[[Command], int | None]] = Offer("xfer.largest-upload")
+"""The bytes that a file may have which the command makes, by the configuration at its path; None is any number."""

@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from ftpd.api import (
+    LARGEST_UPLOAD,
     Class,
     Command,
     Data,
@@ -296,13 +297,22 @@ async def _receive(cmd: Command, spot: Spot, announce: str) -> Outcome:
 
 def _room(cmd: Command, spot: Spot) -> int | None:
     """How many bytes may come: what MaxStoreFileSize leaves, and no more than the range."""
-    rule = rule_for(cmd.session, cmd.config[max_store_size])
-    if rule is None or rule.bytes is None:
+    most = _largest(cmd)
+    if most is None:
         return spot.part.count
     start = spot.size if spot.appends else spot.part.offset
-    if start >= rule.bytes:
+    if start >= most:
         raise Refuse(552, f"{spot.label}: {os.strerror(errno.EFBIG)}")
-    return min(rule.bytes - start, spot.part.count or rule.bytes)
+    return min(most - start, spot.part.count or most)
+
+
+def _largest(cmd: Command) -> int | None:
+    """What MaxStoreFileSize says here, for uploads and for those who make files by other commands."""
+    rule = rule_for(cmd.session, cmd.config[max_store_size])
+    return None if rule is None else rule.bytes
+
+
+module.offer(LARGEST_UPLOAD, _largest)
 
 
 def _publish(cmd: Command, spot: Spot) -> None:
