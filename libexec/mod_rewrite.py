@@ -6,7 +6,7 @@ import os
 import re
 import stat
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -26,6 +26,7 @@ from ftpd.api import (
     logfile,
     lookup,
     normalise,
+    template,
     types,
 )
 
@@ -40,7 +41,7 @@ _LONGEST = 4096
 """Python's expressions backtrack: a subject is never longer than a path can be."""
 
 
-# -- templates: texts with variables, parsed once -----------------------------------------------------------
+# -- what the variables of a text stand for -----------------------------------------------------------------
 
 
 class Moment:
@@ -52,88 +53,6 @@ class Moment:
         self.subject = subject
         self.rule: tuple[str, ...] = ()
         self.condition: tuple[str, ...] = ()
-
-
-Part = Callable[[Moment], Awaitable[str]]
-
-
-class Template:
-    """A text with ``$N %N %v %{...} ${map:key|default}``; what a value brings in is never looked at again."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self._parts, _ = _parsed(text, 0, "")
-
-    async def fill(self, moment: Moment) -> str:
-        return "".join([part if isinstance(part, str) else await part(moment) for part in self._parts])
-
-
-_TOKEN = re.compile(
-    r"\$(?P<plain>\$\d)|%(?P<same>%\d)|\$(?P<rule>\d)|%(?P<cond>\d)|%\{(?P<name>[^{}]*)\}|\$\{(?P<map>[^:{}|]*):"
-    r"|%(?P<letter>[acFfGghmPptUuvw])"
-)
-
-
-def _parsed(text: str, at: int, stop: str) -> tuple[list[str | Part], int]:
-    """The parts from ``at`` to one of the letters in ``stop``, and where that is."""
-    parts: list[str | Part] = []
-    plain = ""
-    while at < len(text) and text[at] not in stop:
-        found = _TOKEN.match(text, at)
-        part: str | Part | None = None
-        if found is not None:
-            part, at = _part(text, found)
-        if part is None:
-            part, at = text[at], at + 1
-        if isinstance(part, str):
-            plain += part
-            continue
-        parts += [plain, part]
-        plain = ""
-    return [part for part in (*parts, plain) if part != ""], at
-
-
-def _part(text: str, found: re.Match[str]) -> tuple[str | Part | None, int]:
-    kind, at = found.lastgroup, found.end()
-    word = found[kind or 0]
-    if kind in ("plain", "same"):
-        return word, at
-    if kind == "rule":
-        return _given(lambda moment: _group(moment.rule, int(word))), at
-    if kind == "cond":
-        return _given(lambda moment: _group(moment.condition, int(word))), at
-    if kind == "map":
-        return _map_part(text, word, found)
-    value = _VARIABLES.get(word)
-    if kind == "name" and word.startswith("ENV:"):
-        value = lambda moment: os.environ.get(word[4:], "")  # noqa: E731
-    return (None, found.start()) if value is None else (_given(value), at)
-
-
-def _map_part(text: str, name: str, found: re.Match[str]) -> tuple[str | Part | None, int]:
-    key_parts, at = _parsed(text, found.end(), "|}")
-    default_parts: list[str | Part] = []
-    has_default = text[at : at + 1] == "|"
-    if has_default:
-        default_parts, at = _parsed(text, at + 1, "}")
-    if text[at : at + 1] != "}":
-        return None, found.start()
-
-    async def look_up(moment: Moment) -> str:
-        key = "".join([part if isinstance(part, str) else await part(moment) for part in key_parts])
-        value = await _mapped(moment, name, key, has_default)
-        if value is not None:
-            return value
-        return "".join([part if isinstance(part, str) else await part(moment) for part in default_parts])
-
-    return look_up, at + 1
-
-
-def _given(value: Callable[[Moment], str]) -> Part:
-    async def part(moment: Moment) -> str:
-        return value(moment)
-
-    return part
 
 
 def _group(groups: tuple[str, ...], number: int) -> str:
@@ -189,13 +108,33 @@ _VARIABLES: dict[str, Callable[[Moment], str]] = {
 }
 
 
+def _meaning(sign: str, word: str) -> Callable[[Moment], str] | None:
+    if word.isdigit():
+        number = int(word)
+        if sign == "$":
+            return lambda moment: _group(moment.rule, number)
+        if sign == "%":
+            return lambda moment: _group(moment.condition, number)
+    if sign == "{" and word.startswith("ENV:"):
+        return lambda moment: os.environ.get(word[4:], "")
+    return _VARIABLES.get(word)
+
+
+Text = template.Template[Moment]
+
+
+def _text(words: str) -> Text:
+    """``$N %N %v %{...} ${map:key|default}``"""
+    return template.Template(words, _meaning, _mapped)
+
+
 # -- directives ---------------------------------------------------------------------------------------------
 
 
 class Condition(NamedTuple):
     """``subject pattern [flags]``."""
 
-    subject: Template
+    subject: Text
     operator: str
     """``re``, one of ``< > =``, or one of ``-d -f -l -s``."""
     pattern: re.Pattern[str] | str
@@ -209,7 +148,7 @@ class Rule(NamedTuple):
 
     pattern: re.Pattern[str]
     negated: bool
-    substitution: Template
+    substitution: Text
     last: bool
     unknown_flags: tuple[str, ...]
     conditions: list[Condition]
@@ -251,7 +190,7 @@ def condition(words: list[str]) -> Condition:
         operator, pattern = text[0], text[1:].replace('""', "")
     else:
         pattern = _compiled(text, words, 1, nocase=nocase)
-    return Condition(Template(words[0]), operator, pattern, text != words[1], nocase, "or" in flags)
+    return Condition(_text(words[0]), operator, pattern, text != words[1], nocase, "or" in flags)
 
 
 @types.takes(2, 3)
@@ -261,7 +200,7 @@ def rule(words: list[str]) -> Rule:
     text = words[0].removeprefix("!")
     unknown = tuple(sorted(flags - {"nc", "l"}))
     pattern = _compiled(text, words, 0, nocase="nc" in flags)
-    return Rule(pattern, text != words[0], Template(words[1]), "l" in flags, unknown, [])
+    return Rule(pattern, text != words[0], _text(words[1]), "l" in flags, unknown, [])
 
 
 def wait_for_rule(reading: Reading, value: Condition) -> None:

@@ -1,4 +1,4 @@
-"""What a NOOP costs through the core modules and through thirty more, and what loading a module costs.
+"""What a NOOP costs through the core modules and through thirty more.
 
 All times are the process's own: what others of the machine do meanwhile is not in them.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
-import statistics
 import sys
 import tempfile
 from pathlib import Path
@@ -18,7 +17,6 @@ if not __package__:
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from ftpd.dispatch.phases import run_inline
-from ftpd.module import loader
 from ftpd.module.build import unconfigured
 from ftpd.testing import Bench
 
@@ -71,30 +69,6 @@ async def noop(conf: str) -> float:
         return min(best)
 
 
-def loading(folder: Path) -> float:
-    """The milliseconds that a first load of a module of twenty lines costs."""
-    times = []
-    loader.forget_code()
-    for number in range(_MORE):
-        began = process_time()
-        loader.load(str(folder), f"mod_more{number}")
-        times.append((process_time() - began) * 1000)
-    return statistics.median(times)
-
-
-def loading_the(module: Path) -> tuple[float, float]:
-    """The milliseconds of a first load, compiler and all, and of one that finds its code compiled; the median ones."""
-    loader.load(str(module.parent), module.stem)
-    times: list[list[float]] = [[], []]
-    for _ in range(_REPEATED):
-        loader.forget_code()
-        for kept in times:
-            began = process_time()
-            loader.load(str(module.parent), module.stem)
-            kept.append((process_time() - began) * 1000)
-    return statistics.median(times[0]), statistics.median(times[1])
-
-
 def main() -> int:
     with tempfile.TemporaryDirectory(prefix="ftpd-bench-") as name:
         folder = Path(name)
@@ -110,12 +84,7 @@ def main() -> int:
             "noop through the core modules, us": round(core, 2),
             f"noop through {_MORE} more, us": round(with_more, 2),
             "difference, us": round(with_more - core, 2),
-            "loading a small module, ms": round(loading(folder), 2),
         }
-        largest = max(Path(unconfigured().libexec).glob("mod_*.py"), key=lambda path: path.stat().st_size)
-        first, again = loading_the(largest)
-        found[f"loading {largest.stem} beyond its imports, ms"] = round(first, 2)
-        found[f"loading {largest.stem} again, ms"] = round(again, 2)
     print(json.dumps(found, indent=1))
     return 0
 

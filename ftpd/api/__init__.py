@@ -30,7 +30,7 @@ from ftpd.core.paths import normalise, within
 from ftpd.core.reply import Refuse, Reply
 from ftpd.core.syslog import syslog
 from ftpd.core.vocab import ANY, DECLINED, ERROR, HANDLED, Class, Group, Outcome, Phase
-from ftpd.module import copying, digests, globbing, hidden, logformat, lookup, program
+from ftpd.module import copying, digests, globbing, hidden, logformat, lookup, program, template
 from ftpd.module.auth import Account, Accounts, AuthAnswer, AuthBackend, AuthUnavailable
 from ftpd.module.build import CORE_MODULES, DISPENSABLE
 from ftpd.module.command import Command, Transfer
@@ -189,6 +189,7 @@ __all__ = [
     "resolved",
     "socket_rule",
     "syslog",
+    "template",
     "trace",
     "types",
     "user_expression",

@@ -285,3 +285,12 @@ def test_an_interruption_is_the_users_at_the_start_and_the_modules_own_while_the
         load(folder)
     with ThreadPoolExecutor() as pool, pytest.raises(ConfigError, match=r"mod_good\.py:1: KeyboardInterrupt"):
         pool.submit(load, folder).result()
+
+
+# -- our own -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", sorted((Path(__file__).parents[2] / "libexec").glob("mod_*.py")), ids=lambda p: p.stem)
+def test_a_shared_module_is_short_enough_to_be_compiled_at_every_start(path: Path) -> None:
+    """No bytecode is kept of it, and scripts/bench_loading allows it 5 ms."""
+    assert len(path.read_text().splitlines()) <= 500, "what of it could others use? That belongs into ftpd"
