@@ -7,7 +7,7 @@ import binascii
 import hashlib
 import hmac
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import NamedTuple
 
 from argon2 import low_level as argon2
@@ -170,7 +170,7 @@ _file_salts: dict[tuple[str, str], bytes] = {}
 
 
 @module.check
-def read_salts(config: Config) -> None:
+def read_salts(config: Config) -> Iterator[ConfigError]:
     """Read the salt files while nobody waits, and with the daemon's own rights."""
     for scope in config.servers:
         source = scope.settings[salt_file]
@@ -184,10 +184,10 @@ def read_salts(config: Config) -> None:
             _file_salts[source.source, how] = _decoded(data.removesuffix(b"\n"), how)
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else f"what stands in it is not {how}"
-            raise ConfigError(
-                f"the salt in {source.source} cannot be used: {reason}", right="a file with the salt alone",
+            yield ConfigError(
+                f"the salt in {source.source} cannot be used: {reason}", right="a file with the salt alone", word=0,
                 directive=salt_file.name, at=where[0] if where else None,
-            ) from None  # fmt: skip
+            )  # fmt: skip
 
 
 # -- hashes --------------------------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ from ftpd.conf.tree import Config, Scope
 from ftpd.core import crypt, listing, logfile, trace
 from ftpd.core.charset import Recode, codec_named
 from ftpd.core.clock import Timer
+from ftpd.core.devices import addresses_of_device
 from ftpd.core.identity import ROOT, Identity, acting_as, acting_as_daemon, neutral, privileged
 from ftpd.core.log import Level, debug, escape, log
 from ftpd.core.paths import normalise, within
@@ -163,6 +164,7 @@ __all__ = [
     "Work",
     "acting_as",
     "acting_as_daemon",
+    "addresses_of_device",
     "check_folder",
     "check_writers",
     "class_expression",

@@ -100,6 +100,7 @@ def _with_configuration(line: CommandLine, record: BuildRecord) -> int:
         for warning in plan.warnings:
             tell(f"warning: {warning.render()}")
         if line.act == "configtest":
+            logs.check(plan)
             print("Syntax check complete.", flush=True)
             return 0 if line.question is None else _explain(plan.generation, line.question)
         if line.act == "version":

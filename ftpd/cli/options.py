@@ -132,7 +132,8 @@ def _argument(option: Option, rest: Iterator[str]) -> str:
         return ""
     value = next(rest, None)
     if value is None:
-        raise UsageError(f"fatal: -{option.letter} requires {option.missing} parameter")
+        name = f"-{option.letter}" if option.letter else f"--{option.long}"
+        raise UsageError(f"fatal: {name} requires {option.missing} parameter")
     return value
 
 

@@ -225,13 +225,18 @@ class _Builder:
     # -- sections ----------------------------------------------------------------------------------
 
     def _begin(self, line: Line) -> None:
-        name = line.name if line.name.endswith(">") else f"{line.name}>"
+        name, args = line.name if line.name.endswith(">") else f"{line.name}>", line.words[1:]
+        apart = name == "<>" and args
+        if apart:
+            name, args = f"<{args[0].lower()}>", args[1:]
         section = SECTIONS.get(name)
         # a faulty section is entered all the same: its lines are checked, and its end is found
         kind = section.kind if section is not None else self.scope.kind
-        inner = Scope(kind, section.name if section else name, line.words[1:], line.file, line.number, self.scope)
+        inner = Scope(kind, section.name if section else name, args, line.file, line.number, self.scope)
         home: list[Scope] | None = None
         try:
+            if apart:
+                raise ConfigError("a section's name follows its '<' at once", right=f"<{' '.join(line.words[1:])}>")
             if name != line.name:
                 raise unknown(line.words[0], (), self.modules)
             if section is not None:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ftpd.conf.directive import ConfigError
-from ftpd.conf.lexer import BLANKS, Line
+from ftpd.conf.lexer import BLANKS, Line, logical_lines, split
+from ftpd.core.identity import acting_as_daemon
 from ftpd.core.log import escape
 
 if TYPE_CHECKING:
@@ -63,6 +64,24 @@ class ConfigFaults(Exception):
     def render(self) -> str:
         """Every fault in full."""
         return "\n".join(fault.render() for fault in self.faults)
+
+
+def of_check(error: ConfigError, path: str) -> Fault:
+    """What a check of the whole configuration complains of, with the line that it names as it stands in its file."""
+    file, number = error.at or (path, 0)
+    line = _line_at(file, number) if number else None
+    if line is None:
+        return Fault(file, number, error.directive, error.message, error.right)
+    return _about(line, error.message, error.right, error.word)
+
+
+def _line_at(file: str, number: int) -> Line | None:
+    try:
+        with acting_as_daemon(), open(file, encoding="utf-8", errors="surrogateescape", newline="") as opened:
+            found = next((line for line in logical_lines(file, opened.read()) if line.number == number), None)
+    except OSError:
+        return None
+    return None if found is None else split(found, {})
 
 
 class Report:

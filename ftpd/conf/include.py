@@ -32,8 +32,6 @@ def files(path: str, chosen: frozenset[str], warn: Warn) -> list[str]:
     """The files to read; what is missing or is no file is told to ``warn``, as ProFTPD goes on without it."""
     if not path.startswith("/"):
         raise ConfigError(f"unable to use path for configuration file '{path}'", right="an absolute path", word=0)
-    if "\0" in path:
-        raise ConfigError("a path cannot hold a NUL byte", word=0)
     if _WILD.search(path) and "IgnoreWildcards" not in chosen:
         parts = [part for part in path.split("/") if part]
         if len(parts) > _DEPTH:

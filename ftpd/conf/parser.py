@@ -128,6 +128,9 @@ class Reader:
             self._split(line)
             if not line.words:
                 continue
+            if "\0" in line.text:
+                self.report.fault(line, ConfigError("a NUL byte stands in this line", right="plain text, in UTF-8"))
+                continue
             name = line.name
             if name.startswith("<if") and filters.is_filter(name, self.modules):
                 self._enter(line, source)

@@ -10,8 +10,10 @@ import re
 import socket
 from dataclasses import dataclass
 
-from ftpd.conf.faults import ConfigFaults, Fault, Report
-from ftpd.conf.tree import Scope
+from ftpd.conf.directive import ConfigError
+from ftpd.conf.faults import ConfigFaults, Fault, Report, of_check
+from ftpd.conf.tree import Config, Scope
+from ftpd.core.devices import addresses_of_device
 from ftpd.daemon.errors import StartError
 from ftpd.daemon.values import DaemonSettings, value_of
 from ftpd.dispatch.registry import Generation
@@ -104,7 +106,7 @@ def bindings(
         if scope is config.main and main_address is not None:
             addresses = _of_the_command_line(main_address, settings)
         else:
-            addresses = _addresses(generation, scope, settings, report)
+            addresses = _addresses(config, scope, settings.use_ipv6, report)
         called = _names(generation, scope)
         for address in addresses:
             other = next((s for a, p, s in servers if (a, p) == (address, port)), None)
@@ -138,7 +140,7 @@ def bindings(
 def _names(generation: Generation, scope: Scope) -> list[str]:
     """What a client may call the server: its ServerAlias lines, and the names in <VirtualHost>."""
     aliases = [name for line in value_of(generation, scope, "ServerAlias", ()) for name in line]
-    return [*aliases, *(name for name in scope.args if not _is_address(name))]
+    return [*aliases, *(name for name in scope.args if not (_is_address(name) or addresses_of_device(name)))]
 
 
 def _is_address(name: str) -> bool:
@@ -162,21 +164,33 @@ def _of_the_command_line(name: str, settings: DaemonSettings) -> list[str]:
         raise StartError(f"unable to use '{name}' as server address: {wrong}") from None
 
 
-def _addresses(generation: Generation, scope: Scope, settings: DaemonSettings, report: Report) -> list[str]:
-    main = scope is generation.config.main
-    key = generation.directive("DefaultAddress")
-    names = value_of(generation, scope, "DefaultAddress", ()) if main else scope.args
+def _addresses(config: Config, scope: Scope, use_ipv6: bool, report: Report) -> list[str]:
+    main = scope is config.main
+    key = next((key for key in scope.values if key.name == "DefaultAddress"), None) if main else None
+    names = scope.args if not main else () if key is None else scope.values[key]
     found: list[str] = []
-    for name in names:
+    for index, name in enumerate(names):
         try:
-            found += resolved(name, use_ipv6=settings.use_ipv6)
+            found += resolved(name, use_ipv6=use_ipv6)
         except ValueError as wrong:
-            file, line = scope.where[key][0] if main and key in scope.where else (scope.file, scope.line)
-            what = "DefaultAddress" if main else scope.title
-            report.faults.append(
-                Fault(file, line, what, f"unable to resolve '{name}': {wrong}", "an address of this machine")
+            error = ConfigError(
+                f"unable to resolve '{name}': {wrong}",
+                right="an address, a name or a network device of this machine",
+                word=index,
+                directive="DefaultAddress" if key is not None else scope.title,
+                at=(scope.file, scope.line) if key is None else scope.where[key][0],
             )
+            report.faults.append(of_check(error, scope.file))
     return found
+
+
+def unresolved(config: Config, *, ipv6: bool | None) -> list[Fault]:
+    """What is wrong with the addresses in a configuration that other faults keep from being used."""
+    asked = next((value for key, value in config.main.values.items() if key.name == "UseIPv6"), True)
+    report = Report()
+    for scope in config.servers:
+        _addresses(config, scope, asked if ipv6 is None else ipv6, report)
+    return report.faults
 
 
 def _collision(generation: Generation, scope: Scope, other: Scope, where: str) -> Fault:
@@ -191,7 +205,7 @@ def _collision(generation: Generation, scope: Scope, other: Scope, where: str) -
 
 
 def resolved(name: str, *, use_ipv6: bool) -> list[str]:
-    """The numeric addresses of a name or address; ValueError says why there are none."""
+    """The numeric addresses of an address, a network device or a name; ValueError says why there are none."""
     try:
         address = ipaddress.ip_address(name)
     except ValueError:
@@ -200,6 +214,11 @@ def resolved(name: str, *, use_ipv6: bool) -> list[str]:
         if address.version == 6 and not use_ipv6:
             raise ValueError("it is an IPv6 address, but IPv6 is off (UseIPv6 off, or -4)")
         return [str(address)]
+    if device := addresses_of_device(name):
+        usable = [address for address in device if use_ipv6 or ":" not in address]
+        if not usable:
+            raise ValueError("the device has IPv6 addresses only, but IPv6 is off (UseIPv6 off, or -4)")
+        return usable
     try:
         found = socket.getaddrinfo(name, None, 0 if use_ipv6 else socket.AF_INET, socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:

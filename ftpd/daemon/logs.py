@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 import stat
@@ -61,6 +62,26 @@ def direct(plan: Plan) -> None:
         file.kept = False
     # SIGHUP asks for it; what was moved away, or has no more use, is let go of
     logfile.reopen()
+
+
+def check(plan: Plan) -> None:
+    """StartError says what would keep a start from opening SystemLog; nothing is made.
+
+    Who checks need not be who starts the daemon, so rights that are missing are no fault.
+    """
+    path = plan.settings.system_log
+    if path is None or path == "none" or plan.to_terminal:
+        return
+    follow = value_of(plan.generation, plan.generation.config.main, "AllowLogSymlinks", False)
+    file = logfile.LogFile(path, "SystemLog", follow=follow, make=False)
+    try:
+        file.open()
+    except OSError as error:
+        to_be_made = error.errno == errno.ENOENT and os.path.isdir(os.path.dirname(path))
+        if not to_be_made and error.errno != errno.EACCES:
+            raise _unable(path, error) from None
+    else:
+        file.forget()
 
 
 async def keep_writing() -> None:
@@ -131,8 +152,12 @@ def _system_log(plan: Plan) -> logging.Handler:
     try:
         file.open()
     except OSError as error:
-        raise StartError(f"unable to open SystemLog '{path}': {error.strerror}") from None
+        raise _unable(path, error) from None
     return _ScribeHandler(file)
+
+
+def _unable(path: str, error: OSError) -> StartError:
+    return StartError(f"unable to open SystemLog '{path}': {error.strerror}")
 
 
 def _file(plan: Plan, server: Scope, path: str, directive: str) -> logfile.LogFile:
@@ -177,7 +202,11 @@ def _name(plan: Plan, server: Scope) -> str:
 
 
 def _server_log(plan: Plan, server: Scope, path: str) -> logging.Handler:
-    return logging.NullHandler() if path == "none" else _ScribeHandler(_file(plan, server, path, "ServerLog"))
+    if path == "none":
+        return logging.NullHandler()
+    file = _file(plan, server, path, "ServerLog")
+    file.open_soon()
+    return _ScribeHandler(file)
 
 
 # -- TraceLog --------------------------------------------------------------------------------------------

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ftpd.conf.faults import Fault
+from ftpd.conf.faults import ConfigFaults, Fault
 from ftpd.core.identity import Identity, acting_as_daemon
 from ftpd.daemon import rights
-from ftpd.daemon.listen import Bindings, bindings
+from ftpd.daemon.listen import Bindings, bindings, unresolved
 from ftpd.daemon.values import DaemonSettings, daemon_settings
 from ftpd.dispatch.assemble import Changes, assemble
 from ftpd.dispatch.registry import Generation
@@ -58,7 +58,13 @@ def read(options: Options, record: BuildRecord, pool: Pool, changes: Changes | N
     """Read the configuration with the daemon's own rights; ConfigFaults or StartError with what is wrong."""
     changes = changes or Changes()
     with acting_as_daemon():
-        generation = assemble(options.config, record, pool, defines=options.defines, changes=changes)
+        try:
+            generation = assemble(options.config, record, pool, defines=options.defines, changes=changes)
+        except ConfigFaults as wrong:
+            if wrong.config is not None:
+                # whoever mends these would come upon those next
+                wrong.faults += unresolved(wrong.config, ipv6=options.ipv6)
+            raise
         try:
             settings = daemon_settings(generation, record, ipv6=options.ipv6)
             found = bindings(

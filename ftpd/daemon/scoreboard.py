@@ -24,6 +24,9 @@ def opened(settings: DaemonSettings) -> Board | None:
             pid = 0 if settings.inetd else os.getpid()
             return Board(settings.scoreboard, settings.scoreboard_mutex, pid=pid, started=int(time.time()))
     except OSError as error:
+        reason = (
+            error.strerror if error.filename in (None, settings.scoreboard) else f"{error.strerror}: {error.filename}"
+        )
         level = Level.WARN if settings.scoreboard_wanted else Level.INFO
-        log(level, "ScoreboardFile %s is not kept, ftpwho will not see who is on: %s", settings.scoreboard, error)
+        log(level, "ScoreboardFile %s is not kept, ftpwho will not see who is on: %s", settings.scoreboard, reason)
         return None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ftpd.conf import build
 from ftpd.conf.directive import ConfigError, DirectiveTable, Reading
-from ftpd.conf.faults import ConfigFaults, Fault
+from ftpd.conf.faults import ConfigFaults, Fault, of_check
 from ftpd.conf.tree import Config
 from ftpd.dispatch.auth import vain_entries
 from ftpd.dispatch.registry import Generation
@@ -239,21 +239,23 @@ def _read(path: str, assembly: Assembly, defines: Iterable[str], environment: di
     faults: list[Fault] = []
     try:
         config = build.read(path, assembly, defines=defines, environment=environment)
-    except ConfigFaults as found:
-        if found.config is None:
+    except ConfigFaults as wrong_lines:
+        if wrong_lines.config is None:
             raise
-        config, faults = found.config, list(found.faults)
+        config, faults = wrong_lines.config, list(wrong_lines.faults)
     _bring_together(assembly.modules)
     for check in [check for module in assembly.modules for check in module.checks]:
         try:
-            check(config)
+            found = [of_check(wrong, path) for wrong in check(config) or ()]
         except ConfigError as wrong:
-            file, line = wrong.at or (path, 0)
-            faults.append(Fault(file, line, wrong.directive, wrong.message, wrong.right))
+            found = [of_check(wrong, path)]
         except Exception:
             # a check need not be ready for a configuration that is known to be faulty
             if not faults:
                 raise
+            continue
+        # what stands in <Global> may be found at every server
+        faults += [fault for index, fault in enumerate(found) if fault not in faults and fault not in found[:index]]
     if faults:
-        raise ConfigFaults(faults, config.warnings)
+        raise ConfigFaults(faults, config.warnings, config)
     return config

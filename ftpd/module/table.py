@@ -27,6 +27,7 @@ Observer = Callable[[Command], None | Awaitable[None]]
 A = TypeVar("A", bound=Answer)
 O = TypeVar("O", bound=Callable[[Command], Outcome | None | Awaitable[Outcome | None]])  # noqa: E741
 C = TypeVar("C", bound=Callable[[Asked], Lines])
+K = TypeVar("K", bound=Callable[[Config], Iterable[ConfigError] | None])
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -86,7 +87,7 @@ class Module:
         self.openings: list[Callable[[Session], Awaitable[None]]] = []
         self.features: list[Callable[[Session], Iterable[str]]] = []
         self.controls: list[Control] = []
-        self.checks: list[Callable[[Any], None]] = []
+        self.checks: list[Callable[[Config], Iterable[ConfigError] | None]] = []
         self.resources: list[Callable[[], AbstractContextManager[Any] | AbstractAsyncContextManager[Any]]] = []
         self.periodic: list[tuple[float, Callable[[], Awaitable[None] | None]]] = []
         self.offers: list[tuple[Offer[Any], Any]] = []
@@ -153,8 +154,11 @@ class Module:
         """Own directives that were declared elsewhere."""
         self.directives.extend(directives)
 
-    def check(self, function: Callable[[Any], None]) -> Callable[[Any], None]:
-        """Called with the whole configuration once it is read; ConfigError refuses it."""
+    def check(self, function: K) -> K:
+        """Called with the whole configuration once it is read; a ConfigError that it raises refuses it.
+
+        One that may find several faults yields a ConfigError for each, so that all are told at once.
+        """
         self.checks.append(function)
         return function
 

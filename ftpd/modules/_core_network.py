@@ -10,6 +10,9 @@ from ftpd.modules._core import SERVERS, module
 
 _SHORTEST_BUFFER, _LONGEST_BUFFER = 16, 1024 * 1024
 """A buffer in which no USER has room would shut everybody out; each session holds a line of this length at most."""
+_LONGEST_BACKLOG = 65535
+_int = types.integer(0, 2**31 - 1)
+"""What setsockopt(2) takes."""
 
 
 # -- parsers -----------------------------------------------------------------------------------------
@@ -92,15 +95,14 @@ module.directive(
 module.directive(
     "SocketOptions",
     pairs(
-        maxseg=types.integer(0), rcvbuf=types.integer(0), sndbuf=types.integer(0), keepalive=_keepalive,
-        reuseport=types.boolean,
+        maxseg=_int, rcvbuf=_int, sndbuf=_int, keepalive=_keepalive, reuseport=types.boolean,
     ),
     contexts=SERVER | VHOST, multi=Multi.LAST,
     usage="maxseg n | rcvbuf n | sndbuf n | keepalive on|off|idle:count:interval | reuseport on|off",
     doc="Options of the sockets, which are left to the kernel's own tuning otherwise.",
 )  # fmt: skip
 module.directive(
-    "TCPBackLog", types.integer(1), default=128, contexts=SERVER, multi=Multi.LAST,
+    "TCPBackLog", types.integer(1, _LONGEST_BACKLOG), default=128, contexts=SERVER, multi=Multi.LAST,
     usage="count", doc="How many connections may wait to be accepted.",
 )  # fmt: skip
 module.directive(

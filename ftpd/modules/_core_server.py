@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import grp
 import ipaddress
 import pwd
 import re
 import socket
-import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from ftpd.api import (
@@ -23,6 +21,7 @@ from ftpd.api import (
     Multi,
     Reading,
     Scope,
+    addresses_of_device,
     module_name,
     types,
 )
@@ -30,8 +29,6 @@ from ftpd.modules._core import PLACES, SERVERS, SESSIONS, module
 
 module.adopt(*LIMIT_DIRECTIVES, ALLOW_OVERRIDE)
 
-_GET_ADDRESS = 0x8915
-"""SIOCGIFADDR of netdevice(7)."""
 _NAME = re.compile(r"[^\x00-\x20=\x7f]+")
 
 
@@ -113,9 +110,9 @@ def is_address(text: str, *, version: int | None = None) -> bool:
 @types.takes(1, 1)
 def _masquerade_address(words: list[str]) -> str:
     """The address that a name or a network device has now; what has none stays as written."""
-    found = _address_of_device(words[0])
-    if found is not None:
-        return found
+    found = addresses_of_device(words[0])
+    if found:
+        return found[0]
     try:
         entries = socket.getaddrinfo(words[0], None, 0, socket.SOCK_STREAM)
     except (OSError, UnicodeError):
@@ -123,15 +120,6 @@ def _masquerade_address(words: list[str]) -> str:
     # PASV has room for IPv4 only
     entries.sort(key=lambda entry: entry[0] != socket.AF_INET)
     return str(entries[0][4][0])
-
-
-def _address_of_device(name: str) -> str | None:
-    try:
-        request = struct.pack("16s16x", name.encode()[:15])
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-            return socket.inet_ntoa(fcntl.ioctl(sock, _GET_ADDRESS, request)[20:24])
-    except OSError:
-        return None
 
 
 @types.takes(1, 2)
@@ -218,7 +206,8 @@ module.directive(
 )  # fmt: skip
 module.directive(
     "DefaultAddress", types.words, contexts=SERVER,
-    usage="address|name ...", doc="The addresses that belong to the main server; all of the machine without this line.",
+    usage="address|name|device ...",
+    doc="The addresses that belong to the main server; all of the machine without this line.",
 )  # fmt: skip
 module.directive(
     "DefaultServer", types.boolean, default=False, contexts=SERVER | VHOST, multi=Multi.ERROR,
@@ -305,16 +294,16 @@ module.directive(
 
 
 @module.check
-def users_exist(config: Config) -> None:
+def users_exist(config: Config) -> Iterator[ConfigError]:
     """User and Group of a server must be known to the system; in <Anonymous> they may be mod_auth_file's."""
     for server in config.servers:
-        _must_exist(server, user, pwd.getpwnam, pwd.getpwuid)
-        _must_exist(server, group, grp.getgrnam, grp.getgrgid)
+        yield from _must_exist(server, user, pwd.getpwnam, pwd.getpwuid)
+        yield from _must_exist(server, group, grp.getgrnam, grp.getgrgid)
 
 
 def _must_exist(
     server: Scope, key: Directive[str | None], by_name: Callable[[str], object], by_id: Callable[[int], object]
-) -> None:
+) -> Iterator[ConfigError]:
     name = server.values.get(key)
     if name is None:
         return
@@ -325,9 +314,10 @@ def _must_exist(
             by_name(name)
     except (KeyError, OverflowError):
         kind = key.name.lower()
-        raise ConfigError(
+        yield ConfigError(
             f"Unknown {kind} '{name}'",
             right=f"a {kind} that the system knows",
+            word=0,
             directive=key.name,
             at=server.where[key][0],
-        ) from None
+        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator
 from typing import Any
 
 from ftpd.api import (
@@ -104,7 +105,7 @@ options: Directive[frozenset[str]] = module.directive(
 
 
 @module.check
-def files_are_safe(config: Config) -> None:
+def files_are_safe(config: Config) -> Iterator[ConfigError]:
     """Refuse files that others can read or write; only here is known whether InsecurePerms stands anywhere."""
     for server in config.servers:
         chosen = server.settings[options]
@@ -119,7 +120,7 @@ def files_are_safe(config: Config) -> None:
             except (ConfigError, OSError) as wrong:
                 right = wrong.right if isinstance(wrong, ConfigError) else ""
                 at = server.where[key][0] if key in server.where else None
-                raise ConfigError(str(wrong), right=right, directive=key.name, at=at) from None
+                yield ConfigError(str(wrong), right=right, word=0, directive=key.name, at=at)
 
 
 def _refuse_unsafe(name: str, path: str, *, secret: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import re
 from collections.abc import Awaitable, Iterator
@@ -113,7 +114,8 @@ def load(_: None) -> None:
         try:
             table.read()
         except FileNotFoundError:
-            pass
+            if table.path is not None and not os.path.isdir(os.path.dirname(table.path)):
+                log(Level.WARN, "DelayTable %s is not kept: its folder is not there", table.path)
         except (OSError, ValueError) as error:
             log(Level.WARN, "DelayTable %s is not used, the times are learnt anew: %s", table.path, error)
 
@@ -124,7 +126,7 @@ def save(_: None) -> None:
         try:
             table.write()
         except OSError as error:
-            log(Level.WARN, "DelayTable %s could not be written: %s", table.path, error)
+            log(Level.WARN, "DelayTable %s could not be written: %s", table.path, error.strerror)
 
 
 # -- holding back ------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import resource
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -34,6 +34,8 @@ _SCOPES = ("daemon", "session", "none")
 _GUARDED = ("/etc", "/lib")
 _LEAST_FILES = 64
 """Descriptors without which the daemon hardly serves: its sockets, its logs, a session or two."""
+_LEAST_SPARE = 64 * 1024 * 1024
+"""Bytes of data, beyond those in use, without which no threads can be started for what would block the loop."""
 
 
 class Rlimit(NamedTuple):
@@ -125,12 +127,26 @@ _wanted = Wanted()
 
 
 @module.check
-def remember(config: Config) -> None:
+def remember(config: Config) -> Iterator[ConfigError]:
     settings = config.main.settings
     kinds = (("RLimitMemory", resource.RLIMIT_DATA, memory), ("RLimitOpenFiles", resource.RLIMIT_NOFILE, open_files))
     _wanted.limits = [
         (name, kind, limit) for name, kind, key in kinds for limit in settings[key] if limit.scope == "daemon"
     ]
+    for _, kind, key in kinds:
+        least = _LEAST_FILES if kind == resource.RLIMIT_NOFILE else _data_in_use() + _LEAST_SPARE
+        for limit, at in zip(config.main.values.get(key, ()), config.main.where.get(key, ()), strict=True):
+            if limit.scope == "daemon" and limit.soft != resource.RLIM_INFINITY and limit.soft < least:
+                yield ConfigError(
+                    f"{limit.soft} is less than the daemon itself needs", right=f"{least} or more, or max", word=1,
+                    directive=key.name, at=at,
+                )  # fmt: skip
+
+
+def _data_in_use() -> int:
+    """Bytes of what RLIMIT_DATA counts (proc(5))."""
+    with open("/proc/self/status", encoding="ascii", errors="replace") as file:
+        return next((int(line.split()[1]) * 1024 for line in file if line.startswith("VmData:")), 0)
 
 
 @module.on(STARTUP)
@@ -141,8 +157,6 @@ def impose(_: object) -> None:
         # max is as much as there may be
         hard = highest if limit.hard == resource.RLIM_INFINITY else limit.hard
         soft = hard if limit.soft == resource.RLIM_INFINITY else limit.soft
-        if kind == resource.RLIMIT_NOFILE and soft < _LEAST_FILES:
-            log(Level.WARN, "%s %d: clients will be turned away, the daemon itself needs %d", name, soft, _LEAST_FILES)
         try:
             resource.setrlimit(kind, (soft, hard))
         except (OSError, ValueError) as error:

@@ -139,6 +139,20 @@ def test_the_times_outlive_the_daemon(tmp_path: Path) -> None:
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
 
 
+def test_a_table_without_a_folder_is_told_when_the_daemon_begins(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def begin(kept: Path) -> None:
+        async with Bench(conf=f"DelayTable {kept}\n", login=None) as ftp:
+            assert ftp.generation is not None
+            ftp.generation.emit(STARTUP, None)
+
+    asyncio.run(begin(tmp_path / "delay"))
+    assert "DelayTable" not in caplog.text
+    asyncio.run(begin(tmp_path / "none" / "delay"))
+    assert f"DelayTable {tmp_path}/none/delay is not kept: its folder is not there" in caplog.text
+
+
 def test_a_table_that_holds_something_else_is_told_and_not_used(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -77,6 +77,9 @@ def test_switched_off_they_are_folders_like_others() -> None:
         ("RLimitOpenFiles 200 100", "the soft limit is above the hard limit"),
         ("RLimitMemory session 5X", "5X"),
         ("RLimitCPU -3", "-3"),
+        ("RLimitOpenFiles daemon 5", "5 is less than the daemon itself needs"),
+        ("RLimitOpenFiles daemon 5 max", "5 is less than the daemon itself needs"),
+        ("RLimitMemory daemon 1M", "1048576 is less than the daemon itself needs"),
     ],
 )
 def test_faulty_limits_are_named(line: str, fault: str) -> None:
@@ -94,6 +97,7 @@ def test_faulty_limits_are_named(line: str, fault: str) -> None:
         ("RLimitMemory session 64M", True),
         ("RLimitMemory daemon 8GB", False),
         ("RLimitOpenFiles session 12", True),
+        ("RLimitOpenFiles daemon 64", False),
         ("RLimitOpenFiles daemon 4096 max", False),
         ("RLimitOpenFiles none", False),
     ],

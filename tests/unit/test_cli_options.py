@@ -91,6 +91,7 @@ def test_what_is_no_option_is_followed_by_the_usage(word: str, said: str) -> Non
         (["--config"], "fatal: -c requires configuration path parameter"),
         (["-S"], "fatal: -S requires server address parameter"),
         (["-p"], "fatal: -p requires Boolean (0|1) parameter"),
+        (["--explain"], "fatal: --explain requires question parameter"),
         (["-p", "3"], "fatal: -p requires Boolean (0|1) parameter, not '3'"),
         (["-d", "many"], "fatal: -d requires debug level parameter: a number from 0 to 10, not 'many'"),
         (["-c", "f.conf"], "fatal: -c requires an absolute path, not 'f.conf'"),

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.wire.command import Site, alive, unprivileged
+from tests.wire.command import NOBODY, Site, alive, unprivileged
+from tests.wire.daemon import free_port
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can choose who to serve as")
 
@@ -129,7 +130,72 @@ def test_a_name_without_an_address_is_told_with_its_line(site: Site) -> None:
     said = site.command("-t")
     assert said.status == 1
     assert f"{site.path}:1: DefaultAddress: unable to resolve 'no.such.invalid'" in said.err
-    assert f"{site.path}:2: <VirtualHost none.invalid>: unable to resolve 'none.invalid'" in said.err
+    assert f"{site.path}:2: <VirtualHost>: unable to resolve 'none.invalid'" in said.err
+    assert "    <VirtualHost none.invalid>\n                 ^~~~~~~~~~~~\n" in said.err
+
+
+def test_a_network_device_stands_for_its_addresses_as_in_proftpd(site: Site) -> None:
+    other = free_port()
+    site.conf(
+        f"DefaultAddress lo\nSocketBindTight on\n<VirtualHost lo>\nServerName other\nPort {other}\n</VirtualHost>\n",
+        without=["DefaultAddress"],
+    )
+    assert site.command().status == 0
+    for port, name in ((site.port, "ProFTPD"), (other, "other")):
+        with socket.create_connection(("127.0.0.1", port), 5) as client, client.makefile("rb") as replies:
+            assert replies.readline() == f"220 ProFTPD Server ({name}) [127.0.0.1]\r\n".encode()
+    site.conf("DefaultAddress nodevice0\n", without=["DefaultAddress"])
+    assert "DefaultAddress: unable to resolve 'nodevice0': " in site.command("-t").err
+
+
+@root_only
+def test_what_only_the_whole_shows_is_told_together_with_the_lines_that_are_wrong(site: Site) -> None:
+    for name in ("users", "others"):
+        (site.base / name).write_text("")
+        (site.base / name).chmod(0o666)
+    lines = [
+        "Umask 9x",
+        "User nosuchuser",
+        "Group nosuchgroup",
+        f"AuthUserFile {site.base}/users",
+        "DefaultAddress no.such.invalid",
+        "<VirtualHost 127.0.0.2>",
+        f"  AuthUserFile {site.base}/others",
+        "  User nosuchuser2",
+        "</VirtualHost>",
+        "<VirtualHost none.invalid>",
+        "</VirtualHost>",
+    ]
+    site.conf("\n".join(lines) + "\n", without=["User", "Group", "DefaultAddress"])
+    said = site.command("-t")
+    assert said.status == 1
+    told = said.err.splitlines()
+    for number, word in [
+        (1, "9x"),
+        (2, "nosuchuser"),
+        (3, "nosuchgroup"),
+        (4, f"{site.base}/users"),
+        (5, "no.such.invalid"),
+        (7, f"{site.base}/others"),
+        (8, "nosuchuser2"),
+        (10, "none.invalid"),
+    ]:
+        line = lines[number - 1].strip()
+        at = next(index for index, text in enumerate(told) if text.startswith(f"{site.path}:{number}: "))
+        assert told[at + 1] == f"    {line}"
+        assert told[at + 2] == f"    {' ' * line.index(word)}^{'~' * (len(word) - 1)}"
+        assert told[at + 3].startswith("    right: ")
+    assert told[-1].endswith(f"fatal: 8 faults in the configuration {site.path}")
+
+
+@root_only
+def test_what_stands_in_global_is_told_once(site: Site) -> None:
+    (site.base / "users").write_text("")
+    (site.base / "users").chmod(0o666)
+    site.conf(
+        f"<Global>\n  AuthUserFile {site.base}/users\n</Global>\n<VirtualHost 127.0.0.2>\n  Umask 022\n</VirtualHost>\n"
+    )
+    assert site.command("-t").err.count("world-writable AuthUserFile") == 1
 
 
 def test_the_command_line_may_say_the_main_servers_address(site: Site) -> None:
@@ -278,7 +344,27 @@ def test_a_systemlog_that_is_not_safe_is_refused(site: Site, plant: object, reas
     told = fatal(site)
     assert told.startswith(f"unable to open SystemLog '{logs}/log': ")
     assert reason in told
+    assert fatal(site, "-t") == told, "a check foresees it"
     assert not site.pid_file.exists(), "nothing is left of the start"
+
+
+def test_a_scoreboard_without_a_folder_is_told_in_words(site: Site) -> None:
+    site.conf("ScoreboardFile /no/such/scoreboard\n", without=["ScoreboardFile"])
+    assert site.command().status == 0
+    assert "ScoreboardFile /no/such/scoreboard is not kept" in site.logged()
+    assert "will not see who is on: No such file or directory: /no/such" in site.logged()
+
+
+def test_a_check_does_not_make_the_systemlog(site: Site) -> None:
+    assert site.command("-t").status == 0
+    assert not site.log.exists()
+
+
+@root_only
+def test_who_may_not_write_the_systemlog_may_check_the_configuration(site: Site) -> None:
+    site.log.write_text("")
+    site.log.chmod(0o600)
+    assert site.command("-t", uid=NOBODY).status == 0
 
 
 def test_a_systemlog_of_ones_own_is_written(site: Site) -> None:

@@ -103,6 +103,13 @@ def test_a_server_has_a_log_and_a_level_of_its_own(start: Start) -> None:
     assert lines(server, "all") == ["TYPE of other", "NOOP of other"] or lines(server, "all") == ["NOOP of other"]
 
 
+def test_a_serverlog_without_a_folder_is_told_at_the_start(start: Start) -> None:
+    server = start("ServerLog /no/such/server")
+    until("it is told", lambda: any("ServerLog" in line for line in lines(server)))
+    said = "\n".join(lines(server))
+    assert "unable to write ServerLog '/no/such/server': No such file or directory: /no/such" in said
+
+
 def test_logoptions_take_parts_away_and_name_roles(start: Start) -> None:
     server = start("SyslogLevel info\nLogOptions -Timestamp -Hostname -VirtualHost +RoleBasedProcessLabels")
     visit(server)
