@@ -96,7 +96,7 @@ def ends_alive(server: ManyHosts) -> Iterator[None]:
 
 def test_an_address_a_port_and_a_family_lead_to_their_server(server: ManyHosts) -> None:
     assert server.greeting("127.0.0.2") == "220 ProFTPD Server (by address) [127.0.0.2]"
-    assert server.greeting("127.0.0.1", server.other_port) == "220 ProFTPD Server (by port) [127.0.0.1]"
+    assert server.greeting("127.0.0.1", server.other_port) == "220 ProFTPD Server (by port) [192.0.2.1]"
     assert server.greeting("::1") == "220 ProFTPD Server (by family) [::1]"
 
 
