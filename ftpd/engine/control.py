@@ -23,6 +23,7 @@ from ftpd.dispatch.gate import welcome
 from ftpd.dispatch.phases import Road, run_inline, run_on
 from ftpd.dispatch.registry import Generation
 from ftpd.engine.dataport import ABORTED, DataPort
+from ftpd.engine.impatience import GRACE, refusal
 from ftpd.engine.lines import LineReader, LineTooLong
 from ftpd.engine.names import Names
 from ftpd.engine.pace import Pace
@@ -82,6 +83,8 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
         self.work: Work | None = None
         self._abort_heard = False
         """ABOR came for the command that runs, if only after its data connection's end had been seen."""
+        self._impatient: asyncio.TimerHandle | None = None
+        """Runs while a command waits behind a transfer."""
         self._timers: list[Timer] | None = None
         self._ending: str | None = None
         self._ended = False
@@ -225,6 +228,22 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
         if (self._task is not None or self._running) and isinstance(line, bytes) and self._overtakes(line):
             return
         self._queue.append(line)
+        if self._impatient is None and self._task is not None and self._port is not None and self._port.busy:
+            self._impatient = self.worker.loop.call_later(GRACE, self._refuse_impatient)
+
+    def _refuse_impatient(self) -> None:
+        """What would begin or prepare another transfer does not wait for the one that goes on, as far as it is next."""
+        self._impatient = None
+        while self._port is not None and self._port.busy and self._queue:
+            reply = refusal(self._queue[0])
+            if reply is None:
+                break
+            if not self._port.moving:
+                self._impatient = self.worker.loop.call_later(GRACE, self._refuse_impatient)
+                break
+            self._queue.popleft()
+            self.send(reply)
+        self._watch()
 
     def _overtakes(self, line: bytes) -> bool:
         """ABOR ends the transfer at once and is answered after it; STAT is answered between (RFC 959 4.1.3)."""
@@ -521,8 +540,9 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
         if self._linger is not None:
             # left running, it would keep this session in memory for seconds after its end
             self._linger.cancel()
-        if self._held is not None:
-            self._held.cancel()
+        for waiting in (self._held, self._impatient):
+            if waiting is not None:
+                waiting.cancel()
         if self._task is not None and not self._task.done():
             self.abort_transfer()
             self._task.add_done_callback(lambda task: self._finish_closed())

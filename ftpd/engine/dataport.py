@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from typing import Any
 
+from ftpd.engine.impatience import has_said_all
 from ftpd.module.wire import Data
 from ftpd.transfer.channel import Ground
 from ftpd.transfer.data import DataChannel
@@ -68,6 +69,12 @@ class DataPort:
     def busy(self) -> bool:
         """True from the moment a transfer waits for its connection until that is closed."""
         return self._opening is not None or self.data is not None
+
+    @property
+    def moving(self) -> bool:
+        """True while the client has to go on reading, or is still sending: for what it says now the transfer runs."""
+        channel = self.data
+        return channel is not None and channel.moving and not (channel.receiving and has_said_all(channel.socket))
 
     def abort(self) -> bool:
         """End what is under way with 426; False when nothing is."""

@@ -30,11 +30,19 @@ class Data(Protocol):
     local_port: int
 
     async def send_file(
-        self, descriptor: int, *, offset: int = 0, count: int | None = None, ascii: bool = False, slice: int = 0
+        self,
+        descriptor: int,
+        *,
+        offset: int = 0,
+        count: int | None = None,
+        ascii: bool = False,
+        sendfile: bool = True,
+        slice: int = 0,
     ) -> int:
         """Send a file from ``offset`` (``count`` bytes, or to its end); gives the bytes sent on the wire.
 
-        The kernel is asked for no more than ``slice`` bytes at once; 0 leaves that to the connection.
+        The kernel is asked for no more than ``slice`` bytes at once; 0 leaves that to the connection.  Without
+        ``sendfile`` all bytes go through memory.
         """
 
     async def send(self, chunks: Iterable[bytes] | AsyncIterator[bytes]) -> int:

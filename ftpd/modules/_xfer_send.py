@@ -37,8 +37,6 @@ from ftpd.modules._xfer_config import (
 from ftpd.modules._xfer_params import Part, not_understood, take_part, translates
 from ftpd.modules._xfer_slots import slot
 
-_SLICE = 256 << 10
-
 
 @contextmanager
 def files_only(label: str) -> Iterator[None]:
@@ -104,10 +102,9 @@ async def _send(cmd: Command, path: Path, descriptor: int, part: Part) -> None:
         how = cmd.config[use_sendfile]
         for line in how.told(ascii=ascii):
             debug(10, "%s", line, peer=cmd.session.peer)
-        if ascii or how.on:
-            await data.send_file(descriptor, offset=part.offset, count=count, ascii=ascii, slice=how.slice(size))
-        else:
-            await data.send(_slices(descriptor, part.offset, count))
+        await data.send_file(
+            descriptor, offset=part.offset, count=count, ascii=ascii, sendfile=how.on, slice=how.slice(size)
+        )
 
     await carry(cmd, transfer, opening(cmd, cmd.argument, count), move)
 
@@ -134,17 +131,3 @@ def _check_part(cmd: Command, part: Part, size: int) -> int:
         # less than was asked for would look like the whole of it (draft-bryan-ftp-range)
         raise Refuse(554, f"{cmd.argument}: invalid RANG argument")
     return part.count
-
-
-def _slices(descriptor: int, offset: int, count: int) -> Iterator[bytes]:
-    """The bytes through memory, for file systems on which sendfile gives wrong ones (UseSendfile off)."""
-    end = offset + count
-    while offset < end:
-        try:
-            piece = os.pread(descriptor, min(end - offset, _SLICE), offset)
-        except OSError as error:
-            raise TransferError(451, f"Transfer aborted. {os.strerror(error.errno or errno.EIO)}") from error
-        if not piece:
-            raise TransferError(451, "Transfer aborted. The file became shorter while it was sent")
-        offset += len(piece)
-        yield piece

@@ -29,7 +29,14 @@ class MemoryData:
             raise self._aborted
 
     async def send_file(
-        self, descriptor: int, *, offset: int = 0, count: int | None = None, ascii: bool = False, slice: int = 0
+        self,
+        descriptor: int,
+        *,
+        offset: int = 0,
+        count: int | None = None,
+        ascii: bool = False,
+        sendfile: bool = True,
+        slice: int = 0,
     ) -> int:
         self._checked()
         size = os.fstat(descriptor).st_size

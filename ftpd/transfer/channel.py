@@ -173,6 +173,16 @@ class Channel(DTPHandler):  # type: ignore[misc]  # pyftpdlib is untyped
 
     # -- what the engine may ask -------------------------------------------------------------------
 
+    @property
+    def receiving(self) -> bool:
+        """Whether what moves is an upload."""
+        return bool(self._events == self.ioloop.READ)
+
+    @property
+    def moving(self) -> bool:
+        """Whether there is more to come than what the kernel holds already."""
+        return self._step is not None
+
     def throttle(self, bytes_per_second: float, free_bytes: int = 0) -> None:
         """Move no more than so much a second once the free bytes have passed; 0 is no limit."""
         self._bucket = Bucket(bytes_per_second, free_bytes) if bytes_per_second > 0 else None

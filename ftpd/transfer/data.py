@@ -21,7 +21,7 @@ TURN = 1 << 20
 """Bytes a transfer moves through memory before others get their turn."""
 SMALL = 32 << 10
 """Bytes that go out by themselves: what sendfile leaves for the end to follow, Perl's Net::FTP takes for unfinished."""
-UNSENT_MOST = 128 << 10
+UNSENT_MOST = 192 << 10
 """Bytes that may wait unsent in the kernel: with megabytes there, 226 would be said long before it is true."""
 PATIENCE = 0.005
 """Seconds of sending without a break before the loop is given a turn (a listing goes out in slices)."""
@@ -59,7 +59,14 @@ class DataChannel(Channel):
     # -- out -----------------------------------------------------------------------------------------
 
     async def send_file(
-        self, descriptor: int, *, offset: int = 0, count: int | None = None, ascii: bool = False, slice: int = 0
+        self,
+        descriptor: int,
+        *,
+        offset: int = 0,
+        count: int | None = None,
+        ascii: bool = False,
+        sendfile: bool = True,
+        slice: int = 0,
     ) -> int:
         """Send a file from ``offset`` (``count`` bytes, or as long as it is now); gives the bytes on the wire."""
         before = self.moved
@@ -73,7 +80,7 @@ class DataChannel(Channel):
             self.hold_little()
         if ascii:
             step = self._copying(descriptor, offset, end, known, ToNetwork())
-        elif end - offset > min(slice or SMALL, SMALL) and self.use_sendfile():
+        elif sendfile and end - offset > min(slice or SMALL, SMALL) and self.use_sendfile():
             step = self._sendfile(descriptor, offset, end, known, min(slice or SENDFILE_MOST, SENDFILE_MOST))
         else:
             step = self._copying(descriptor, offset, end, known, _unchanged)
@@ -184,6 +191,8 @@ class DataChannel(Channel):
 
     async def _send_chunk(self, chunk: bytes) -> None:
         rest = memoryview(chunk)
+        if self.moved < UNSENT_MOST <= self.moved + len(chunk):
+            self.hold_little()
 
         def step() -> bool:
             nonlocal rest

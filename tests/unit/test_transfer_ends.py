@@ -22,6 +22,7 @@ Start = Callable[[DataChannel, int], Awaitable[int]]
 DIRECTIONS: dict[str, Start] = {
     "binary": lambda data, file: data.send_file(file),
     "ascii": lambda data, file: data.send_file(file, ascii=True),
+    "without sendfile": lambda data, file: data.send_file(file, sendfile=False),
     "listing": lambda data, file: data.send(bytes(100_000) for _ in range(100)),
     "upload": lambda data, file: data.receive_file(file),
 }

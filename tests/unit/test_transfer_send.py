@@ -71,6 +71,40 @@ def test_no_more_than_a_slice_is_asked_of_the_kernel_at_once(
     assert asked == [4, 4, 2]
 
 
+async def slices(chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
+    for chunk in chunks:
+        yield chunk
+
+
+@loops
+@pytest.mark.parametrize("how", ["sendfile", "without sendfile", "ascii", "listing", "slices"])
+def test_little_waits_unsent_in_the_kernel_whichever_way_it_goes_there(loop: str, how: str, tmp_path: Path) -> None:
+    """Else the client is told that all is sent while megabytes are still here, and an abort comes too late."""
+    size = 8 << 20
+
+    async def story(ground: Ground) -> None:
+        file = open_file(tmp_path, bytes(size))
+        data, client = pair(ground)
+        match how:
+            case "listing":
+                going = data.send(bytes(1000) for _ in range(size // 1000))
+            case "slices":
+                going = data.send(slices(bytes(1000) for _ in range(size // 1000)))
+            case _:
+                going = data.send_file(file, sendfile=how != "without sendfile", ascii=how == "ascii")
+        async with awaiting(going) as download:
+            await asyncio.sleep(0.3)
+            assert not download.done()
+            assert data.moved < 1 << 20
+            data.abort()
+            with pytest.raises(TransferError):
+                await download
+        client.close()
+        os.close(file)
+
+    run(loop, story)
+
+
 @loops
 def test_a_range_of_a_file_is_sent(loop: str, tmp_path: Path) -> None:
     async def story(ground: Ground) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
-from time import monotonic
+from time import monotonic, sleep
 
 import pytest
 
@@ -25,6 +25,16 @@ CONF = "TimeoutStalled 2\nTimeoutNoTransfer 4\nMaxLoginAttempts 1000\n"
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     daemon = Daemon(tmp_path_factory.mktemp("daemon"), CONF)
+    daemon.start()
+    try:
+        yield daemon
+    finally:
+        daemon.stop()
+
+
+@pytest.fixture(scope="module")
+def slow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    daemon = Daemon(tmp_path_factory.mktemp("slow"), "TransferRate STOR 40\n")
     daemon.start()
     try:
         yield daemon
@@ -82,9 +92,7 @@ def test_before_the_login_nothing_is_told_of_the_machine(server: Daemon, verb: s
 # -- while a transfer runs -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "verb", ["PASV", "EPSV", "PORT 127,0,0,1,200,10", "USER bob", "REIN", "RNFR a", "STOR b", "NOOP"]
-)
+@pytest.mark.parametrize("verb", ["USER bob", "REIN", "NOOP", "MKD a", "SIZE b"])
 def test_what_is_said_during_a_transfer_is_answered_after_it(server: Daemon, verb: str) -> None:
     server.give_huge("huge.bin")
     with Raw(server) as client:
@@ -99,6 +107,74 @@ def test_what_is_said_during_a_transfer_is_answered_after_it(server: Daemon, ver
         assert client.reply()[0] in "2345"
         client.ask("ABOR")
         assert client.transfer("NLST")[0].startswith("226")
+
+
+@pytest.mark.parametrize(
+    "verb", ["PASV", "EPSV", "PORT 127,0,0,1,200,10", "EPRT |1|127.0.0.1|5000|", "RNFR a", "RNTO b", "STOR b", "LIST"]
+)
+def test_what_would_prepare_another_transfer_is_refused_while_one_goes_on(server: Daemon, verb: str) -> None:
+    server.give("long.bin", b"x" * 2_000_000)
+    with Raw(server) as client:
+        client.login()
+        with client.passive(window=4096) as data:
+            client.send("RETR long.bin")
+            assert client.reply().startswith("150")
+            client.send(verb)
+            assert client.reply() == f"450 {verb.split()[0]}: data transfer in progress"
+            assert len(everything(data)) == 2_000_000
+        assert client.reply().startswith("226")
+        assert client.transfer("NLST")[0].startswith("226")
+
+
+def test_a_client_need_not_have_read_the_226_before_it_speaks(server: Daemon) -> None:
+    server.give("short.txt", b"x" * 1000)
+    with Raw(server) as client:
+        client.login()
+        with client.passive():
+            # nothing is read: all of the file waits in the client's own buffers, while it is asked for the next one
+            client.send("RETR short.txt")
+            client.send("PASV")
+            answers = [client.reply()[:3] for _ in range(3)]
+        assert answers == ["150", "226", "227"]
+
+
+def test_what_came_with_the_transfer_it_waits_for_is_not_refused(server: Daemon) -> None:
+    server.give_huge("huge.bin")
+    with Raw(server) as client:
+        client.login()
+        with client.passive(window=4096):
+            client.send("RETR huge.bin\r\nPASV")
+            assert client.reply().startswith("150")
+            # longer than the time after which it would have been
+            sleep(0.8)
+            assert client.ask("STAT").startswith("211-")
+        assert client.reply().startswith("426")
+        assert client.reply().startswith("227")
+
+
+def test_an_upload_that_the_client_has_ended_is_waited_for(slow: Daemon) -> None:
+    with Raw(slow) as client:
+        client.login()
+        with client.passive() as data:
+            client.send("STOR slow.bin")
+            assert client.reply().startswith("150")
+            data.sendall(b"x" * 60_000)
+        # all is said: it is the server that still takes it in, at 40 KiB a second
+        client.send("EPSV")
+        assert client.reply().startswith("226")
+        assert client.reply().startswith("229")
+
+
+def test_an_upload_that_goes_on_lets_no_other_begin(slow: Daemon) -> None:
+    with Raw(slow) as client:
+        client.login()
+        with client.passive() as data:
+            client.send("STOR going.bin")
+            assert client.reply().startswith("150")
+            data.sendall(b"x")
+            client.send("EPSV")
+            assert client.reply() == "450 EPSV: data transfer in progress"
+        assert client.reply().startswith("226")
 
 
 def test_quit_during_a_transfer_waits_for_its_end(server: Daemon) -> None:
