@@ -29,6 +29,8 @@ _NOT_NOW = frozenset(
     {1021, 1037, 1038, 1040, 1041, 1053, 1114, 1203, 1205, 1213, 1226, 1243, 1290, 1615, 1836, 1927, 1969, 3024}
 )
 _GONE = range(2000, 3000)
+# access denied, which is all that an account with REQUIRE SSL says; and require_secure_transport
+_WANTS_TLS = frozenset({1045, 3159})
 
 
 def _fault(error: BaseException) -> sql.SqlError:
@@ -96,8 +98,8 @@ class MySQL:
 
     def __init__(self) -> None:
         self._contexts: dict[sql.Target, ssl.SSLContext] = {}
-        self._without_tls: set[sql.Target] = set()
-        """Those that turned out to have none."""
+        self._found: dict[sql.Target, ssl.SSLContext | None] = {}
+        """How those that ask for nothing were reached the last time."""
         self._any_certificate = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self._any_certificate.check_hostname = False
         self._any_certificate.verify_mode = ssl.CERT_NONE
@@ -119,16 +121,9 @@ class MySQL:
             # as its own clients do: localhost is the socket, 127.0.0.1 the network
             found = next((path for path in _SOCKETS if os.path.exists(path)), None)
             place = place if found is None else {"unix_socket": found}
-        tls = None if "unix_socket" in place else self._tls(target)
+        ways: list[ssl.SSLContext | None] = [None] if "unix_socket" in place else self._ways(target)
         try:
-            try:
-                connection = await _connected(target, timeout, place, tls)
-            except errors.OperationalError as error:
-                broken = isinstance(error.__cause__, ssl.SSLError | ConnectionResetError)
-                if tls is not self._any_certificate or not broken:
-                    raise
-                connection = await _connected(target, timeout, place, None)
-                self._without_tls.add(target)
+            connection = await self._first(ways, target, timeout, place)
             # a statement that nobody waits for any more shall not go on in the server; MySQL ends SELECTs only
             name = "max_statement_time" if "mariadb" in connection.get_server_info().lower() else "max_execution_time"
             limit = timeout if name == "max_statement_time" else timeout * 1000
@@ -137,14 +132,36 @@ class MySQL:
             raise sql.SqlLost(str(error.args[1]) if len(error.args) > 1 else str(error)) from None
         return MySQLConnection(connection)
 
-    def _tls(self, target: sql.Target) -> ssl.SSLContext | None:
-        """As the line says, read once: files that have changed are read at the next SIGHUP.
+    def _ways(self, target: sql.Target) -> list[ssl.SSLContext | None]:
+        """In which ways to try it, the likeliest first.
 
-        Without a word on it, TLS with whoever is there, where the server has it: as MySQL's own clients do, which an
-        account may count on (REQUIRE SSL).
+        Without a word on TLS it is used with whoever is there, where the server has it: as MySQL's own clients do,
+        which an account may count on (REQUIRE SSL). On this machine only where the server insists: it costs time.
         """
-        if not target.ssl:
-            return None if target in self._without_tls else self._any_certificate
+        if target.ssl:
+            return [self._tls(target)]
+        ways = [None, self._any_certificate]
+        first = self._found.get(target, None if _is_here(target.host) else self._any_certificate)
+        return ways if first is None else ways[::-1]
+
+    async def _first(
+        self, ways: list[ssl.SSLContext | None], target: sql.Target, timeout: float, place: dict[str, Any]
+    ) -> Any:  # fmt: skip
+        for tls in ways:
+            try:
+                connection = await _connected(target, timeout, place, tls)
+            except errors.OperationalError as error:
+                no_tls_there = isinstance(error.__cause__, ssl.SSLError | ConnectionResetError)
+                refused = error.args[0] in _WANTS_TLS
+                if tls is ways[-1] or not (refused if tls is None else no_tls_there):
+                    raise
+            else:
+                self._found[target] = tls
+                return connection
+        raise AssertionError("there is at least one way")
+
+    def _tls(self, target: sql.Target) -> ssl.SSLContext:
+        """As the line says, read once: files that have changed are read at the next SIGHUP."""
         context = self._contexts.get(target)
         if context is None:
             context = self._contexts[target] = _context(target)
@@ -156,6 +173,10 @@ class MySQL:
         inner = hashlib.sha1(secret, usedforsecurity=False).digest()
         made = f"*{hashlib.sha1(inner, usedforsecurity=False).hexdigest().upper()}"
         return hmac.compare_digest(made.encode(), stored.upper().encode("utf-8", "surrogateescape"))
+
+
+def _is_here(host: str) -> bool:
+    return host in ("localhost", "::1") or host.startswith("127.")
 
 
 async def _connected(

@@ -24,6 +24,7 @@ SQLLog PASS,ERR_PASS,STOR,ERR_RETR,MKD,ERR_MKD,NOOP record
 SQLNamedQuery record INSERT "'%U', '%m %J', %b" log
 """
 RAW = ["it's", "'x'", "a\\", "\\'; DROP TABLE log; --", "%s %u %%", "?", "$1", "ünï\u4e2d😀", '"q"', "a\tb", "{0}", "`"]
+CIPHER = 'SQLNamedQuery cipher SELECT "%s"\nSQLShowInfo NOOP 200 "cipher %%{cipher}"'
 
 
 def bench(server: Server, conf: str = "", **more: object) -> Bench:
@@ -274,23 +275,39 @@ def test_tls_is_required_and_the_certificate_checked(server: Server) -> None:
     play(story)
 
 
-def test_tls_is_used_where_the_server_has_it(
-    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_what_lies_in_the_home_of_whoever_started_the_daemon_does_not_matter(
+    postgres_server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:  # fmt: skip
-    """Nobody has to ask for it; and what lies in the home of whoever started the daemon does not matter."""
     (tmp_path / ".postgresql").mkdir()
     (tmp_path / ".postgresql" / "postgresql.crt").write_text("no certificate")
     monkeypatch.setenv("HOME", str(tmp_path))
 
     async def story() -> None:
-        conf = f'SQLNamedQuery cipher SELECT "{server.cipher}"\nSQLShowInfo NOOP 200 "cipher %{{cipher}}"'
-        async with bench(server, conf) as ftp:
+        async with bench(postgres_server, CIPHER % postgres_server.cipher) as ftp:
             assert "cipher TLS_" in await ftp("NOOP")
 
     play(story)
 
 
-def test_a_mysql_without_tls_is_one_as_well() -> None:
+def test_an_account_that_requires_tls_has_it_without_being_asked(
+    mariadb_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    mariadb_server.do("ALTER USER 'ftpd'@'%%' REQUIRE SSL")
+    try:
+
+        async def story(starts: str) -> None:
+            async with bench(mariadb_server, CIPHER % mariadb_server.cipher) as ftp:
+                assert f"cipher {starts}" in await ftp("NOOP")
+
+        play(lambda: story("TLS_"))
+        mariadb_server.do("ALTER USER 'ftpd'@'%%' REQUIRE NONE")
+        monkeypatch.setattr(mod_sql_mysql, "_is_here", lambda host: False)
+        play(lambda: story("TLS_"))
+    finally:
+        mariadb_server.do("ALTER USER 'ftpd'@'%%' REQUIRE NONE")
+
+
+def test_a_mysql_without_tls_is_one_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
     class Plain(MariaDB):
         def command(self) -> list[str]:
             return [*(word for word in super().command() if not word.startswith("--ssl")), "--skip-ssl"]
@@ -300,8 +317,10 @@ def test_a_mysql_without_tls_is_one_as_well() -> None:
         server.fresh()
 
         async def story() -> None:
-            async with bench(server) as ftp:
-                assert await entered(ftp) == "230 User tom logged in"
+            for here in (True, False):
+                monkeypatch.setattr(mod_sql_mysql, "_is_here", lambda host, here=here: here)
+                async with bench(server) as ftp:
+                    assert await entered(ftp) == "230 User tom logged in"
             # but not where it was asked for
             ftp = bench(server, "SQLRetry 0")
             ftp._conf = ftp._conf.replace(server.connect, f"{server.connect} ssl-ca:{server.folder}/ca.pem")
