@@ -38,6 +38,7 @@ class Owners(dict[int, str]):
         self._session = session
         self._group = group
         self._numeric = numeric
+        self._number = fake_number(session, fake, group=group) if numeric else None
         self._fake = _own_name(session, group=group) if fake == "~" else fake
 
     def __missing__(self, number: int) -> str:
@@ -48,7 +49,7 @@ class Owners(dict[int, str]):
 
     def _name(self, number: int) -> str:
         if self._numeric:
-            return str(number)
+            return str(number if self._number is None else self._number)
         if self._fake is not None:
             return self._fake
         accounts = self._session.modules.accounts
@@ -61,3 +62,19 @@ def _own_name(session: Session, *, group: bool) -> str:
     if not group:
         return session.user or ""
     return session.groups[0][1] if session.groups else ""
+
+
+_NOBODY = 65534
+
+
+def fake_number(session: Session, fake: str | None, *, group: bool) -> int | None:
+    """The number that goes with a faked name; None where nothing is faked."""
+    if fake is None:
+        return None
+    if fake == "~":
+        account = session.account
+        return None if account is None else account.gid if group else account.uid
+    accounts = session.modules.accounts
+    found = accounts.name_gid(session, fake) if group else accounts.name_uid(session, fake)
+    # a name that nobody has: the true number would tell what the name is there to hide
+    return _NOBODY if found is None else found

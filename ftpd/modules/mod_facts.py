@@ -26,7 +26,7 @@ from ftpd.api import (
 )
 from ftpd.modules import _facts_change
 from ftpd.modules._facts_config import UNABLE, advertise, choose, chosen, module, offered, option
-from ftpd.modules._folders import Owners, names_of, sliced
+from ftpd.modules._folders import Owners, fake_number, names_of, sliced
 from ftpd.modules._transfer import carry, opening
 
 __all__ = ["module"]
@@ -51,9 +51,6 @@ def choose_facts(cmd: Command) -> Outcome:
     return cmd.ok(200, f"MLST OPTS {names}" if cmd.argument else "MLST OPTS")
 
 
-_NOBODY = 65534
-
-
 class Facts:
     """The lines of one listing; the configuration in force is that of the path asked for last."""
 
@@ -64,8 +61,8 @@ class Facts:
         self.slink = option(session, "UseSlink")
         self._links: bool = cmd.setting("ShowSymlinks", True)
         self._mode: int | None = cmd.setting("DirFakeMode", None)
-        self._uid = _number(cmd, cmd.setting("DirFakeUser", None), group=False)
-        self._gid = _number(cmd, cmd.setting("DirFakeGroup", None), group=True)
+        self._uid = fake_number(session, cmd.setting("DirFakeUser", None), group=False)
+        self._gid = fake_number(session, cmd.setting("DirFakeGroup", None), group=True)
         self._users = Owners(session, group=False, fake=cmd.setting("DirFakeUser", None))
         self._groups = Owners(session, group=True, fake=cmd.setting("DirFakeGroup", None))
         self._letters: dict[tuple[int, int, int], str] = {}
@@ -132,20 +129,6 @@ class Facts:
                 removable=files.may_remove(above, attributes),
             )
         return letters
-
-
-def _number(cmd: Command, fake: str | None, *, group: bool) -> int | None:
-    """The number that goes with a faked name; None where nothing is faked."""
-    session = cmd.session
-    if fake is None:
-        return None
-    if fake == "~":
-        account = session.account
-        return None if account is None else account.gid if group else account.uid
-    accounts = session.modules.accounts
-    found = accounts.name_gid(session, fake) if group else accounts.name_uid(session, fake)
-    # a name that nobody has: the true number would tell what the name is there to hide
-    return _NOBODY if found is None else found
 
 
 def _shows_links(cmd: Command) -> bool:

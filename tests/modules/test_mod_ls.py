@@ -369,6 +369,8 @@ def test_dirfake_hides_owners_and_permissions() -> None:
         "-rw-r-----   1 tom      ftp             3 Mar  5  2024 c d.txt",
         "drwxr-x---   - tom      ftp             - Mar  5  2024 d",
     ]
+    faked = _list("LIST -n a.txt", conf="DirFakeUser on somebody\nDirFakeGroup on everybody\n")[0]
+    assert faked.split()[2:4] == ["65534", "65534"]
 
 
 def test_listoptions_set_flags_and_deny_them() -> None:
