@@ -106,6 +106,7 @@ def test_a_good_module_passes_the_check(good: Path, capsys: pytest.CaptureFixtur
         ("import os\nos._exit(3)", "ended the process that loaded it (status 3)"),
         (GOOD + "from ftpd.core import log\n", "mod_good.py:4: imports ftpd.core; only ftpd.api is promised"),
         (GOOD + "import ftpd.daemon.logs\n", "mod_good.py:4: imports ftpd.daemon.logs; only ftpd.api"),
+        (GOOD + "from ftpd.sql.pool import Pool\n", "mod_good.py:4: imports ftpd.sql.pool; only ftpd.api"),
         (GOOD + "from ftpd import dispatch\n", "mod_good.py:4: imports ftpd.dispatch; only ftpd.api"),
         (GOOD.replace("GoodEngine", "umask"), "the directive umask is mod_core's already"),
         (GOOD.replace("GoodEngine", "BanEngine"), "ProFTPD knows BanEngine as a directive of mod_ban"),
@@ -124,6 +125,13 @@ def test_what_would_make_trouble_is_said_and_nothing_installed(
     assert status == 1
     assert complaint in err
     assert not good.exists()
+
+
+def test_the_whole_door_is_open_to_modules(good: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("mod_good.py").write_text(
+        GOOD + "from ftpd.api import sql\nfrom ftpd.api.sql import Pool\nimport ftpd.api.sql\n"
+    )
+    assert run(capsys, "-c", "--no-types", "mod_good.py")[0] == 0
 
 
 def test_what_a_module_prints_while_it_loads_is_not_taken_for_the_answer(
