@@ -127,6 +127,10 @@ def _available(path: str) -> str:
 
 def execute(path: str, bare: str, source: bytes) -> Module:
     """Run the source in a namespace of its own and give its Module; who may write the file is not asked."""
+    if b"\0" in source:
+        # some releases of Python 3.11 say so without the line
+        line = source.count(b"\n", 0, source.index(b"\0")) + 1
+        raise ConfigError(f"{path}:{line}: source code string cannot contain null bytes", word=0)
     namespace = types.ModuleType(f"ftpd_shared_{next(_loads)}.{bare}")
     namespace.__file__ = path
     # dataclasses and typing look their module up by name while the file runs
