@@ -32,6 +32,7 @@ from ftpd.conf.parser import Reader
 from ftpd.conf.sections import SECTIONS, TITLES, Section, places
 from ftpd.conf.tree import Config, Scope
 from ftpd.conf.types import arity
+from ftpd.core.fault import is_interrupt
 
 _EVERYWHERE = SERVER | GLOBAL | VHOST | ANON | DIRECTORY | LIMIT | FTPACCESS | CLASS
 _INCLUDERS = SERVER | GLOBAL | VHOST | ANON | DIRECTORY | LIMIT
@@ -179,8 +180,7 @@ class _Builder:
             try:
                 value = self._value(directive, line.words[1:])
                 self._check_repeated(directive, value)
-                if directive.act is not None:
-                    directive.act(self, value)
+                self._act(directive, value)
                 self.scope.add(directive, value, (line.file, line.number))
                 if directive.inert:
                     self.warn("is accepted, but has no effect in this version")
@@ -201,10 +201,19 @@ class _Builder:
             if not wrong.right and directive.usage:
                 raise ConfigError(wrong.message, right=usage, word=wrong.word) from None
             raise
-        except Exception as wrong:
+        except BaseException as wrong:
             # a module's parser that was not ready for this text: the line is refused, the others still checked
-            owner = directive.module or "its module"
-            raise ConfigError(f"{owner} cannot read this: {type(wrong).__name__}: {wrong}", right=usage) from wrong
+            raise _brittle(directive, "read", wrong, usage) from wrong
+
+    def _act(self, directive: Directive[Any], value: Any) -> None:
+        if directive.act is None:
+            return
+        try:
+            directive.act(self, value)
+        except ConfigError:
+            raise
+        except BaseException as wrong:
+            raise _brittle(directive, "act on", wrong) from wrong
 
     def _at_most(self, words: list[str], most: int | None) -> list[str]:
         """The words that count; ProFTPD does not mind more of them."""
@@ -336,6 +345,14 @@ class _Builder:
         if self.report.faults:
             raise ConfigFaults(self.report.faults, warnings, config)
         return config
+
+
+def _brittle(directive: Directive[Any], what: str, wrong: BaseException, right: str = "") -> ConfigError:
+    """The fault that stands for whatever else than ConfigError a module raised."""
+    if is_interrupt(wrong):
+        raise wrong
+    owner = directive.module or "its module"
+    return ConfigError(f"{owner} cannot {what} this: {type(wrong).__name__}: {wrong}", right=right)
 
 
 def _count(most: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import traceback
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import import_module
@@ -12,6 +13,7 @@ from ftpd.conf import build
 from ftpd.conf.directive import ConfigError, DirectiveTable, Reading
 from ftpd.conf.faults import ConfigFaults, Fault, of_check
 from ftpd.conf.tree import Config
+from ftpd.core.fault import is_interrupt
 from ftpd.dispatch.auth import vain_entries
 from ftpd.dispatch.registry import Generation
 from ftpd.module import loader
@@ -234,6 +236,13 @@ def _bring_together(modules: Sequence[Module]) -> None:
             taken[:] = [value for other in modules for key, value in other.offers if key is wanted]
 
 
+def _failed(path: str, module: Module, error: BaseException) -> Fault:
+    """The fault that stands for whatever else than ConfigError a check raised."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    what = f"cannot check the configuration: {type(error).__name__}: {error} ({place.filename}:{place.lineno})"
+    return Fault(path, 0, module.name, what)
+
+
 def _read(path: str, assembly: Assembly, defines: Iterable[str], environment: dict[str, str]) -> Config:
     """Read the file and let the modules look at the whole; all that is wrong is told together."""
     faults: list[Fault] = []
@@ -244,16 +253,16 @@ def _read(path: str, assembly: Assembly, defines: Iterable[str], environment: di
             raise
         config, faults = wrong_lines.config, list(wrong_lines.faults)
     _bring_together(assembly.modules)
-    for check in [check for module in assembly.modules for check in module.checks]:
+    for owner, check in [(module, check) for module in assembly.modules for check in module.checks]:
         try:
             found = [of_check(wrong, path) for wrong in check(config) or ()]
         except ConfigError as wrong:
             found = [of_check(wrong, path)]
-        except Exception:
-            # a check need not be ready for a configuration that is known to be faulty
-            if not faults:
+        except BaseException as error:
+            if is_interrupt(error):
                 raise
-            continue
+            # a check need not be ready for a configuration that is known to be faulty
+            found = [] if faults else [_failed(path, owner, error)]
         # what stands in <Global> may be found at every server
         faults += [fault for index, fault in enumerate(found) if fault not in faults and fault not in found[:index]]
     if faults:

@@ -10,10 +10,10 @@ import pwd
 import re
 import stat
 import sys
-import threading
 import types
 
 from ftpd.conf.directive import ConfigError
+from ftpd.core.fault import is_interrupt
 from ftpd.core.identity import acting_as_daemon
 from ftpd.module.names import module_name
 from ftpd.module.table import API_VERSION, Module
@@ -154,7 +154,7 @@ def execute(path: str, bare: str, source: bytes) -> Module:
     except BaseException as error:
         # a module that calls sys.exit ends itself, not the daemon that goes on serving while it reads a configuration
         unload(namespace)
-        if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
+        if is_interrupt(error):
             raise
         raise ConfigError(f"{path}{_where(error, path)}: {type(error).__name__}: {error}", word=0) from error
 

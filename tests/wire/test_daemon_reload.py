@@ -173,6 +173,71 @@ def test_a_module_that_cannot_begin_its_work_leaves_the_old_configuration_in_for
     daemon.assert_well()
 
 
+BRITTLE = """\
+from ftpd.api import SERVER, Module
+module = Module("mod_brittle", version="1")
+
+def parse(words):
+    return {parse}
+
+def act(reading, value):
+    {act}
+
+module.directive("Brittle", parse, default=None, contexts=SERVER, act=act)
+
+@module.check
+def look(config):
+    {check}
+"""
+
+
+def brittle(folder: Path, hook: str, error: str) -> str:
+    """The lines that load a module which raises ``error`` at that hook."""
+    hooks = {"parse": "words", "act": "pass", "check": "pass"}
+    raising = f"(_ for _ in ()).throw({error})"
+    libexec = folder / "libexec"
+    libexec.mkdir(mode=0o755)
+    (libexec / "mod_brittle.py").write_text(BRITTLE.format(**{**hooks, hook: raising}))
+    (libexec / "mod_brittle.py").chmod(0o644)
+    return f"Umask 9x\nModulePath {libexec}\nLoadModule mod_brittle.c\nBrittle x\n"
+
+
+@pytest.mark.parametrize("error", ["RuntimeError('a fault')", "SystemExit(3)", "KeyboardInterrupt()"])
+@pytest.mark.parametrize(
+    ("hook", "said"), [("parse", "cannot read this"), ("act", "cannot act on this"), ("check", "cannot check")]
+)
+def test_a_module_that_fails_while_it_reads_ends_no_daemon(
+    daemon: Watched, tmp_path: Path, hook: str, said: str, error: str
+) -> None:
+    lines = brittle(tmp_path, hook, error).replace("Umask 9x\n", "")
+    daemon.hang_up(lines + daemon.conf, then=KEPT)
+    assert f"mod_brittle {said}" in daemon.log().replace("mod_brittle: ", "mod_brittle ")
+    assert error.partition("(")[0] in daemon.log()
+    daemon.assert_well()
+
+
+@pytest.mark.parametrize(("hook", "faults"), [("parse", 2), ("act", 2), ("check", 1)])
+def test_a_module_that_fails_while_it_reads_is_told_as_a_fault_beside_the_others(
+    site: Site, tmp_path: Path, hook: str, faults: int
+) -> None:
+    site.conf(brittle(tmp_path, hook, "RuntimeError('a fault')"))
+    said = site.command("-t")
+    assert said.status == 1
+    assert "Umask: '9x' is not a valid umask" in said.err
+    assert "Traceback" not in said.err
+    # a check need not be ready for a configuration that is known to be faulty
+    assert said.err.count("RuntimeError: a fault") == faults - 1
+
+
+def test_a_check_that_fails_is_told_with_its_place(site: Site, tmp_path: Path) -> None:
+    site.conf(brittle(tmp_path, "check", "RuntimeError('a fault')").replace("Umask 9x\n", ""))
+    said = site.command("-t")
+    assert said.status == 1
+    assert "mod_brittle: cannot check the configuration: RuntimeError: a fault (" in said.err
+    assert f"{tmp_path}/libexec/mod_brittle.py:" in said.err
+    assert "Traceback" not in said.err
+
+
 def test_at_a_start_there_is_nothing_to_fall_back_on(site: Site, tmp_path: Path) -> None:
     site.conf(sour(tmp_path))
     said = site.command()
