@@ -10,6 +10,7 @@ from ftpd.conf.faults import ConfigFaults
 from ftpd.conf.tree import Config
 from ftpd.core.ctrlwire import Answer
 from ftpd.core.fault import FAULTS, is_cancelled
+from ftpd.core.identity import acting_as_daemon
 from ftpd.core.log import Level, log
 from ftpd.core.logfile import ModuleLog
 from ftpd.daemon.ctrlsock import ControlSocket
@@ -157,8 +158,9 @@ class ControlDesk:
         return self._running().config
 
     async def explain(self, words: list[str]) -> list[str]:
-        # a start has no need of it
-        from ftpd.daemon import explain
+        # a start has no need of it; by now only the daemon's own rights may reach where Python lies
+        with acting_as_daemon():
+            from ftpd.daemon import explain
 
         try:
             return await explain.explain(self._running(), explain.question(words))
