@@ -167,6 +167,32 @@ def limit(
     return verdict
 
 
+def hidden_limit(
+    server: Scope,
+    anon: Scope | None,
+    path: str,
+    verb: str,
+    group: Group | str | None,
+    *,
+    home: str = "",
+    user: str = "",
+    access: Chain = (),
+) -> Scope | None:
+    """The <Limit> whose IgnoreHidden counts for the verb there, be it on or off; None where no section has one."""
+    assert server.places is not None
+    words = words_of(verb, group)
+    if not access and (not server.places.ignores or server.places.limits.isdisjoint(words)):
+        return None
+    levels = levels_at(server, anon, path, home, user, access)
+    limits = [scope for level in levels for scope in level.children if scope.rule is not None]
+    for word in words:
+        for scope in limits:
+            assert scope.rule is not None
+            if word in scope.rule.words and scope.rule.ignores_hidden is not None:
+                return scope
+    return None
+
+
 def ignores_hidden(
     server: Scope,
     anon: Scope | None,
@@ -176,19 +202,11 @@ def ignores_hidden(
     *,
     home: str = "",
     user: str = "",
+    access: Chain = (),
 ) -> bool:
     """Whether hidden files do not exist for the verb there (IgnoreHidden)."""
-    assert server.places is not None
-    words = words_of(verb, group)
-    if not server.places.ignores or server.places.limits.isdisjoint(words):
-        return False
-    levels = levels_at(server, anon, path, home, user, ())
-    rules = [scope.rule for level in levels for scope in level.children if scope.rule is not None]
-    for word in words:
-        for rule in rules:
-            if word in rule.words and rule.ignores_hidden is not None:
-                return rule.ignores_hidden
-    return False
+    scope = hidden_limit(server, anon, path, verb, group, home=home, user=user, access=access)
+    return scope is not None and scope.rule is not None and bool(scope.rule.ignores_hidden)
 
 
 def barred(server: Scope, anon: Scope | None, path: str, *, home: str = "", user: str = "", access: Chain = ()) -> bool:
@@ -243,5 +261,5 @@ def connect_allowed(server: Scope, who: Who) -> Verdict:
 
 __all__ = [
     "UNLIMITED", "Asked", "Verdict", "Who", "barred", "chain_at", "class_of", "connect_allowed", "directory_at",
-    "ignores_hidden", "levels_at", "limit", "login_allowed", "merged", "settings_at", "specialise",
+    "hidden_limit", "ignores_hidden", "levels_at", "limit", "login_allowed", "merged", "settings_at", "specialise",
 ]  # fmt: skip

@@ -6,6 +6,7 @@ import linecache
 import os
 import stat
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
 from ftpd.conf import resolve
 from ftpd.conf.acl import words_of
@@ -19,6 +20,7 @@ from ftpd.dispatch.access import NAME, who
 from ftpd.dispatch.gate import PathGate, real_path
 from ftpd.module.command import Command
 from ftpd.module.files import Path
+from ftpd.module.hidden import Hiding, NameRule
 from ftpd.module.session import Session
 
 _WIDTH = 10
@@ -66,6 +68,10 @@ def explain_path(command: Command, gate: PathGate) -> tuple[bool, list[str]]:
     if hidden:
         lines += row("DenyAll", f"{_barring(chain)} hides what is there already; what is not there may be made")
         allowed &= not _is_there(session, place)
+    for path in dict.fromkeys((virtual, place)):
+        ignored, told = _hidden(command, gate, path)
+        lines += row("Hidden", *told)
+        allowed &= not ignored
     lines += row("In force", *_in_force(chain))
     lines += _on_disk(session, place, access)
     return allowed, lines
@@ -178,6 +184,59 @@ def _barring(chain: Iterable[Scope]) -> str:
             if directive.name == "DenyAll" and scope.kind is not LIMIT:
                 return f"{scope.title}  {scope.file}:{lines[0][1]}"
     return "DenyAll"
+
+
+def _hidden(command: Command, gate: PathGate, path: str) -> tuple[bool, list[str]]:
+    """Whether IgnoreHidden keeps the path from the command; and what hides it, and what that means here."""
+    session = command.session
+    folder, name = paths.split(path)
+    real, access = real_path(session, folder), gate.placed(command, folder)[1]
+    chain = resolve.levels_at(session.server, session.anonymous, real, session.home, session.user or "", access)
+    settings = gate.settings_at(session, folder)
+    hiding = Hiding(session, settings)
+    told = []
+    if hiding.name(name):
+        told = list(_lines_for(session, settings, chain))
+    else:
+        with suppress(OSError):
+            if session.files is not None and hiding.attributes(session.files.stat(Path(path))):
+                told = [line for name in _BY_ATTRIBUTES for line in _lines_named(session, chain, name)]
+    if not told:
+        return False, []
+    counting = resolve.hidden_limit(
+        session.server, session.anonymous, real_path(session, path), command.name.replace(" ", "_"), command.group,
+        home=session.home, user=session.user or "", access=gate.placed(command, path)[1],
+    )  # fmt: skip
+    if counting is None:
+        return False, [*told, "so listings leave it out; without an IgnoreHidden every other command finds it"]
+    assert counting.rule is not None
+    said = f"{_line_of(counting, 'IgnoreHidden', 0)}  ({counting.file})"
+    if not counting.rule.ignores_hidden:
+        return False, [*told, f"so listings leave it out; this command finds it: {said}"]
+    return True, [*told, f"and for this command it is not there: {said}"]
+
+
+_BY_ATTRIBUTES = ("HideUser", "HideGroup", "HideNoAccess")
+
+
+def _lines_for(session: Session, settings: Settings, chain: Chain) -> Iterator[str]:
+    """The line of HideFiles that decides for the session: the first that is for it."""
+    key = session.modules.directive("HideFiles")
+    rules: tuple[NameRule, ...] = () if key is None else settings[key]
+    for rule, line in zip(rules, _lines_named(session, chain, "HideFiles"), strict=False):
+        if rule.is_for(session):
+            yield line
+            return
+
+
+def _lines_named(session: Session, chain: Chain, name: str) -> Iterator[str]:
+    """The lines of a directive that are in force, the innermost first."""
+    key = session.modules.directive(name)
+    for scope in chain:
+        lines = [] if key is None else _counting(key, scope)
+        yield from (f"{_written(file, number)}  ({file})" for file, number in lines)
+        if key is not None and lines and key.multi is not Multi.LIST:
+            return
 
 
 def _in_force(chain: Chain) -> Iterator[str]:

@@ -126,18 +126,21 @@ _MAKING = frozenset({"APPE", "MKD", "RNTO", "STOR", "STOU", "XMKD"})
 """What makes something where nothing is: under IgnoreHidden not even that."""
 
 
-def _ignored(command: Command, path: Path, place: str) -> bool:
-    """Whether IgnoreHidden makes the path one where nothing is: by its own name, or by that of where it leads."""
+def _ignored(command: Command, path: Path, place: str, virtual_access: Chain, access: Chain) -> bool:
+    """Whether IgnoreHidden makes the path one where nothing is: by its own name, or by that of where it leads.
+
+    ``virtual_access`` and ``access`` are the .ftpaccess files that count at the two.
+    """
     session = command.session
     files = session.files
     assert session.server.places is not None
-    if files is None or not session.server.places.ignores:
+    if files is None or not (session.server.places.ignores or virtual_access or access):
         return False
     try:
         found = files.stat(path)
     except OSError:
         found = None
-    for virtual in {path.virtual, place}:
+    for virtual, chain in {path.virtual: virtual_access, place: access}.items():
         folder, name = paths.split(virtual)
         if not resolve.ignores_hidden(
             session.server,
@@ -147,6 +150,7 @@ def _ignored(command: Command, path: Path, place: str) -> bool:
             command.group,
             home=session.home,
             user=session.user or "",
+            access=chain,
         ):
             continue
         if Hiding(session, command.gate.settings_at(session, folder)).name(name):
@@ -198,7 +202,7 @@ class PathGate:
         access = self._at(command, virtual)
         if not limit_allows(command, virtual, access):
             raise Refuse(*refusal)
-        place = virtual
+        place, given_access = virtual, access
         # a link must not lead past what is said of the folder it leads into
         for lies in _places(command, virtual):
             if lies != place:
@@ -210,7 +214,7 @@ class PathGate:
         if trace.active:
             where = real_path(session, place)
             trace.say("directory", 3, "'%s' is '%s' on this machine", given, where, peer=session.peer)
-        if _ignored(command, path, place):
+        if _ignored(command, path, place, given_access, access):
             if command.name in _MAKING:
                 raise Refuse(550, f"{given}: {os.strerror(errno.ENOENT)}")
             path = replace(path, absent=True)

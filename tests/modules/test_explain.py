@@ -135,3 +135,51 @@ def test_what_cannot_be_meant_is_refused(asked: str) -> None:
 def test_nothing_of_a_hostile_name_can_forge_a_line() -> None:
     told = answer("tom 'in/a\n\x1b[31mtom may STOR' RETR")
     assert "\x1b" not in told and not any(line.startswith("\x1b") for line in told.splitlines())
+
+
+HIDDEN = HOME + """\
+<Directory ~>
+  HideFiles ^\\.
+  <Limit RETR DELE>
+    IgnoreHidden on
+  </Limit>
+  <Limit DELE>
+    AllowAll
+  </Limit>
+</Directory>
+<Directory ~/in>
+  HideFiles ^\\.
+  <Limit DELE>
+    IgnoreHidden off
+  </Limit>
+</Directory>
+"""
+
+
+def hidden(asked: str) -> tuple[str, str]:
+    """The verdict, and the row that tells of hiding."""
+    told = answer(asked, conf=HIDDEN)
+    return told.splitlines()[0], told.partition("Hidden")[2].partition("In force")[0]
+
+
+def test_what_hides_a_file_is_named_and_which_ignorehidden_makes_it_not_there() -> None:
+    verdict, row = hidden("tom .key RETR")
+    assert verdict == "tom may not RETR .key"
+    assert "HideFiles ^\\." in row and "for this command it is not there: line" in row and "IgnoreHidden on" in row
+
+
+def test_where_ignorehidden_is_off_or_not_there_a_hidden_file_may_be_used() -> None:
+    verdict, row = hidden("tom in/.key DELE")
+    assert verdict == "tom may DELE in/.key"
+    assert "this command finds it: line" in row and "IgnoreHidden off" in row
+    verdict, row = hidden("tom .key STOR")
+    assert verdict == "tom may STOR .key" and "without an IgnoreHidden every other command finds it" in row
+    assert hidden("tom key RETR") == ("tom may RETR key", "")
+
+
+def test_the_hiding_line_is_the_one_that_is_for_this_user() -> None:
+    conf = HOME + "<Directory ~>\nHideFiles x user ann\nHideFiles key user tom\nHideUser ~\n</Directory>\n"
+    told = answer("tom key RETR", conf=conf)
+    assert "HideFiles key user tom" in told.partition("Hidden")[2].partition("In force")[0]
+    assert "HideFiles x" not in told.partition("Hidden")[2].partition("In force")[0]
+    assert "HideUser ~" in answer("tom in/f RETR", conf=conf).partition("Hidden")[2].partition("In force")[0]

@@ -223,6 +223,26 @@ def test_ignorehidden_is_for_the_commands_it_names_and_inner_folders_can_end_it(
     assert talk("DELE d/in.key", files=TREE, conf=conf + inner) == ["250 DELE command successful"]
 
 
+def test_a_ftpaccess_file_can_hide_and_ignore_what_is_hidden() -> None:
+    files = {**TREE, "d/.ftpaccess": b"HideFiles key\n" + IGNORE.encode()}
+    replies = talk("TYPE I", "SIZE d/in.key", "SIZE d/in.txt", "DELE d/in.key", "SIZE b.key", files=files)
+    assert replies[1:] == [
+        "550 d/in.key: No such file or directory",
+        "213 1",
+        "550 d/in.key: No such file or directory",
+        "213 1",
+    ]
+
+
+def test_a_ftpaccess_file_ends_an_ignorehidden_further_out() -> None:
+    files = {**TREE, "d/.ftpaccess": b"<Limit DELE>\nIgnoreHidden off\n</Limit>\n"}
+    conf = _at_home("HideFiles key\n<Limit DELE>\nIgnoreHidden on\n</Limit>\n")
+    assert talk("DELE b.key", "DELE d/in.key", files=files, conf=conf) == [
+        "550 b.key: No such file or directory",
+        "250 DELE command successful",
+    ]
+
+
 def test_what_is_not_hidden_is_used_as_ever() -> None:
     async def tale(ftp: Bench) -> list[str]:
         await ftp("TYPE I")
