@@ -178,12 +178,22 @@ class Reader:
         self._skip(line, source)
 
     def _leave(self, line: Line) -> None:
+        self._check_surplus(line)
         # ProFTPD takes any closer, so they are matched by kind, the innermost first
         for index in range(len(self._open) - 1, -1, -1):
             if filters.OPENERS[self._open[index].name] == line.name:
                 del self._open[index]
                 return
         self.report.warn(line, "closes nothing: no such section is open")
+
+    def _check_surplus(self, line: Line) -> None:
+        """A closer with a name in it: whoever wrote it may think that it chooses which open section ends."""
+        surplus = " ".join(line.words[1:])
+        if surplus and line.name == "</ifmodule>":
+            wrong = ConfigError(f"wrong number of parameters: {surplus}", right="</IfModule>", word=0)
+            self.report.fault(line, wrong)
+        elif surplus:
+            self.report.warn(line, f"'{surplus}' is ignored: the innermost section of its kind ends here", word=0)
 
     def _skip(self, opener: Line, source: _Source) -> None:
         """Drop lines up to the opener's closer in the same file; only openers of its own kind are counted."""
