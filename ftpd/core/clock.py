@@ -8,18 +8,21 @@ from time import monotonic
 
 from ftpd.core.log import Level, log
 
+TICK = 0.25
+"""Seconds: how exact a timer is. A timeout of one second must not take two."""
+
 
 class Timer:
-    """Calls back once, ``seconds`` after its start or its last :meth:`reset`, to the second."""
+    """Calls back once, ``seconds`` after its start or its last :meth:`reset`, at most :data:`TICK` late."""
 
-    __slots__ = ("_callback", "_deadline", "_second", "_sweep", "seconds")
+    __slots__ = ("_callback", "_deadline", "_sweep", "_tick", "seconds")
 
     def __init__(self, sweep: Sweep, seconds: float, callback: Callable[[], None]) -> None:
         self._sweep = sweep
         self._callback: Callable[[], None] | None = callback
         self.seconds = seconds
         self._deadline = monotonic() + seconds
-        self._second = 0
+        self._tick = 0
 
     @property
     def active(self) -> bool:
@@ -33,7 +36,7 @@ class Timer:
         """Never call back; safe to call twice, and from inside the callback."""
         self._callback = None
         # left in its bucket, an hour's timeout of each short transfer would stay in memory for the hour
-        self._sweep._buckets.get(self._second, set()).discard(self)
+        self._sweep._buckets.get(self._tick, set()).discard(self)
 
     def ring(self) -> None:
         """Call back now, for the first and last time."""
@@ -49,13 +52,13 @@ class Timer:
             return self._deadline
         try:
             self.ring()
-        except Exception as error:  # the other timers of this second must not fall with it
+        except Exception as error:  # the other timers of this tick must not fall with it
             log(Level.ERROR, "a timer of %g seconds failed", self.seconds, exc_info=error)
         return None
 
 
 class Sweep:
-    """Buckets of timers by the second; the loop is asked to wake only for a bucket that is not empty."""
+    """Buckets of timers by the tick; the loop is asked to wake only for a bucket that is not empty."""
 
     def __init__(self) -> None:
         self._buckets: dict[int, set[Timer]] = {}
@@ -76,28 +79,28 @@ class Sweep:
         self._buckets.clear()
 
     def _keep(self, timer: Timer, when: float) -> int:
-        second = timer._second = int(when) + 1
-        self._buckets.setdefault(second, set()).add(timer)
-        return second
+        tick = timer._tick = int(when / TICK) + 1
+        self._buckets.setdefault(tick, set()).add(timer)
+        return tick
 
     def _put(self, timer: Timer, when: float) -> None:
-        second = self._keep(timer, when)
-        if self._handle is None or second < self._next:
-            self._wake_at(second)
+        tick = self._keep(timer, when)
+        if self._handle is None or tick < self._next:
+            self._wake_at(tick)
 
-    def _wake_at(self, second: int) -> None:
+    def _wake_at(self, tick: int) -> None:
         if self._handle is not None:
             self._handle.cancel()
-        self._next = second
+        self._next = tick
         loop = asyncio.get_running_loop()
-        self._handle = loop.call_later(max(0.0, second - monotonic()), self._run)
+        self._handle = loop.call_later(max(0.0, tick * TICK - monotonic()), self._run)
 
     def _run(self) -> None:
         self._handle = None
         now = monotonic()
-        due = [second for second in self._buckets if second <= now]
-        for second in due:
-            for timer in self._buckets.pop(second):
+        due = [tick for tick in self._buckets if tick * TICK <= now]
+        for tick in due:
+            for timer in self._buckets.pop(tick):
                 again = timer._due(now)
                 if again is not None:
                     self._keep(timer, again)

@@ -64,6 +64,12 @@ class Data(Protocol):
     def abort(self, code: int = 426, text: str = "Transfer aborted. Data connection closed") -> None:
         """Close at once; the transfer under way raises TransferError(code, text)."""
 
+    async def linger(self, seconds: float) -> None:
+        """Say that nothing more comes, and wait for the client to close its side too, but no longer than so.
+
+        The stall timer goes on: a client that takes nothing may be ended by it.
+        """
+
     async def finish(self) -> None:
         """Close in order, so that the client sees an end and not a reset."""
 

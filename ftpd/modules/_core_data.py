@@ -8,7 +8,7 @@ import os
 
 from ftpd.api import Class, Command, ConfigError, Level, Outcome, Refuse, Session, types
 from ftpd.modules._auth_directives import Revoke
-from ftpd.modules._core import SESSIONS, module, number, state
+from ftpd.modules._core import SERVERS, SESSIONS, module, number, state
 from ftpd.modules._core_server import is_address, masquerade, passive
 
 _IPV4, _IPV6 = 1, 2
@@ -31,6 +31,10 @@ def _foreign(words: list[str]) -> bool | str:
 allow_foreign = module.directive(
     "AllowForeignAddress", _foreign, contexts=SESSIONS,
     usage="on|off|class", doc="Whether data connections may go to another address than the client's own.",
+)  # fmt: skip
+module.directive(
+    "TimeoutLinger", types.seconds, contexts=SERVERS,
+    usage="seconds", doc="How long a download waits for the client to close the data connection before 226.",
 )  # fmt: skip
 
 

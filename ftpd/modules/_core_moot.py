@@ -76,7 +76,3 @@ module.directive(
     "ScoreboardScrub", types.takes(1, 1)(_scrub), contexts=SERVER,
     usage="on|off|seconds", doc="Entries of vanished processes are removed; no session is a process here.",
 )  # fmt: skip
-module.directive(
-    "TimeoutLinger", types.seconds, contexts=SERVERS,
-    usage="seconds", doc="How long ProFTPD waits for a data connection's end; here only the kernel has to.",
-)  # fmt: skip

@@ -11,6 +11,9 @@ from ftpd.api import TIMEOUT_STALLED, Command, Data, Reply, Slot, Transfer, Tran
 PATIENCE = 60
 """Seconds that a client has to make the data connection it asked for."""
 
+LINGER = 10
+"""Seconds of TimeoutLinger in ProFTPD where the configuration says none."""
+
 _TAKEN_BACK = "Transfer aborted. Data connection closed."
 """What the engine says of a transfer that ABOR ends; without the full stop it was lost."""
 
@@ -41,9 +44,17 @@ def opening(cmd: Command, what: str, size: int = 0) -> str:
     return f"{text} ({plural(size, 'byte')})" if size else text
 
 
-async def carry(cmd: Command, transfer: Transfer, announce: str, move: Callable[[Data], Awaitable[object]]) -> None:
+async def carry(
+    cmd: Command,
+    transfer: Transfer,
+    announce: str,
+    move: Callable[[Data], Awaitable[object]],
+    *,
+    counted: bool = False,
+) -> None:
     """Open the data connection, say 150, move the bytes and close in order; ``transfer`` is kept true.
 
+    ``counted``: others are refused while this transfer lasts, so it lasts until the client has everything.
     When this returns the bytes are over; TransferError says why they are not, and then the connection is closed.
     """
     session = cmd.session
@@ -59,11 +70,14 @@ async def carry(cmd: Command, transfer: Transfer, announce: str, move: Callable[
             trace.say("data", 4, "data connection opened, our port %d", transfer.port, peer=session.peer)
             trace.say("xfer", 3, "%s of '%s' begins", cmd.name, transfer.real_path, peer=session.peer)
         counts.current = transfer
-        data.stall_after(cmd.setting("TimeoutStalled", 3600))
+        stalled = cmd.setting("TimeoutStalled", 3600)
+        data.stall_after(stalled)
         cmd.send(Reply(150, (announce,)))
         await move(data)
         if transfer.direction == "i" and session.wire.hear():
             raise TransferError(426, _TAKEN_BACK, aborted=True, moved=data.moved)
+        if transfer.direction != "i" and (seconds := _lingering(cmd, stalled, counted)):
+            await data.linger(seconds)
         await data.finish()
         transfer.status = "success"
     except TransferError as caught:
@@ -93,6 +107,19 @@ async def carry(cmd: Command, transfer: Transfer, announce: str, move: Callable[
                 session.bytes_in += data.moved
             else:
                 session.bytes_out += data.moved
+
+
+def _lingering(cmd: Command, stalled: int, counted: bool) -> int:
+    """TimeoutLinger: how long a download waits for the client's own end before 226.
+
+    Without it the kernel has everything, and the client saves a way there and back. Without that line it is waited
+    only where it matters who is at the other end and how fast it takes what is sent.
+    """
+    asked: int | None = cmd.setting("TimeoutLinger", None)
+    if asked is None:
+        asked = LINGER if counted or 0 < stalled <= LINGER else 0
+    # where both would end in the same moment, the client is one that takes nothing
+    return stalled + 1 if 0 < stalled <= asked else asked
 
 
 def _patience(cmd: Command) -> int:

@@ -54,11 +54,11 @@ async def retrieve(cmd: Command) -> Outcome:
     part = take_part(cmd.session)
     if not cmd.argument:
         raise not_understood(cmd)
-    with slot(cmd):
+    with slot(cmd) as counted:
         path = cmd.path()
         descriptor = _open(cmd, path)
         try:
-            await _send(cmd, path, descriptor, part)
+            await _send(cmd, path, descriptor, part, counted)
         finally:
             os.close(descriptor)
     return complete(cmd)
@@ -88,7 +88,7 @@ def complete(cmd: Command) -> Outcome:
     return cmd.ok(226, *shown, "Transfer complete")
 
 
-async def _send(cmd: Command, path: Path, descriptor: int, part: Part) -> None:
+async def _send(cmd: Command, path: Path, descriptor: int, part: Part, counted: bool) -> None:
     size = os.fstat(descriptor).st_size
     count = _check_part(cmd, part, size)
     ascii = translates(cmd.session)
@@ -106,7 +106,7 @@ async def _send(cmd: Command, path: Path, descriptor: int, part: Part) -> None:
             descriptor, offset=part.offset, count=count, ascii=ascii, sendfile=how.on, slice=how.slice(size)
         )
 
-    await carry(cmd, transfer, opening(cmd, cmd.argument, count), move)
+    await carry(cmd, transfer, opening(cmd, cmd.argument, count), move, counted=counted)
 
 
 def _check_size(cmd: Command, size: int) -> None:

@@ -18,18 +18,18 @@ MAX_TRANSFERS_PER_USER: Event[Session] = Event("mod_xfer.max-transfers-per-user"
 
 
 @contextmanager
-def slot(cmd: Command) -> Iterator[None]:
-    """Be one of the transfers that run; Refuse the one too many of its host or its user."""
+def slot(cmd: Command) -> Iterator[bool]:
+    """Be one of the transfers that run; Refuse the one too many of its host or its user. Gives whether one counts."""
     session = cmd.session
     server = f"{' '.join(session.server.args)}:{session.local.port}"
     host, user = ("host", server, session.remote.host), ("user", server, session.user or "")
-    rules = session.settings
-    _check(cmd, host, rules[max_transfers_per_host], MAX_TRANSFERS_PER_HOST, "your host")
-    _check(cmd, user, rules[max_transfers_per_user], MAX_TRANSFERS_PER_USER, "this user")
+    of_hosts, of_users = session.settings[max_transfers_per_host], session.settings[max_transfers_per_user]
+    _check(cmd, host, of_hosts, MAX_TRANSFERS_PER_HOST, "your host")
+    _check(cmd, user, of_users, MAX_TRANSFERS_PER_USER, "this user")
     keys: tuple[_Key, ...] = ((*host, cmd.name), (*user, cmd.name))
     _running.update(keys)
     try:
-        yield
+        yield any(cmd.name in rule.commands for rule in (*of_hosts, *of_users))
     finally:
         for key in keys:
             _running[key] -= 1

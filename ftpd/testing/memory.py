@@ -83,6 +83,9 @@ class MemoryData:
     def abort(self, code: int = 426, text: str = "Transfer aborted. Data connection closed") -> None:
         self._aborted = TransferError(code, text, aborted=True, moved=self.moved)
 
+    async def linger(self, seconds: float) -> None:
+        pass
+
     async def finish(self) -> None:
         pass
 

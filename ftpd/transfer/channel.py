@@ -53,8 +53,8 @@ class Channel(DTPHandler):  # type: ignore[misc]  # pyftpdlib is untyped
 
     A step function moves what it can and gives True when all is done; it runs at once, and again whenever the
     socket is ready, so a small transfer never meets the loop.  Its connection is gone once it has raised.
-    TLS overrides :meth:`put`, :meth:`get` and :meth:`finish`, and sets :attr:`needs` before BlockingIOError
-    where the record layer waits for the other direction.
+    TLS overrides :meth:`put`, :meth:`get`, :meth:`half_close` and :meth:`finish`, and sets :attr:`needs` before
+    BlockingIOError where the record layer waits for the other direction.
     """
 
     timeout = 0  # DTPHandler's own idle timer; stall_after has the sweep instead
@@ -99,6 +99,10 @@ class Channel(DTPHandler):  # type: ignore[misc]  # pyftpdlib is untyped
         taken: int = self.socket.recv_into(buffer)
         return taken
 
+    def half_close(self) -> None:
+        """Send what is still held back, and then the end; the client's own end may come later."""
+        self.socket.shutdown(socket.SHUT_WR)
+
     # -- running a transfer ------------------------------------------------------------------------
 
     async def run(self, step: Callable[[], bool], events: int) -> None:
@@ -136,6 +140,13 @@ class Channel(DTPHandler):  # type: ignore[misc]  # pyftpdlib is untyped
             done.set_result(None)
         else:
             self._wait()
+
+    def _enough(self) -> None:
+        """The step under way need not be done: its transfer goes on without."""
+        if self._done is not None and not self._done.done():
+            self._step = None
+            self._unwatch()
+            self._done.set_result(None)
 
     def _wait(self) -> None:
         pause = self._bucket.delay() if self._bucket is not None else 0.0

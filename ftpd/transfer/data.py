@@ -285,6 +285,27 @@ class DataChannel(Channel):
 
     # -- the end -------------------------------------------------------------------------------------
 
+    async def linger(self, seconds: float) -> None:
+        """Send our end and wait for the client's: only that tells that it has taken everything."""
+        with suppress(OSError):
+            self.half_close()
+
+        def step() -> bool:
+            try:
+                while self.get(_buffer):
+                    pass
+            except BlockingIOError:
+                return False
+            except OSError:
+                pass  # a client that closes by a reset has closed as well
+            return True
+
+        timer = self.ground.sweep.start(seconds, self._enough)
+        try:
+            await self.run(step, self.ioloop.READ)
+        finally:
+            timer.cancel()
+
     async def finish(self) -> None:
         """Close in order: bytes left unread would turn our end into a reset, which eats what is on its way."""
         if not self._closed:

@@ -137,7 +137,9 @@ def test_nothing_of_a_hostile_name_can_forge_a_line() -> None:
     assert "\x1b" not in told and not any(line.startswith("\x1b") for line in told.splitlines())
 
 
-HIDDEN = HOME + """\
+HIDDEN = (
+    HOME
+    + """\
 <Directory ~>
   HideFiles ^\\.
   <Limit RETR DELE>
@@ -154,6 +156,7 @@ HIDDEN = HOME + """\
   </Limit>
 </Directory>
 """
+)
 
 
 def hidden(asked: str) -> tuple[str, str]:

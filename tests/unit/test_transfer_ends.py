@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from time import monotonic
@@ -54,6 +56,61 @@ def test_an_abort_ends_the_transfer_at_once_a_hundred_times(loop: str, start: St
 
     run(loop, story)
     os.close(file)
+
+
+async def _sent(data: DataChannel) -> None:
+    """A download that the kernel takes whole."""
+    await data.send([b"all of it"])
+
+
+@loops
+def test_lingering_lasts_until_the_client_has_closed_its_side(loop: str) -> None:
+    async def story(ground: Ground) -> None:
+        data, client = pair(ground)
+        await _sent(data)
+        async with awaiting(data.linger(20)) as lingering:
+            # our end is there behind the last byte, before the client's
+            assert await asyncio.wait_for(asyncio.get_running_loop().sock_recv(client, 100), 5) == b"all of it"
+            assert await asyncio.wait_for(asyncio.get_running_loop().sock_recv(client, 100), 5) == b""
+            assert not lingering.done()
+            client.close()
+            await asyncio.wait_for(lingering, 5)
+        await data.finish()
+
+    run(loop, story)
+
+
+@loops
+def test_lingering_ends_after_its_seconds_and_with_a_reset(loop: str) -> None:
+    async def story(ground: Ground) -> None:
+        data, client = pair(ground)
+        await _sent(data)
+        began = monotonic()
+        await data.linger(1)
+        assert 0.9 < monotonic() - began < 4
+        await data.finish()
+        client.close()
+        data, client = pair(ground)
+        await _sent(data)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.close()
+        await asyncio.wait_for(data.linger(20), 5)
+        await data.finish()
+
+    run(loop, story)
+
+
+@loops
+def test_a_client_that_takes_nothing_stalls_while_lingering(loop: str) -> None:
+    async def story(ground: Ground) -> None:
+        data, client = pair(ground)
+        data.stall_after(1)
+        await _sent(data)
+        with client, pytest.raises(TransferError) as failure:
+            await data.linger(20)
+        assert failure.value.code == 421
+
+    run(loop, story)
 
 
 @loops

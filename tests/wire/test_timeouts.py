@@ -82,3 +82,85 @@ def test_a_transfer_is_not_idleness(tmp_path_factory: pytest.TempPathFactory) ->
         assert client.reply().startswith("226")
     assert (server.home / "new").read_bytes() == b"late"
     server.stop()
+
+
+# -- the client's end of a download --------------------------------------------------------------------------
+
+
+def lasting(tmp_path_factory: pytest.TempPathFactory, conf: str) -> Iterator[Daemon]:
+    daemon = Daemon(tmp_path_factory.mktemp("daemon"), conf)
+    daemon.start()
+    daemon.give("file", b"x" * 100)
+    yield daemon
+    daemon.stop()
+
+
+@pytest.fixture(scope="module", params=["TimeoutStalled 1\n", "TimeoutStalled 1\nTimeoutLinger 1\n"])
+def stalling(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    yield from lasting(tmp_path_factory, request.param)
+
+
+@pytest.fixture(scope="module")
+def counting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    yield from lasting(tmp_path_factory, "MaxTransfersPerHost RETR 1\n")
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    yield from lasting(tmp_path_factory, "")
+
+
+@pytest.mark.parametrize("command", ["RETR file", "LIST", "NLST", "MLSD"])
+def test_a_client_that_takes_nothing_is_noticed_even_when_the_kernel_holds_it_all(
+    stalling: Daemon, command: str
+) -> None:
+    with Raw(stalling).login() as client, client.passive():
+        client.send(command)
+        assert client.reply().startswith("150")
+        # one true reply: no 226 that a 421 then takes back
+        assert client.rest().startswith("421 ")
+    alive(stalling)
+
+
+@pytest.mark.parametrize("command", ["RETR file", "LIST", "NLST", "MLSD"])
+def test_elsewhere_226_does_not_wait_for_the_client_to_close(plain: Daemon, command: str) -> None:
+    with Raw(plain).login() as client, client.passive() as data:
+        client.send(command)
+        assert client.reply().startswith("150")
+        assert client.reply() == "226 Transfer complete"
+        assert everything(data)
+
+
+def test_a_transfer_counts_until_the_client_has_everything(counting: Daemon) -> None:
+    with Raw(counting).login() as first, Raw(counting).login() as second:
+        data = first.passive()
+        first.send("RETR file")
+        assert first.reply().startswith("150")
+        assert second.transfer("RETR file")[0].startswith("451 Sorry, the maximum number of data transfers (1)")
+        # listings are not counted, and need not wait
+        assert second.transfer("NLST") == ("226 Transfer complete", b"file\r\n")
+        data.close()
+        assert first.reply() == "226 Transfer complete"
+        assert second.transfer("RETR file") == ("226 Transfer complete", b"x" * 100)
+
+
+def test_timeoutlinger_says_how_long_it_is_waited(tmp_path_factory: pytest.TempPathFactory) -> None:
+    for server in lasting(tmp_path_factory, "TimeoutLinger 1\n"):
+        with Raw(server).login() as client, client.passive() as data:
+            client.send("RETR file")
+            assert client.reply().startswith("150")
+            assert everything(data) == b"x" * 100
+            client.sock.settimeout(0.5)
+            with pytest.raises(TimeoutError):
+                client.line()
+            client.sock.settimeout(5)
+            # the client has not closed, and is told all the same
+            assert client.reply() == "226 Transfer complete"
+            with client.passive() as other:
+                client.send("RETR file")
+                assert client.reply().startswith("150")
+                # everything is sent, and ABOR takes it back while the client has not closed
+                assert everything(other) == b"x" * 100
+                client.send("ABOR")
+                assert client.reply().startswith("426")
+                assert client.reply().startswith("226 Abort")
