@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from ftpd.conf.addresses import Address, AddressList
@@ -156,6 +157,7 @@ _TWINS |= {there: here for here, there in _TWINS.items()}
 _NOT_OF_ALL = frozenset({"EPRT", "EPSV", "PASV", "PORT", "PROT", "LOGIN", "SITE_HELP"})
 
 
+@lru_cache(maxsize=1024)
 def words_of(verb: str, group: Group | str | None) -> tuple[str, ...]:
     """The words of <Limit> that cover a verb, in the order in which they are searched for."""
     verb = verb.upper().replace(" ", "_")

@@ -193,10 +193,7 @@ class Settings:
         self._values = values
 
     def __getitem__(self, key: Directive[T]) -> T:
-        try:
-            return self._values[key]  # type: ignore[no-any-return]
-        except KeyError:
-            return key.default
+        return self._values.get(key, key.default)  # type: ignore[no-any-return]
 
     def __contains__(self, key: Directive[Any]) -> bool:
         """True when some line of the configuration sets it."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """One reply: a three-digit code and one or more lines of text without line ends."""
 
     code: int
@@ -19,15 +18,13 @@ class Reply:
         >>> Reply(211, ("Features:", "UTF8", "End")).encode()
         b'211-Features:\\r\\n UTF8\\r\\n211 End\\r\\n'
         """
-        lines = self.lines
-        if any("\n" in line or "\r" in line for line in lines):
-            # a file's name may hold them; on the wire they would begin a reply of the name's own
-            lines = tuple(line.replace("\r", "?").replace("\n", "?") for line in lines)
+        code, lines = self
         if len(lines) == 1:
-            text = f"{self.code} {lines[0]}\r\n"
+            text = f"{code} {_one_line(lines[0])}\r\n"
         else:
-            middle = "".join(f" {line}\r\n" for line in lines[1:-1])
-            text = f"{self.code}-{lines[0]}\r\n{middle}{self.code} {lines[-1]}\r\n"
+            first, *between, last = map(_one_line, lines)
+            middle = "".join(f" {line}\r\n" for line in between)
+            text = f"{code}-{first}\r\n{middle}{code} {last}\r\n"
         try:
             return text.encode("utf-8", "surrogateescape")
         except UnicodeEncodeError:
@@ -35,33 +32,33 @@ class Reply:
             return text.encode("utf-8", "replace")
 
 
-class ReplyQueue:
+def _one_line(text: str) -> str:
+    """A file's name may hold line ends; on the wire they would begin a reply of the name's own."""
+    if "\n" in text or "\r" in text:
+        return text.replace("\r", "?").replace("\n", "?")
+    return text
+
+
+class ReplyQueue(list[Reply]):
     """The replies a command has collected, joined into one true reply when they are flushed."""
 
-    __slots__ = ("_lines",)
+    __slots__ = ()
 
-    def __init__(self) -> None:
-        self._lines: list[tuple[int, str]] = []
-
-    def __bool__(self) -> bool:
-        return bool(self._lines)
-
-    def add(self, code: int, lines: Iterable[str]) -> None:
-        self._lines.extend((code, line) for line in lines)
-
-    def clear(self) -> None:
-        self._lines.clear()
+    def add(self, code: int, lines: Sequence[str]) -> None:
+        if lines:
+            self.append(Reply(code, tuple(lines)))
 
     @property
     def last(self) -> tuple[int, str] | None:
         """The code and text added last: what %s and %S show in a log."""
-        return self._lines[-1] if self._lines else None
+        return (self[-1].code, self[-1].lines[-1]) if self else None
 
     def joined(self) -> Reply | None:
         """All lines as one reply under the code of the first: a command has exactly one final reply."""
-        if not self._lines:
+        if not self:
             return None
-        return Reply(self._lines[0][0], tuple(line for _, line in self._lines))
+        first = self[0]
+        return first if len(self) == 1 else Reply(first.code, tuple(line for reply in self for line in reply.lines))
 
 
 class Refuse(Exception):

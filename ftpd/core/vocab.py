@@ -40,6 +40,8 @@ class Group(enum.Enum):
     WRITE = "WRITE"
     DIRS = "DIRS"
 
+    __hash__ = object.__hash__  # enum's own is a Python function, and every command asks
+
 
 class Class(enum.Flag):
     """The log classes of ExtendedLog; a verb may be in several."""

@@ -86,6 +86,8 @@ class AccessFiles:
         self._host: _Loaded | None = None
         self._absent: dict[str, float] = {}
         """Folders without such a file, and until when that is believed."""
+        self._bare: dict[tuple[str, str], float] = {}
+        """The same of a session's root and a folder in it, with all folders between: most commands end here."""
         self._files: dict[str, _Known] = {}
         self._told: dict[str, str] = {}
         """What the log has heard of each faulty file: it is told once and not with every command."""
@@ -93,6 +95,7 @@ class AccessFiles:
     def forget(self) -> None:
         """A client has changed something that may be a .ftpaccess file: look everywhere again."""
         self._absent.clear()
+        self._bare.clear()
 
     def at(self, session: Session, place: str, *, folder: bool = True) -> Chain:
         """The sections that count at a path of the session, the deepest first; links in it have been followed.
@@ -102,19 +105,29 @@ class AccessFiles:
         files = session.files
         if files is None:
             return ()
-        found: list[Scope] = []
         now = monotonic()
         here = place if folder else split(place)[0]
+        way = (files.root, here)
+        if self._bare.get(way, 0.0) > now:
+            return ()
+        found: list[Scope] = []
         root = files.root.rstrip("/")
+        until = now + _TRUSTED
         while True:
             real = f"{root}{here}".rstrip("/") or "/"
             if self._absent.get(real, 0.0) < now and self._counts(session, real):
                 scope = self._look(session, files, here, real, now)
                 if scope is not None:
                     found.append(scope)
+            until = min(until, self._absent.get(real, 0.0))
             if here == "/":
-                return tuple(found)
+                break
             here = split(here)[0]
+        if until > now:
+            if len(self._bare) >= _REMEMBERED:
+                self._bare.clear()
+            self._bare[way] = until
+        return tuple(found)
 
     def _counts(self, session: Session, folder: str) -> bool:
         """Whether AllowOverride lets this client's folder have a say."""

@@ -10,14 +10,12 @@ from ftpd.core.vocab import ANY, Class, Group, Phase
 from ftpd.module.table import Handler, Module
 
 Chain = tuple[Handler, ...]
+Chains = tuple[tuple[Phase, Chain], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What happens to one verb: a chain a phase, walked until a handler does not decline.
-
-    The LOG phases have two chains, the wildcard's and the verb's: ending one does not end the other.
-    """
+    """What happens to one verb: a chain a phase, walked until a handler does not decline."""
 
     verb: str
     known: bool
@@ -25,10 +23,12 @@ class Plan:
     classes: Class
     pre: Chain
     cmd: Chain
-    post: Chain
-    post_err: Chain
-    log: tuple[Chain, Chain]
-    log_err: tuple[Chain, Chain]
+    after: Chains
+    """What follows a command that succeeded: POST_CMD, then LOG_CMD; empty chains are left out.
+
+    The LOG phases have two chains, the wildcard's and the verb's: ending one does not end the other.
+    """
+    after_err: Chains
 
 
 def asked_order(modules: Sequence[Module]) -> list[Handler]:
@@ -46,6 +46,15 @@ def _chain(handlers: Iterable[Handler], phase: Phase, *verbs: str) -> Chain:
     return tuple(row for verb in verbs for row in rows if row.verb == verb)
 
 
+def _behind(handlers: list[Handler], verb: str, post: Phase, log: Phase) -> Chains:
+    chains = (
+        (post, _chain(handlers, post, ANY, verb)),
+        (log, _chain(handlers, log, ANY)),
+        (log, _chain(handlers, log, verb)),
+    )
+    return tuple((phase, chain) for phase, chain in chains if chain)
+
+
 def _plan(handlers: list[Handler], verb: str, *, known: bool) -> Plan:
     rows = [handler for handler in handlers if handler.verb == verb and handler.phase is Phase.CMD]
     classes = Class.NONE
@@ -58,10 +67,8 @@ def _plan(handlers: list[Handler], verb: str, *, known: bool) -> Plan:
         classes=classes,
         pre=_chain(handlers, Phase.PRE_CMD, ANY, verb),
         cmd=_chain(handlers, Phase.CMD, ANY, verb),
-        post=_chain(handlers, Phase.POST_CMD, ANY, verb),
-        post_err=_chain(handlers, Phase.POST_CMD_ERR, ANY, verb),
-        log=(_chain(handlers, Phase.LOG_CMD, ANY), _chain(handlers, Phase.LOG_CMD, verb)),
-        log_err=(_chain(handlers, Phase.LOG_CMD_ERR, ANY), _chain(handlers, Phase.LOG_CMD_ERR, verb)),
+        after=_behind(handlers, verb, Phase.POST_CMD, Phase.LOG_CMD),
+        after_err=_behind(handlers, verb, Phase.POST_CMD_ERR, Phase.LOG_CMD_ERR),
     )
 
 

@@ -36,7 +36,7 @@ def admit(command: Command, handler: Handler) -> None:
         len(command.words) if most is None else most
     ):
         raise Refuse(501, "Invalid number of parameters")
-    if handler.limit is not None and not command.allowed():
+    if handler.limit is not None and not command.gate.allows(command):
         raise Refuse(*handler.limit)
 
 
@@ -186,7 +186,12 @@ class PathGate:
 
     def allows(self, command: Command) -> bool:
         session = command.session
-        access = self._access.at(session, session.cwd) if _may_override(session) else ()
+        places = session.server.places
+        assert places is not None
+        access = self._access.at(session, session.cwd) if places.overrides else ()
+        if not access and places.limits.isdisjoint(words_of(command.name, command.group)):
+            # nearly always: no <Limit> speaks of the verb, wherever the client is
+            return True
         return limit_allows(command, session.cwd, access)
 
     def path(self, command: Command, given: str, refusal: tuple[int, str]) -> Path:

@@ -4,92 +4,106 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Awaitable, Generator
+from collections.abc import Awaitable, Iterator
 from time import perf_counter
-from typing import Any
 
 from ftpd.core import trace, watchdog
 from ftpd.core.fault import FAULTS, is_cancelled
 from ftpd.core.log import Level, debug
 from ftpd.core.reply import Refuse
-from ftpd.core.vocab import Outcome, Phase
+from ftpd.core.vocab import ERROR, HANDLED, Outcome, Phase
 from ftpd.dispatch.compile import Chain, Plan
 from ftpd.dispatch.gate import admit
 from ftpd.module.command import Command
 from ftpd.module.table import Handler
 from ftpd.module.wire import TransferError
 
-Road = Generator[Awaitable[Outcome | None], Outcome | None, None]
-Step = Generator[Awaitable[Outcome | None], Outcome | None, Outcome | None]
-
+# bound once: Python 3.11 asks a function for each look at a member of an enumeration
+_PRE_CMD, _CMD = Phase.PRE_CMD, Phase.CMD
+_LOGS = (Phase.LOG_CMD, Phase.LOG_CMD_ERR)
+_NOTHING: Iterator[tuple[Phase, Chain]] = iter(())
 _FULL = {errno.ENOSPC: 452, errno.EDQUOT: 552, errno.EFBIG: 552}
 
 
-def walk(command: Command, plan: Plan) -> Road:
-    """Take the command through its phases; yields each awaitable that an async handler gave.
+class Road:
+    """Where a command is on its way: the handlers of the chain still to be asked, and the chains behind it."""
 
-    Replies are collected on the command.  Whoever drives this sends back what the awaitable gave, or throws
-    what it raised.
-    """
-    command.group, command.classes = plan.group, plan.classes
-    outcome = None
-    if plan.pre and (yield from _ask(plan.pre, Phase.PRE_CMD, command)) is Outcome.ERROR:
-        outcome = Outcome.ERROR
-    else:
-        outcome = yield from _ask(plan.cmd, Phase.CMD, command)
-        if outcome is None:
-            command.session.modules.unhandled(command)
-            command.errors.add(500, (f"{_unknown(command.name)} not understood",))
-            outcome = Outcome.ERROR
-    if outcome is Outcome.HANDLED:
-        if plan.post:
-            yield from _ask(plan.post, Phase.POST_CMD, command)
-        logs, phase = plan.log, Phase.LOG_CMD
-    else:
-        if plan.post_err:
-            yield from _ask(plan.post_err, Phase.POST_CMD_ERR, command)
-        logs, phase = plan.log_err, Phase.LOG_CMD_ERR
-    for chain in logs:
-        if chain:
-            yield from _ask(chain, phase, command)
+    __slots__ = ("_after", "_asked", "_chain", "_phase", "_plan", "command")
 
+    def __init__(self, command: Command, plan: Plan) -> None:
+        command.group, command.classes = plan.group, plan.classes
+        self.command = command
+        self._plan = plan
+        self._phase = _PRE_CMD
+        self._chain: Iterator[Handler] = iter(plan.pre)
+        self._after: Iterator[tuple[Phase, Chain]] = _NOTHING
+        self._asked: Handler | None = None
+        """The handler that is being waited for."""
 
-def _ask(chain: Chain, phase: Phase, command: Command) -> Step:
-    """Ask handlers until one does not decline; None when all did."""
-    loud = trace.loud
-    for handler in chain:
-        if loud:
-            _tell(handler, command)
+    def go(self) -> Awaitable[object] | None:
+        """Ask on until a handler must be waited for: what it waits for. None at the end of the road."""
+        command = self.command
+        loud = trace.loud
         began = perf_counter()
-        try:
-            if phase is Phase.CMD:
-                admit(command, handler)
-            answer = handler.run(command)
-        except BaseException as error:
-            answer = _answer_for(error, handler, command)
-        if not (answer is None or isinstance(answer, Outcome)):
-            try:
-                answer = _outcome((yield watchdog.timed(_what(handler), answer)))
-            except FAULTS as error:
-                answer = _answer_for(error, handler, command)
-            finally:
-                # the waiting was not the handler's, whether it ended well or not
-                began = perf_counter()
-        spent = perf_counter() - began
-        if spent > watchdog.LIMIT:
-            watchdog.note(_what(handler), spent)
-        if answer is None:
-            continue
-        if answer is Outcome.ERROR and phase in (Phase.LOG_CMD, Phase.LOG_CMD_ERR):
-            continue
-        return answer
-    return None
+        while True:
+            answer: object = None
+            for handler in self._chain:
+                if loud:
+                    _tell(handler, command)
+                try:
+                    if handler.phase is _CMD:
+                        admit(command, handler)
+                    answer = handler.run(command)
+                except BaseException as error:
+                    answer = _answer_for(error, handler, command)
+                ended = perf_counter()
+                if ended - began > watchdog.LIMIT:
+                    watchdog.note(_what(handler), ended - began)
+                began = ended
+                if answer is None:
+                    continue
+                if answer.__class__ is not Outcome:
+                    self._asked = handler
+                    return watchdog.timed(_what(handler), answer)  # type: ignore[arg-type]
+                if self._counts(answer):
+                    break
+                answer = None
+            if not self._turn(answer):
+                return None
 
+    def resume(self, answer: object, error: BaseException | None = None) -> Awaitable[object] | None:
+        """Go on with what the handler that was waited for gave, or raised."""
+        handler = self._asked
+        assert handler is not None
+        if error is None and not (answer is None or isinstance(answer, Outcome)):
+            error = TypeError(f"the handler gave {answer!r}, which is no Outcome")
+        if error is not None:
+            answer = _answer_for(error, handler, self.command)
+        if answer is not None and self._counts(answer) and not self._turn(answer):
+            return None
+        return self.go()
 
-def _outcome(answer: object) -> Outcome | None:
-    if answer is None or isinstance(answer, Outcome):
-        return answer
-    raise TypeError(f"the handler gave {answer!r}, which is no Outcome")
+    def _counts(self, answer: object) -> bool:
+        """Whether an answer ends its chain: a LOG handler that fails stops no other."""
+        return answer is not ERROR or self._phase not in _LOGS
+
+    def _turn(self, answer: object) -> bool:
+        """Into the next chain, after this answer of the last one; False when that was all."""
+        plan = self._plan
+        if self._phase is _PRE_CMD and answer is not ERROR:
+            self._phase, self._chain = _CMD, iter(plan.cmd)
+            return True
+        if self._phase is _PRE_CMD or self._phase is _CMD:
+            if answer is None:
+                command = self.command
+                command.session.modules.unhandled(command)
+                command.errors.add(500, (f"{_unknown(command.name)} not understood",))
+            self._after = iter(plan.after if answer is HANDLED else plan.after_err)
+        behind = next(self._after, None)
+        if behind is None:
+            return False
+        self._phase, self._chain = behind[0], iter(behind[1])
+        return True
 
 
 def _tell(handler: Handler, command: Command) -> None:
@@ -121,7 +135,7 @@ def _answer_for(error: BaseException, handler: Handler, command: Command) -> Out
         command.errors.add(code, lines)
     else:
         command.session.log(Level.NOTICE, "%s: %d %s", _what(handler), code, " ".join(lines))
-    return Outcome.ERROR
+    return ERROR
 
 
 def _words_for(error: BaseException, handler: Handler, command: Command) -> tuple[int, tuple[str, ...]]:
@@ -137,35 +151,30 @@ def _words_for(error: BaseException, handler: Handler, command: Command) -> tupl
     return 451, ("Requested action aborted: local error in processing",)
 
 
-def run_inline(command: Command, plan: Plan) -> tuple[Road, Awaitable[Any]] | None:
-    """Walk as far as it goes without waiting; None when that was all, else the road and what it waits for."""
-    road = walk(command, plan)
-    try:
-        return road, next(road)
-    except StopIteration:
-        return None
+def run_inline(command: Command, plan: Plan) -> tuple[Road, Awaitable[object]] | None:
+    """Walk as far as it goes without waiting; None when that was all, else the road and what it waits for.
+
+    Replies are collected on the command.
+    """
+    road = Road(command, plan)
+    waits_for = road.go()
+    return None if waits_for is None else (road, waits_for)
 
 
-async def run_on(road: Road, waits_for: Awaitable[Any]) -> None:
+async def run_on(road: Road, waits_for: Awaitable[object] | None) -> None:
     """Go on with a road that :func:`run_inline` left waiting."""
-    try:
-        while True:
-            try:
-                answer = await waits_for
-            except FAULTS as error:
-                if is_cancelled(error):
-                    raise
-                waits_for = road.throw(error)
-            else:
-                waits_for = road.send(answer)
-    except StopIteration:
-        return
-    finally:
-        road.close()
+    while waits_for is not None:
+        try:
+            answer = await waits_for
+        except FAULTS as error:
+            if is_cancelled(error):
+                raise
+            waits_for = road.resume(None, error)
+        else:
+            waits_for = road.resume(answer)
 
 
 async def run(command: Command, plan: Plan) -> None:
     """The whole road, from inside another command or a test."""
-    rest = run_inline(command, plan)
-    if rest is not None:
-        await run_on(*rest)
+    road = Road(command, plan)
+    await run_on(road, road.go())

@@ -7,10 +7,10 @@ import socket
 import sys
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pyftpdlib.handlers import FTPHandler
-from pyftpdlib.ioloop import AsyncChat
+from pyftpdlib.ioloop import AsyncChat, Epoll
 
 from ftpd.core import trace
 from ftpd.core.clock import Timer
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from ftpd.conf.tree import Scope
     from ftpd.engine.worker import Worker
 
+_READ = Epoll.READ
 _READ_SIZE = 8192
 _BACKLOG = 64 * 1024
 """Bytes of replies that wait for a slow reader before the session's commands wait too."""
@@ -100,7 +101,7 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
         """A STAT that is answered while a transfer runs."""
         self._mute = False
         """The client has had its last reply, and the command that it overtook may not add another."""
-        self._events = self.ioloop.READ
+        self._events = _READ
         self._linger: Timer | None = None
         self.session = Session(
             wire=self,
@@ -184,34 +185,25 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
             debug(3, "reading from the client failed: %s", error, peer=self.session.peer)
             self.vanish("Read EOF from client")
             return
+        if not data:
+            self._hear_end()
+            return
         if self._ending is not None:
             # what comes after QUIT is not for us; it is read so that closing sends no reset
-            if not data:
-                self._peer_done = True
-                if self._ended:
-                    self.close()
-                self._watch()
             return
-        if not data:
-            self._peer_done = True
-            self._watch()
-            if self._task is None and not self._queue:
-                self.end("Read EOF from client")
-            return
-        if not self.session.bytes_in and data.startswith(_TLS_HELLO):
+        session, reader = self.session, self._reader
+        if not session.bytes_in and data.startswith(_TLS_HELLO):
             self._foreign("TLS")
             return
-        self.session.bytes_in += len(data)
+        session.bytes_in += len(data)
         if trace.active:
-            trace.say("netio", 19, "read %d bytes from the client", len(data), peer=self.session.peer)
-        recode = self.session.recode
-        self._reader.telnet_is_text = recode is not None and recode.telnet_is_text
-        lines = self._reader.feed(data)
-        if self._reader.telnet:
-            self._write(self._reader.telnet)
-            self._reader.telnet = b""
-        alone = self._task is None and not self._queue and not self._running and self._pace is None
-        if alone and len(lines) == 1:
+            trace.say("netio", 19, "read %d bytes from the client", len(data), peer=session.peer)
+        reader.telnet_is_text = session.recode is not None and session.recode.telnet_is_text
+        lines = reader.feed(data)
+        if reader.telnet:
+            self._write(reader.telnet)
+            reader.telnet = b""
+        if len(lines) == 1 and self._task is None and not self._queue and not self._running and self._pace is None:
             self._take(lines[0])
         elif lines:
             if self._queue is None:
@@ -222,6 +214,15 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
         self._watch()
 
     handle_read_event = handle_read
+
+    def _hear_end(self) -> None:
+        """The client has closed its side: what it has asked for is still done."""
+        self._peer_done = True
+        if self._ended:
+            self.close()
+        self._watch()
+        if self._ending is None and self._task is None and not self._queue:
+            self.end("Read EOF from client")
 
     def _enqueue(self, line: bytes | LineTooLong) -> None:
         assert self._queue is not None
@@ -267,7 +268,7 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
         else:
             self._aside = self.worker.spawn(self._later(command, *rest))
 
-    async def _later(self, command: Command, road: Road, waits_for: Awaitable[Any]) -> None:
+    async def _later(self, command: Command, road: Road, waits_for: Awaitable[object]) -> None:
         try:
             await run_on(road, waits_for)
         finally:
@@ -324,10 +325,10 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
         verb, argument = request
         if self.session.recode is not None:
             argument = self.session.heard(verb, argument)
-        if request.foreign and not self.generation.knows(verb):
+        command, plan = self.generation.command(self.session, verb, argument)
+        if not plan.known and request.foreign and not self.generation.knows(verb):
             self._foreign(verb)
             return
-        command, plan = self.generation.command(self.session, verb, argument)
         presence = self.worker.presence
         if presence is not None:
             presence.does(self, command)
@@ -344,14 +345,14 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
         self.session.log(Level.NOTICE, "client speaks another protocol (%s), disconnecting", what)
         self.end("Bad protocol")
 
-    def _run(self, command: Command, plan: Plan) -> tuple[Road, Awaitable[Any]] | None:
+    def _run(self, command: Command, plan: Plan) -> tuple[Road, Awaitable[object]] | None:
         self._running = True
         try:
             return run_inline(command, plan)
         finally:
             self._running = False
 
-    async def _wait(self, command: Command, road: Road, waits_for: Awaitable[Any]) -> None:
+    async def _wait(self, command: Command, road: Road, waits_for: Awaitable[object]) -> None:
         try:
             await run_on(road, waits_for)
             self._answer(command)
@@ -389,7 +390,8 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
         try:
             if not 200 <= reply.code <= 699:
                 raise ValueError(f"{reply.code} is no code of a final reply")
-            return self._in_charset(reply)
+            recode = self.session.recode
+            return reply.encode() if recode is None else recode.said(reply.encode())
         except Exception as error:
             self.session.log(Level.ERROR, "the reply to %s cannot be sent: %r", command.shown, error)
             return _LOCAL_ERROR.encode()
@@ -397,11 +399,8 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
     # -- writing -----------------------------------------------------------------------------------
 
     def send(self, reply: Reply) -> None:
-        self._write(self._in_charset(reply))
-
-    def _in_charset(self, reply: Reply) -> bytes:
         recode = self.session.recode
-        return reply.encode() if recode is None else recode.said(reply.encode())
+        self._write(reply.encode() if recode is None else recode.said(reply.encode()))
 
     def _write(self, data: bytes) -> None:
         if self._ended or self._closed or self._mute:
@@ -450,10 +449,12 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
 
     def _watch(self) -> None:
         """Ask the loop for what matters now: no reading from a client that does not read, or is far ahead."""
+        if not (self._out or self._queue or self._peer_done) and self._events == _READ:
+            return
         if self._closed:
             return
         full = len(self._out) > _BACKLOG or (self._queue is not None and len(self._queue) >= _QUEUE)
-        events = 0 if (self._peer_done or (full and self._ending is None)) else self.ioloop.READ
+        events = 0 if (self._peer_done or (full and self._ending is None)) else _READ
         if self._out:
             events |= self.ioloop.WRITE
         if events != self._events:

@@ -76,6 +76,14 @@ class LineReader:
 
     def feed(self, data: bytes) -> list[bytes | LineTooLong]:
         """The lines that ``data`` completes, without their ends; a line too long is told once."""
+        if (
+            not self._rest
+            and not self._dropping
+            and 0 <= data.find(b"\n") == len(data) - 1 <= self.limit
+            and b"\xff" not in data
+        ):
+            # nearly always: one line, and nothing else
+            return [data[:-1].rstrip(b"\r")]
         found: list[bytes | LineTooLong] = []
         *whole, self._rest = (self._rest + data).split(b"\n")
         for line in whole:

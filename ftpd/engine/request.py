@@ -19,6 +19,14 @@ _SMTP = frozenset({"DATA", "EHLO", "HELO", "MAIL", "RCPT", "RSET", "VRFY"})
 _GAP = re.compile("[ \t\v\f\r]")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
+_VERBS = (
+    "ABOR", "ALLO", "APPE", "CDUP", "CLNT", "CWD", "DELE", "EPRT", "EPSV", "FEAT", "HELP", "LIST", "MDTM", "MFMT",
+    "MKD", "MLSD", "MLST", "MODE", "NLST", "NOOP", "OPTS", "PASS", "PASV", "PORT", "PWD", "QUIT", "REST", "RETR",
+    "RMD", "RNFR", "RNTO", "SITE", "SIZE", "STAT", "STOR", "SYST", "TYPE", "USER", "XPWD",
+)  # fmt: skip
+_USUAL = {spelling.encode(): verb for verb in _VERBS for spelling in (verb, verb.lower())}
+"""What nearly every line begins with, needing no closer look."""
+
 _SSH = ("SSH-2.0-", "SSH-1.99-")
 
 
@@ -46,7 +54,11 @@ def understand(line: bytes | LineTooLong) -> Request | Reply:
     """
     if isinstance(line, LineTooLong):
         return TOO_LONG
-    verb, _, argument = decode(line).partition(" ")
+    word, _, rest = line.partition(b" ")
+    usual = _USUAL.get(word)
+    if usual is not None and b"\0" not in rest:
+        return Request(usual, decode(rest) if rest else "")
+    verb, argument = decode(word), decode(rest)
     if not verb.isalnum():
         # rare: another gap than a blank, or what is no verb at all
         verb, argument = _split(decode(line))

@@ -67,6 +67,7 @@ class Worker:
         self._server_of = server_of
         self._listeners: list[socket.socket] = []
         self._tasks: set[asyncio.Task[Any]] = set()
+        self.ioloop.calm = lambda: not self._tasks
         self._endings: list[asyncio.Task[None]] = []
         """Generations on their way out of service; unlike commands, these are never cancelled."""
         self._spare = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)

@@ -13,7 +13,7 @@ from ftpd.conf.directive import Settings
 from ftpd.core.listing import shown
 from ftpd.core.paths import normalise, split
 from ftpd.core.reply import Refuse, ReplyQueue
-from ftpd.core.vocab import Class, Group, Outcome
+from ftpd.core.vocab import ERROR, HANDLED, Class, Group, Outcome
 from ftpd.module.events import WORK_DONE
 from ftpd.module.files import Files, Path
 from ftpd.module.hidden import Veil
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from ftpd.core.reply import Reply
 
 T = TypeVar("T")
+# bound once: Python 3.11 asks a function for each look at a member of an enumeration
+_NO_GROUP, _NO_CLASS = Group.NONE, Class.NONE
 
 
 class Gate(Protocol):
@@ -90,8 +92,8 @@ class Command:
     """One command; ``name`` is the verb in upper case, of a sub-command with its parent: ``SITE CHMOD``."""
 
     __slots__ = (
-        "_settings", "argument", "classes", "errors", "gate", "group", "name", "notes", "offload_pool", "replies",
-        "session", "started", "transfer", "words",
+        "_notes", "_settings", "argument", "classes", "errors", "gate", "group", "name", "offload_pool", "replies",
+        "session", "started", "transfer",
     )  # fmt: skip
 
     def __init__(self, session: Session, name: str, argument: str, *, gate: Gate, offload: Pool) -> None:
@@ -99,12 +101,11 @@ class Command:
         self.name = name
         self.argument = argument
         """All that follows the verb and one blank, as the client sent it; PASS's is never logged."""
-        self.words = argument.split()
-        self.group = Group.NONE
-        self.classes = Class.NONE
+        self.group = _NO_GROUP
+        self.classes = _NO_CLASS
         self.replies = ReplyQueue()
         self.errors = ReplyQueue()
-        self.notes: dict[str, Any] = {}
+        self._notes: dict[str, Any] | None = None
         self.transfer: Transfer | None = None
         self.started = time()
         self.gate = gate
@@ -116,12 +117,12 @@ class Command:
     def ok(self, code: int, *lines: str) -> Outcome:
         """Queue a reply of success; HANDLED."""
         self.replies.add(code, lines)
-        return Outcome.HANDLED
+        return HANDLED
 
     def fail(self, code: int, *lines: str) -> Outcome:
         """Queue a reply of failure; ERROR."""
         self.errors.add(code, lines)
-        return Outcome.ERROR
+        return ERROR
 
     def send(self, reply: Reply) -> None:
         """Write a preliminary reply (1xx) at once."""
@@ -132,8 +133,19 @@ class Command:
         if not {"\r", "\n", "\0"}.isdisjoint(argument):
             raise ValueError(f"{self.name}: an argument cannot hold a line end or a NUL byte")
         self.argument = argument
-        self.words = argument.split()
         self._settings = None
+
+    @property
+    def words(self) -> list[str]:
+        """The argument, cut at white space."""
+        return self.argument.split()
+
+    @property
+    def notes(self) -> dict[str, Any]:
+        """What modules keep of this command for each other."""
+        if self._notes is None:
+            self._notes = {}
+        return self._notes
 
     # -- what it may ask ---------------------------------------------------------------------------
 
@@ -242,7 +254,7 @@ class Command:
     @property
     def reply(self) -> Reply | None:
         """The one final reply: the errors if the command failed, else the successes."""
-        return self.errors.joined() or self.replies.joined()
+        return (self.errors or self.replies).joined()
 
     @property
     def line(self) -> str:

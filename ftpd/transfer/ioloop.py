@@ -12,24 +12,13 @@ from pyftpdlib.ioloop import Epoll
 from ftpd.core import watchdog
 from ftpd.core.log import Level, log
 
+_SOON = 0.001
+"""Seconds within which a client that waits for each reply mostly sends its next command."""
+_STAY = 0.005
+"""Seconds for which others (timers, threads, sockets of modules) may wait meanwhile."""
+_NOT_READ, _NOT_WRITE = ~Epoll.READ, ~Epoll.WRITE
 BATCH = 16
 """Channels served before the loop gives everybody else a turn; one of data may move a megabyte or four."""
-
-
-def _guarded(handler: Any, work: Callable[[], Any]) -> None:
-    """Do one step of a handler; what it raises ends in its own handle_error, never in the loop."""
-    began = perf_counter()
-    try:
-        work()
-    except Exception:
-        try:
-            handler.handle_error()
-        except Exception as error:
-            log(Level.ERROR, "%s failed while it dealt with a failure", type(handler).__name__, exc_info=error)
-            handler.close()
-    spent = perf_counter() - began
-    if spent > watchdog.LIMIT:
-        watchdog.note(f"{type(handler).__name__}.{getattr(work, '__name__', 'work')}", spent)
 
 
 class LoopTimer:
@@ -105,16 +94,34 @@ class _Guest(Epoll):  # type: ignore[misc]  # pyftpdlib is untyped
     __str__ = __repr__
 
     def _ready(self) -> None:
+        self.serve(0)
+
+    def serve(self, timeout: float) -> int:
+        """Serve one batch of what is ready within ``timeout`` seconds; gives how many channels that were."""
         # never more than a batch: epoll keeps the rest, and hands it out in turn (ready list, round robin)
-        for fd, events in self._poller.poll(0, BATCH):
+        ready = self._poller.poll(timeout, BATCH)
+        handlers = self.socket_map
+        began = perf_counter()
+        for fd, events in ready:
             # .get: an earlier handler of the batch may have closed this one
-            handler = self.socket_map.get(fd)
-            # errors and hang-ups come to whoever waits: the next read or write says what it was
-            if handler is not None and events & ~self.WRITE and handler.readable():
-                _guarded(handler, handler.handle_read_event)
-                handler = self.socket_map.get(fd)
-            if handler is not None and events & ~self.READ and handler.writable():
-                _guarded(handler, handler.handle_write_event)
+            handler = handlers.get(fd)
+            if handler is None:
+                continue
+            step = "handle_read_event"
+            try:
+                # errors and hang-ups come to whoever waits: the next read or write says what it was
+                if events & _NOT_WRITE and handler.readable():
+                    handler.handle_read_event()
+                if events & _NOT_READ and handlers.get(fd) is handler and handler.writable():
+                    step = "handle_write_event"
+                    handler.handle_write_event()
+            except Exception:
+                _failed(handler)
+            ended = perf_counter()
+            if ended - began > watchdog.LIMIT:
+                watchdog.note(f"{type(handler).__name__}.{step}", ended - began)
+            began = ended
+        return len(ready)
 
     def close(self) -> None:
         """Close every handler."""
@@ -135,6 +142,19 @@ class AsyncioLoop(_Guest):
         super().__init__(loop or asyncio.get_running_loop())
         self.timers: set[LoopTimer] = set()
         self.data = DataLoop(self)
+        self.calm: Callable[[], bool] = lambda: False
+        """Whether nobody waits for anything but these channels."""
+        self._served = 0.0
+
+    def _ready(self) -> None:
+        """Serve, and stay for a moment with clients that answer at once: half of a round of asyncio's loop is saved."""
+        came = perf_counter()
+        self.serve(0)
+        if came - self._served < _SOON:
+            until = came + _STAY
+            while self.calm() and self.serve(_SOON) and perf_counter() < until:
+                pass
+        self._served = perf_counter()
 
     def call_later(self, seconds: float, target: Callable[..., Any], *args: Any, **kwargs: Any) -> LoopTimer:
         return self._timer(seconds, target, args, kwargs, every=False)
@@ -177,6 +197,15 @@ class DataLoop(_Guest):
 
     def call_every(self, seconds: float, target: Callable[..., Any], *args: Any, **kwargs: Any) -> LoopTimer:
         return self.host.call_every(seconds, target, *args, **kwargs)
+
+
+def _failed(handler: Any) -> None:
+    """What a step of a handler raises ends in its own handle_error, never in the loop."""
+    try:
+        handler.handle_error()
+    except Exception as error:
+        log(Level.ERROR, "%s failed while it dealt with a failure", type(handler).__name__, exc_info=error)
+        handler.close()
 
 
 def _close_all(handlers: dict[int, Any]) -> None:

@@ -188,7 +188,7 @@ def test_a_command_pays_for_an_extendedlog_only_where_there_is_one() -> None:
     async def handlers(conf: str) -> int:
         async with Bench(conf=conf) as ftp:
             assert ftp.generation is not None
-            return sum(map(len, ftp.generation.table.plan("NOOP").log))
+            return sum(len(chain) for _, chain in ftp.generation.table.plan("NOOP").after)
 
     assert asyncio.run(handlers("ExtendedLog /dev/null ALL\n")) == asyncio.run(handlers("")) + 1
 
