@@ -123,7 +123,12 @@ class Journal:
         records = self.logs.at(cmd.name, failed=failed)
         if self.stats is not None and not failed and cmd.name in _TRANSFERS and cmd.transfer is not None:
             records = (*records, (_COUNTING, self.stats))
-        return asyncio.shield(self._begin(cmd.session, cmd, records)) if records else None
+        return self._record(cmd, self._begin(cmd.session, cmd, records)) if records else None
+
+    async def _record(self, cmd: Command, work: asyncio.Task[bool]) -> None:
+        """Wait for it, and end the session from here where it has to end: its own command is answered first."""
+        if not await asyncio.shield(work):
+            cmd.session.end("SQL error")
 
     def leave(self, session: Session) -> None:
         """EXIT, which is no command: a client that just went away is recorded, too."""
@@ -132,12 +137,14 @@ class Journal:
 
     def happened(self, name: str, session: Session, cmd: Command | None) -> None:
         if records := self.events.named(name):
-            self._begin(session, cmd, records, verb="" if cmd is not None else "EVENT")
+            work = self._begin(session, cmd, records, verb="" if cmd is not None else "EVENT")
+            if cmd is not None:
+                work.add_done_callback(lambda done: _end_unless(done, session))
 
     def _begin(
         self, session: Session, cmd: Command | None, records: Sequence[Rows], verb: str = ""
-    ) -> asyncio.Task[None]:
-        """Begin to record; the values are those of this moment, for the session may be gone when they are written."""
+    ) -> asyncio.Task[bool]:
+        """Begin to record; whether the session may go on comes out of it. The values are those of this moment, for the session may be gone when they are written."""
         filled: list[tuple[Record, Ready, list[Value] | SqlError]] = []
         for record, ready in records:
             try:
@@ -145,11 +152,13 @@ class Journal:
                 filled.append((record, ready, ready.values(asking)))
             except SqlError as error:
                 filled.append((record, ready, error))
-        return self.errands.launch(self._write(session, cmd is not None, filled))
+        return self.errands.launch(self._write(session, filled))
 
     async def _write(
-        self, session: Session, stays: bool, records: Sequence[tuple[Record, Ready, list[Value] | SqlError]]
-    ) -> None:
+        self, session: Session, records: Sequence[tuple[Record, Ready, list[Value] | SqlError]]
+    ) -> bool:  # fmt: skip
+        """False when one was refused that may not be missing."""
+        whole = True
         for record, ready, values in records:
             try:
                 if isinstance(values, SqlError):
@@ -159,9 +168,8 @@ class Journal:
                 if record.ignores_errors:
                     continue
                 session.log(Level.ERROR, "mod_sql: the query '%s' failed: %s", record.query, error)
-                if not self.forgiving and stays:
-                    session.end("SQL error")
-                    return
+                whole = self.forgiving and whole
+        return whole
 
     def show(self, cmd: Command, *, failed: bool) -> Awaitable[None] | None:
         """What the client is told behind the reply; None when that is nothing."""
@@ -188,6 +196,11 @@ class Journal:
             session.log(Level.ERROR, "mod_sql: SQLShowInfo: %s", error)
             return None
         return rows[0][0] if rows and rows[0] else None
+
+
+def _end_unless(done: asyncio.Task[bool], session: Session) -> None:
+    if not done.cancelled() and done.exception() is None and not done.result():
+        session.end("SQL error")
 
 
 def _moved(cmd: Command | None) -> tuple[str, ...]:

@@ -110,3 +110,12 @@ def test_a_template_that_cannot_be_bound_is_shown_with_its_line(db: Database, tm
     line = path.read_text().splitlines().index('SQLNamedQuery bad SELECT "a FROM %u"') + 1
     assert run.returncode != 0
     assert f"{path}:{line}: SQLNamedQuery: the query 'bad': %u behind FROM would be a name" in run.stdout + run.stderr
+
+
+def test_who_cannot_be_recorded_hears_the_answer_before_the_end(ftpd_server: StartServer, db: Database) -> None:
+    more = "SQLNamedQuery gone FREEFORM \"INSERT INTO nowhere VALUES ('%m')\"\nSQLLog NOOP gone"
+    server = ftpd_server(conf(db, more), MODULES)
+    with login(server.port, "tom") as ftp:
+        assert ftp.sendcmd("NOOP").startswith("200")
+        with pytest.raises(EOFError):
+            ftp.sendcmd("PWD")
