@@ -153,7 +153,7 @@ pool_size = module.directive(
 )  # fmt: skip
 ratios: Directive[tuple[str, ...]] = module.directive(
     "SQLRatios", sql.counters_line("frate", "fcred", "brate", "bcred"), default=(), contexts=SERVER | GLOBAL,
-    usage="on|off|frate fcred brate bcred", inert=True, doc="The columns that mod_ratio would go by.",
+    usage="on|off|frate fcred brate bcred", inert=True, doc="The columns that mod_ratio goes by.",
 )  # fmt: skip
 ratio_stats: Directive[tuple[str, ...]] = module.directive(
     "SQLRatioStats", sql.counters_line("fstor", "fretr", "bstor", "bretr"), default=(), contexts=SERVER | GLOBAL,
@@ -219,6 +219,7 @@ class Server:
         )
         self._options: frozenset[str] = frozenset().union(*settings[options])
         self.directory = self._directory()
+        self.ledger = self._ledger()
         self.journal = self._journal()
 
     @contextmanager
@@ -267,6 +268,18 @@ class Server:
             sql.Names(remember_nameless=settings[negative_cache]), forgiving="NoDisconnectOnError" in self._options,
         )  # fmt: skip
 
+    def _ledger(self) -> sql.Ledger:
+        settings, book, info = self._scope.settings, self.book, self._scope.settings[user_info]
+        if settings[ratios] and not settings[ratio_stats]:
+            log(Level.WARN, "mod_sql: SQLRatios needs SQLRatioStats, for nobody would know what was stored and fetched")
+        found = {}
+        for directive in (ratios, ratio_stats):
+            with self._blaming(directive):
+                condition = self._condition(info, user_where)
+                columns = settings[directive]
+                found[directive] = sql.four_columns(book, info, columns, condition)
+        return sql.Ledger(book, found[ratios], found[ratio_stats])
+
     def _checks(self) -> list[sql.PasswordCheck]:
         settings = self._scope.settings
         backend = sql.backend_check(self.stores["default"].pool.backend)
@@ -275,6 +288,8 @@ class Server:
             if word.lower() not in known:
                 right = f"{', '.join(sorted(known))}; mod_sql_passwd brings more"
                 raise ConfigError(f"'{word}' is unknown here", right=right)
+        if any(word.lower() == "plaintext" for word in settings[auth_types]):
+            log(Level.WARN, "mod_sql: with SQLAuthTypes Plaintext whoever can read the database knows all passwords")
         if settings[authenticate] and not settings[auth_types] and settings[engine] in ("on", "auth"):
             log(Level.WARN, "mod_sql: no SQLAuthTypes, so no password in the database is good for anything")
         return [known[word.lower()] for word in settings[auth_types]]
@@ -411,6 +426,14 @@ def _book_of(session: Session) -> sql.QueryBook | None:
 
 
 module.auth(sql.SqlAccounts(_directory_of, _errands))
+
+
+def _ledger_of(session: Session) -> sql.Ledger | None:
+    server = _server(session, "log")
+    return None if server is None else server.ledger
+
+
+module.offer(sql.RATIOS, sql.SqlRatios(_ledger_of))
 module.offer(sql.QUERIES, sql.NamedQueries(_book_of))
 
 

@@ -117,8 +117,8 @@ class MySQL:
         place: dict[str, Any] = {"host": target.host, "port": target.port or 3306}
         if target.host.startswith("/"):
             place = {"unix_socket": target.host}
-        elif target.host == "localhost" and not target.port and not target.ssl:
-            # as its own clients do: localhost is the socket, 127.0.0.1 the network
+        elif target.host == "localhost" and target.port in (0, 3306) and not target.ssl:
+            # as its own clients do: localhost is the socket, 127.0.0.1 the network; but a port of one's own is meant
             found = next((path for path in _SOCKETS if os.path.exists(path)), None)
             place = place if found is None else {"unix_socket": found}
         ways: list[ssl.SSLContext | None] = [None] if "unix_socket" in place else self._ways(target)

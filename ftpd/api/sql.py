@@ -15,11 +15,14 @@ from ftpd.sql.backend import (
     BACKENDS,
     PASSWORD_CHECKS,
     QUERIES,
+    RATIOS,
     Backend,
     Connection,
     Dialect,
+    Four,
     PasswordCheck,
     Queries,
+    Ratios,
     Row,
     SqlError,
     SqlLost,
@@ -53,6 +56,7 @@ from ftpd.sql.names import Names
 from ftpd.sql.passwords import CHECKS, Check, backend_check
 from ftpd.sql.pool import Limits, Pool
 from ftpd.sql.queries import NamedQueries, QueryBook, Ready, Store
+from ftpd.sql.ratios import Ledger, SqlRatios, four_columns
 from ftpd.sql.records import ByVerb, Journal, Shown, counting, recorded, shown
 from ftpd.sql.service import Service, reach
 from ftpd.sql.spool import Spool
@@ -64,6 +68,7 @@ __all__ = [
     "MAX_ID",
     "PASSWORD_CHECKS",
     "QUERIES",
+    "RATIOS",
     "Asking",
     "Backend",
     "ByVerb",
@@ -73,8 +78,10 @@ __all__ = [
     "Connection",
     "Dialect",
     "Directory",
+    "Four",
     "GroupQueries",
     "Journal",
+    "Ledger",
     "Limits",
     "NamedQueries",
     "NamedQuery",
@@ -84,6 +91,7 @@ __all__ = [
     "Queries",
     "Query",
     "QueryBook",
+    "Ratios",
     "Ready",
     "Record",
     "Row",
@@ -95,6 +103,7 @@ __all__ = [
     "SqlAccounts",
     "SqlError",
     "SqlLost",
+    "SqlRatios",
     "Statement",
     "Store",
     "Target",
@@ -109,6 +118,7 @@ __all__ = [
     "counting",
     "engine_line",
     "event_line",
+    "four_columns",
     "group_queries",
     "keep_alive_line",
     "key_query",

@@ -144,7 +144,10 @@ class Journal:
     def _begin(
         self, session: Session, cmd: Command | None, records: Sequence[Rows], verb: str = ""
     ) -> asyncio.Task[bool]:
-        """Begin to record; whether the session may go on comes out of it. The values are those of this moment, for the session may be gone when they are written."""
+        """Begin to record; whether the session may go on comes out of it.
+
+        The values are those of this moment, for the session may be gone when they are written.
+        """
         filled: list[tuple[Record, Ready, list[Value] | SqlError]] = []
         for record, ready in records:
             try:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from ftpd.api import Module
 from ftpd.testing import Bench
 from libexec import mod_sql, mod_sql_passwd, mod_sql_sqlite
 
@@ -59,9 +60,11 @@ class Database:
             name, password, uid, gid, home,
         )  # fmt: skip
 
-    def bench(self, conf: str = "", *, base: str = CONF, login: str | None = None, **more: Any) -> Bench:
+    def bench(
+        self, conf: str = "", *, base: str = CONF, login: str | None = None, modules: Sequence[Module] = (), **more: Any
+    ) -> Bench:  # fmt: skip
         lines = (base + conf).replace("{db}", str(self.path))
-        modules = (mod_sql.module, mod_sql_sqlite.module, mod_sql_passwd.module)
+        modules = (mod_sql.module, mod_sql_sqlite.module, mod_sql_passwd.module, *modules)
         return Bench(*modules, conf=lines, users={}, login=login, **more)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from sql_ground import Database, entered, play
 
+from ftpd.api import Command, Module, Outcome, sql
 from libexec import mod_sql
 
 
@@ -230,6 +231,35 @@ def test_files_and_bytes_of_a_user_are_counted(db: Database) -> None:
     db.home.chmod(0o777)
     play(story)
     assert db.do("SELECT fstor, fretr, bstor, bretr FROM users") == [(2, 1, 8, 5)]
+
+
+def test_ratios_are_there_for_who_goes_by_them(db: Database) -> None:
+    """mod_ratio's part is played by a module that shows what it is handed."""
+    db.do("ALTER TABLE users ADD COLUMN frate INTEGER")
+    for column in ("fcred", "brate", "bcred"):
+        db.do(f"ALTER TABLE users ADD COLUMN {column} INTEGER DEFAULT 7")
+    db.do("UPDATE users SET brate = -3, bstor = 12000000000")
+    asking = Module("asking", version="1.0")
+    offered = asking.takes_offers(sql.RATIOS)
+
+    @asking.site("RATIO")
+    async def ratio(cmd: Command) -> Outcome:
+        return cmd.ok(200, f"{await offered[0].rates(cmd.session)} {await offered[0].stats(cmd.session)}")
+
+    async def story() -> None:
+        async with db.bench("SQLRatioStats on\nSQLRatios on", modules=[asking]) as ftp:
+            await entered(ftp)
+            assert await ftp("SITE RATIO") == "200 (0, 7, -3, 7) (0, 0, 12000000000, 0)"
+            db.do("UPDATE users SET fcred = 'many'")
+            assert (await ftp("SITE RATIO")).startswith("451")
+            db.do("DELETE FROM users")
+            assert await ftp("SITE RATIO") == "200 None None"
+        async with db.bench("SQLRatioStats on", modules=[asking]) as ftp:
+            db.user("tom", "secret")
+            await entered(ftp)
+            assert await ftp("SITE RATIO") == "200 None (0, 0, 0, 0)"
+
+    play(story)
 
 
 def test_the_log_tells_statements_and_no_values(db: Database, tmp_path: Path) -> None:

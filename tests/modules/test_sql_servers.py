@@ -289,6 +289,23 @@ def test_what_lies_in_the_home_of_whoever_started_the_daemon_does_not_matter(
     play(story)
 
 
+def test_localhost_is_the_socket_whatever_the_port_says_of_its_default(
+    mariadb_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    mariadb_server.fresh()
+    monkeypatch.setattr(mod_sql_mysql, "_SOCKETS", (f"{mariadb_server.folder}/socket",))
+    network = f"127.0.0.1:{mariadb_server.port}"
+
+    async def story() -> None:
+        for place, there in (("localhost", True), ("localhost:3306", True), ("localhost:1", False)):
+            ftp = bench(mariadb_server, "SQLRetry 0")
+            ftp._conf = ftp._conf.replace(network, place)
+            async with ftp:
+                assert (await entered(ftp) == "230 User tom logged in") is there
+
+    play(story)
+
+
 def test_an_account_that_requires_tls_has_it_without_being_asked(
     mariadb_server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:  # fmt: skip
