@@ -49,6 +49,8 @@ def understand(line: bytes | LineTooLong) -> Request | Reply:
     Request(verb='RETR', argument='a b')
     >>> understand(b"NOOP\\t")
     Request(verb='NOOP', argument='')
+    >>> understand(b"MKD a\\r\\0b")
+    Request(verb='MKD', argument='a\\rb')
     >>> understand(b" NOOP").code
     500
     """
@@ -66,6 +68,9 @@ def understand(line: bytes | LineTooLong) -> Request | Reply:
             return INVALID
     # only ASCII letters have an upper case here: a dotless i must not become an I (and a way past <Limit>)
     verb = verb.upper() if verb.isascii() else verb
+    if "\0" in argument:
+        # telnet writes a CR that ends no line as CR NUL (RFC 854), and so do names that hold one (RFC 2640 3.1)
+        argument = argument.replace("\r\0", "\r")
     if "\0" in argument:
         return Reply(501, (f"{verb}: a NUL byte is not allowed",))
     return Request(verb, argument)

@@ -151,10 +151,15 @@ def make_folder(cmd: Command) -> Outcome:
     if "*" in cmd.argument:
         raise Refuse(550, f"{cmd.argument}: Invalid directory name")
     path = cmd.path(refusal=(550, f"{cmd.argument}: {os.strerror(errno.EACCES)}"))
-    if path.virtual == "/":
-        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
-    with nothing_beneath_files():
-        cmd.files.mkdir(path)
+    try:
+        if path.virtual == "/":
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+        with nothing_beneath_files():
+            cmd.files.mkdir(path)
+    except FileExistsError:
+        # what the client wants is so; a link or a file is not it
+        if not stat.S_ISDIR(cmd.files.lstat(path).st_mode):
+            raise
     return cmd.ok(257, f"{quoted(path.virtual)} - Directory successfully created")
 
 

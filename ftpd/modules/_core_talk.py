@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+
 from ftpd.api import Class, Command, Outcome, Refuse, Session, debug
 from ftpd.modules import _display
 from ftpd.modules._core import module
@@ -102,9 +105,15 @@ def admin(session: Session) -> str:
 # -- OPTS --------------------------------------------------------------------------------------------
 
 
+_MOST_OPTIONS = 8
+"""Words behind OPTS, as with ProFTPD."""
+
+
 @module.cmd("OPTS", auth=False, classes=Class.MISC, usage="<sp> command [<sp> options]", arity=(1, None))
 async def options(cmd: Command) -> Outcome:
     """A command of its own, ``OPTS_MLST`` and the like, walks all phases and answers for this one (RFC 2389 4)."""
+    if len(cmd.words) > _MOST_OPTIONS:
+        raise Refuse(550, f"OPTS: {os.strerror(errno.EINVAL)}")
     name, _, rest = cmd.argument.partition(" ")
     # only ASCII has an upper case here, as for verbs
     upper = name.upper() if name.isascii() else name

@@ -44,16 +44,21 @@ class View:
         self._present = _presenter(flags)
 
     def line(self, shown: str, attributes: os.stat_result, source: Source[K], key: K, at: str) -> str | None:
-        """The line of the entry that ``source`` knows as ``key`` and that lies in the folder ``at``; None where a link
-        to be followed leads nowhere.
+        """The line of the entry that ``source`` knows as ``key`` and that lies in the folder ``at``.
+
+        None for a link to be followed that leads nowhere, and for one to its own folder or above it: a client that
+        goes where links lead would never come to an end.
         """
         target: str | None = None
         if stat.S_ISLNK(attributes.st_mode):
             try:
+                text = source.readlink(key)
+                if _leads_up(text, at):
+                    return None
                 if self.follows:
                     attributes = source.stat(key)
                 elif self._long:
-                    target = self._seen(within(source.readlink(key), self._root), at)
+                    target = self._seen(within(text, self._root), at)
             except OSError:
                 if self.follows:
                     return None
@@ -84,6 +89,15 @@ class View:
             mode=None if self._mode is None else listing.faked(bits, self._mode),
             link_target=target,
         )
+
+
+def _leads_up(target: str, at: str) -> bool:
+    """Whether a relative link in the folder ``at`` leads to it or to one above it.
+
+    >>> _leads_up(".", "/a"), _leads_up("../.././../", "/a"), _leads_up("./b", "/a"), _leads_up("../a/b", "/a")
+    (True, True, False, False)
+    """
+    return target.startswith(".") and f"{at.rstrip('/')}/".startswith(f"{normalise(at, target).rstrip('/')}/")
 
 
 def _presenter(flags: Flags) -> Callable[[os.stat_result], os.stat_result] | None:

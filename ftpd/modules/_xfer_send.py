@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
-import stat
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 from ftpd.api import (
     Class,
@@ -66,14 +65,7 @@ async def retrieve(cmd: Command) -> Outcome:
 
 def _open(cmd: Command, path: Path) -> int:
     with files_only(cmd.argument):
-        try:
-            return cmd.files.open_read(path)
-        except FileNotFoundError:
-            with suppress(OSError):
-                if stat.S_ISLNK(cmd.files.lstat(path).st_mode):
-                    # the link is there, and it is no file
-                    raise Refuse(550, f"{cmd.argument}: Not a regular file") from None
-            raise
+        return cmd.files.open_read(path)
 
 
 def complete(cmd: Command) -> Outcome:
@@ -127,7 +119,7 @@ def _check_part(cmd: Command, part: Part, size: int) -> int:
         raise Refuse(554, f"{part.verb}: invalid {cmd.argument} argument")
     if part.count is None:
         return size - part.offset
-    if part.offset + part.count > size:
-        # less than was asked for would look like the whole of it (draft-bryan-ftp-range)
+    if part.offset and part.offset + part.count > size:
+        # less than was asked for would look like all of it (draft-bryan-ftp-range); from 0 on, the whole file is that
         raise Refuse(554, f"{cmd.argument}: invalid RANG argument")
-    return part.count
+    return min(part.count, size - part.offset)

@@ -172,8 +172,14 @@ def _aim(cmd: Command, path: Path, there: os.stat_result | None) -> tuple[Path, 
     # HiddenStores would put a file in the link's place
     follows = links or cmd.name == "APPE" or cmd.config[hidden] is None
     if stat.S_ISLNK(there.st_mode) and follows:
-        with suppress(OSError):
+        try:
             virtual = resolved(cmd.files, path.virtual, cmd.session.settled, to_be_made=links)
+        except FileNotFoundError:
+            if links:
+                raise
+        except OSError:
+            pass
+        else:
             target = Path(virtual, path.given, path.settings)
             try:
                 there = cmd.files.lstat(target)

@@ -134,12 +134,29 @@ def test_a_tilde_is_the_home() -> None:
 # -- MKD, RMD ----------------------------------------------------------------------------------------
 
 
+def test_a_folder_that_is_there_is_made_already_but_a_link_to_one_is_none() -> None:
+    async def story() -> tuple[list[str], int]:
+        async with Bench(conf=HOME, files=TREE) as ftp:
+            os.chmod(f"{ftp.root}/sub", 0o700)
+            os.symlink("sub", f"{ftp.root}/link")
+            replies = [await ftp(line) for line in ("MKD sub", "MKD link", "MKD a.txt")]
+            return replies, os.stat(f"{ftp.root}/sub").st_mode
+
+    replies, mode = asyncio.run(story())
+    assert replies == [
+        '257 "/sub" - Directory successfully created',
+        "550 link: File exists",
+        "550 a.txt: File exists",
+    ]
+    assert stat.S_IMODE(mode) == 0o700
+
+
 def test_a_folder_is_made_and_removed() -> None:
     assert talk(
         "MKD new", "MKD new", "CWD sub", "XMKD two words", "CDUP", "RMD sub/two words", "XRMD new", files=TREE
     ) == [
         '257 "/new" - Directory successfully created',
-        "550 new: File exists",
+        '257 "/new" - Directory successfully created',
         "250 CWD command successful",
         '257 "/sub/two words" - Directory successfully created',
         "250 CDUP command successful",
@@ -158,8 +175,8 @@ def test_a_folder_is_made_and_removed() -> None:
         ("MKD no/such", "550 no/such: No such file or directory"),
         ("MKD a.txt", "550 a.txt: File exists"),
         ("MKD a.txt/z", "550 a.txt/z: No such file or directory"),
-        ("MKD .", "550 .: File exists"),
-        ("MKD /", "550 /: File exists"),
+        ("MKD .", '257 "/" - Directory successfully created'),
+        ("MKD /", '257 "/" - Directory successfully created'),
         ("MKD a*b", "550 a*b: Invalid directory name"),
         ("RMD sub", "550 sub: Directory not empty"),
         ("RMD a.txt", "550 a.txt: Not a directory"),

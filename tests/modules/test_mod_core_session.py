@@ -245,6 +245,8 @@ def test_a_modules_verb_is_in_help() -> None:
 
 
 def test_opts_of_something_unknown() -> None:
+    nine = "OPTS " + "a " * 9
+    assert talk(nine, "OPTS UTF8 " + "a " * 8, login=None) == ["550 OPTS: Invalid argument"] * 2
     assert talk("OPTS", "OPTS FOO BAR", "OPTS utf8 on", "OPTS \u0131x", login=None) == [
         "501 Invalid number of parameters",
         "500 OPTS FOO not understood",

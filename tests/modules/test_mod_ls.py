@@ -184,11 +184,19 @@ def test_long_names_have_a_row_of_their_own() -> None:
 
 
 def test_recursion_lists_folder_after_folder_and_follows_no_link() -> None:
-    assert [text[55:] or text for text in _list("LIST -R", links={"d/loop": ".."})] == [
+    assert [text[55:] or text for text in _list("LIST -R", links={"d/out": "../a.txt"})] == [
         "B.txt", "a.txt", "c d.txt", "d",
-        "", "d:", "e", "in.txt", "loop -> ..",
+        "", "d:", "e", "in.txt", "out -> ../a.txt",
         "", "d/e:", "deep.txt",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("target", [".", "./", "..", "../.././././/../", "../d"])
+def test_a_link_to_its_own_folder_or_above_is_not_listed_for_a_client_would_go_round(target: str) -> None:
+    for line in ("LIST -R", "LIST -L d", "LIST d"):
+        names = _names(line, links={"d/round": target, "d/into": "./e"})
+        assert not [name for name in names if name.startswith("round")]
+        assert [name for name in names if name.startswith("into")]
 
 
 def test_recursion_of_a_pattern_lists_the_folders_that_it_matches() -> None:
