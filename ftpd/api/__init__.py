@@ -27,6 +27,7 @@ from ftpd.core.clock import Timer
 from ftpd.core.devices import addresses_of_device
 from ftpd.core.identity import ROOT, Identity, acting_as, acting_as_daemon, neutral, privileged
 from ftpd.core.log import Level, debug, escape, log
+from ftpd.core.nearness import near
 from ftpd.core.paths import normalise, within
 from ftpd.core.reply import Refuse, Reply
 from ftpd.core.syslog import syslog
@@ -184,6 +185,7 @@ __all__ = [
     "logformat",
     "lookup",
     "module_name",
+    "near",
     "neutral",
     "normalise",
     "privileged",

@@ -51,6 +51,15 @@ def _hashed(password: bytes, setting: bytes) -> str | None:
     return found.decode("ascii")
 
 
+_QUICK = ("$1$",)
+"""Schemes that cost less than to hand the work to a thread and back."""
+
+
+def quick(stored: str | None = None) -> bool:
+    """Whether a password is checked against this hash (or, None, for nobody) so fast that no thread is worth it."""
+    return ((_sample or "") if stored is None else stored).startswith(_QUICK)
+
+
 def usable(stored: str) -> bool:
     """Whether the text can be a hash at all: not empty, not locked, not shadowed, of a hash's length and letters.
 

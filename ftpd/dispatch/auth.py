@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TypeVar
 
 from ftpd.conf.faults import Fault
@@ -84,7 +85,7 @@ class OrderedAccounts:
             groups = await _settled(backend.getgroups(session, account))
             if groups is not None or (final and not backend.checks_first):
                 return groups or ()
-        return ((account.gid, self.gid_name(session, account.gid)),)
+        return ((account.gid, await self.group_name(session, account.gid)),)
 
     async def authenticate(self, session: Session, account: Account, password: str) -> AuthAnswer:
         asked = list(self._asked(session, "authenticate"))
@@ -122,6 +123,16 @@ class OrderedAccounts:
     def gid_name(self, session: Session, gid: int) -> str:
         for backend, _ in self._asked(session):
             name = backend.gid_name(session, gid)
+            if name is not None:
+                return name
+        return str(gid)
+
+    async def group_name(self, session: Session, gid: int) -> str:
+        for backend, _ in self._asked(session):
+            if backend.names_wait:
+                name = await session.offload(partial(backend.gid_name, session, gid), "auth")
+            else:
+                name = backend.gid_name(session, gid)
             if name is not None:
                 return name
         return str(gid)

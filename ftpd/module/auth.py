@@ -56,6 +56,9 @@ class AuthBackend:
     checks_first = False
     """For backends that only check passwords (PAM, RADIUS): asked before the one that knew the user."""
 
+    names_wait = True
+    """Whether the four that name ids may have to wait for somebody; those that do not are asked on the loop."""
+
     def getpwnam(self, session: Session, user: str) -> Account | Awaitable[Account | None] | None:
         """The account of that name."""
         return None
@@ -99,6 +102,9 @@ class Accounts(Protocol):
         """The name, or the number as text."""
 
     def gid_name(self, session: Session, gid: int) -> str: ...
+
+    async def group_name(self, session: Session, gid: int) -> str:
+        """The same where nobody must wait for it: backends that may wait are asked off the loop."""
 
     def name_uid(self, session: Session, name: str) -> int | None: ...
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from ftpd.api import Account, Level, acting_as_daemon, crypt, log
+from ftpd.api import Account, Level, acting_as_daemon, crypt, log, near
 
 T = TypeVar("T")
 
@@ -116,6 +116,11 @@ def _id(text: str) -> int | None:
     return int(text) if _NUMBER.fullmatch(text) and int(text) <= _HIGHEST_ID else None
 
 
+def _signature(known: os.stat_result) -> tuple[int, ...]:
+    """What changes with the file."""
+    return known.st_mtime_ns, known.st_ctime_ns, known.st_size, known.st_ino, known.st_dev
+
+
 class Table(Generic[T]):
     """A parsed file; :meth:`current` blocks when it must read, :meth:`known` only the first time."""
 
@@ -125,10 +130,25 @@ class Table(Generic[T]):
         self._lock = threading.Lock()
         self._seen: tuple[int, ...] = ()
         self._content: T | None = None
+        self._near = False
+        """The file lies where a look at it is answered at once."""
 
     def known(self) -> T:
         """The content as it was read last."""
         return self.current() if self._content is None else self._content
+
+    def unchanged(self) -> T | None:
+        """The content, if a look shows that the file is as it was read; never waits: None sends to :meth:`current`."""
+        if self._content is None or not self._near:
+            return None
+        try:
+            now = os.stat(self._spec.path)
+        except PermissionError:
+            with acting_as_daemon():
+                now = os.stat(self._spec.path)
+        except OSError:
+            return None
+        return self._content if _signature(now) == self._seen and not now.st_mode & stat.S_IWOTH else None
 
     def current(self) -> T:
         """The content as it is now; OSError when the file cannot be read or is open to others' hands."""
@@ -140,13 +160,14 @@ class Table(Generic[T]):
                     raise OSError(22, "Not a regular file", self._spec.path)
                 if now.st_mode & stat.S_IWOTH:
                     raise PermissionError(1, "The file is writable by everybody", self._spec.path)
-                seen = (now.st_mtime_ns, now.st_ctime_ns, now.st_size, now.st_ino, now.st_dev)
+                seen = _signature(now)
                 if self._content is None or seen != self._seen:
                     if now.st_size > _LARGEST:
                         raise OSError(27, f"The file is larger than {_LARGEST} bytes", self._spec.path)
                     text = file.read(_LARGEST).decode("utf-8", "surrogateescape")
                     self._content = self._parse(self._spec, text)
                     self._seen = seen
+                    self._near = near(descriptor)
                     self._complain(self._content)
         return self._content
 

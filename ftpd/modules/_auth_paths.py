@@ -53,15 +53,17 @@ def single_name(name: str) -> str:
     return name
 
 
-def inside(root: str, path: str) -> str:
-    """A path of the machine as seen from inside the root; empty where it lies elsewhere."""
+def below(root: str, path: str) -> str:
+    """A path of the machine as seen from inside the root, going by the names alone; empty where it lies elsewhere."""
+    if path == root:
+        return "/"
+    return path[len(root) :] if path.startswith(f"{root}/") else ""
+
+
+def really_below(root: str, path: str) -> str:
+    """The same with the links of both followed; for a thread."""
     with acting_as_daemon():
-        for top, whole in ((root, posixpath.normpath(path)), (os.path.realpath(root), os.path.realpath(path))):
-            if whole == top:
-                return "/"
-            if whole.startswith(f"{top}/"):
-                return whole[len(top) :]
-    return ""
+        return below(os.path.realpath(root), os.path.realpath(path))
 
 
 def split_magic(session: Session, home: str) -> tuple[str, str]:

@@ -15,7 +15,7 @@ from ftpd.modules._auth_denied import Denied
 from ftpd.modules._auth_home import make_home
 from ftpd.modules._auth_login import Visitor
 from ftpd.modules._auth_names import Target
-from ftpd.modules._auth_paths import inside, real_folder, single_name, split_magic, with_user
+from ftpd.modules._auth_paths import below, real_folder, really_below, single_name, split_magic, with_user
 from ftpd.modules._auth_walk import LinkOnTheWay, no_link, open_folder
 
 
@@ -46,7 +46,9 @@ async def plan_for(command: Command, target: Target, account: Account, groups: t
     root = magic or "/"
     if chosen is not None and not magic:
         root = await real_folder(session, chosen.path, account)
-    virtual = home if root == "/" else (await command.offload(lambda: inside(root, home))) or "/"
+    virtual = home if root == "/" else below(root, posixpath.normpath(home))
+    if not virtual:
+        virtual = (await command.offload(lambda: really_below(root, home), "files")) or "/"
     chdir = await _first(command, settings, groups, account, root, virtual)
     # without a root of its own a session that can begin nowhere else begins at home; within one, at the root
     begin = (*(chdir or (virtual,)), virtual if root == "/" else "/")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 from ftpd.api import (
     GLOBAL,
@@ -27,6 +27,7 @@ from ftpd.modules._auth_file_tables import FileSpec, Groups, Table, Users, Wante
 
 module = Module("mod_auth_file", version="1.0")
 
+T = TypeVar("T")
 _SERVERS = SERVER | GLOBAL | VHOST
 
 
@@ -160,8 +161,16 @@ def _refuse_malformed(name: str, spec: FileSpec, users: bool) -> None:
 # -- the backend ---------------------------------------------------------------------------------------------------
 
 
+async def _current(session: Session, table: Table[T]) -> T:
+    """What the file says now; off the loop where that takes more than a look."""
+    unchanged = table.unchanged()
+    return await session.offload(table.current, "auth") if unchanged is None else unchanged
+
+
 class AuthFile(AuthBackend):
     """Answers for the accounts of the server's AuthUserFile, and for no others."""
+
+    names_wait = False
 
     def __init__(self) -> None:
         self._users: dict[FileSpec, Table[Users]] = {}
@@ -189,7 +198,7 @@ class AuthFile(AuthBackend):
         table = self._users_of(session)
         if table is None:
             return None
-        return (await session.offload(table.current, "auth")).by_name.get(user)
+        return (await _current(session, table)).by_name.get(user)
 
     async def getgroups(self, session: Session, account: Account) -> tuple[tuple[int, str], ...] | None:
         if account.source is not self:
@@ -198,15 +207,16 @@ class AuthFile(AuthBackend):
         if table is None:
             # a system group that names a user of the same name is not meant for a user of the file
             return ()
-        return (await session.offload(table.current, "auth")).of(account)
+        return (await _current(session, table)).of(account)
 
     async def authenticate(self, session: Session, account: Account, password: str) -> AuthAnswer | None:
         table = self._users_of(session)
         if table is None or account.source is not self:
             return None
 
+        stored = (await _current(session, table)).hashes.get(account.name)
+
         def check() -> AuthAnswer:
-            stored = table.current().hashes.get(account.name)
             if stored is None:
                 crypt.spend(password)
                 return AuthAnswer.NO_SUCH_USER
@@ -214,7 +224,7 @@ class AuthFile(AuthBackend):
                 return AuthAnswer.OK
             return AuthAnswer.BAD_PASSWORD if crypt.usable(stored) else AuthAnswer.DISABLED
 
-        return await session.offload(check, "auth")
+        return check() if crypt.quick(stored) else await session.offload(check, "auth")
 
     def uid_name(self, session: Session, uid: int) -> str | None:
         table = self._users_of(session)
