@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 from time import monotonic, sleep
 
 import pytest
@@ -15,11 +16,21 @@ VERBS = """
     ABOR ACCT ALLO APPE AUTH CCC CDUP CLNT CONF CSID CWD DELE ENC EPRT EPSV FEAT HELP HOST LANG LIST MDTM MFF MFMT MIC
     MKD MLSD MLST MODE NLST NOOP OPTS PASS PASV PBSZ PORT PROT PWD RANG REIN REST RETR RMD RNFR RNTO SIZE SITE SMNT STAT
     STOR STOU STRU SYST TYPE USER XCUP XCWD XMKD XPWD XRMD SITE\tHELP SITE\tCHMOD SITE\tCHGRP SITE\tNONE OPTS\tUTF8
-    OPTS\tMLST OPTS\tNONE
+    OPTS\tMLST OPTS\tNONE SITE\tCPFR SITE\tCPTO SITE\tCOPY SITE\tMKDIR SITE\tRMDIR SITE\tSYMLINK SITE\tUTIME
+    HASH XCRC XMD5 OPTS\tHASH
 """.replace("\n", " ").split(" ")
 VERBS = [verb.replace("\t", " ") for verb in VERBS if verb]
 ARGUMENTS = ["", "x", "a b c d e f", '""', "%n%s%n{0.__class__}${x}%{env:PATH}", "-1", "~", "*[", "\xff" * 20]
-CONF = "TimeoutStalled 2\nTimeoutNoTransfer 4\nMaxLoginAttempts 1000\n"
+LIBEXEC = Path(__file__).parents[2] / "libexec"
+CONF = f"""\
+ModulePath {LIBEXEC}
+LoadModule mod_copy.c
+LoadModule mod_site_misc.c
+LoadModule mod_digest.c
+TimeoutStalled 2
+TimeoutNoTransfer 4
+MaxLoginAttempts 1000
+"""
 
 
 @pytest.fixture(scope="module")
@@ -175,6 +186,33 @@ def test_an_upload_that_goes_on_lets_no_other_begin(slow: Daemon) -> None:
             client.send("EPSV")
             assert client.reply() == "450 EPSV: data transfer in progress"
         assert client.reply().startswith("226")
+
+
+OVERTAKING = ("ABOR", "STAT", "QUIT")
+
+
+def test_each_verb_has_one_answer_while_a_transfer_runs(server: Daemon) -> None:
+    content = b"x" * 600_000
+    server.give("running.bin", content)
+    with Raw(server) as client:
+        client.login()
+        for verb in (verb for verb in VERBS if verb not in OVERTAKING):
+            with client.passive(window=4096) as data:
+                client.send("RETR running.bin")
+                assert client.reply().startswith("150")
+                client.send(f"{verb} x".encode() + b"\r\nNOOP\r\n")
+                assert everything(data) == content, verb
+            # the verb may be answered before the transfer's end or after it, but once, and never is the 226 missing
+            answers: list[str] = []
+            while len(answers) < 3:
+                answer = client.reply()
+                if not answer.startswith("1"):
+                    answers.append(answer)
+            assert "226 Transfer complete" in answers, (verb, answers)
+            assert all(answer[0] in "2345" and not answer.startswith("451") for answer in answers), (verb, answers)
+            # what RNFR began, a NOOP has ended; and nothing more comes
+            client.codes("ABOR", "TYPE I")
+            assert client.ask("NOOP").startswith("200"), verb
 
 
 def test_quit_during_a_transfer_waits_for_its_end(server: Daemon) -> None:
