@@ -102,8 +102,12 @@ class Board:
             raise
         try:
             for descriptor in (self._file, self._lock):
-                if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                known = os.fstat(descriptor)
+                if not stat.S_ISREG(known.st_mode):
                     raise OSError(errno.EINVAL, "it is not a regular file", path)
+                if known.st_nlink > 1:
+                    # what is written here would be written into somebody's file
+                    raise OSError(errno.EMLINK, "it has several names (hard links)", path)
             os.fchmod(self._file, 0o644)
             with self._locked():
                 # what an earlier daemon left is no longer true

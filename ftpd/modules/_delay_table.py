@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import stat
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterator
@@ -74,10 +76,20 @@ class DelayTable:
             yield from ("    " + " ".join(row[at : at + 8]) for at in range(0, len(row), 8))
             yield ""
 
+    @property
+    def has_folder(self) -> bool:
+        with acting_as_daemon():
+            return os.path.isdir(os.path.dirname(str(self.path)) or ".")
+
     def read(self) -> None:
         """Take over what an earlier daemon learnt; OSError or ValueError when the file holds nothing of the kind."""
-        with acting_as_daemon(), open(str(self.path), "rb") as file:
-            found = json.loads(file.read(1 << 24))
+        with acting_as_daemon():
+            # a FIFO is not waited for, and a link is nobody's to put there
+            descriptor = os.open(self._safe(), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            with open(descriptor, "rb") as file:
+                if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                    raise OSError(errno.EINVAL, "it is not a regular file")
+                found = json.loads(file.read(1 << 24))
         if not isinstance(found, dict):
             raise ValueError("it is not a table of delays")
         for key, values in found.items():
@@ -88,12 +100,20 @@ class DelayTable:
                 raise ValueError("it is not a table of delays")
             self._times[f"{server} {verb}"] = Times(values)
 
+    def _safe(self) -> str:
+        """The path, in a folder of which others cannot take what is in it."""
+        path = str(self.path)
+        mode = os.stat(os.path.dirname(path) or ".").st_mode
+        if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+            raise PermissionError(errno.EPERM, "its folder is world-writable")
+        return path
+
     def write(self) -> None:
         """Replace the file whole, so that none is ever half written."""
-        path = str(self.path)
         text = json.dumps({key: list(times.values) for key, times in self._times.items()})
-        beside = f"{path}.new"
         with acting_as_daemon():
+            path = self._safe()
+            beside = f"{path}.new"
             # made anew: what lies there, a link perhaps, is not ours
             with suppress(FileNotFoundError):
                 os.unlink(beside)

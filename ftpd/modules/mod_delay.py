@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import re
 from collections.abc import Awaitable, Iterator
@@ -114,10 +113,12 @@ def load(_: None) -> None:
         try:
             table.read()
         except FileNotFoundError:
-            if table.path is not None and not os.path.isdir(os.path.dirname(table.path)):
+            # nothing has been learnt yet
+            if not table.has_folder:
                 log(Level.WARN, "DelayTable %s is not kept: its folder is not there", table.path)
         except (OSError, ValueError) as error:
-            log(Level.WARN, "DelayTable %s is not used, the times are learnt anew: %s", table.path, error)
+            reason = error.strerror if isinstance(error, OSError) else error
+            log(Level.WARN, "DelayTable %s is not used, the times are learnt anew: %s", table.path, reason)
 
 
 @module.on(SHUTDOWN)
