@@ -68,8 +68,8 @@ def _open(cmd: Command, path: Path) -> int:
         return cmd.files.open_read(path)
 
 
-def complete(cmd: Command) -> Outcome:
-    """226, with the text of DisplayFileTransfer before it."""
+def complete(cmd: Command, *told: str) -> Outcome:
+    """226, with what is to be told and the text of DisplayFileTransfer before it."""
     file = cmd.config[display_file_transfer]
     shown: list[str] = []
     if file is not None and file.startswith("/"):
@@ -77,7 +77,7 @@ def complete(cmd: Command) -> Outcome:
         shown = _display.of_machine(file, cmd.session) or _display.of_session(Path(normalise("/", file)), cmd.session)
     elif file is not None:
         shown = _display.of_session(Path(f"{cmd.session.cwd.rstrip('/')}/{file}"), cmd.session)
-    return cmd.ok(226, *shown, "Transfer complete")
+    return cmd.ok(226, *told, *shown, "Transfer complete")
 
 
 async def _send(cmd: Command, path: Path, descriptor: int, part: Part, counted: bool) -> None:

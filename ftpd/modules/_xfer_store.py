@@ -136,8 +136,9 @@ async def store_unique(cmd: Command) -> Outcome:
         raise Refuse(550, f"STOU incompatible with {part.verb}")
     with slot(cmd):
         spot = _open_unique(cmd)
-        # RFC 1123 4.1.2.9: clients parse the name out of this text
-        return await _receive(cmd, spot, f"FILE: {spot.target.name}")
+        # RFC 1123 4.1.2.9: clients parse the name out of this text; ftplib's programs only get to see the last reply
+        named = f"FILE: {spot.target.name}"
+        return await _receive(cmd, spot, named, named)
 
 
 # -- before the data connection --------------------------------------------------------------------------
@@ -263,7 +264,7 @@ def _open_unique(cmd: Command) -> Spot:
 # -- the transfer and its end ------------------------------------------------------------------------------
 
 
-async def _receive(cmd: Command, spot: Spot, announce: str) -> Outcome:
+async def _receive(cmd: Command, spot: Spot, announce: str, *told: str) -> Outcome:
     ascii = translates(cmd.session)
     offset = spot.size if spot.appends else spot.part.offset
     transfer = Transfer(spot.target.virtual, spot.files.real(spot.target), "i", ascii=ascii, offset=offset)
@@ -298,7 +299,7 @@ async def _receive(cmd: Command, spot: Spot, announce: str) -> Outcome:
         raise
     finally:
         spot.close()
-    return complete(cmd)
+    return complete(cmd, *told)
 
 
 def _room(cmd: Command, spot: Spot) -> int | None:

@@ -262,6 +262,24 @@ def test_s61_others_files_cannot_be_changed(here: Ground, with_and_without_proc:
 
 
 @as_root
+def test_the_time_of_a_file_that_a_group_shares_is_for_all_who_may_write_it(
+    here: Ground, with_and_without_proc: None
+) -> None:
+    shared, read_only, foreign = (here.root / name for name in ("shared", "read-only", "foreign"))
+    for path, gid, mode in ((shared, 4800, 0o664), (read_only, 4800, 0o644), (foreign, BERT.gid, 0o664)):
+        path.touch()
+        os.chown(path, BERT.uid, gid)
+        path.chmod(mode)
+    # 4800 is one of ANNA's groups
+    files = here.files(identity=ANNA)
+    files.utime(v("/shared"), 1234567890.0)
+    assert shared.stat().st_mtime == 1234567890.0
+    for path in (read_only, foreign):
+        with pytest.raises(PermissionError):
+            files.utime(v(f"/{path.name}"), 1234567890.0)
+
+
+@as_root
 def test_one_may_give_a_file_to_ones_groups_but_not_away(here: Ground) -> None:
     (here.root / "f").touch()
     here.owned_by(ANNA)

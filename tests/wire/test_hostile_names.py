@@ -222,7 +222,7 @@ def test_unique_names_are_many_and_none_can_be_guessed(server: Daemon) -> None:
                 found = re.fullmatch(r"150 FILE: (ftp[A-Za-z0-9]{6})", client.reply())
                 assert found is not None
                 data.sendall(b"x")
-            assert client.reply() == "226 Transfer complete"
+            assert client.reply() == f"226-FILE: {found[1]}\n226 Transfer complete"
             names.add(found[1])
         assert len(names) == 100 == len(list(server.home.iterdir()))
         # no two begin alike more often than chance has it
