@@ -25,6 +25,7 @@ from ftpd.core import crypt, listing, logfile, trace
 from ftpd.core.charset import Recode, codec_named
 from ftpd.core.clock import Timer
 from ftpd.core.devices import addresses_of_device
+from ftpd.core.eager import begin
 from ftpd.core.identity import ROOT, Identity, acting_as, acting_as_daemon, neutral, privileged
 from ftpd.core.log import Level, debug, escape, log
 from ftpd.core.nearness import near
@@ -166,6 +167,7 @@ __all__ = [
     "acting_as",
     "acting_as_daemon",
     "addresses_of_device",
+    "begin",
     "check_folder",
     "check_writers",
     "class_expression",

@@ -19,7 +19,7 @@ from ftpd.core.vocab import Group
 from ftpd.dispatch.access import AccessFiles, who
 from ftpd.dispatch.veil import FolderVeil
 from ftpd.module.command import Command
-from ftpd.module.files import Path
+from ftpd.module.files import Files, Path
 from ftpd.module.hidden import Hiding, Veil
 from ftpd.module.links import resolved
 from ftpd.module.session import Session
@@ -43,6 +43,9 @@ def admit(command: Command, handler: Handler) -> None:
 def limit_allows(command: Command, virtual: str, access: Chain = ()) -> bool:
     """Whether <Limit> lets this client use the command's verb on that path; ``access``: the .ftpaccess that count."""
     session = command.session
+    places = session.server.places
+    if not access and places is not None and not places.limits:
+        return True
     verb = command.name.replace(" ", "_")
     return resolve.limit(
         session.server,
@@ -73,14 +76,26 @@ _ON_THE_LINK = frozenset(
 """The verbs that change a link itself, where the last name is one; all others change what it leads to."""
 
 
-def _places(command: Command, virtual: str) -> tuple[str, ...]:
-    """Where the path lies for <Directory>, links in it followed: where its last name lies, and where that leads to."""
+def _places(command: Command, virtual: str) -> tuple[tuple[str, ...], os.stat_result | None]:
+    """Where the path lies for <Directory>, links in it followed: where its last name lies, and where that leads to.
+
+    Nowhere else than it says is told as nothing, with what has been seen there.
+    """
     session = command.session
     files = session.files
     if files is None or not (_has_directories(session) or _may_override(session)):
-        return ()
-    folder, name = paths.split(virtual)
+        return (), None
     # what is not there, or cannot be reached, the command itself will tell
+    try:
+        seen = files.look(Path(virtual), follow=command.name not in _ON_THE_LINK)
+    except OSError:
+        return (), None
+    return ((), seen) if seen is not None else (_followed(command, files, virtual), None)
+
+
+def _followed(command: Command, files: Files, virtual: str) -> tuple[str, ...]:
+    session = command.session
+    folder, name = paths.split(virtual)
     try:
         # where the working directory is resolved already, a plain name in it is not looked at
         place = f"{resolved(files, folder, session.settled).rstrip('/')}/{name}".rstrip("/") or "/"
@@ -95,8 +110,8 @@ def _places(command: Command, virtual: str) -> tuple[str, ...]:
 
 
 def _has_directories(session: Session) -> bool:
-    levels = (session.server, session.anonymous)
-    return any(level.places.any for level in levels if level is not None and level.places is not None)
+    server, anon = session.server.places, session.anonymous
+    return (server is not None and server.any) or (anon is not None and anon.places is not None and anon.places.any)
 
 
 def _may_override(session: Session) -> bool:
@@ -106,6 +121,9 @@ def _may_override(session: Session) -> bool:
 
 def _barred(session: Session, path: Path, place: str, access: Chain) -> bool:
     """Whether a bare DenyAll of a <Directory> or <Anonymous> hides what is there; what is not there may be made."""
+    places = session.server.places
+    if places is not None and not places.bars and not access:
+        return False
     if session.files is None or not resolve.barred(
         session.server,
         session.anonymous,
@@ -208,21 +226,22 @@ class PathGate:
         if not limit_allows(command, virtual, access):
             raise Refuse(*refusal)
         place, given_access = virtual, access
+        lies_at, seen = _places(command, virtual)
         # a link must not lead past what is said of the folder it leads into
-        for lies in _places(command, virtual):
+        for lies in lies_at:
             if lies != place:
                 access = self._at(command, lies)
                 if lies != virtual and not limit_allows(command, lies, access):
                     raise Refuse(*refusal)
             place = lies
-        path = Path(virtual, given, _settings(session, place, access), place=place)
+        path = Path(virtual, given, _settings(session, place, access), False, place, seen)
         if trace.active:
             where = real_path(session, place)
             trace.say("directory", 3, "'%s' is '%s' on this machine", given, where, peer=session.peer)
         if _ignored(command, path, place, given_access, access):
             if command.name in _MAKING:
                 raise Refuse(550, f"{given}: {os.strerror(errno.ENOENT)}")
-            path = replace(path, absent=True)
+            path = replace(path, absent=True, seen=None)
         if _barred(session, path, place, access):
             code, text = refusal
             # not the command is denied here, but what is there
@@ -234,7 +253,7 @@ class PathGate:
 
     def placed(self, command: Command, virtual: str) -> tuple[str, Chain]:
         """Where a path leads when its links are followed, and the .ftpaccess files that count there."""
-        place = (virtual, *_places(command, virtual))[-1]
+        place = (virtual, *_places(command, virtual)[0])[-1]
         return place, self._at(command, place)
 
     def _at(self, command: Command, place: str) -> Chain:
@@ -276,6 +295,8 @@ _OF_FILES = frozenset({"STOR", "APPE", "STOU", "DELE"})
 
 
 def _settings(session: Session, virtual: str, access: Chain) -> Settings:
+    if not access and not _has_directories(session):
+        return session.server.settings if session.anonymous is None else session.anonymous.settings
     return resolve.settings_at(
         session.server,
         session.anonymous,

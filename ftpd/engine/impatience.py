@@ -30,7 +30,7 @@ def refusal(line: bytes | LineTooLong) -> Reply | None:
     return Reply(450, (f"{request.verb}: data transfer in progress",))
 
 
-def has_said_all(sock: socket.socket) -> bool:
+def has_said_all(sock: socket.SocketType) -> bool:
     """Whether the client has closed its side: what it sent is still on its way through us."""
     try:
         return sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == _CLOSE_WAIT

@@ -37,9 +37,20 @@ def by_own_path(opener: Opener, identity: Identity, own: bytes, root: int, path:
     Whoever made the link saw the whole machine, where it leads into the root; inside the root its text alone would
     lead nowhere. FileNotFoundError where that does not help either.
     """
-    if opener is by_kernel and not kernel.meets_link(identity, root, path):
+    if opener is by_kernel and not _meets_link(identity, root, path):
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), paths.decode(path))
     return by_walking(identity, root, path, flags, mode, own)
+
+
+def _meets_link(identity: Identity, root: int, path: bytes) -> bool:
+    """Whether a symbolic link stands on the way to ``path``, as far as that way goes."""
+    try:
+        found = without_links(identity, root, path, os.O_PATH | os.O_CLOEXEC)
+    except OSError:
+        return False
+    if found is not None:
+        os.close(found)
+    return found is None
 
 
 def by_kernel(identity: Identity, root: int, path: bytes, flags: int, mode: int) -> int:
@@ -51,6 +62,16 @@ def by_kernel(identity: Identity, root: int, path: bytes, flags: int, mode: int)
             # a rename anywhere on the machine while a link's ".." was followed: the kernel asks to try again
             continue
     return by_walking(identity, root, path, flags, mode)
+
+
+def without_links(identity: Identity, root: int, path: bytes, flags: int) -> int | None:
+    """The descriptor of what lies where the path says; None where a link is on the way, or it cannot be told."""
+    try:
+        return kernel.openat2(identity, root, path, flags, 0, kernel.NO_LINKS)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.EAGAIN):
+            return None
+        raise
 
 
 def by_walking(identity: Identity, root: int, path: bytes, flags: int, mode: int, own: bytes = b"/") -> int:

@@ -42,6 +42,8 @@ def _failure(path: bytes) -> OSError:
 
 
 _IN_ROOT = _RESOLVE_IN_ROOT | _RESOLVE_NO_MAGICLINKS
+NO_LINKS = _IN_ROOT | _RESOLVE_NO_SYMLINKS
+"""Not even symbolic links that stay in the root."""
 
 
 @lru_cache(maxsize=256)
@@ -80,15 +82,6 @@ def openat2_compiled(
 
 openat2 = openat2_by_ctypes if native.calls is None else openat2_compiled
 """The quicker way that this installation has."""
-
-
-def meets_link(identity: Identity, root: int, path: bytes) -> bool:
-    """Whether a symbolic link stands on the way to ``path``, as far as that way goes."""
-    try:
-        os.close(openat2(identity, root, path, os.O_PATH | os.O_CLOEXEC, 0, _IN_ROOT | _RESOLVE_NO_SYMLINKS))
-    except OSError as error:
-        return error.errno == errno.ELOOP
-    return False
 
 
 def has_openat2() -> bool:

@@ -45,6 +45,19 @@ class LocalFiles:
     def lstat(self, path: Path) -> os.stat_result:
         return self._attributes(_there(path), _LOOK | os.O_NOFOLLOW)
 
+    def look(self, path: Path, *, follow: bool = True) -> os.stat_result | None:
+        if self._opener is not jail.by_kernel:
+            return None
+        root = self._root or self._enter()
+        flags = _LOOK if follow else _LOOK | os.O_NOFOLLOW
+        fd = jail.without_links(self._identity, root.fd, encoded(_there(path)), flags)
+        if fd is None:
+            return None
+        try:
+            return os.fstat(fd)
+        finally:
+            os.close(fd)
+
     def readlink(self, path: Path) -> str:
         fd = self._open(_there(path), _LOOK | os.O_NOFOLLOW)
         try:

@@ -26,6 +26,8 @@ class Path:
     """IgnoreHidden: to this client nothing is there, and every use of the path fails as if that were so."""
     place: str = field(default="", repr=False, compare=False)
     """Where it lies with its links followed, for what the configuration says of it; empty: as ``virtual`` has it."""
+    seen: os.stat_result | None = field(default=None, repr=False, compare=False)
+    """What the gate has just seen there, if no link is on the way: for commands that only tell, and at once."""
 
     @property
     def name(self) -> str:
@@ -75,6 +77,13 @@ class Files(Protocol):
     def stat(self, path: Path) -> os.stat_result: ...
 
     def lstat(self, path: Path) -> os.stat_result: ...
+
+    def look(self, path: Path, *, follow: bool = True) -> os.stat_result | None:
+        """The attributes of what is there if no symbolic link is on the way, and None where one is.
+
+        Without ``follow`` the last name may be a link, and the attributes are its own.  OSError says why there is
+        nothing, and then no link was met before.
+        """
 
     def open_read(self, path: Path) -> int:
         """A descriptor of a regular file; IsADirectoryError, or OSError(EINVAL) for FIFOs, sockets, devices."""

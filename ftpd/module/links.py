@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from contextlib import suppress
 
 from ftpd.core.paths import split, within
 from ftpd.module.files import Files, Path
@@ -31,6 +32,11 @@ def resolved(files: Files, virtual: str, known: str, *, to_be_made: bool = False
     not be there, but the folder it would be in.  As for whoever opens it, an absolute link that leads nowhere and
     begins with the root's own path is taken from the root.
     """
+    if virtual == known:
+        return virtual
+    with suppress(OSError):
+        if files.look(Path(virtual)) is not None:
+            return virtual
     try:
         return _followed(files, virtual, known, own=False)
     except _Nowhere as nowhere:

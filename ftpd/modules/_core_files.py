@@ -77,14 +77,19 @@ def forget_source(cmd: Command) -> None:
 # -- SIZE, MDTM --------------------------------------------------------------------------------------
 
 
+def _attributes(cmd: Command, path: Path) -> os.stat_result:
+    if path.seen is not None:
+        return path.seen
+    with nothing_beneath_files():
+        return cmd.files.stat(path)
+
+
 @module.cmd("SIZE", group=Group.READ, classes=Class.INFO, usage="<sp> pathname", arity=(1, None))
 def size(cmd: Command) -> Outcome:
     if cmd.session.data_type == "A":
         # with every line end converted the whole file would have to be read (RFC 3659 4)
         raise Refuse(550, "SIZE not allowed in ASCII mode")
-    path = cmd.path()
-    with nothing_beneath_files():
-        found = cmd.files.stat(path)
+    found = _attributes(cmd, cmd.path())
     if not stat.S_ISREG(found.st_mode):
         raise Refuse(550, f"{cmd.argument}: not a regular file")
     return cmd.ok(213, str(found.st_size))
@@ -93,8 +98,7 @@ def size(cmd: Command) -> Outcome:
 @module.cmd("MDTM", group=Group.DIRS, classes=Class.INFO | Class.DIRS, usage="<sp> pathname", arity=(1, None))
 def modified(cmd: Command) -> Outcome:
     path = cmd.path()
-    with nothing_beneath_files():
-        found = cmd.files.stat(path)
+    found = _attributes(cmd, path)
     if not stat.S_ISREG(found.st_mode):
         raise Refuse(550, f"{cmd.argument}: not a plain file")
     broken_down = (time.gmtime if path.settings[times_gmt] else time.localtime)(found.st_mtime)

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import Any
 
 from pyftpdlib.handlers.ftp.data import DTPHandler
-from pyftpdlib.ioloop import AsyncChat
 
 from ftpd.core.clock import Sweep, Timer
 from ftpd.core.log import Level, log
@@ -36,7 +35,7 @@ class Ground:
         """The same for a server that wants its sockets otherwise."""
         return self if options is self.options else Ground(self.ioloop, self.sweep, options)
 
-    def prepare(self, sock: socket.socket) -> None:
+    def prepare(self, sock: socket.SocketType) -> None:
         """To be called before the socket listens or connects."""
         if self.options is not DEFAULT:
             self.options.apply(sock)
@@ -57,25 +56,33 @@ class Channel(DTPHandler):  # type: ignore[misc]  # pyftpdlib is untyped
     BlockingIOError where the record layer waits for the other direction.
     """
 
-    timeout = 0  # DTPHandler's own idle timer; stall_after has the sweep instead
+    moved = 0
+    needs = 0
+    ioloop: DataLoop
+    _closed = False
+    _ended = False
+    """The other side has ended in order: nothing is left to be read."""
+    _step: Callable[[], bool] | None = None
+    _done: asyncio.Future[None] | None = None
+    _events = 0
+    _watched = 0
+    _failure: TransferError | None = None
+    _bucket: Bucket | None = None
+    _pause: LoopTimer | None = None
+    _patience = 0.0
+    _stall: Timer | None = None
+    _puller: asyncio.Task[Any] | None = None
 
-    def __init__(self, sock: socket.socket, ground: Ground) -> None:
+    def __init__(self, sock: socket.SocketType, ground: Ground, local_port: int = 0) -> None:
+        # DTPHandler's own constructor, and asyncore's beneath it, make twenty attributes and ask the kernel who is
+        # there: for a transfer of a kilobyte that is more than the transfer
         self.ground = ground
-        self.moved = 0
-        self.needs = 0
-        self.local_port = sock.getsockname()[1]
-        self._step: Callable[[], bool] | None = None
-        self._done: asyncio.Future[None] | None = None
-        self._events = 0
-        self._watched = 0
-        self._failure: TransferError | None = None
-        self._bucket: Bucket | None = None
-        self._pause: LoopTimer | None = None
-        self._stall: Timer | None = None
-        self._puller: asyncio.Task[Any] | None = None
-        super().__init__(sock, ground)
-        if not self._closed:
-            _tune(sock, no_delay=ground.options.no_delay)
+        self.ioloop = ground.ioloop
+        self.socket = sock
+        self.local_port = local_port or sock.getsockname()[1]
+        self._fileno = sock.fileno()
+        sock.setblocking(False)
+        _tune(sock, no_delay=ground.options.no_delay)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} on port {self.local_port}, {self.moved} bytes moved>"
@@ -149,6 +156,7 @@ class Channel(DTPHandler):  # type: ignore[misc]  # pyftpdlib is untyped
             self._done.set_result(None)
 
     def _wait(self) -> None:
+        self._expect()
         pause = self._bucket.delay() if self._bucket is not None else 0.0
         if pause:
             self._unwatch()
@@ -203,8 +211,17 @@ class Channel(DTPHandler):  # type: ignore[misc]  # pyftpdlib is untyped
         if self._stall is not None:
             self._stall.cancel()
             self._stall = None
-        if seconds > 0 and not self._closed:
-            self._stall = self.ground.sweep.start(seconds, lambda: self._fail(stalled(seconds, self.moved)))
+        self._patience = seconds
+        if self._done is not None:
+            self._expect()
+
+    def _expect(self) -> None:
+        """Whoever has to wait starts the stall timer; most transfers are over before."""
+        if self._stall is None and self._patience > 0 and not self._closed:
+            self._stall = self.ground.sweep.start(self._patience, self._stalled)
+
+    def _stalled(self) -> None:
+        self._fail(stalled(self._patience, self.moved))
 
     def abort(self, code: int = 426, text: str = CLOSED, *, aborted: bool = True) -> None:
         """Close at once; the transfer under way raises TransferError(code, text).
@@ -253,7 +270,9 @@ class Channel(DTPHandler):  # type: ignore[misc]  # pyftpdlib is untyped
         if self._closed:
             return
         # not DTPHandler's: that one writes replies, which is the dispatcher's work here
-        AsyncChat.close(self)
+        self._closed = True
+        self._unwatch()
+        self.socket.close()
         for timer in (self._pause, self._stall):
             if timer is not None:
                 timer.cancel()
@@ -262,7 +281,7 @@ class Channel(DTPHandler):  # type: ignore[misc]  # pyftpdlib is untyped
             self._done.set_exception(self._failure or connection_lost(self.moved))
 
 
-def _tune(sock: socket.socket, *, no_delay: bool) -> None:
+def _tune(sock: socket.SocketType, *, no_delay: bool) -> None:
     try:
         if no_delay:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -111,7 +111,7 @@ class DataChannel(Channel):
                     raise connection_lost(self.moved) from None
                 raise local_failure(error, self.moved) from error
             if not sent:
-                return self._ended(known)
+                return self._at_end(known)
             at += sent
             self.moved += sent
             self.passed(sent)
@@ -136,7 +136,7 @@ class DataChannel(Channel):
                     except OSError as error:
                         raise local_failure(error, self.moved) from error
                     if not chunk:
-                        return self._ended(known)
+                        return self._at_end(known)
                     at += len(chunk)
                     rest = memoryview(convert(chunk))
                 sent = self._push(rest)
@@ -148,7 +148,7 @@ class DataChannel(Channel):
 
         return step
 
-    def _ended(self, known: bool) -> bool:
+    def _at_end(self, known: bool) -> bool:
         if known:
             raise file_shrank(self.moved)
         return True
@@ -207,6 +207,7 @@ class DataChannel(Channel):
 
     async def _pull(self, source: AsyncIterator[bytes]) -> bytes | None:
         """The next chunk, None at the end; an abort does not wait for a source that hangs."""
+        self._expect()
         task = self._puller = asyncio.current_task()
         try:
             return await anext(source, None)
@@ -251,6 +252,7 @@ class DataChannel(Channel):
                     # a reset is no end: what the client meant to send after it is unknown
                     raise connection_lost(self.moved) from None
                 if not count:
+                    self._ended = True
                     if convert is not None:
                         keep(convert.rest())
                     return True
@@ -309,10 +311,9 @@ class DataChannel(Channel):
     async def finish(self) -> None:
         """Close in order: bytes left unread would turn our end into a reset, which eats what is on its way."""
         if not self._closed:
-            try:
-                for _ in range(4):
-                    if not self.get(_buffer):
-                        break
-            except OSError:
-                pass
+            if not self._ended:
+                with suppress(OSError):
+                    for _ in range(4):
+                        if not self.get(_buffer):
+                            break
             self.close()

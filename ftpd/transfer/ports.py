@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import random
 import socket
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
-from pyftpdlib.ioloop import Acceptor, AsyncChat, Connector
+from pyftpdlib.ioloop import Acceptor, Connector
 
 from ftpd.core.clock import Timer
 from ftpd.core.log import Level, log
@@ -18,13 +20,14 @@ from ftpd.transfer.channel import Ground
 from ftpd.transfer.data import DataChannel
 from ftpd.transfer.errors import CLOSED, cannot_connect
 
-Make = Callable[[socket.socket, Ground], DataChannel]
+Make = Callable[[socket.SocketType, Ground, int], DataChannel]
 
 BACKLOG = 64
 """Strangers may come first, and must not keep the client's own connection out of the queue."""
 MOST_TRIES = 256
 """Ports tried before the range counts as full: of 1000 with 50 free, this many miss once in 500000 times."""
 _ACCEPTS = 64
+_STREAM = socket.SOCK_STREAM | socket.SOCK_NONBLOCK
 
 _TAKEN = frozenset({errno.EADDRINUSE, errno.EACCES})
 # connect(2) and bind(2): the port is another's, or only root's, or was used to the same place a moment ago
@@ -48,6 +51,7 @@ def plain_host(host: str) -> str:
     return host[len(_MAPPED) :] if host.startswith(_MAPPED) and "." in host else host
 
 
+@lru_cache(maxsize=1024)
 def _place(local: tuple[Any, ...], extended: int) -> tuple[socket.AddressFamily, str, tuple[Any, ...]]:
     """Family, host and the rest of the address to bind; ``extended`` is a family's number in RFC 2428."""
     host = plain_host(local[0])
@@ -61,22 +65,25 @@ def _place(local: tuple[Any, ...], extended: int) -> tuple[socket.AddressFamily,
 
 
 class _Port:
-    """What a listener and a connector have in common: one waiting task, one deadline, one end."""
+    """What a listener and a connector have in common: one waiting task, one deadline, one end.
+
+    ``socket`` is the C type beneath Python's class, which costs as much again for each transfer, and pyftpdlib's own
+    constructors are left out, as for the data connection itself.
+    """
 
     ground: Ground
     _waiting: asyncio.Future[None] | None = None
     _deadline: Timer | None = None
     _watched = False
     _failure: TransferError | None = None
-    _closed: bool
-    _fileno: int
-    socket: Any
+    _closed = False
+    socket: Any = None
 
     async def _wait(self, timeout: float, events: int) -> None:
         self._waiting = asyncio.get_running_loop().create_future()
         self._deadline = self.ground.sweep.start(timeout, self._late)
         self._watched = True
-        self.ground.ioloop.register(self._fileno, self, events)
+        self.ground.ioloop.register(self.socket.fileno(), self, events)
         try:
             await self._waiting
         finally:
@@ -104,7 +111,7 @@ class _Port:
     def _unwatch(self) -> None:
         if self._watched:
             self._watched = False
-            self.ground.ioloop.unregister(self._fileno)
+            self.ground.ioloop.unregister(self.socket.fileno())
 
     def abort(self, code: int = 426, text: str = CLOSED, *, aborted: bool = True) -> None:
         """Close at once; who waits for the connection gets TransferError(code, text)."""
@@ -115,7 +122,10 @@ class _Port:
     def close(self) -> None:
         """Release the descriptor; who still waits is told 425."""
         if not self._closed:
-            AsyncChat.close(self)
+            self._closed = True
+            self._unwatch()
+            if self.socket is not None:
+                self.socket.close()
             self._end(self._failure or cannot_connect(errno.ECONNABORTED))
 
     # the part of pyftpdlib's handler that both share
@@ -155,9 +165,9 @@ class PassiveListener(_Port, Acceptor):  # type: ignore[misc]  # pyftpdlib is un
         self.make = make
         self.label = label
         self.allow_foreign = False
-        self._accepted: Any = None
-        super().__init__(ioloop=ground.ioloop)
+        self._accepted: int | None = None
         family, host, rest = _place(local, extended)
+        self._family = family
         if ports is None:
             self._listen(family, (host, 0, *rest))
         else:
@@ -167,18 +177,20 @@ class PassiveListener(_Port, Acceptor):  # type: ignore[misc]  # pyftpdlib is un
         """What to announce, unless the configuration knows better."""
 
     def _listen(self, family: socket.AddressFamily, address: tuple[Any, ...]) -> None:
-        self.create_socket(family, socket.SOCK_STREAM)
+        sock = socket.SocketType(family, _STREAM)
         try:
-            self.ground.prepare(self.socket)
+            self.ground.prepare(sock)
             if family == socket.AF_INET6 and address[0].startswith(_MAPPED):
-                self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
             if address[1]:
-                self.set_reuse_addr()  # the last transfer on this port may be in TIME_WAIT
-            self.bind(address)
-            self.listen(BACKLOG)
+                # the last transfer on this port may be in TIME_WAIT
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind(address)
+            sock.listen(BACKLOG)
         except OSError:
-            self.socket.close()
+            sock.close()
             raise
+        self.socket = sock
 
     def _listen_within(self, ports: range, family: socket.AddressFamily, host: str, rest: tuple[Any, ...]) -> None:
         # drawn without putting back, by the system's randomness: the next port must not be guessable
@@ -199,9 +211,10 @@ class PassiveListener(_Port, Acceptor):  # type: ignore[misc]  # pyftpdlib is un
         try:
             self._check()
             if not self._accept():
-                await self._wait(timeout, self.ioloop.READ)
-            sock, self._accepted = self._accepted, None
-            return self.make(sock, self.ground)
+                await self._wait(timeout, self.ground.ioloop.READ)
+            assert self._accepted is not None
+            descriptor, self._accepted = self._accepted, None
+            return self.make(socket.SocketType(self._family, _STREAM, 0, descriptor), self.ground, self.port)
         finally:
             # further connections in the queue are reset by this
             self.close()
@@ -210,17 +223,18 @@ class PassiveListener(_Port, Acceptor):  # type: ignore[misc]  # pyftpdlib is un
         """Take the first connection of the right peer and turn the others away; False while there is none."""
         for _ in range(_ACCEPTS):
             try:
-                sock, address = self.socket.accept()
+                # what accept() of Python's class is made of: accept4(2), close-on-exec
+                descriptor, address = self.socket._accept()
             except BlockingIOError:
                 return False
             except OSError as error:
                 if error.errno in _PASSING:
                     continue
                 raise cannot_connect(error.errno or errno.EIO) from error
-            if self.allow_foreign or plain_host(address[0]) == self.peer:
-                self._accepted = sock
+            if address[0] == self.peer or self.allow_foreign or plain_host(address[0]) == self.peer:
+                self._accepted = descriptor
                 return True
-            sock.close()
+            os.close(descriptor)
             log(
                 Level.NOTICE,
                 "SECURITY: a data connection from %s to port %d was refused, only %s may use it",
@@ -234,7 +248,7 @@ class PassiveListener(_Port, Acceptor):  # type: ignore[misc]  # pyftpdlib is un
     def close(self) -> None:
         super().close()
         if self._accepted is not None:  # came in, but nobody fetched it any more
-            self._accepted.close()
+            os.close(self._accepted)
             self._accepted = None
 
     def readable(self) -> bool:
@@ -273,7 +287,6 @@ class ActiveConnector(_Port, Connector):  # type: ignore[misc]  # pyftpdlib is u
         self._target = (plain_host(address), port)
         self._local = local
         self._source = max(local[1] - 1, 0) if from_before else 0
-        super().__init__(ioloop=ground.ioloop)
 
     async def open(self, *, timeout: float, allow_foreign: bool = False) -> DataChannel:
         """The connection; TransferError 425 with the cause when it cannot be made.
@@ -284,12 +297,12 @@ class ActiveConnector(_Port, Connector):  # type: ignore[misc]  # pyftpdlib is u
             self._check()
             code = self._start()
             if code == errno.EINPROGRESS:
-                await self._wait(timeout, self.ioloop.WRITE)
+                await self._wait(timeout, self.ground.ioloop.WRITE)
                 code = self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
             if code:
                 raise cannot_connect(code)
             sock, self.socket = self.socket, None
-            return self.make(sock, self.ground)
+            return self.make(sock, self.ground, 0)
         finally:
             self.close()
 
@@ -305,7 +318,7 @@ class ActiveConnector(_Port, Connector):  # type: ignore[misc]  # pyftpdlib is u
         host, port = self._target
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
-            self.create_socket(family, socket.SOCK_STREAM)
+            self.socket = socket.SocketType(family, _STREAM)
             self.ground.prepare(self.socket)
             source = plain_host(self._local[0])
             if (":" in source) == (family == socket.AF_INET6):
@@ -313,7 +326,7 @@ class ActiveConnector(_Port, Connector):  # type: ignore[misc]  # pyftpdlib is u
                 if source_port:
                     # others connect from there as well, each to a client of its own
                     self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                self.bind((source, source_port, *rest))
+                self.socket.bind((source, source_port, *rest))
             code: int = self.socket.connect_ex((host, port))
         except OSError as error:
             if source_port and error.errno in _NOT_FROM_THERE:

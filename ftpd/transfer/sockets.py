@@ -19,7 +19,7 @@ class SocketOptions:
     receive_buffer: int = 0
     max_segment: int = 0
 
-    def apply(self, sock: socket.socket) -> None:
+    def apply(self, sock: socket.SocketType) -> None:
         """Best before the socket listens or connects: the window's scale is agreed on then."""
         for level, option, value in self._wanted():
             try:

@@ -236,9 +236,9 @@ def test_every_byte_that_moves_puts_the_stall_off(loop: str, file: int) -> None:
     async def story(ground: Ground) -> None:
         data, client = pair(ground)
         data.stall_after(3600)
-        timer = data._stall
-        assert timer is not None
         async with awaiting(data.receive_file(file)) as upload:
+            timer = data._stall
+            assert timer is not None
             deadline = timer._deadline
             client.send(b"x")
             await until(lambda: data.moved == 1)

@@ -348,11 +348,14 @@ def test_an_error_of_one_newcomer_does_not_end_the_wait(loop: str, monkeypatch: 
         real, calls = listener.socket, []
 
         class Flaky:
-            def accept(self) -> tuple[socket.socket, object]:
+            def fileno(self) -> int:
+                return int(real.fileno())
+
+            def _accept(self) -> tuple[int, object]:
                 calls.append(1)
                 if len(calls) == 1:
                     raise ConnectionAbortedError(errno.ECONNABORTED, "gone")
-                accepted: tuple[socket.socket, object] = real.accept()
+                accepted: tuple[int, object] = real._accept()
                 return accepted
 
             def close(self) -> None:

@@ -1,0 +1,46 @@
+"""Running a coroutine at once as far as it goes: what never has to wait costs no task."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class _Rest(Generic[T]):
+    """A coroutine that has begun, and what it waits for: whoever awaits this takes it on from there."""
+
+    __slots__ = ("_coroutine", "_waits_for")
+
+    def __init__(self, coroutine: Coroutine[Any, Any, T], waits_for: Any) -> None:
+        self._coroutine = coroutine
+        self._waits_for = waits_for
+
+    def __await__(self) -> Generator[Any, Any, T]:
+        coroutine, waits_for = self._coroutine, self._waits_for
+        proceed: Callable[[Any], Any]
+        while True:
+            try:
+                value = yield waits_for
+            except BaseException as error:
+                proceed, value = coroutine.throw, error
+            else:
+                proceed = coroutine.send
+            try:
+                waits_for = proceed(value)
+            except StopIteration as done:
+                return done.value  # type: ignore[no-any-return]
+
+
+def begin(coroutine: Coroutine[Any, Any, T]) -> T | Awaitable[T]:
+    """The coroutine's result where it never waits, else what is left of it, to be awaited once.
+
+    A handler may give back either.  Up to its first wait the coroutine runs outside of any task:
+    asyncio.current_task() and asyncio.timeout() are not to be had there.
+    """
+    try:
+        waits_for = coroutine.send(None)
+    except StopIteration as done:
+        return done.value  # type: ignore[no-any-return]
+    return _Rest(coroutine, waits_for)
