@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -29,6 +30,7 @@ _HASH = (
 )
 _CONTENT = os.urandom(65536)
 _PATIENCE = 30.0
+_SHARED = sorted((Path(__file__).resolve().parent.parent / "libexec").glob("mod_*.py"))
 
 CONF = """\
 Port {port}
@@ -49,7 +51,7 @@ UseFtpUsers off
 MaxInstances none
 ModulePath {base}/libexec
 LoadModule mod_gauge.c
-ControlsSocket {base}/sock
+{more}ControlsSocket {base}/sock
 ControlsSocketACL allow user {me}
 ControlsACLs all allow user {me}
 ModuleControlsACLs all allow user {me}
@@ -150,11 +152,15 @@ class Found:
 class Soak:
     """A daemon in a folder, sessions that transfer, and one who changes modules all the while."""
 
-    def __init__(self, base: Path, *, sessions: int, swaps: int, pace: float = 0.5) -> None:
+    def __init__(
+        self, base: Path, *, sessions: int, swaps: int, pace: float = 0.5, beside: Sequence[Path] = ()
+    ) -> None:
         self.base = base
         self.sessions = sessions
         self.swaps = swaps
         self.pace = pace
+        self.beside = beside
+        """The files of modules that are loaded, too."""
         self.found = Found(sessions)
         self._swapping = True
 
@@ -182,6 +188,7 @@ class Soak:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
+        more = "".join(f"LoadModule {path.stem}.c\n" for path in self.beside)
         me = pwd.getpwuid(os.geteuid())
         owner = pwd.getpwnam("nobody") if os.geteuid() == 0 else me
         group = grp.getgrgid(owner.pw_gid).gr_name
@@ -195,9 +202,11 @@ class Soak:
         (self.base / "passwd").chmod(0o600)
         (self.base / "group").write_text(f"{group}:x:{owner.pw_gid}:\n")
         self._write("mod_gauge", GAUGE)
+        for path in self.beside:
+            self._write(path.stem, path.read_text())
         self._write("mod_swapped", SWAPPED.format(number=0))
         (self.base / "conf").write_text(
-            CONF.format(port=self.port, user=owner.pw_name, group=group, me=me.pw_name, base=self.base)
+            CONF.format(port=self.port, user=owner.pw_name, group=group, me=me.pw_name, base=self.base, more=more)
         )
 
     def _write(self, name: str, text: str) -> None:
@@ -250,22 +259,25 @@ class Soak:
         try:
             await asyncio.sleep(self.pace * number / self.sessions)
             while self._swapping:
-                reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-                try:
-                    await _expect(reader, "220")
-                    await _say(reader, writer, "USER soak", "331")
-                    await _say(reader, writer, "PASS secret", "230")
-                    await _say(reader, writer, "TYPE I", "200")
-                    await self._transfer(reader, writer)
-                    while self._swapping and number % 10:
-                        await asyncio.sleep(self.pace)
-                        await self._transfer(reader, writer)
-                    await _say(reader, writer, "QUIT", "221")
-                finally:
-                    writer.close()
+                await self._visit(stays=number % 10 > 0)
                 await asyncio.sleep(self.pace)
         except Exception as error:
             self.found.failures.append(f"session {number}: {type(error).__name__}: {error}")
+
+    async def _visit(self, *, stays: bool) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        try:
+            await _expect(reader, "220")
+            await _say(reader, writer, "USER soak", "331")
+            await _say(reader, writer, "PASS secret", "230")
+            await _say(reader, writer, "TYPE I", "200")
+            await self._transfer(reader, writer)
+            while stays and self._swapping:
+                await asyncio.sleep(self.pace)
+                await self._transfer(reader, writer)
+            await _say(reader, writer, "QUIT", "221")
+        finally:
+            writer.close()
 
     async def _transfer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         answer = await _say(reader, writer, "EPSV", "229")
@@ -285,8 +297,9 @@ class Soak:
     async def _story(self) -> None:
         await self._until_it_answers()
         # what is made once and kept (pools, caches) is not to be taken for what is lost
+        await self._visit(stays=False)
         await self._swap(30)
-        self.found.swaps, self.found.swap_ms = 0, 0.0
+        self.found.swaps, self.found.swap_ms, self.found.transfers = 0, 0.0, 0
         _, tasks, descriptors, kib = await self._settled()
         clients = [asyncio.create_task(self._client(number)) for number in range(self.sessions)]
         await asyncio.sleep(self.pace * 2)
@@ -342,9 +355,14 @@ def main() -> int:
     options = argparse.ArgumentParser(prog="scripts/soak_modules", description=__doc__)
     options.add_argument("--sessions", type=int, default=200)
     options.add_argument("--swaps", type=int, default=1000)
+    options.add_argument(
+        "--all", action="store_true", help="with all shared modules loaded beside the one that changes"
+    )
     wanted = options.parse_args()
     with tempfile.TemporaryDirectory(prefix="ftpd-soak-") as folder:
-        found = Soak(Path(folder), sessions=wanted.sessions, swaps=wanted.swaps).run()
+        found = Soak(
+            Path(folder), sessions=wanted.sessions, swaps=wanted.swaps, beside=_SHARED if wanted.all else []
+        ).run()
     print(json.dumps(asdict(found), indent=1))
     return 1 if found.failures or found.tasks or found.descriptors > 0 else 0
 

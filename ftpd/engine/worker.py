@@ -18,6 +18,7 @@ from ftpd.core.reply import Reply
 from ftpd.core.scoreboard import Board
 from ftpd.dispatch.registry import Generation
 from ftpd.engine.control import ControlChannel
+from ftpd.engine.leavings import Leavings
 from ftpd.engine.names import Names
 from ftpd.engine.pace import Pace
 from ftpd.engine.pool import Pools
@@ -70,6 +71,7 @@ class Worker:
         self.ioloop.calm = lambda: not self._tasks
         self._endings: list[asyncio.Task[None]] = []
         """Generations on their way out of service; unlike commands, these are never cancelled."""
+        self._leavings = Leavings(self.loop)
         self._spare = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
         self._told_of_shedding = -_TOLD_AGAIN
         self._resting: set[socket.socket] = set()
@@ -223,7 +225,7 @@ class Worker:
             self.loop.call_soon(self._listen_again)
         if channel.generation.session_ended():
             self._endings = [task for task in self._endings if not task.done()]
-            self._endings.append(self.loop.create_task(channel.generation.stop()))
+            self._endings.append(self.loop.create_task(self._leavings.stop(channel.generation)))
         if not self.sessions:
             self._idle.set()
 
@@ -237,7 +239,7 @@ class Worker:
         await generation.start()
         old, self.generation = self.generation, generation
         if old.retire():
-            await old.stop()
+            await self._leavings.stop(old)
 
     # -- tasks and the end ---------------------------------------------------------------------------
 
