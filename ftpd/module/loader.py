@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import glob
 import grp
 import itertools
 import os
@@ -101,8 +102,10 @@ def _read(path: str, bare: str) -> bytes:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
     except FileNotFoundError:
+        folder = os.path.dirname(path)
+        compiled = "; what is there of it is compiled, which nobody loads" if _has_bytecode(folder, bare) else ""
         raise ConfigError(
-            f"there is no {bare}.py in {os.path.dirname(path)}, the ModulePath", right=_available(path), word=0
+            f"there is no {bare}.py in {folder}, the ModulePath{compiled}", right=_available(path), word=0
         ) from None
     except OSError as error:
         reason = "it is a symbolic link" if os.path.islink(path) else error.strerror
@@ -116,6 +119,11 @@ def _read(path: str, bare: str) -> bytes:
             return file.read()
     finally:
         os.close(descriptor)
+
+
+def _has_bytecode(folder: str, bare: str) -> bool:
+    names = (f"{bare}.pyc", f"__pycache__/{bare}.*.pyc")
+    return any(glob.glob(f"{glob.escape(folder)}/{name}") for name in names)
 
 
 def _available(path: str) -> str:

@@ -103,6 +103,27 @@ def test_no_bytecode_is_trusted(folder: Path) -> None:
     assert load(folder).version == "0.1"
 
 
+@pytest.mark.parametrize("where", ["", "__pycache__"])
+def test_bytecode_alone_is_no_module(folder: Path, where: str) -> None:
+    (folder / where).mkdir(exist_ok=True)
+    name = "mod_good.cpython-311.pyc" if where else "mod_good.pyc"
+    source = folder / "mod_good.py"
+    subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import py_compile, sys; py_compile.compile(*sys.argv[1:])",
+            source,
+            folder / where / name,
+        ],
+        check=True,
+    )
+    source.unlink()
+    assert refused(folder).message == (
+        f"there is no mod_good.py in {folder}, the ModulePath; what is there of it is compiled, which nobody loads"
+    )
+
+
 def test_nothing_is_taken_from_the_current_folder_or_the_search_path(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
