@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
+from ftpd.core import trace
 from ftpd.core.identity import acting_as_daemon
 
 MAGIC = 0xDEADBEEF
@@ -120,12 +121,15 @@ class Board:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         """Against the readers of ProFTPD's kind, which wait for it; never waited for here."""
+        trace.say("lock", 9, "attempt #1 to write-lock scoreboard mutex fd %d", self._lock)
         try:
             fcntl.lockf(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except OSError as error:
+            trace.say("lock", 3, "write-lock of scoreboard mutex fd %d failed: %s", self._lock, error.strerror)
             # a reader holds it: entries are written whole all the same
             yield
             return
+        trace.say("lock", 9, "write-lock of scoreboard mutex fd %d successful", self._lock)
         try:
             yield
         finally:

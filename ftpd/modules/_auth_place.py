@@ -9,7 +9,19 @@ import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ftpd.api import Account, Command, Files, Level, Path, Session, Settings, acting_as_daemon, resolved
+from ftpd.api import (
+    Account,
+    Command,
+    Files,
+    Level,
+    Path,
+    Session,
+    Settings,
+    acting_as_daemon,
+    debug,
+    resolved,
+    trace,
+)
 from ftpd.modules import _auth_directives as d
 from ftpd.modules._auth_denied import Denied
 from ftpd.modules._auth_home import make_home
@@ -46,10 +58,12 @@ async def plan_for(command: Command, target: Target, account: Account, groups: t
     root = magic or "/"
     if chosen is not None and not magic:
         root = await real_folder(session, chosen.path, account)
-    virtual = home if root == "/" else below(root, posixpath.normpath(home))
-    if not virtual:
-        virtual = (await command.offload(lambda: really_below(root, home), "files")) or "/"
-    chdir = await _first(command, settings, groups, account, root, virtual)
+    found = home if root == "/" else below(root, posixpath.normpath(home))
+    if not found:
+        found = await command.offload(lambda: really_below(root, home), "files")
+    # a home that lies elsewhere on the machine may be one of virtual users, told as it is seen from inside the root
+    chdir = await _first(command, settings, groups, account, root, found or posixpath.normpath(home))
+    virtual = found or "/"
     # without a root of its own a session that can begin nowhere else begins at home; within one, at the root
     begin = (*(chdir or (virtual,)), virtual if root == "/" else "/")
     return Plan(root, begin, home, settings[d.allow_chroot_symlinks])
@@ -61,6 +75,10 @@ def enter(session: Session, plan: Plan, visitor: Visitor, umask: int, *, show_li
     refusal = "Unable to set anonymous privileges." if anonymous else ""
     plain = None if plan.links_allowed else _without_links(plan.root, name, first=refusal, final=not anonymous)
     assert session.enter is not None
+    if plan.root != "/":
+        text = "Preparing to chroot to directory '%s'"
+        debug(1, text, plan.root, peer=session.peer)
+        trace.say("auth", 5, text, plan.root, peer=session.peer)
     files = session.enter(visitor.identity, plan.root, umask)
     try:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass, field
 from functools import partial
 
 from ftpd.api import (
@@ -12,6 +13,7 @@ from ftpd.api import (
     LOGGED_IN,
     Level,
     Path,
+    Reading,
     Session,
     Slot,
     acting_as_daemon,
@@ -20,12 +22,33 @@ from ftpd.api import (
 )
 from ftpd.modules._core import module
 
+
+@dataclass(slots=True)
+class GroupName:
+    """A line of GroupOwner."""
+
+    name: str
+    own_only: bool = field(default=False, compare=False)
+    """The line stands where users may write it, and gives to no group that they are not in."""
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def _group_name(words: list[str]) -> GroupName:
+    return GroupName(types.string(words))
+
+
+def _note_place(reading: Reading, value: GroupName) -> None:
+    value.own_only = reading.context is FTPACCESS
+
+
 user_owner = module.directive(
     "UserOwner", types.string, contexts=ANON | DIRECTORY,
     usage="user", doc="The owner that new files and directories get.",
 )  # fmt: skip
 group_owner = module.directive(
-    "GroupOwner", types.string, contexts=ANON | DIRECTORY | FTPACCESS,
+    "GroupOwner", _group_name, contexts=ANON | DIRECTORY | FTPACCESS, act=_note_place,
     usage="group|~", doc="The group that new files and directories get; ~ is the user's own.",
 )  # fmt: skip
 
@@ -48,11 +71,10 @@ def give_away(session: Session, path: Path, handle: int | str) -> None:
     if owner is None and group is None:
         return
     uid = -1 if owner is None else _user(session, owner)
-    gid = -1 if group is None else _group(session, group)
-    if uid == -1 and gid not in (-1, *(number for number, _ in session.groups)):
-        # without UserOwner the system's own rule holds, as with ProFTPD: nobody gives to a group he is not in
+    gid = -1 if group is None else _group(session, group.name)
+    if group is not None and group.own_only and gid not in (-1, *(number for number, _ in session.groups)):
         session.log(Level.NOTICE, "'%s' keeps its group: %s is not in '%s'", path.virtual, session.user, group)
-        return
+        gid = -1
     known = os.stat(handle)
     if uid in (-1, known.st_uid) and gid in (-1, known.st_gid):
         return

@@ -23,7 +23,6 @@ from ftpd.api import (
     Refuse,
     Transfer,
     TransferError,
-    debug,
     resolved,
 )
 from ftpd.modules._transfer import carry, opening
@@ -292,7 +291,7 @@ async def _receive(cmd: Command, spot: Spot, announce: str, *told: str) -> Outco
             transfer.file_size = os.fstat(spot.descriptor).st_size
         if _unwanted(cmd, spot, transfer, error):
             kind = "file" if spot.work == spot.target else "HiddenStores file"
-            debug(5, "removing aborted %s '%s'", kind, spot.files.real(spot.work), peer=cmd.session.peer)
+            cmd.session.log(Level.NOTICE, "removing aborted %s '%s'", kind, spot.files.real(spot.work))
             spot.remove()
         if isinstance(error, TransferError) and error.code == 552 and error.moved == spot.part.count:
             raise TransferError(426, f"Transfer aborted. {os.strerror(errno.EPERM)}", moved=error.moved) from None

@@ -5,7 +5,19 @@ from __future__ import annotations
 import socket
 from dataclasses import dataclass
 
+from ftpd.core import trace
 from ftpd.core.log import debug
+
+_NAMES = {
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE): "SO_KEEPALIVE",
+    (socket.SOL_SOCKET, socket.SO_RCVBUF): "SO_RCVBUF",
+    (socket.SOL_SOCKET, socket.SO_SNDBUF): "SO_SNDBUF",
+    (socket.IPPROTO_TCP, socket.TCP_MAXSEG): "TCP_MAXSEG",
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE): "TCP_KEEPIDLE",
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT): "TCP_KEEPCNT",
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL): "TCP_KEEPINTVL",
+}
+"""What ProFTPD calls them where it traces."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +38,10 @@ class SocketOptions:
                 sock.setsockopt(level, option, value)
             except OSError as error:
                 debug(3, "socket option %d cannot be %d: %s", option, value, error)
+            else:
+                if trace.active:
+                    name = _NAMES.get((level, option), str(option))
+                    trace.say("inet", 15, "enabled %s %d on socket fd %d", name, value, sock.fileno())
 
     def _wanted(self) -> list[tuple[int, int, int]]:
         wanted = []

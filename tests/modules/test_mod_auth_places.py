@@ -179,6 +179,15 @@ def test_the_beginning_may_be_another_s_home(top: str) -> None:
     assert login(top, f"DefaultRoot {top}\nDefaultChdir ~ann", "tom", "PWD")[1] == begins_in("/ann")
 
 
+def test_a_home_that_is_not_in_the_root_may_be_told_as_it_is_seen_from_inside(top: str) -> None:
+    os.makedirs(f"{top}/area{top}/tom")
+    conf = f"DefaultRoot {top}/area\nDefaultChdir ~"
+    assert login(top, conf, "tom", "PWD")[1] == begins_in(f"{top}/tom")
+    # without that line, and where there is no such folder, a session begins at the top, as ever
+    assert login(top, f"DefaultRoot {top}/area", "tom", "PWD")[1] == begins_in("/")
+    assert login(top, conf, "ann", "PWD")[1] == begins_in("/")
+
+
 def test_in_a_root_that_has_not_the_beginning_a_session_begins_at_the_top(top: str) -> None:
     assert login(top, f"DefaultRoot {top}\nDefaultChdir nowhere", "tom", "PWD")[1] == begins_in("/")
     assert login(top, f"DefaultRoot {top}", "tom", "PWD")[1] == begins_in("/tom")

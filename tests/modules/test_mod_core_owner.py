@@ -63,8 +63,18 @@ def test_stou_gives_its_file_away_too() -> None:
     assert run(unique, files=FILES, conf=place("UserOwner daemon")) == DAEMON
 
 
-def test_groupowner_alone_gives_to_no_group_that_the_user_is_not_in() -> None:
-    assert run(tale, files=FILES, conf=place("GroupOwner games")) == [MINE] * 5
+@as_root
+def test_groupowner_alone_gives_to_any_group() -> None:
+    given = (MINE[0], GAMES)
+    assert run(tale, files=FILES, conf=place("GroupOwner games")) == [given, given, given, given, MINE]
+
+
+def test_in_a_ftpaccess_groupowner_gives_to_no_group_that_the_user_is_not_in() -> None:
+    def with_file(line: bytes) -> list[tuple[int, int]]:
+        return run(tale, files={**FILES, "in/.ftpaccess": line}, conf=OVERWRITE)
+
+    assert with_file(b"GroupOwner games\n") == [MINE] * 5
+    assert with_file(b"GroupOwner ~\n") == [MINE] * 5
 
 
 def test_groupowner_tilde_is_the_users_own_group() -> None:

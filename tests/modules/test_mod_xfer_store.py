@@ -10,6 +10,7 @@ import pytest
 from xfer_ground import Breaking, closed, names, run, talk, upload_over
 
 from ftpd.api import Command, Module, TransferError
+from ftpd.core.log import Level
 from ftpd.testing import Bench
 from ftpd.testing.memory import MemoryData
 
@@ -223,13 +224,20 @@ def test_appe_adds_to_the_end_and_needs_allowstorerestart() -> None:
         ("HiddenStores on\nDeleteAbortedStores off\n", [".in.new."]),
     ],
 )
-def test_what_is_left_of_a_broken_upload(conf: str, left: list[str]) -> None:
+def test_what_is_left_of_a_broken_upload(conf: str, left: list[str], caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(Level.NOTICE)
+
     async def tale(ftp: Bench) -> tuple[str, list[str]]:
         return await upload_over(ftp, "STOR new", Breaking(b"half", error=closed())), names(ftp)
 
     reply, there = run(tale, conf=conf)
     assert reply.splitlines()[-1] == "426 Transfer aborted. Data connection closed"
     assert there == left
+    # what the daemon removes of its own accord, the log tells of
+    told = [record for record in caplog.records if record.getMessage().startswith("removing aborted ")]
+    name = "HiddenStores file '.*/\\.in\\.new\\.'" if "Hidden" in conf else "file '.*/new'"
+    assert [record.levelno for record in told] == ([] if left else [Level.NOTICE])
+    assert all(re.fullmatch(f"removing aborted {name}", record.getMessage()) for record in told)
 
 
 def test_a_full_disk_leaves_no_partial_file() -> None:

@@ -63,9 +63,12 @@ def test_resumes_a_download_and_appends(server: Daemon, here: Path, content: byt
 def test_lets_the_server_choose_a_name(server: Daemon, here: Path) -> None:
     (here / "up").write_bytes(b"unique")
     before = set(server.home.iterdir())
-    # unique_name() knows other wordings than "150 FILE: name" (RFC 1123, 4.1.2.9): what came is for us to find
-    run(*command(server, "must($ftp->put_unique('up')) for 1, 2"))
-    assert [path.read_bytes() for path in set(server.home.iterdir()) - before] == [b"unique", b"unique"]
+    # unique_name() knows other wordings than "FILE: name" (RFC 1123, 4.1.2.9), but the reply of the end has it
+    script = "for (1, 2) { must($ftp->put_unique('up')); print(($ftp->message)[0]) }"
+    told = run(*command(server, script))
+    made = set(server.home.iterdir()) - before
+    assert [path.read_bytes() for path in made] == [b"unique", b"unique"]
+    assert set(told.split()) == {"FILE:", *(path.name for path in made)}
 
 
 def test_makes_renames_and_removes(server: Daemon) -> None:

@@ -155,6 +155,21 @@ def test_tracing_tells_of_a_session_by_channel(start: Start) -> None:
     assert server.password not in text
 
 
+def test_tracing_tells_of_the_root_the_scoreboard_s_lock_and_the_options_of_sockets(start: Start) -> None:
+    server = start(
+        "DefaultRoot ~\nSocketOptions keepalive 60:9:75\nScoreboardFile {run}/score\n"
+        "TraceLog {run}/trace\nTrace DEFAULT:0 inet:15 lock:9 auth:5\n"
+    )
+    visit(server)
+    traced = server._run / "trace"
+    until("the login is traced", lambda: "chroot" in traced.read_text())
+    text = traced.read_text()
+    assert f"<auth:5>: Preparing to chroot to directory '{server.home}'" in text
+    assert re.search(r"<lock:9>: write-lock of scoreboard mutex fd \d+ successful", text)
+    for option in ("TCP_KEEPIDLE 60", "TCP_KEEPCNT 9", "TCP_KEEPINTVL 75"):
+        assert re.search(rf"<inet:15>: enabled {option} on socket fd \d+", text)
+
+
 def test_without_tracelog_nothing_is_traced(start: Start) -> None:
     server = start("Trace DEFAULT:20")
     visit(server)

@@ -27,6 +27,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
         "hidden": "UserOwner web\nHiddenStores on",
         "mine": "GroupOwner more",
         "other": "GroupOwner www",
+        "theirs": "HideFiles ftpaccess",
     }
     conf = [f"AuthUserFile {users}", f"AuthGroupFile {groups}", "AllowOverwrite on", "AllowStoreRestart on"]
     conf += [f"ModulePath {LIBEXEC}", "LoadModule mod_copy.c", "LoadModule mod_site_misc.c"]
@@ -39,6 +40,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     for path in (daemon.home, *(daemon.home / name for name in places)):
         path.mkdir(exist_ok=True)
         os.chown(path, UMA, UMA)
+    # what stands where users may write it gives to their own groups only
+    (daemon.home / "theirs" / ".ftpaccess").write_text("GroupOwner www\n")
     (daemon.home / "source").write_bytes(b"copied")
     (daemon.home / "source").chmod(0o666)
     daemon.user = "uma"
@@ -57,7 +60,7 @@ def ends_alive(server: Daemon) -> Iterator[None]:
 
 @pytest.mark.parametrize(
     ("place", "uid", "gid"),
-    [("both", WEB, WWW), ("hidden", WEB, UMA), ("mine", UMA, MORE), ("other", UMA, UMA)],
+    [("both", WEB, WWW), ("hidden", WEB, UMA), ("mine", UMA, MORE), ("other", UMA, WWW), ("theirs", UMA, UMA)],
 )
 def test_whatever_makes_a_file_it_gets_its_owner(server: Daemon, place: str, uid: int, gid: int) -> None:
     with Raw(server) as client:
@@ -69,7 +72,7 @@ def test_whatever_makes_a_file_it_gets_its_owner(server: Daemon, place: str, uid
         assert client.ask("SITE MKDIR other").startswith("200")
         assert client.ask("SITE CPFR /source").startswith("350")
         assert client.ask("SITE CPTO copy") == "250 Copy successful"
-    made = list((server.home / place).rglob("*"))
+    made = [path for path in (server.home / place).rglob("*") if path.name != ".ftpaccess"]
     assert len(made) == 6
     assert {(path.stat().st_uid, path.stat().st_gid) for path in made} == {(uid, gid)}, made
     assert (server.home / place / "copy").read_bytes() == b"copied"
