@@ -64,7 +64,9 @@ class Generation:
         self.kept: dict[object, Any] = {}
         """What the engine worked out of this configuration; it lives as long."""
         self._retired = False
-        self._directives: dict[str, Directive[Any]] = {d.name.lower(): d for m in modules for d in m.directives}
+        known = [directive for module in modules for directive in module.directives]
+        # as written, too, which is how modules ask
+        self._directives: dict[str, Directive[Any]] = {d.name.lower(): d for d in known} | {d.name: d for d in known}
         self._listeners: dict[Event[Any], list[Callable[[Any], None]]] = {}
         for module in reversed(self.modules):
             for event, listener in reversed(module.listeners):
@@ -106,7 +108,7 @@ class Generation:
         return self.table.plan(verb).group
 
     def directive(self, name: str) -> Directive[Any] | None:
-        return self._directives.get(name.lower())
+        return self._directives.get(name) or self._directives.get(name.lower())
 
     @property
     def controls(self) -> dict[str, Control]:

@@ -332,13 +332,14 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
         presence = self.worker.presence
         if presence is not None:
             presence.does(self, command)
+        # an ABOR in the same packet is for this command
+        self.abort_wanted = bool(self._queue) and is_abort(self._queue[0])  # type: ignore[index]
         rest = self._run(command, plan)
         if rest is None:
+            self.abort_wanted = self._abort_heard = False
             self._answer(command)
         else:
             self._task = self.worker.spawn(self._wait(command, *rest))
-            # an ABOR in the same packet is for this command
-            self.abort_wanted = is_abort(self._queue[0]) if self._queue else False
 
     def _foreign(self, what: str) -> None:
         self.generation.emit(BAD_PROTOCOL, self.session)

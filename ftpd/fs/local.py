@@ -122,19 +122,18 @@ class LocalFiles:
         wanted = mode & 0o777 & ~self.umask
         virtual = _there(path)
         try:
-            try:
-                fd = _regular(self._open(virtual, flags | os.O_CREAT | os.O_EXCL, wanted), path)
-            except FileExistsError:
-                if exclusive:
-                    raise
-            else:
-                self._grant(fd, wanted)
-                return fd
-            try:
-                fd = self._open(virtual, flags)
-            except FileNotFoundError:
-                # a link that leads, inside the root, to where nothing is yet; or the file went away just now
-                fd = self._open(virtual, flags | os.O_CREAT, wanted)
+            fd = -1 if exclusive else self._open_there(virtual, flags)
+            if fd < 0:
+                try:
+                    fd = _regular(self._open(virtual, flags | os.O_CREAT | os.O_EXCL, wanted), path)
+                except FileExistsError:
+                    if exclusive:
+                        raise
+                    # a link that leads, inside the root, to where nothing is yet; or a file came just now
+                    fd = self._open(virtual, flags | os.O_CREAT, wanted)
+                else:
+                    self._grant(fd, wanted)
+                    return fd
             _regular(fd, path)
         except OSError as error:
             raise _only_files(error, path) from None
@@ -262,6 +261,13 @@ class LocalFiles:
             if self.root == "/":
                 raise
             return jail.by_own_path(self._opener, self._identity, encoded(self.root), root.fd, raw, flags, mode)
+
+    def _open_there(self, virtual: str, flags: int) -> int:
+        """Open what is there; -1 where nothing is."""
+        try:
+            return self._open(virtual, flags)
+        except FileNotFoundError:
+            return -1
 
     def _attributes(self, virtual: str, flags: int) -> os.stat_result:
         fd = self._open(virtual, flags)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable
 
 from ftpd.api import (
     Class,
@@ -18,6 +17,7 @@ from ftpd.api import (
     Refuse,
     Transfer,
     TransferError,
+    begin,
     debug,
     normalise,
 )
@@ -37,19 +37,17 @@ from ftpd.modules._xfer_params import Part, not_understood, take_part, translate
 from ftpd.modules._xfer_slots import slot
 
 
-@contextmanager
-def files_only(label: str) -> Iterator[None]:
+def for_transfers(error: OSError, label: str) -> Exception:
     """A folder, a FIFO, a device: none of them is for transfers, and all get ProFTPD's one answer."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.EISDIR, errno.EINVAL):
-            raise Refuse(550, f"{label}: Not a regular file") from None
-        raise
+    return Refuse(550, f"{label}: Not a regular file") if error.errno in (errno.EISDIR, errno.EINVAL) else error
 
 
 @module.cmd("RETR", group=Group.READ, classes=Class.READ, usage="<sp> pathname")
-async def retrieve(cmd: Command) -> Outcome:
+def retrieve(cmd: Command) -> Outcome | Awaitable[Outcome]:
+    return begin(_retrieve(cmd))
+
+
+async def _retrieve(cmd: Command) -> Outcome:
     part = take_part(cmd.session)
     if not cmd.argument:
         raise not_understood(cmd)
@@ -64,8 +62,10 @@ async def retrieve(cmd: Command) -> Outcome:
 
 
 def _open(cmd: Command, path: Path) -> int:
-    with files_only(cmd.argument):
+    try:
         return cmd.files.open_read(path)
+    except OSError as error:
+        raise for_transfers(error, cmd.argument) from None
 
 
 def complete(cmd: Command, *told: str) -> Outcome:

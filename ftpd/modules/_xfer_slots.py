@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from ftpd.api import Command, Event, Level, Refuse, Session
 from ftpd.modules._xfer_config import Transfers, max_transfers_per_host, max_transfers_per_user
@@ -17,24 +15,35 @@ MAX_TRANSFERS_PER_HOST: Event[Session] = Event("mod_xfer.max-transfers-per-host"
 MAX_TRANSFERS_PER_USER: Event[Session] = Event("mod_xfer.max-transfers-per-user")
 
 
-@contextmanager
-def slot(cmd: Command) -> Iterator[bool]:
+class slot:
     """Be one of the transfers that run; Refuse the one too many of its host or its user. Gives whether one counts."""
-    session = cmd.session
-    server = f"{' '.join(session.server.args)}:{session.local.port}"
-    host, user = ("host", server, session.remote.host), ("user", server, session.user or "")
-    of_hosts, of_users = session.settings[max_transfers_per_host], session.settings[max_transfers_per_user]
-    _check(cmd, host, of_hosts, MAX_TRANSFERS_PER_HOST, "your host")
-    _check(cmd, user, of_users, MAX_TRANSFERS_PER_USER, "this user")
-    keys: tuple[_Key, ...] = ((*host, cmd.name), (*user, cmd.name))
-    _running.update(keys)
-    try:
-        yield any(cmd.name in rule.commands for rule in (*of_hosts, *of_users))
-    finally:
-        for key in keys:
-            _running[key] -= 1
-            if not _running[key]:
-                del _running[key]
+
+    __slots__ = ("_counts", "_keys")
+
+    def __init__(self, cmd: Command) -> None:
+        session = cmd.session
+        server = f"{' '.join(session.server.args)}:{session.local.port}"
+        host, user = ("host", server, session.remote.host), ("user", server, session.user or "")
+        of_hosts, of_users = session.settings[max_transfers_per_host], session.settings[max_transfers_per_user]
+        self._counts = False
+        if of_hosts or of_users:
+            _check(cmd, host, of_hosts, MAX_TRANSFERS_PER_HOST, "your host")
+            _check(cmd, user, of_users, MAX_TRANSFERS_PER_USER, "this user")
+            self._counts = any(cmd.name in rule.commands for rule in (*of_hosts, *of_users))
+        self._keys: tuple[_Key, ...] = ((*host, cmd.name), (*user, cmd.name))
+
+    def __enter__(self) -> bool:
+        for key in self._keys:
+            _running[key] = _running.get(key, 0) + 1
+        return self._counts
+
+    def __exit__(self, *_: object) -> None:
+        for key in self._keys:
+            left = _running[key] - 1
+            if left:
+                _running[key] = left
+            else:
+                _running.pop(key)
 
 
 def _check(

@@ -7,6 +7,7 @@ import os
 import secrets
 import stat
 import string
+from collections.abc import Awaitable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -23,6 +24,7 @@ from ftpd.api import (
     Refuse,
     Transfer,
     TransferError,
+    begin,
     resolved,
 )
 from ftpd.modules._transfer import carry, opening
@@ -40,7 +42,7 @@ from ftpd.modules._xfer_config import (
     transfer_rates,
 )
 from ftpd.modules._xfer_params import Part, not_understood, take_part, translates
-from ftpd.modules._xfer_send import complete, files_only
+from ftpd.modules._xfer_send import complete, for_transfers
 from ftpd.modules._xfer_slots import slot
 
 _TRIES = 20
@@ -94,7 +96,11 @@ class Spot:
 
 
 @module.cmd("STOR", group=Group.WRITE, classes=Class.WRITE, usage="<sp> pathname")
-async def store(cmd: Command) -> Outcome:
+def store(cmd: Command) -> Outcome | Awaitable[Outcome]:
+    return begin(_store(cmd))
+
+
+async def _store(cmd: Command) -> Outcome:
     part = take_part(cmd.session)
     path, there = _destination(cmd)
     if there and not cmd.config[allow_overwrite]:
@@ -112,7 +118,11 @@ async def store(cmd: Command) -> Outcome:
 
 
 @module.cmd("APPE", group=Group.WRITE, classes=Class.WRITE, usage="<sp> pathname")
-async def append(cmd: Command) -> Outcome:
+def append(cmd: Command) -> Outcome | Awaitable[Outcome]:
+    return begin(_append(cmd))
+
+
+async def _append(cmd: Command) -> Outcome:
     part = take_part(cmd.session)
     if part.count is not None:
         raise Refuse(550, "APPE incompatible with RANG")
@@ -152,6 +162,8 @@ def _destination(cmd: Command) -> tuple[Path, os.stat_result | None]:
     if not cmd.argument:
         raise not_understood(cmd)
     path = cmd.path()
+    if path.seen is not None:
+        return path, path.seen
     try:
         return path, cmd.files.lstat(path)
     except FileNotFoundError:
@@ -203,7 +215,7 @@ def _open(
     if naming is not None:
         return _open_hidden(cmd, path, naming.name(cmd.session, path.name))
     label = cmd.argument
-    with files_only(label):
+    try:
         if there is None:
             try:
                 descriptor = cmd.files.open_write(path, append=appends, exclusive=True)
@@ -213,6 +225,8 @@ def _open(
             else:
                 return _checked(Spot(cmd.files, label, path, path, descriptor, True, part, appends))
         descriptor = cmd.files.open_write(path, append=appends)
+    except OSError as error:
+        raise for_transfers(error, label) from None
     return _checked(Spot(cmd.files, label, path, path, descriptor, False, part, appends))
 
 
