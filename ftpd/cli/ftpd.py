@@ -19,6 +19,7 @@ _INTERRUPTED = 130
 
 def main(words: list[str] | None = None) -> int:
     """Run with these words (default: those of the command line); gives the exit status."""
+    _open_what_is_closed()
     try:
         status = _run(sys.argv[1:] if words is None else words)
         sys.stdout.flush()
@@ -29,6 +30,20 @@ def main(words: list[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return _INTERRUPTED
+
+
+def _open_what_is_closed() -> None:
+    """Have the three standard streams lead to /dev/null where whoever started us (cron, a supervisor) closed them.
+
+    Else the first sockets would get their numbers, and what is said to the terminal would go to a client.
+    """
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        if getattr(sys, name) is None:
+            null = os.open(os.devnull, os.O_RDWR)
+            if null != number:
+                os.dup2(null, number)
+                os.close(null)
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
 
 
 def _run(words: list[str]) -> int:

@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Collection
+from importlib import import_module
 
 from ftpd.conf.directive import ConfigError
 from ftpd.conf.faults import ConfigFaults
@@ -369,4 +370,6 @@ def _event_loop() -> Callable[..., int]:
         else:
             runner: Callable[..., int] = uvloop.run
             return runner
+    # asyncio would import it with its first thread, when an interpreter can lie where User cannot read
+    import_module("concurrent.futures.thread")
     return asyncio.run

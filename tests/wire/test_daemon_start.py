@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -249,6 +251,28 @@ def test_when_the_command_returns_the_daemon_serves(site: Site) -> None:
     site.stop_daemon()
     assert not site.pid_file.exists()
     assert "standalone mode SHUTDOWN" in site.logged()
+
+
+@pytest.mark.parametrize("closed", ["0<&-", ">&-", "2>&-", "0<&- >&- 2>&-"])
+def test_without_standard_streams_it_serves_as_well(site: Site, closed: str) -> None:
+    command = f'exec "$0" -m ftpd -c "$1" {closed}'
+    ended = subprocess.run(["/bin/sh", "-c", command, sys.executable, str(site.path)], timeout=15, check=False)
+    assert ended.returncode == 0
+    assert site.serves()
+    streams = [os.readlink(f"/proc/{site.pid_file.read_text().strip()}/fd/{number}") for number in range(3)]
+    assert streams == ["/dev/null"] * 3
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "0<&- >&- 2>&-"])
+def test_a_check_without_standard_streams_has_the_right_status(site: Site, closed: str) -> None:
+    command = f'exec "$0" -m ftpd -t -c "$1" {closed}'
+
+    def status() -> int:
+        return subprocess.run(["/bin/sh", "-c", command, sys.executable, str(site.path)], check=False).returncode
+
+    assert status() == 0
+    site.conf("Umask 9x\n")
+    assert status() == 1
 
 
 def test_a_second_daemon_fails_and_leaves_the_first_alone(site: Site) -> None:
