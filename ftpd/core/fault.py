@@ -5,14 +5,6 @@ from __future__ import annotations
 import asyncio
 import threading
 
-FAULTS = (Exception, SystemExit, KeyboardInterrupt, asyncio.CancelledError)
-"""What to catch around a module's async code.
-
-A module that calls sys.exit must not end the daemon, nor one that raises CancelledError leave its client without an
-answer; SIGINT comes through the loop, so a KeyboardInterrupt is a module's too. Plain code may raise GeneratorExit as
-well: around that, catch BaseException and let go on what :func:`is_interrupt` says.
-"""
-
 
 def is_interrupt(error: BaseException) -> bool:
     """True for Ctrl-C while the daemon starts; in another thread it is a module's own doing."""
@@ -20,8 +12,17 @@ def is_interrupt(error: BaseException) -> bool:
 
 
 def is_cancelled(error: BaseException) -> bool:
-    """True when it is asyncio that ends this task: then the error has to go on."""
-    if not isinstance(error, asyncio.CancelledError):
-        return False
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
+    """True when it is asyncio that ends this task, or throws its coroutine away: then the error has to go on.
+
+    Around a module's code everything is caught, as a module that calls sys.exit must not end the daemon, nor one that
+    raises CancelledError or GeneratorExit leave its client without an answer; SIGINT comes through the loop, so a
+    KeyboardInterrupt is a module's too, but for the time of the start (:func:`is_interrupt`).  Around its async code this
+    is asked first.
+    """
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:
+        task = None  # no loop runs any more
+    if isinstance(error, GeneratorExit):
+        return task is None
+    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0

@@ -154,11 +154,20 @@ def _second(second: int) -> str:
 
 def message_of(record: logging.LogRecord) -> str:
     """The text alone, on one line; of an exception, one line for each of the traceback's behind it."""
-    text = escape(record.getMessage())
+    text = escape(_said(record))
     if record.exc_info and record.exc_info[0] is not None:
         lines = "".join(traceback.format_exception(*record.exc_info)).splitlines()
         text += "".join(f"\n    {escape(line)}" for line in lines)
     return text
+
+
+def _said(record: logging.LogRecord) -> str:
+    try:
+        return record.getMessage()
+    except BaseException as error:
+        # a module's exception may fail where it is shown; that it was there is told all the same
+        values = record.args.values() if isinstance(record.args, Mapping) else record.args or ()
+        return f"{record.msg} (of {', '.join(type(value).__name__ for value in values)}): {type(error).__name__}"
 
 
 # -- writing -------------------------------------------------------------------------------------------

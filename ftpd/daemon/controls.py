@@ -9,7 +9,7 @@ from ftpd.conf.directive import ConfigError
 from ftpd.conf.faults import ConfigFaults
 from ftpd.conf.tree import Config
 from ftpd.core.ctrlwire import Answer
-from ftpd.core.fault import FAULTS, is_cancelled
+from ftpd.core.fault import is_cancelled
 from ftpd.core.identity import acting_as_daemon
 from ftpd.core.log import Level, log
 from ftpd.core.logfile import ModuleLog
@@ -120,7 +120,7 @@ class ControlDesk:
         except ControlError as refusal:
             status = refusal.status
             lines += refusal.lines
-        except FAULTS as error:
+        except BaseException as error:
             if is_cancelled(error):
                 raise
             log(Level.ERROR, "the control action %s failed: %r", words[0], error, exc_info=error)

@@ -11,7 +11,7 @@ from typing import TypeVar
 from ftpd.conf.faults import Fault
 from ftpd.conf.tree import Config
 from ftpd.core import trace
-from ftpd.core.fault import FAULTS, is_cancelled
+from ftpd.core.fault import is_cancelled
 from ftpd.core.log import Level
 from ftpd.module.auth import Account, AuthAnswer, AuthBackend, AuthUnavailable
 from ftpd.module.names import module_name
@@ -97,7 +97,7 @@ class OrderedAccounts:
             except AuthUnavailable as error:
                 session.log(Level.ERROR, "user %s: %s", account.name, error)
                 return AuthAnswer.ERROR
-            except FAULTS as error:
+            except BaseException as error:
                 if is_cancelled(error):
                     raise
                 session.log(

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Iterator
 from time import perf_counter
 
 from ftpd.core import trace, watchdog
-from ftpd.core.fault import FAULTS, is_cancelled
+from ftpd.core.fault import is_cancelled
 from ftpd.core.log import Level, debug
 from ftpd.core.reply import Refuse
 from ftpd.core.vocab import ERROR, HANDLED, Outcome, Phase
@@ -22,6 +22,7 @@ from ftpd.module.wire import TransferError
 _PRE_CMD, _CMD = Phase.PRE_CMD, Phase.CMD
 _LOGS = (Phase.LOG_CMD, Phase.LOG_CMD_ERR)
 _NOTHING: Iterator[tuple[Phase, Chain]] = iter(())
+LOCAL_ERROR = 451, ("Requested action aborted: local error in processing",)
 _FULL = {errno.ENOSPC: 452, errno.EDQUOT: 552, errno.EFBIG: 552}
 
 
@@ -98,6 +99,10 @@ class Road:
                 command = self.command
                 command.session.modules.unhandled(command)
                 command.errors.add(500, (f"{_unknown(command.name)} not understood",))
+            elif answer is ERROR and not self.command.errors:
+                # what has failed must not be answered by what was said before it failed, nor pass for done in also()
+                self.command.session.log(Level.ERROR, "no module said why %s is refused", self.command.shown)
+                self.command.errors.add(*LOCAL_ERROR)
             self._after = iter(plan.after if answer is HANDLED else plan.after_err)
         behind = next(self._after, None)
         if behind is None:
@@ -143,12 +148,12 @@ def _words_for(error: BaseException, handler: Handler, command: Command) -> tupl
         return error.code, tuple(error.lines)
     if isinstance(error, TransferError):
         return error.code, (error.text,)
-    if isinstance(error, OSError) and error.errno:
+    if isinstance(error, OSError) and error.errno and isinstance(error.errno, int):
         code = _FULL.get(error.errno, 550)
         return code, (f"{command.argument or command.name}: {os.strerror(error.errno)}",)
     command.session.log(Level.ERROR, "%s failed on %s: %r", _what(handler), command.shown, error)
     command.session.log_exception(error)
-    return 451, ("Requested action aborted: local error in processing",)
+    return LOCAL_ERROR
 
 
 def run_inline(command: Command, plan: Plan) -> tuple[Road, Awaitable[object]] | None:
@@ -166,7 +171,7 @@ async def run_on(road: Road, waits_for: Awaitable[object] | None) -> None:
     while waits_for is not None:
         try:
             answer = await waits_for
-        except FAULTS as error:
+        except BaseException as error:
             if is_cancelled(error):
                 raise
             waits_for = road.resume(None, error)

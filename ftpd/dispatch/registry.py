@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeVar
 from ftpd.conf.directive import Directive
 from ftpd.conf.tree import Config, Scope
 from ftpd.core import trace
-from ftpd.core.fault import FAULTS, is_cancelled
+from ftpd.core.fault import is_cancelled
 from ftpd.core.log import Level, log
 from ftpd.core.reply import Refuse
 from ftpd.core.vocab import Group, Phase
@@ -123,9 +123,9 @@ class Generation:
         for listener in self._listeners.get(event, ()):
             try:
                 listener(payload)
-            except Refuse:
-                raise
             except BaseException as error:
+                if event.may_refuse and isinstance(error, Refuse):
+                    raise
                 whole = False
                 log(Level.ERROR, "a listener to %s failed: %r", event.name, error, exc_info=error)
                 if event is SESSION_OPEN:
@@ -161,7 +161,7 @@ class Generation:
             for make in module.resources:
                 try:
                     await self._enter(make())
-                except FAULTS as error:
+                except BaseException as error:
                     if is_cancelled(error):
                         raise
                     raise CannotBegin(
@@ -196,7 +196,7 @@ class Generation:
         await asyncio.gather(*self._periodic, return_exceptions=True)
         try:
             await self._resources.aclose()
-        except FAULTS as error:
+        except BaseException as error:
             if is_cancelled(error):
                 raise
             log(Level.ERROR, "a module's resource failed to close: %r", error, exc_info=error)
@@ -216,7 +216,7 @@ async def _again_and_again(name: str, seconds: float, function: Callable[[], Awa
             answer = function()
             if inspect.isawaitable(answer):
                 await answer
-        except FAULTS as error:
+        except BaseException as error:
             if is_cancelled(error):
                 raise
             log(Level.ERROR, "%s: what runs every %g s failed: %r", name, seconds, error, exc_info=error)

@@ -14,13 +14,13 @@ from pyftpdlib.ioloop import AsyncChat, Epoll
 
 from ftpd.core import trace
 from ftpd.core.clock import Timer
-from ftpd.core.fault import FAULTS, is_cancelled
+from ftpd.core.fault import is_cancelled
 from ftpd.core.log import Level, debug, log
 from ftpd.core.paths import decode
 from ftpd.core.reply import Refuse, Reply
 from ftpd.dispatch.compile import Plan
 from ftpd.dispatch.gate import welcome
-from ftpd.dispatch.phases import Road, run_inline, run_on
+from ftpd.dispatch.phases import LOCAL_ERROR, Road, run_inline, run_on
 from ftpd.dispatch.registry import Generation
 from ftpd.engine.dataport import ABORTED, DataPort
 from ftpd.engine.impatience import GRACE, refusal
@@ -50,10 +50,10 @@ _BATCH = 64
 """Commands that one session may run in a row before the others get a turn."""
 _LINGER = 5.0
 """Seconds that a client has to read the last reply and close."""
-_LOCAL_ERROR = Reply(451, ("Requested action aborted: local error in processing",))
+_LOCAL_ERROR = Reply(*LOCAL_ERROR)
 _TLS_HELLO = b"\x16\x03"
 """How a TLS client begins; where it may begin so, TLS has read that before us."""
-_NOT_AVAILABLE = "Service not available, closing control connection"
+_NOT_AVAILABLE = 421, "Service not available, closing control connection"
 
 
 class ControlChannel(FTPHandler):  # type: ignore[misc]
@@ -149,24 +149,29 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
                 self._open()
         except Refuse as refusal:
             self._turn_away(refusal)
-        except FAULTS as error:
-            if is_cancelled(error):
+        except BaseException as error:
+            if is_cancelled(error) and self._over:
                 raise
             self.session.log_exception(error)
-            self._turn_away(Refuse(421, _NOT_AVAILABLE))
+            self._turn_away(Refuse(*_NOT_AVAILABLE))
         finally:
             self._waited()
 
     def _open(self) -> None:
         if not self.generation.emit(SESSION_OPEN, self.session):
-            raise Refuse(421, _NOT_AVAILABLE)
+            raise Refuse(*_NOT_AVAILABLE)
         self._opened = True
         self.session.log(Level.INFO, "FTP session opened.")
 
-    def _turn_away(self, refusal: Refuse) -> None:
+    def _turn_away(self, refusal: Refuse, reason: str = "Session initialized failed") -> None:
         if refusal.lines:
             self.send(Reply(refusal.code, tuple(refusal.lines)))
-        self.end("Session initialized failed")
+        self.end(reason)
+
+    @property
+    def _over(self) -> bool:
+        """The session ends: only then is its task cancelled by us (:meth:`Worker.cancel_later`)."""
+        return self._closed or self._ending is not None
 
     # -- reading -----------------------------------------------------------------------------------
 
@@ -357,12 +362,13 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
         try:
             await run_on(road, waits_for)
             self._answer(command)
-        except asyncio.CancelledError:
-            raise
         except BaseException as error:
+            if is_cancelled(error) and self._over:
+                raise
+            # what a module can do to its own task: cancel it. Nobody knows how far the command has come
             self.session.log(Level.ERROR, "%s ended in a fault: %r", command.shown, error)
             self.session.log_exception(error)
-            self.end("Application error")
+            self._turn_away(Refuse(*_NOT_AVAILABLE), "Application error")
         finally:
             self._waited()
 

@@ -93,9 +93,9 @@ class Pools:
             try:
                 if not job.future.cancelled() and not self._closed:
                     result = job.work()
-            except StopIteration as error:
-                # a future cannot carry it: who waits would wait for ever
-                failure = RuntimeError("what was offloaded raised StopIteration")
+            except (StopIteration, GeneratorExit) as error:
+                # a future cannot carry the one, who waits would wait for ever; the other would close who waits
+                failure = RuntimeError(f"what was offloaded raised {type(error).__name__}")
                 failure.__cause__ = error
             except BaseException as error:
                 failure = error

@@ -15,12 +15,17 @@ T = TypeVar("T", contravariant=True)
 
 
 class Event(Generic[T]):
-    """A moment; listeners get the payload, those registered last are called first."""
+    """A moment; listeners get the payload, those registered last are called first.
 
-    __slots__ = ("__weakref__", "name")
+    At one that ``may_refuse`` a listener's Refuse is the client's answer; at all others something has happened already,
+    and a Refuse is a fault like any other.
+    """
 
-    def __init__(self, name: str) -> None:
+    __slots__ = ("__weakref__", "may_refuse", "name")
+
+    def __init__(self, name: str, *, may_refuse: bool = False) -> None:
         self.name = name
+        self.may_refuse = may_refuse
         _by_name[name] = self
 
     def __repr__(self) -> str:
@@ -51,14 +56,14 @@ POSTPARSE: Event[None] = Event("core.postparse")
 SIGNAL_USR2: Event[None] = Event("core.signal.USR2")
 """Somebody has sent the daemon this signal, which means what modules make of it."""
 
-SESSION_OPEN: Event[Session] = Event("core.connect")
+SESSION_OPEN: Event[Session] = Event("core.connect", may_refuse=True)
 """Before the banner; a listener that raises Refuse ends the connection with that reply."""
-SESSION_REINIT: Event[Session] = Event("core.session-reinit")
+SESSION_REINIT: Event[Session] = Event("core.session-reinit", may_refuse=True)
 """A client goes on at another virtual host (HOST): what was taken from the settings of the first is to be renewed."""
 SESSION_CLOSE: Event[Session] = Event("core.exit")
 WORK_DONE: Event[Session] = Event("core.work-done")
 """Long work without a data connection (a copy, a checksum) has come to its end: timers count from here."""
-LOGGED_IN: Event[Session] = Event("core.logged-in")
+LOGGED_IN: Event[Session] = Event("core.logged-in", may_refuse=True)
 INVALID_COMMAND: Event[Session] = Event("core.invalid-command")
 BAD_PROTOCOL: Event[Session] = Event("core.bad-protocol")
 UNHANDLED_COMMAND: Event[Command] = Event("core.unhandled-command")
@@ -70,5 +75,5 @@ MAX_COMMAND_RATE: Event[Session] = Event("core.max-command-rate")
 MAX_CONNECTION_RATE: Event[None] = Event("core.max-connection-rate")
 MAX_INSTANCES: Event[None] = Event("core.max-instances")
 """A connection was turned away because MaxInstances are served."""
-REWRITE_HOME: Event[Rehousing] = Event("mod_auth.rewrite-home")
+REWRITE_HOME: Event[Rehousing] = Event("mod_auth.rewrite-home", may_refuse=True)
 MAX_LOGIN_ATTEMPTS: Event[Session] = Event("mod_auth.max-login-attempts")

@@ -93,7 +93,10 @@ class Modules(Protocol):
         """Refuse unless <Limit LOGIN> of the server that the session has moved to lets the client in."""
 
     def emit(self, event: Event[T], payload: T) -> bool:
-        """Tell the listeners; an exception in one is logged, stops no other, and gives False. Refuse passes through."""
+        """Tell the listeners; an exception in one is logged, stops no other, and gives False.
+
+        Refuse passes through, where the event is one that may refuse.
+        """
 
     def unhandled(self, command: Command) -> None:
         """No module answered the verb; UNHANDLED_COMMAND is told."""
@@ -238,7 +241,8 @@ class Session:
         try:
             self.modules.readmit(self)
             self.wire.moved()
-            self.modules.emit(SESSION_REINIT, self)
+            if not self.modules.emit(SESSION_REINIT, self):
+                raise Refuse(421, "Service not available, closing control connection", close=True)
         except Refuse:
             self.server, self.settings = before, before.settings
             self.wire.moved()

@@ -21,26 +21,53 @@ import sys
 from pathlib import Path as File
 
 from ftpd.api import (
-    LOGGED_IN, SESSION_CLOSE, SESSION_OPEN, Account, AuthAnswer, AuthBackend, Command, Module, Reply, Session,
+    INVALID_COMMAND, LOGGED_IN, SESSION_CLOSE, SESSION_OPEN, UNHANDLED_COMMAND, Account, AuthAnswer, AuthBackend,
+    Command, Module, Outcome, Refuse, Reply, Session,
 )
 
 module = Module("mod_bad", version="0.1")
 ORDER = File("@ORDER@")
+class Own(BaseException):
+    """A fault that nobody else knows."""
+
+
+class Speechless(Exception):
+    """A fault that fails again where it is to be shown."""
+
+    def __repr__(self):
+        raise SystemExit("no words")
+
+
+def without_end():
+    return without_end()
+
+
 KINDS = {
     "exception": RuntimeError("a fault"),
     "exit": SystemExit(3),
     "interrupt": KeyboardInterrupt(),
     "cancelled": asyncio.CancelledError(),
     "stop": StopIteration(),
-    "junk": None,
+    "generator": GeneratorExit(),
+    "own": Own(),
+    "speechless": Speechless(),
+    "no number": OSError("not a number", "but a text"),
 }
 
 
 def fail(hook):
-    wanted, _, kind = ORDER.read_text().rpartition(" ")
+    wanted, _, kind = ORDER.read_text().partition(":")
     if wanted == hook:
         if kind == "junk":
             return "junk"
+        if kind == "recursion":
+            without_end()
+        if kind == "code":
+            raise Refuse(250, "done")
+        if kind == "text":
+            raise Refuse(550, 5)
+        if kind == "refusal":
+            raise Refuse(550, "no")
         raise KINDS[kind]
     return None
 
@@ -84,6 +111,18 @@ def reply(cmd: Command):
     return cmd.ok(*replies[cmd.argument])
 
 
+@module.cmd("XMUTE", auth=False)
+def refuse_without_a_word(cmd: Command):
+    cmd.ok(200, "what was said before it failed")
+    return Outcome.ERROR
+
+
+@module.cmd("XALSO", auth=False)
+async def run_another(cmd: Command):
+    await cmd.also(cmd.argument)
+    return cmd.ok(200, "done")
+
+
 @module.cmd("XTIMER", auth=False)
 def set_timer(cmd: Command):
     def ring():
@@ -98,6 +137,8 @@ module.on(SESSION_OPEN)(lambda session: fail("open"))
 module.opening(lambda session: fail_later("opening"))
 module.on(SESSION_CLOSE)(lambda session: fail("close"))
 module.on(LOGGED_IN)(lambda session: fail("logged in"))
+module.on(INVALID_COMMAND)(lambda session: fail("invalid"))
+module.on(UNHANDLED_COMMAND)(lambda cmd: fail("unhandled"))
 rounds = []
 
 
@@ -136,7 +177,10 @@ class Backend(AuthBackend):
 module.auth(Backend())
 '''
 CONF = "AuthOrder mod_bad.c mod_auth_file.c\nUseFtpUsers off"
-KINDS = ["exception", "exit", "interrupt", "cancelled", "stop", "junk"]
+KINDS = [
+    "exception", "exit", "interrupt", "cancelled", "stop", "generator", "own", "speechless", "recursion", "no number",
+    "code", "junk",
+]  # fmt: skip
 LOCAL_ERROR = "451 Requested action aborted: local error in processing"
 
 
@@ -152,7 +196,7 @@ class Ground:
     def bad(self, hook: str = "", kind: str = "") -> None:
         # in one step: the daemon may read it at any moment
         aside = self._order.with_name("order.new")
-        aside.write_text(f"{hook} {kind}")
+        aside.write_text(f"{hook}:{kind}")
         aside.rename(self._order)
 
     def connect(self) -> socket.socket:
@@ -215,6 +259,42 @@ def test_whatever_a_handler_raises_its_client_is_answered_and_others_are_served(
         client.close()
 
 
+def test_a_refusal_that_is_no_text_is_one_all_the_same(ground: Ground) -> None:
+    client = ground.connect()
+    for hook, line, reply in [
+        ("pre", "NOOP", "550 5"),
+        ("cmd", "XBAD", "550 5"),
+        ("post", "NOOP", "200 NOOP command successful"),
+        ("log", "NOOP", "200 NOOP command successful"),
+    ]:
+        ground.bad(hook, "text")
+        assert ground.ask(client, line) == reply, hook
+    ground.assert_others_are_served()
+    client.close()
+
+
+def test_what_is_refused_without_a_word_does_not_pass_for_done(ground: Ground) -> None:
+    client = ground.connect()
+    assert ground.ask(client, "XMUTE") == LOCAL_ERROR
+    assert ground.ask(client, "XALSO XMUTE") == LOCAL_ERROR
+    assert ground.ask(client, "XALSO XBAD") == "200 done"
+    client.close()
+
+
+def test_who_hears_of_what_has_happened_cannot_refuse_it(ground: Ground) -> None:
+    for kind in ("refusal", "exception"):
+        client = ground.connect()
+        ground.bad("invalid", kind)
+        assert ground.ask(client, " NOOP") == "500 Invalid command: try being more creative"
+        ground.bad("unhandled", kind)
+        assert ground.ask(client, "XNOBODY") == "500 XNOBODY not understood"
+        ground.bad("close", kind)
+        assert ground.ask(client, "QUIT").startswith("221 ")
+        assert read(client) == ""
+        client.close()
+        ground.assert_others_are_served()
+
+
 def test_what_fails_in_a_thread_is_told_as_well(ground: Ground) -> None:
     client = ground.connect()
     for kind in KINDS:
@@ -234,10 +314,12 @@ def test_a_reply_that_is_none_is_told_from_one(ground: Ground) -> None:
 
 def test_who_cannot_be_looked_at_is_not_greeted(ground: Ground) -> None:
     for hook in ("open", "opening"):
-        for kind in KINDS[:-1]:
+        for kind in [*KINDS[:-1], "text"]:
             ground.bad(hook, kind)
             client = ground.connect()
-            assert ground.greeting == "421 Service not available, closing control connection", (hook, kind)
+            refusal = "550 5" if kind == "text" else "421 Service not available, closing control connection"
+            assert ground.greeting == refusal, (hook, kind)
+            assert read(client) == "", (hook, kind)
             client.close()
             ground.assert_others_are_served()
     ground.connect().close()
