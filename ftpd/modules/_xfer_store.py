@@ -348,7 +348,8 @@ def _publish(cmd: Command, spot: Spot) -> None:
 
 def _unwanted(cmd: Command, spot: Spot, transfer: Transfer, error: BaseException) -> bool:
     """Whether what there is of a failed upload goes: never what was there before and has not been touched."""
-    if not transfer.port:
+    if not transfer.moved:
+        # nothing has come: an empty file would look like one that was sent
         return spot.made
     if spot.work != spot.target:
         return cmd.config[delete_aborted] or delete_aborted not in cmd.config

@@ -123,6 +123,19 @@ def test_a_reset_in_the_middle_of_an_upload_is_an_abort_and_logged_as_one(server
     assert (statuses["reset.bin"], statuses["whole.bin"]) == ("i", "c")
 
 
+def test_a_reset_before_the_first_byte_leaves_no_empty_file(server: Daemon) -> None:
+    with Raw(server) as client:
+        client.login()
+        with client.passive() as data:
+            client.send("STOR nothing.bin")
+            assert client.reply().startswith("150")
+            reset(data)
+            assert client.reply() == "426 Transfer aborted. Data connection closed"
+        assert client.ask("SIZE nothing.bin").startswith("550")
+        assert client.transfer("STOR empty.bin", b"")[0].startswith("226")
+        assert client.ask("SIZE empty.bin") == "213 0"
+
+
 @ENDS
 def test_a_download_that_the_client_breaks_off_is_no_success(server: Daemon, end: End) -> None:
     with Raw(server) as client:
