@@ -190,10 +190,7 @@ def ask_for_restart(cmd: Command) -> Outcome:
 
 @module.cmd("ALLO", classes=Class.MISC, usage="<sp> size")
 def allocate(cmd: Command) -> Outcome:
-    """200, not RFC 959's 202: there are cameras that send ALLO until they hear 200.
-
-    In a chroot, where ProFTPD cannot ask for the free space, it says 202, and so do we when there is enough.
-    """
+    """200, and never RFC 959's 202, as ProFTPD says in a chroot: there are cameras that send ALLO until they hear 200."""
     if len(cmd.words) not in (1, 3):
         raise not_understood(cmd, 504)
     wanted = number(cmd.words[0])
@@ -202,8 +199,6 @@ def allocate(cmd: Command) -> Outcome:
     free = _free_bytes(cmd)
     if free is not None and wanted > free:
         return cmd.fail(552, f"{cmd.words[0]}: No space left on device")
-    if cmd.files.root != "/":
-        return cmd.ok(202, "No storage allocation necessary")
     return cmd.ok(200, "ALLO command successful")
 
 
