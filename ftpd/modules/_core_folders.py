@@ -154,8 +154,7 @@ def make_folder(cmd: Command) -> Outcome:
     try:
         if path.virtual == "/":
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
-        with nothing_beneath_files():
-            cmd.files.mkdir(path)
+        cmd.files.mkdir(path)
     except FileExistsError:
         # what the client wants is so; a link or a file is not it
         if not stat.S_ISDIR(cmd.files.lstat(path).st_mode):
@@ -168,11 +167,5 @@ def make_folder(cmd: Command) -> Outcome:
 )  # fmt: skip
 def remove_folder(cmd: Command) -> Outcome:
     path = cmd.path(refusal=(550, f"{cmd.argument}: {os.strerror(errno.EACCES)}"))
-    try:
-        cmd.files.rmdir(path)
-    except NotADirectoryError:
-        # it is a file, or it would be beneath one
-        with nothing_beneath_files():
-            cmd.files.lstat(path)
-        raise
+    cmd.files.rmdir(path)
     return cmd.ok(250, f"{cmd.name} command successful")

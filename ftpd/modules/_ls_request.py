@@ -53,7 +53,10 @@ def read(cmd: Command) -> Request:
     limits = cmd.config[options]
     if not limits.counts_for(cmd.name):
         limits = Listing()
-    given, text = ("", cmd.argument) if _is_there(cmd, cmd.argument) else peel(cmd.argument)
+    given, text = ("", cmd.argument) if _is_there(cmd, cmd.argument, "-") else peel(cmd.argument)
+    if text.startswith(" ") and not _is_there(cmd, text, " "):
+        # ProFTPD knows no blanks in front of a path, and there are clients that send two
+        text = text.lstrip(" ")
     if "strict" in limits.words:
         given = ""
     # what is configured is read last, so that its layout counts
@@ -82,8 +85,9 @@ def peel(argument: str) -> tuple[str, str]:
     return letters, argument
 
 
-def _is_there(cmd: Command, name: str) -> bool:
-    if not name.startswith("-"):
+def _is_there(cmd: Command, name: str, first: str) -> bool:
+    """Whether there is an entry of that name, which begins in a way that means something else otherwise."""
+    if not name.startswith(first):
         return False
     try:
         cmd.files.lstat(cmd.path(name))

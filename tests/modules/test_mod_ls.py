@@ -154,6 +154,14 @@ def test_a_blank_in_front_of_a_name_is_part_of_it() -> None:
     assert run(tale, files={" x": b"", "x": b""}) == [b" x\r\n", b" x\r\n", b" x\r\n", b"x\r\n"]
 
 
+def test_blanks_in_front_of_a_name_that_nothing_has_are_none() -> None:
+    async def tale(ftp: Bench) -> list[str]:
+        lists = [(await ftp.download(line)).decode().strip() for line in ("LIST -1  x", "NLST  x", "NLST -l   *")]
+        return [*lists, (await ftp("STAT  x")).splitlines()[0], (await ftp("STAT  nope"))]
+
+    assert run(tale, files={"x": b""}) == ["x", "x", "x", "213-Status of x:", "450 nope: No such file or directory"]
+
+
 def test_short_forms() -> None:
     assert _list("LIST -1") == ["B.txt", "a.txt", "c d.txt", "d"]
     assert _list("LIST -CF", links={"l": "a.txt"}) == ["B.txt\ta.txt\tc d.txt\td/\tl@"]
