@@ -16,8 +16,8 @@ def is_cancelled(error: BaseException) -> bool:
 
     Around a module's code everything is caught, as a module that calls sys.exit must not end the daemon, nor one that
     raises CancelledError or GeneratorExit leave its client without an answer; SIGINT comes through the loop, so a
-    KeyboardInterrupt is a module's too, but for the time of the start (:func:`is_interrupt`).  Around its async code this
-    is asked first.
+    KeyboardInterrupt is a module's too, but for the time of the start (:func:`is_interrupt`).  Around its async code
+    this is asked first.
     """
     try:
         task = asyncio.current_task()

@@ -190,7 +190,7 @@ def ask_for_restart(cmd: Command) -> Outcome:
 
 @module.cmd("ALLO", classes=Class.MISC, usage="<sp> size")
 def allocate(cmd: Command) -> Outcome:
-    """200, and never RFC 959's 202, as ProFTPD says in a chroot: there are cameras that send ALLO until they hear 200."""
+    """200, and not ProFTPD's 202 for a client in a chroot: there are cameras that send ALLO until they hear 200."""
     if len(cmd.words) not in (1, 3):
         raise not_understood(cmd, 504)
     wanted = number(cmd.words[0])
