@@ -37,19 +37,20 @@ def resolved(files: Files, virtual: str, known: str, *, to_be_made: bool = False
     with suppress(OSError):
         if files.look(Path(virtual)) is not None:
             return virtual
-    try:
-        return _followed(files, virtual, known, own=False)
-    except _Nowhere as nowhere:
-        ends = [nowhere]
-    if ends[0].own:
+    own, place = False, None
+    while True:
         try:
-            return _followed(files, virtual, known, own=True)
+            return _followed(files, virtual, known, own=own)
         except _Nowhere as nowhere:
-            ends.append(nowhere)
-    for end in ends:
-        if to_be_made and end.place is not None:
-            return end.place
-    raise ends[-1]
+            # the exception is not kept: its traceback holds this frame, and with it the descriptor of the root
+            if place is None:
+                place = nowhere.place
+            if nowhere.own and not own:
+                own = True
+                continue
+            if to_be_made and place is not None:
+                return place
+            raise
 
 
 def _followed(files: Files, virtual: str, known: str, *, own: bool) -> str:

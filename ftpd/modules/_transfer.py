@@ -62,6 +62,7 @@ async def carry(
     cmd.transfer = transfer
     transfer.status = "failed"
     data: Data | None = None
+    error: TransferError | None = None
     began = perf_counter()
     try:
         data = await session.wire.open_data(timeout=_patience(cmd), allow_foreign=_foreigners(cmd))
@@ -92,6 +93,8 @@ async def carry(
             session.end("Timeout exceeded")
         raise error from None
     finally:
+        # an exception that its own frame holds would keep the session's descriptors until the collector comes by
+        error = None
         counts.current = None
         transfer.seconds = perf_counter() - began
         if data is not None:

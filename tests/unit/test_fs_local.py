@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import stat
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from ftpd.fs import kernel, local
 from ftpd.fs.jail import Opener
 from ftpd.fs.local import LocalFiles
 from ftpd.module.files import Files, Path
+from ftpd.module.links import resolved
 from tests.unit.fs_ground import ANNA, BERT, OWN, Ground, as_root, both_ways, ground, read, v, write
 
 
@@ -552,3 +554,21 @@ def test_a_fault_in_who_is_told_leaves_no_descriptor_open(here: Ground) -> None:
     with pytest.raises(ValueError, match="/folder"):
         files.mkdir(Path("/folder"))
     files.close()
+
+
+def test_a_way_that_leads_nowhere_holds_no_descriptor_after_the_session(here: Ground) -> None:
+    files = here.files()
+    os.close(files.open_write(Path("/there")))
+    files.close()
+    files = here.files()
+    gc.disable()  # what only the collector frees is there for as long as it has nothing else to do
+    try:
+        before = len(os.listdir("/proc/self/fd"))
+        assert resolved(files, "/there", "/") == "/there"
+        assert resolved(files, "/new", "/", to_be_made=True) == "/new"
+        with pytest.raises(FileNotFoundError):
+            resolved(files, "/new/deeper", "/", to_be_made=True)
+        files.close()
+        assert len(os.listdir("/proc/self/fd")) == before
+    finally:
+        gc.enable()
