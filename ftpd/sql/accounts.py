@@ -257,6 +257,8 @@ class SqlAccounts(AuthBackend):
                     self._samples[found] = stored
                     found.book.tell(f"the password of '{account.name}' holds by SQLAuthType {check.name}")
                     return AuthAnswer.OK
+        else:
+            await self._spend_checks(session, found)
         if stored is None or all(check.name != "crypt" for check in found.checks):
             # an unknown user costs a hash by crypt, whatever is used here
             await session.offload(lambda: crypt.spend(password), "auth")
@@ -275,6 +277,10 @@ class SqlAccounts(AuthBackend):
         if "groups" in found.lookups:
             await found.book.rows(found.groups.of_member, Asking(session, None, _member(user), user))
             await found.book.rows(found.groups.by_id, Asking(session, None, ("1",)))
+        await self._spend_checks(session, found)
+
+    async def _spend_checks(self, session: Session, found: Directory) -> None:
+        """What looking at a password costs, for who has none."""
         for check in found.checks:
             if check.costly:
                 await self._holds(check, session, "nobody", "nobody", self._samples.get(found, "nobody"))

@@ -10,6 +10,7 @@ import pytest
 from sql_ground import CONF, Database, entered, play
 
 from ftpd.conf.faults import ConfigFaults
+from ftpd.core import crypt
 from libexec import mod_sql
 
 REFUSED = "530 Login incorrect."
@@ -276,6 +277,29 @@ def test_no_password_is_no_password(db: Database, stored: str | None) -> None:
         async with db.bench(base=CONF.replace("Plaintext", "Plaintext Crypt OpenSSL Backend MD5")) as ftp:
             assert await entered(ftp, "ann", "") == REFUSED
             assert await entered(ftp, "ann", "x") == REFUSED
+
+    play(story)
+
+
+def test_who_has_no_password_costs_a_slow_hash_as_well(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time of the answer shall not tell who is locked, or not there."""
+    db.do("UPDATE users SET passwd = ?", crypt.hash("secret", "$2b$"))
+    db.user("ann", None)
+    slow: list[str] = []
+    verify = crypt.verify
+    monkeypatch.setattr(crypt, "verify", lambda password, stored: slow.append(stored) or verify(password, stored))
+
+    async def story() -> None:
+        async with db.bench("SQLPasswordEngine on", base=CONF.replace("Plaintext", "Bcrypt")) as ftp:
+            assert await entered(ftp) == "230 User tom logged in"
+            accounts, session = ftp.session.modules.accounts, ftp.session
+            counts = []
+            for name in ("tom", "ann"):
+                slow.clear()
+                account = await accounts.getpwnam(session, name)
+                await accounts.authenticate(session, account, "wrong")
+                counts.append(len(slow))
+            assert counts == [1, 1]
 
     play(story)
 
