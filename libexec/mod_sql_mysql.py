@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import encodings.idna  # noqa: F401 - for names of hosts: later the daemon may not be allowed to read it
 import hashlib
 import hmac
 import os
 import re
 import ssl
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from asyncmy import errors
@@ -29,6 +30,9 @@ _NOT_NOW = frozenset(
     {1021, 1037, 1038, 1040, 1041, 1053, 1114, 1203, 1205, 1213, 1226, 1243, 1290, 1615, 1836, 1927, 1969, 3024}
 )
 _GONE = range(2000, 3000)
+_FAREWELL = 5.0
+"""Seconds to have a statement ended that nobody waits for any more."""
+_leaving: set[asyncio.Task[None]] = set()
 # access denied, which is all that an account with REQUIRE SSL says; and require_secure_transport
 _WANTS_TLS = frozenset({1045, 3159})
 
@@ -54,11 +58,36 @@ def _text(value: Any) -> str | None:
 class MySQLConnection:
     """One connection and the statements that are prepared on it."""
 
-    def __init__(self, connection: Any) -> None:
+    def __init__(self, connection: Any, another: Callable[[], Awaitable[Any]]) -> None:
         self._connection = connection
+        self._another = another
+        """Makes one more connection to the same server."""
         self._prepared: dict[str, Any] = {}
 
     async def run(self, statement: sql.Statement, values: Sequence[sql.Value]) -> list[sql.Row]:
+        try:
+            return await self._run(statement, values)
+        except asyncio.CancelledError:
+            # the server would go on, for it does not look whether anybody listens
+            farewell = asyncio.ensure_future(self._end_in_server())
+            _leaving.add(farewell)
+            farewell.add_done_callback(_leaving.discard)
+            raise
+
+    async def _end_in_server(self) -> None:
+        number = self._connection.thread_id()
+        try:
+            async with asyncio.timeout(_FAREWELL):
+                other = await self._another()
+                try:
+                    await other.query(f"KILL {number:d}")
+                finally:
+                    other.close()
+        except (errors.MySQLError, OSError, EOFError):
+            # it has ended already, or the server is away; TimeoutError is an OSError
+            pass
+
+    async def _run(self, statement: sql.Statement, values: Sequence[sql.Value]) -> list[sql.Row]:
         try:
             prepared = self._prepared.get(statement.text)
             if prepared is None:
@@ -130,7 +159,7 @@ class MySQL:
             await connection.query(f"SET SESSION {name} = {limit:.0f}")
         except (errors.MySQLError, OSError, EOFError, ssl.SSLError, RuntimeError) as error:
             raise sql.SqlLost(str(error.args[1]) if len(error.args) > 1 else str(error)) from None
-        return MySQLConnection(connection)
+        return MySQLConnection(connection, lambda: self._first(ways, target, timeout, place))
 
     def _ways(self, target: sql.Target) -> list[ssl.SSLContext | None]:
         """In which ways to try it, the likeliest first.

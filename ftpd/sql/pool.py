@@ -9,6 +9,7 @@ from time import monotonic
 
 from ftpd.core.log import Level, log
 from ftpd.sql.backend import Backend, Connection, Row, SqlError, SqlLost, Statement, Target, Value
+from ftpd.sql.patience import Patience
 
 _CONNECTING = "no connection was made"
 
@@ -68,7 +69,7 @@ class Pool:
         attempt = Attempt()
         self.waiting += 1
         try:
-            async with asyncio.timeout(self.limits.timeout), self._turns:
+            async with Patience(self.limits.timeout), self._turns:
                 self.waiting -= 1
                 self.busy += 1
                 try:
@@ -173,7 +174,7 @@ class Pool:
 
     async def _close(self, connection: Connection) -> None:
         try:
-            async with asyncio.timeout(self.limits.timeout):
+            async with Patience(self.limits.timeout):
                 await connection.close()
         except (SqlError, TimeoutError):
             connection.abort()
@@ -191,7 +192,7 @@ class Pool:
         idle, self._idle = self._idle, []
         for connection, since in idle:
             try:
-                async with asyncio.timeout(self.limits.timeout):
+                async with Patience(self.limits.timeout):
                     await connection.run(statement, ())
             except (SqlLost, TimeoutError):
                 connection.abort()

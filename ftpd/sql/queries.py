@@ -12,9 +12,13 @@ from ftpd.module.command import Command
 from ftpd.module.session import Session
 from ftpd.sql.backend import Dialect, Row, SqlError, SqlLost, Statement, Value
 from ftpd.sql.lines import NamedQuery
+from ftpd.sql.patience import Patience
 from ftpd.sql.pool import Pool
 from ftpd.sql.spool import Spool
 from ftpd.sql.text import Asking, Query, compiled
+
+_LOOKS = 0.5
+"""Seconds between two looks whether the client is still there, while the database lets it wait."""
 
 
 @dataclass(eq=False)
@@ -130,8 +134,18 @@ class QueryBook:
     # -- run
 
     async def rows(self, ready: Ready | None, asking: Asking) -> list[Row]:
-        """What it finds; without a query that is nothing."""
-        return [] if ready is None else await self._run(ready, ready.values(asking))
+        """What it finds; without a query that is nothing. Given up when the client goes away meanwhile."""
+        if ready is None:
+            return []
+        values, session = ready.values(asking), asking.session
+        if session is None:
+            return await self._run(ready, values)
+        try:
+            # who has gone shall keep no connection from those who are there
+            async with Patience(_LOOKS, lambda: session.wire.gone):
+                return await self._run(ready, values)
+        except TimeoutError:
+            raise SqlLost("the client has gone away") from None
 
     async def write(self, ready: Ready, values: Sequence[Value]) -> None:
         """Run a query that records something; what the database cannot take now waits for it in order."""

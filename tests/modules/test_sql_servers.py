@@ -18,6 +18,7 @@ from ftpd.testing import Bench
 from ftpd.testing.plugin import StartServer
 from libexec import mod_sql, mod_sql_mysql, mod_sql_passwd, mod_sql_postgres
 
+LIBEXEC = Path(__file__).parents[2] / "libexec"
 MODULES = (mod_sql.module, mod_sql_mysql.module, mod_sql_postgres.module, mod_sql_passwd.module)
 LOG = """
 SQLLog PASS,ERR_PASS,STOR,ERR_RETR,MKD,ERR_MKD,NOOP record
@@ -373,6 +374,33 @@ def test_a_statement_that_was_given_up_does_not_go_on_in_the_server(server: Serv
     play(story)
 
 
+def test_who_went_away_keeps_no_connection_from_others(server: Server, ftpd_server: StartServer) -> None:
+    slow = f"('%U' <> 'slow' OR {(server.slow % 20).removeprefix('SELECT ')} IS NULL)"
+    conf = f"""SQLBackend {server.backend}
+SQLConnectInfo {server.connect}
+SQLAuthTypes Plaintext
+SQLMinID 0
+SQLPoolSize 2
+SQLTimeout 20
+AuthOrder mod_sql.c
+SQLNamedQuery get SELECT "userid, passwd, uid, gid, homedir, shell FROM users WHERE userid = '%U' AND {slow}"
+SQLUserInfo custom:/get
+"""
+    server.user("slow", "pw", 2005)
+    modules = [LIBEXEC / f"mod_sql{name}.py" for name in ("", "_mysql", "_postgres")]
+    daemon = ftpd_server(conf, modules)
+    for _ in range(4):
+        with socket.create_connection(("127.0.0.1", daemon.port)) as impatient, impatient.makefile("rb") as heard:
+            heard.readline()
+            impatient.sendall(b"USER slow\r\nPASS pw\r\n")
+            heard.readline()
+    began = monotonic()
+    with ftplib.FTP() as ftp:
+        ftp.connect("127.0.0.1", daemon.port, timeout=15)
+        assert ftp.login("tom", "secret").startswith("230")
+    assert monotonic() - began < 10
+
+
 def test_connections_are_no_more_than_allowed(server: Server) -> None:
     async def story() -> None:
         async with bench(server, "SQLPoolSize 3") as ftp:
@@ -399,7 +427,7 @@ def test_mysqls_own_hashes_are_for_the_word_backend(mariadb_server: Server) -> N
 
 def test_a_daemon_outlives_its_database(server: Server, ftpd_server: StartServer) -> None:
     server.user("ann", "pw", os.geteuid() or 65534, os.getegid() or 65534)
-    libexec = Path(__file__).parents[2] / "libexec"
+
     lines = f"""AuthOrder mod_sql.c
 SQLBackend {server.backend}
 SQLConnectInfo {server.connect}
@@ -409,7 +437,7 @@ SQLRetry 0
 SQLNamedQuery record INSERT "'%u', '%m', 1" log
 SQLLog PASS,NOOP record
 """
-    daemon = ftpd_server(lines, [libexec / f"mod_sql{name}.py" for name in ("", "_mysql", "_postgres")])
+    daemon = ftpd_server(lines, [LIBEXEC / f"mod_sql{name}.py" for name in ("", "_mysql", "_postgres")])
 
     def login() -> ftplib.FTP:
         ftp = ftplib.FTP()
