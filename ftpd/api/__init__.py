@@ -32,6 +32,7 @@ from ftpd.core.nearness import near
 from ftpd.core.paths import normalise, within
 from ftpd.core.reply import Refuse, Reply
 from ftpd.core.syslog import syslog
+from ftpd.core.tally import tally
 from ftpd.core.vocab import ANY, DECLINED, ERROR, HANDLED, Class, Group, Outcome, Phase
 from ftpd.module import copying, digests, globbing, hidden, logformat, lookup, program, template
 from ftpd.module.auth import Account, Accounts, AuthAnswer, AuthBackend, AuthUnavailable
@@ -195,6 +196,7 @@ __all__ = [
     "resolved",
     "socket_rule",
     "syslog",
+    "tally",
     "template",
     "trace",
     "types",

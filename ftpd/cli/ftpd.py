@@ -89,7 +89,8 @@ def _with_configuration(line: CommandLine, record: BuildRecord) -> int:
     from ftpd.daemon import inetd, logs
     from ftpd.daemon.errors import StartError
     from ftpd.daemon.plan import Options, read
-    from ftpd.daemon.server import Daemon, hold_hangups
+    from ftpd.daemon.process import hold_hangups
+    from ftpd.daemon.server import Daemon
     from ftpd.engine.pool import Pools
 
     logs.to_terminal(line.debug or 0)

@@ -91,7 +91,9 @@ class Board:
         self.path = path
         self._mutex = mutex or f"{path}.lck"
         self._free: list[int] = []
-        self._next = 0
+        self._next, self._step = 0, 1
+        self._mine = True
+        """The file goes when we close it."""
         check_place(path)
         check_place(self._mutex)
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
@@ -139,8 +141,22 @@ class Board:
         """A place for one entry."""
         if self._free:
             return self._free.pop()
-        self._next += 1
-        return self._next - 1
+        place = self._next
+        self._next += self._step
+        return place
+
+    def share(self, column: int, columns: int) -> None:
+        """In one of several processes that write to it: of so many places in a row this one has the one with that
+        number."""
+        self._next, self._step, self._mine = column, columns, False
+
+    def clear(self, pid: int) -> None:
+        """The process is gone, and those who were on with it."""
+        with suppress(OSError):
+            size = os.fstat(self._file).st_size
+            for at in range(_HEADER.size, size, _ENTRY.size):
+                if os.pread(self._file, 4, at) == struct.pack("=i", pid):
+                    os.pwrite(self._file, bytes(_ENTRY.size), at)
 
     def write(self, place: int, entry: Entry) -> None:
         data = entry.pack()
@@ -154,7 +170,7 @@ class Board:
 
     def close(self) -> None:
         """At an orderly end nothing is left to read."""
-        for path, descriptor in ((self.path, self._file), (self._mutex, self._lock)):
+        for path, descriptor in () if not self._mine else ((self.path, self._file), (self._mutex, self._lock)):
             with suppress(OSError), acting_as_daemon():
                 mine = os.fstat(descriptor)
                 there = os.lstat(path)

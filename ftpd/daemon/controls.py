@@ -84,10 +84,11 @@ class ControlDesk:
         else:
             self._socket = made
 
-    async def close(self) -> None:
+    async def close(self, *, patience: float = 0) -> None:
+        """Have no socket any more; requests under way may take so many seconds to their end."""
         if self._socket is not None:
             made, self._socket = self._socket, None
-            await made.close()
+            await made.close(patience)
 
     # -- who may what --------------------------------------------------------------------------------
 
@@ -172,13 +173,13 @@ class ControlDesk:
             await self._change(add, remove)
         except ConfigFaults as faults:
             raise ControlError(
-                Status.INTERNAL, *(_told(fault.summary(), fault.right) for fault in faults.faults)
+                Status.INTERNAL, *(told(fault.summary(), fault.right) for fault in faults.faults)
             ) from None
         except ConfigError as error:
-            raise ControlError(Status.INTERNAL, _told(error.message, error.right)) from None
+            raise ControlError(Status.INTERNAL, told(error.message, error.right)) from None
         except StartError as error:
             raise ControlError(Status.INTERNAL, str(error)) from None
 
 
-def _told(message: str, right: str) -> str:
+def told(message: str, right: str) -> str:
     return f"{message}; right: {right}" if right else message

@@ -49,8 +49,8 @@ class ControlSocket:
             self._file = os.lstat(self.path)
         self._server = await asyncio.start_unix_server(self._connected, sock=sock, backlog=_STRANGERS)
 
-    async def close(self) -> None:
-        """Remove the socket, if it is still ours, and end the requests under way."""
+    async def close(self, patience: float = 0) -> None:
+        """Remove the socket, if it is still ours, and end the requests that are still under way after a while."""
         if self._server is not None:
             self._server.close()
         with acting_as_daemon(), suppress(OSError):
@@ -58,6 +58,8 @@ class ControlSocket:
                 os.unlink(self.path)
         # the request under way may be what has another socket made
         others = self._asking - {asyncio.current_task()}
+        if others and patience:
+            await asyncio.wait(others, timeout=patience)
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from ftpd.core.tally import Window
+
 
 class Pace:
     """Counts in windows that begin with the first event after the last one ended."""
 
-    __slots__ = ("_began", "_count", "most", "seconds")
+    __slots__ = ("_window", "most", "seconds")
 
-    def __init__(self, most: int, seconds: int) -> None:
+    def __init__(self, most: int, seconds: int, window: Window | None = None) -> None:
         self.most = most
         self.seconds = seconds
-        self._began = float("-inf")
-        self._count = 0
+        self._window = Window() if window is None else window
 
     def wait(self, now: float) -> float:
         """0 where one more may happen now, which is then counted; else the seconds until there is room again.
@@ -21,10 +22,11 @@ class Pace:
         >>> pace.wait(100), pace.wait(101), pace.wait(103), pace.wait(110)
         (0.0, 0.0, 7, 0.0)
         """
-        if now >= self._began + self.seconds:
-            self._began, self._count = now, 0
-        if self._count >= self.most:
+        window = self._window
+        if now >= window.began + self.seconds:
+            window.began, window.count = now, 0
+        if window.count >= self.most:
             # never 0, to which the difference of two times can be rounded
-            return max(self._began + self.seconds - now, 0.001)
-        self._count += 1
+            return max(window.began + self.seconds - now, 0.001)
+        window.count += 1
         return 0.0

@@ -8,6 +8,7 @@ import os
 import socket
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from time import monotonic
 from typing import Any
 
 from ftpd.conf.tree import Scope
@@ -16,6 +17,7 @@ from ftpd.core.identity import Identity
 from ftpd.core.log import Level, debug, log
 from ftpd.core.reply import Reply
 from ftpd.core.scoreboard import Board
+from ftpd.core.tally import tally
 from ftpd.dispatch.registry import Generation
 from ftpd.engine.control import ControlChannel
 from ftpd.engine.leavings import Leavings
@@ -38,6 +40,9 @@ _PAUSE = 0.2
 _TOLD_AGAIN = 60.0
 """Seconds before the log says once more that clients are refused: they come and go at the limit."""
 _TOO_MANY = Reply(421, ("Too many connections, please try again later",)).encode()
+
+_SESSIONS = ("sessions",)
+"""What MaxInstances counts, in the tally of all workers."""
 
 ServerOf = Callable[[Generation, tuple[str, int]], Scope | None]
 
@@ -83,7 +88,7 @@ class Worker:
         """MaxInstances, MaxConnectionRate and UseReverseDNS, as the configuration in force has them."""
         self.most_sessions = sessions
         if arrivals != (None if self._arrivals is None else (self._arrivals.most, self._arrivals.seconds)):
-            self._arrivals = None if arrivals is None else Pace(*arrivals)
+            self._arrivals = None if arrivals is None else Pace(*arrivals, tally().arrivals)
         if names != (self.names is not None):
             self.names = Names(self.pools) if names else None
 
@@ -169,12 +174,10 @@ class Worker:
         self._resting.clear()
 
     def _serve(self, sock: socket.socket) -> None:
-        if self.most_sessions is not None and len(self.sessions) >= self.most_sessions:
-            log(Level.WARN, "MaxInstances (%d) reached, new connection denied", self.most_sessions)
-            self.generation.emit(MAX_INSTANCES, None)
-            sock.close()
+        if self._is_full():
+            self._deny_one_too_many(sock)
             return
-        if self._arrivals is not None and self._arrivals.wait(self.loop.time()):
+        if self._arrivals is not None and self._too_soon(self._arrivals):
             most, seconds = self._arrivals.most, self._arrivals.seconds
             log(Level.WARN, "MaxConnectionRate (%d/%d secs) reached, new connection denied", most, seconds)
             self.generation.emit(MAX_CONNECTION_RATE, None)
@@ -187,8 +190,28 @@ class Worker:
             debug(3, "a connection went away at once: %s", error)
             sock.close()
 
+    def _is_full(self) -> bool:
+        return self.most_sessions is not None and tally().count(_SESSIONS) >= self.most_sessions
+
+    def _deny_one_too_many(self, sock: socket.socket) -> None:
+        log(Level.WARN, "MaxInstances (%d) reached, new connection denied", self.most_sessions)
+        self.generation.emit(MAX_INSTANCES, None)
+        sock.close()
+
+    def _take_place(self) -> bool:
+        """Be one of MaxInstances, whatever other workers take meanwhile; False where there is no room."""
+        with tally().exclusively():
+            if self._is_full():
+                return False
+            tally().add(_SESSIONS)
+            return True
+
+    def _too_soon(self, arrivals: Pace) -> bool:
+        with tally().exclusively():
+            return arrivals.wait(monotonic()) > 0
+
     def adopt(self, sock: socket.socket) -> ControlChannel | None:
-        """Begin a session on a connected socket; None when no server is there for its address."""
+        """Begin a session on a connected socket; None when no server is there for its address, or no room."""
         sock.setblocking(False)
         local = sock.getsockname()
         server = self._server_of(self.generation, (local[0], local[1]))
@@ -197,7 +220,14 @@ class Worker:
             sock.send(Reply(500, (text,)).encode())
             sock.close()
             return None
-        channel = ControlChannel(sock, self, self.generation, server)
+        if not self._take_place():
+            self._deny_one_too_many(sock)
+            return None
+        try:
+            channel = ControlChannel(sock, self, self.generation, server)
+        except BaseException:
+            tally().drop(_SESSIONS)
+            raise
         self.accepted += 1
         self.generation.session_began()
         self.sessions.add(channel)
@@ -218,7 +248,9 @@ class Worker:
 
     def session_over(self, channel: ControlChannel) -> None:
         """A session told its modules goodbye; a generation that was replaced ends with its last one."""
-        self.sessions.discard(channel)
+        if channel in self.sessions:
+            self.sessions.discard(channel)
+            tally().drop(_SESSIONS)
         if self.presence is not None:
             self.presence.went(channel)
         if self._resting:

@@ -1,13 +1,12 @@
-"""Who is on: counts of connections and logins for MaxClients and its kin, kept for this worker."""
+"""Who is on: connections and logins counted for MaxClients and its kin, in the tally of all workers."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from ftpd.api import Event, Level, Refuse, Session, Settings
+from ftpd.api import Event, Level, Refuse, Session, Settings, tally
 from ftpd.modules import _auth_directives as d
 from ftpd.modules._auth_directives import Cap
 from ftpd.modules._auth_events import (
@@ -54,25 +53,19 @@ class Presence:
 
 
 class Census:
-    """Counters by key; a key without anybody is not kept.
-
-    It belongs to the process and not to a generation: sessions that began before a reload still count.
-    """
-
-    def __init__(self) -> None:
-        self._counts: Counter[Key] = Counter()
-
-    def __len__(self) -> int:
-        return len(self._counts)
+    """Counts by key; they belong to the daemon and not to a generation: who began before a reload still counts."""
 
     def connected(self, session: Session, presence: Presence) -> None:
         """Count a connection; Refuse the one too many from its host."""
         cap = session.settings[d.max_connections_per_host]
         key = ("connection", _server(session), session.remote.host)
-        self._enter(key, presence)
-        self._enter(("connections", _server(session)), presence)
-        if cap.most is not None and self._counts[key] > cap.most:
-            self.left(presence)
+        with tally().exclusively():
+            self._enter(key, presence)
+            self._enter(("connections", _server(session)), presence)
+            crowded = cap.most is not None and tally().count(key) > cap.most
+            if crowded:
+                self.left(presence)
+        if crowded:
             raise _refusal(session, d.max_connections_per_host.name, cap, MAX_CONNECTIONS_PER_HOST, _CONNECTIONS)
 
     def moved(self, session: Session, presence: Presence) -> None:
@@ -90,12 +83,15 @@ class Census:
         """Count a login; Refuse the one too many and count it as the mere connection that it was."""
         # an anonymous area has caps of its own, which count its own clients only
         where = f"{_server(session)}/{user}" if anonymous else _server(session)
-        for key in _login_keys(session, where, user):
-            self._enter(key, presence)
-        for key, cap, rule in self._caps(session, settings, where, user):
-            if cap.most is not None and self._counts[key] > cap.most:
+        with tally().exclusively():
+            for key in _login_keys(session, where, user):
+                self._enter(key, presence)
+            reached = self._reached(session, settings, where, user)
+            if reached is not None:
                 self._leave(presence, _AS_CONNECTION)
-                raise _refusal(session, rule.name, cap, rule.event, rule.text)
+        if reached is not None:
+            cap, rule = reached
+            raise _refusal(session, rule.name, cap, rule.event, rule.text)
 
     def logged_out(self, presence: Presence) -> None:
         """The login came to nothing after all; the connection is still there."""
@@ -107,10 +103,20 @@ class Census:
 
     def clients(self, session: Session) -> int:
         """How many are logged in to the session's server; before the login, how many are connected to it."""
-        return self._counts["client" if session.logged_in else "connections", _server(session)]
+        return tally().count(("client" if session.logged_in else "connections", _server(session)))
 
     def clients_of_class(self, session: Session) -> int:
-        return self._counts["class", _server(session), session.class_name]
+        return tally().count(("class", _server(session), session.class_name))
+
+    def _reached(self, session: Session, settings: Settings, where: str, user: str) -> tuple[Cap, Rule] | None:
+        """The first cap that the client who has just been counted is one too many for."""
+        for key, cap, rule in self._caps(session, settings, where, user):
+            if cap.most is None:
+                continue
+            hosts = rule is _HOSTS
+            if (tally().distinct(key) if hosts else tally().count(key)) > cap.most:
+                return cap, rule
+        return None
 
     def _caps(self, session: Session, settings: Settings, where: str, user: str) -> Iterator[tuple[Key, Cap, Rule]]:
         if session.class_name:
@@ -126,23 +132,13 @@ class Census:
         yield ("hosts", where, user), settings[d.max_hosts_per_user], _HOSTS
 
     def _enter(self, key: Key, presence: Presence) -> None:
-        self._counts[key] += 1
+        # each host that a user is at is one of the user's hosts, however many clients are there
+        tally().add(key, under=("hosts", *key[1:3]) if key[0] == "at" else None)
         presence.keys.append(key)
-        # the first client of a user at a host is one more host of that user
-        if key[0] == "at" and self._counts[key] == 1:
-            self._counts["hosts", key[1], key[2]] += 1
 
     def _leave(self, presence: Presence, keep: int) -> None:
         while len(presence.keys) > keep:
-            key = presence.keys.pop()
-            self._drop(key)
-            if key[0] == "at" and key not in self._counts:
-                self._drop(("hosts", key[1], key[2]))
-
-    def _drop(self, key: Key) -> None:
-        self._counts[key] -= 1
-        if self._counts[key] <= 0:
-            del self._counts[key]
+            tally().drop(presence.keys.pop())
 
 
 def _login_keys(session: Session, where: str, user: str) -> list[Key]:

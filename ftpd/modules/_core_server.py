@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import grp
 import ipaddress
+import os
 import pwd
 import re
 import socket
@@ -29,6 +30,7 @@ from ftpd.modules._core import PLACES, SERVERS, SESSIONS, module
 
 module.adopt(*LIMIT_DIRECTIVES, ALLOW_OVERRIDE)
 
+_MOST_WORKERS = 16
 _NAME = re.compile(r"[^\x00-\x20=\x7f]+")
 
 
@@ -50,6 +52,17 @@ def _max_instances(words: list[str]) -> int | None:
     except ConfigError as wrong:
         right = "none, or a number such as 1000"
         raise ConfigError("argument must be 'none' or a number greater than 0", right=right, word=wrong.word) from None
+
+
+@types.takes(1, 1)
+def _workers(words: list[str]) -> int:
+    if words[0].lower() == "auto":
+        return min(len(os.sched_getaffinity(0)), _MOST_WORKERS)
+    try:
+        return types.to_integer(words[0], 1, _MOST_WORKERS)
+    except ConfigError:
+        right = f"auto, or a number from 1 to {_MOST_WORKERS}"
+        raise ConfigError(f"'{words[0]}' is no number of workers", right=right, word=0) from None
 
 
 def _debug_level(words: list[str]) -> int:
@@ -247,6 +260,10 @@ group = module.directive(
 module.directive(
     "MaxInstances", _max_instances, contexts=SERVER, multi=Multi.LAST,
     usage="count|none", doc="How many sessions there may be at once.",
+)  # fmt: skip
+module.directive(
+    "Workers", _workers, default=1, contexts=SERVER, multi=Multi.LAST,
+    usage="count|auto", doc="How many processes serve; auto is one for each processor. Not known to ProFTPD.",
 )  # fmt: skip
 module.directive(
     "PidFile", types.path, contexts=SERVER, multi=Multi.LAST,

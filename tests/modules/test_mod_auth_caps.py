@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from ftpd.modules import mod_auth
+from ftpd.api import tally
 from ftpd.testing import Bench
 
 TOM = "230 User tom logged in"
@@ -37,7 +37,7 @@ def second(conf: str, user: str = "tom", remote: str = "10.0.0.1") -> str:
         return told
 
     told = asyncio.run(run())
-    assert len(mod_auth.census) == 0, "somebody who left is still counted"
+    assert len(tally()) == 0, "somebody who left is still counted"
     return told
 
 
@@ -77,7 +77,7 @@ def test_connections_count_before_anybody_logs_in() -> None:
     assert said.endswith("Sorry, the maximum number of connections (1) for your host are already connected.")
     assert refused is not None
     assert other is None
-    assert len(mod_auth.census) == 0
+    assert len(tally()) == 0
 
 
 def test_a_failed_login_takes_nobody_s_place() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 from typing import Any
 
@@ -45,6 +46,8 @@ def faults(conf: str) -> str:
         ("PassivePorts 49152 65534", "PassivePorts", range(49152, 65535)),
         ("MaxInstances none", "MaxInstances", None),
         ("MaxInstances 30", "MaxInstances", 30),
+        ("Workers 4", "Workers", 4),
+        ("Workers auto", "Workers", min(len(os.sched_getaffinity(0)), 16)),
         ("ServerType INETD", "ServerType", "inetd"),
         ("SyslogLevel Debug", "SyslogLevel", "debug"),
         ("DebugLevel 10", "DebugLevel", 10),
@@ -92,6 +95,9 @@ def test_lines_and_what_they_mean(line: str, name: str, meant: object) -> None:
         ("PassivePorts 4000", "missing parameters"),
         ("MaxInstances abc", "argument must be 'none' or a number greater than 0"),
         ("MaxInstances 0", "argument must be 'none' or a number greater than 0"),
+        ("Workers 0", "'0' is no number of workers"),
+        ("Workers 17", "'17' is no number of workers"),
+        ("Workers many", "auto, or a number from 1 to 16"),
         ("ServerType foo", "type must be either 'inetd' or 'standalone'"),
         ("SyslogLevel foo", "SyslogLevel requires level keyword"),
         ("DebugLevel 99", "invalid debug level configured"),

@@ -1,0 +1,269 @@
+"""Who is counted against the limits of the configuration: by this process alone, or by all that serve together.
+
+MaxInstances, MaxClients and their kin hold for the daemon, whichever of its workers a client came to.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import mmap
+import os
+import struct
+from collections import Counter
+from collections.abc import Hashable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+COLUMNS = 32
+"""Processes that may count at once: the workers in service, and those whose last sessions are still on."""
+
+
+_REACH = 64
+"""Rows from its own on in which a key can be: with a third of the table full, one in 10^20 finds no place."""
+
+
+@dataclass
+class Window:
+    """When a stretch of time began (of the monotonic clock, seconds), and how much has happened in it."""
+
+    began: float = float("-inf")
+    count: int = 0
+
+
+class Tally(Protocol):
+    """Counts by key; a key without a count takes no place."""
+
+    @property
+    def arrivals(self) -> Window:
+        """The connections of late, for MaxConnectionRate."""
+
+    def __len__(self) -> int:
+        """How many keys this process has a count of."""
+
+    def add(self, key: Hashable, *, under: Hashable = None) -> int:
+        """One more of the key, which is one of those ``under`` another; gives how many there are now."""
+
+    def drop(self, key: Hashable) -> None:
+        """One less; only what this process has added."""
+
+    def count(self, key: Hashable) -> int:
+        """How many there are, whoever added them."""
+
+    def distinct(self, under: Hashable) -> int:
+        """How many keys have a count that were added under this one."""
+
+    def exclusively(self) -> AbstractContextManager[None]:
+        """Around adding and judging what came of it: nobody else counts meanwhile."""
+
+
+class OwnTally:
+    """That of a process that serves alone."""
+
+    def __init__(self) -> None:
+        self.arrivals = Window()
+        self._counts: Counter[Hashable] = Counter()
+        self._above: dict[Hashable, Hashable] = {}
+        self._under: dict[Hashable, set[Hashable]] = {}
+
+    def __len__(self) -> int:
+        return len(self._counts)
+
+    def add(self, key: Hashable, *, under: Hashable = None) -> int:
+        self._counts[key] += 1
+        if under is not None and self._counts[key] == 1:
+            self._above[key] = under
+            self._under.setdefault(under, set()).add(key)
+        return self._counts[key]
+
+    def drop(self, key: Hashable) -> None:
+        self._counts[key] -= 1
+        if self._counts[key] > 0:
+            return
+        del self._counts[key]
+        if key in self._above:
+            above = self._above.pop(key)
+            self._under[above].discard(key)
+            if not self._under[above]:
+                del self._under[above]
+
+    def count(self, key: Hashable) -> int:
+        return self._counts[key]
+
+    def distinct(self, under: Hashable) -> int:
+        return len(self._under.get(under, ()))
+
+    def exclusively(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+
+class Crowded(Exception):
+    """There is no room for one more key: whoever it is for cannot be let in."""
+
+
+class _SharedWindow(Window):
+    """A window that all processes see through."""
+
+    def __init__(self, memory: memoryview[float]) -> None:
+        self._memory = memory
+        super().__init__()
+
+    @property
+    def began(self) -> float:
+        return self._memory[0]
+
+    @began.setter
+    def began(self, when: float) -> None:
+        self._memory[0] = when
+
+    @property
+    def count(self) -> int:
+        return int(self._memory[1])
+
+    @count.setter
+    def count(self, many: int) -> None:
+        self._memory[1] = many
+
+
+class SharedTally:
+    """A table in memory that the master made before it forked: a row for each key, a column for each process.
+
+    A process writes its own column only, so that what a dead one counted is taken back by emptying its column.
+    Rows are found by open addressing over the keys' hashes, which forked processes share; a row without a count
+    goes to the next key that wants it.
+    """
+
+    def __init__(self, rows: int = 1 << 17) -> None:
+        self._rows = rows
+        self._file = os.memfd_create("ftpd-tally", os.MFD_CLOEXEC)
+        size = rows * (8 + 8 + 4 * COLUMNS) + 16
+        os.ftruncate(self._file, size)
+        self._memory = mmap.mmap(self._file, size)
+        whole = memoryview(self._memory)
+        parts = whole[: 8 * rows], whole[8 * rows : 16 * rows], whole[16 * rows : -16], whole[-16:]
+        self._keys, self._counts, moments = parts[0].cast("Q"), parts[2].cast("I"), parts[3].cast("d")
+        self._aboves = parts[1].cast("Q")
+        self.arrivals: Window = _SharedWindow(moments)
+        self._views: list[memoryview[Any]] = [self._keys, self._aboves, self._counts, moments, *parts, whole]
+        self._own: dict[Hashable, int] = {}
+        """The rows that this process has a count in: nobody takes these for another key."""
+        self._held = 0
+        self.column = 0
+
+    def __len__(self) -> int:
+        return len(self._own)
+
+    def take(self, column: int) -> None:
+        """In a worker: the column that is its own."""
+        self.column = column
+        self._own = {}
+
+    def add(self, key: Hashable, *, under: Hashable = None) -> int:
+        row = self._own.get(key)
+        if row is None:
+            with self.exclusively():
+                row = self._row_for(_number(key), 0 if under is None else _number(under))
+                self._counts[row * COLUMNS + self.column] += 1
+            self._own[key] = row
+        else:
+            self._counts[row * COLUMNS + self.column] += 1
+        return self._sum(row)
+
+    def drop(self, key: Hashable) -> None:
+        row = self._own[key]
+        place = row * COLUMNS + self.column
+        self._counts[place] -= 1
+        if not self._counts[place]:
+            del self._own[key]
+
+    def count(self, key: Hashable) -> int:
+        row = self._own.get(key)
+        if row is None:
+            row = self._find(_number(key))
+        return 0 if row is None else self._sum(row)
+
+    def distinct(self, under: Hashable) -> int:
+        wanted = struct.pack("=Q", _number(under))
+        found, at = 0, self._memory.find(wanted, 8 * self._rows, 16 * self._rows)
+        while at >= 0:
+            found += at % 8 == 0 and self._sum((at - 8 * self._rows) // 8) > 0
+            at = self._memory.find(wanted, at + 1, 16 * self._rows)
+        return found
+
+    @contextmanager
+    def exclusively(self) -> Iterator[None]:
+        if not self._held:
+            # the kernel lets go of it should we die here
+            fcntl.lockf(self._file, fcntl.LOCK_EX)
+        self._held += 1
+        try:
+            yield
+        finally:
+            self._held -= 1
+            if not self._held:
+                fcntl.lockf(self._file, fcntl.LOCK_UN)
+
+    def release(self, column: int) -> None:
+        """The process with that column is gone, and all that it counted with it."""
+        with self.exclusively():
+            self._counts[column::COLUMNS] = memoryview(bytes(4 * self._rows)).cast("I")
+
+    def close(self) -> None:
+        """Give the memory back, as far as this process is concerned."""
+        for view in self._views:
+            view.release()
+        self._memory.close()
+        os.close(self._file)
+
+    def _sum(self, row: int) -> int:
+        return sum(self._counts[row * COLUMNS : (row + 1) * COLUMNS])
+
+    def _find(self, number: int) -> int | None:
+        row = number % self._rows
+        for _ in range(_REACH):
+            there = self._keys[row]
+            if there == number:
+                return row
+            if not there:
+                return None
+            row = (row + 1) % self._rows
+        return None
+
+    def _row_for(self, number: int, above: int) -> int:
+        row, free = number % self._rows, -1
+        for _ in range(_REACH):
+            there = self._keys[row]
+            if there == number:
+                break
+            if free < 0 and (not there or not self._sum(row)):
+                free = row
+            if not there:
+                row = free
+                break
+            row = (row + 1) % self._rows
+        else:
+            row = free
+        if row < 0:
+            raise Crowded
+        self._keys[row], self._aboves[row] = number, above
+        return row
+
+
+def _number(key: Hashable) -> int:
+    """64 bits of a key, never 0."""
+    return hash(key) & 0xFFFFFFFFFFFFFFFF or 1
+
+
+_tally: Tally = OwnTally()
+
+
+def tally() -> Tally:
+    """That of this process."""
+    return _tally
+
+
+def share(shared: SharedTally, column: int) -> None:
+    """In a worker, before it serves: count in the table of all, in this column."""
+    global _tally
+    shared.take(column)
+    _tally = shared

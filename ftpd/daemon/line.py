@@ -1,0 +1,50 @@
+"""The line between the master and a worker: messages as JSON objects, one a line of text, over a pair of sockets."""
+
+from __future__ import annotations
+
+import json
+import socket
+from typing import Any
+
+Message = dict[str, Any]
+_PATIENCE = 2.0
+"""Seconds that the master waits for a worker to take a message in: one that does not is as good as dead."""
+
+
+def encode(message: Message) -> bytes:
+    return json.dumps(message).encode() + b"\n"
+
+
+class Line:
+    """The master's end."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        sock.settimeout(_PATIENCE)
+        self._came = b""
+
+    @property
+    def open(self) -> bool:
+        return self.sock.fileno() >= 0
+
+    def close(self) -> None:
+        self.sock.close()
+
+    def send(self, message: Message) -> bool:
+        """False where nobody is there to hear it."""
+        try:
+            self.sock.sendall(encode(message))
+        except OSError:
+            return False
+        return True
+
+    def receive(self) -> list[Message] | None:
+        """What has come; None at the end of the line. To be asked when there is something to read."""
+        try:
+            data = self.sock.recv(65536)
+        except OSError:
+            data = b""
+        if not data:
+            return None
+        *whole, self._came = (self._came + data).split(b"\n")
+        return [json.loads(line) for line in whole]

@@ -1,0 +1,102 @@
+"""The sockets that the daemon listens on: opened while it may, kept over reloads, one for each worker."""
+
+from __future__ import annotations
+
+import socket
+
+from ftpd.daemon import systemd
+from ftpd.daemon.errors import StartError
+from ftpd.daemon.listen import Endpoint, bind
+from ftpd.daemon.plan import Plan
+
+_EVERYWHERE = {"::", "0.0.0.0"}
+Sockets = tuple[socket.socket, ...]
+Opened = dict[Endpoint, Sockets]
+
+
+class Ports:
+    """What is open now. With ``workers`` there are as many sockets of each endpoint (SO_REUSEPORT): the kernel spreads
+    the clients over them, and those who wait at one whose worker dies are served by the next that gets it."""
+
+    def __init__(self, workers: int = 0) -> None:
+        self.workers = workers
+        self.handed_over = False
+        """systemd has opened them: one of each, whoever accepts."""
+        self.sockets: Opened = {}
+
+    def begin(self, wanted: Plan) -> None:
+        """Take what systemd hands over, else open all that is wanted; StartError when that cannot be."""
+        self.sockets = {sock.getsockname()[:2]: (sock,) for sock in systemd.inherited_sockets()}
+        self.handed_over = bool(self.sockets)
+        if not self.handed_over:
+            self.sockets = self.opened(wanted)
+
+    def opened(self, wanted: Plan) -> Opened:
+        """Sockets for the endpoints that are wanted and not open yet; all of them or StartError.
+
+        Those that only become free when others are given up come later (:meth:`opened_later`).
+        """
+        if self.handed_over:
+            return {}
+        found: Opened = {}
+        try:
+            for end in wanted.bindings.endpoints:
+                if end in self.sockets:
+                    continue
+                if self._in_the_way(end, wanted):
+                    # at least the address has to be there
+                    bind((end[0], 0), 1).close()
+                else:
+                    found[end] = self.open(end, wanted)
+        except StartError:
+            close(found)
+            raise
+        return found
+
+    def open(self, end: Endpoint, wanted: Plan) -> Sockets:
+        shared = self.workers > 0
+        sockets: list[socket.socket] = []
+        try:
+            for _ in range(max(1, self.workers)):
+                sockets.append(
+                    bind(end, wanted.settings.backlog, reuse_port=shared or wanted.settings.reuse_port)
+                )  # fmt: skip
+        except StartError:
+            for sock in sockets:
+                sock.close()
+            raise
+        return tuple(sockets)
+
+    def unwanted(self, wanted: Plan) -> list[Endpoint]:
+        """What is open and has no server any more."""
+        return [] if self.handed_over else [end for end in self.sockets if end not in wanted.bindings.endpoints]
+
+    def of_worker(self, number: int) -> dict[Endpoint, socket.socket]:
+        """The sockets of the worker with that number, from 0."""
+        return part(self.sockets, number)
+
+    def close(self) -> None:
+        close(self.sockets)
+        self.sockets = {}
+
+    def _in_the_way(self, end: Endpoint, wanted: Plan) -> bool:
+        """Whether a socket of ours that is to go keeps us from listening there: one of them is for all addresses.
+
+        Sockets of workers keep nobody from a port that is theirs as well.
+        """
+        return not self.workers and any(
+            old[1] == end[1] and {old[0], end[0]} & _EVERYWHERE
+            for old in self.sockets
+            if old not in wanted.bindings.endpoints
+        )
+
+
+def part(opened: Opened, number: int) -> dict[Endpoint, socket.socket]:
+    """Those of the worker with that number, from 0."""
+    return {end: sockets[number % len(sockets)] for end, sockets in opened.items()}
+
+
+def close(opened: Opened) -> None:
+    for sockets in opened.values():
+        for sock in sockets:
+            sock.close()

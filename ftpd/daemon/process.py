@@ -1,0 +1,85 @@
+"""What every process of the daemon does at its start: signals, the collector of garbage, the loop, limits."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from importlib import import_module
+
+from ftpd.daemon.errors import StartError
+from ftpd.daemon.plan import Plan
+from ftpd.dispatch.registry import CannotBegin
+from ftpd.engine.worker import Worker
+
+GRACE = 2.0
+"""Seconds that transfers get to end when the daemon is told to stop."""
+_TURN = 0.001
+"""Seconds that a thread may keep the interpreter while the loop wants it; by default it would be five times that."""
+
+
+def hold_hangups() -> None:
+    """To be called first: a HUP that comes before there is a handler would end us; so it is heard when there is one."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+
+
+def pass_over(*numbers: int) -> None:
+    """Signals that mean nothing here.
+
+    They would end us; were they ignored instead, so they would be in the programs that modules start.
+    """
+    for number in numbers:
+        signal.signal(number, _not_for_us)
+
+
+def _not_for_us(number: int, frame: object) -> None:
+    """A signal that means nothing here."""
+
+
+def spare_the_loop() -> None:
+    """Keep what goes on in other threads, and the collector of garbage, from holding up those that are served.
+
+    All that the start has made stays to the end, but for the first generation, which is small: were it looked
+    through again at each full collection, that would take 5 to 15 ms, and each change of modules brings one about.
+    The collector has rested up to here: what it would have found was not worth its time.
+    """
+    sys.setswitchinterval(_TURN)
+    gc.freeze()
+    gc.enable()
+
+
+def limit(worker: Worker, plan: Plan) -> None:
+    settings = plan.settings
+    worker.limit(
+        sessions=settings.max_instances, arrivals=settings.connection_rate, names=settings.reverse_dns
+    )  # fmt: skip
+
+
+async def into_service(start: Awaitable[None]) -> None:
+    """Await what lets the modules of a generation begin."""
+    try:
+        await start
+    except CannotBegin as error:
+        raise StartError(str(error)) from error
+
+
+def event_loop() -> Callable[..., int]:
+    """What runs the loop: uvloop where it is installed, unless FTPD_LOOP asks for asyncio's own."""
+    wanted = os.environ.get("FTPD_LOOP", "")
+    if wanted not in ("", "uvloop", "asyncio"):
+        raise StartError(f"FTPD_LOOP is '{wanted}'; it can be uvloop or asyncio")
+    if wanted != "asyncio":
+        try:
+            import uvloop
+        except ImportError:
+            if wanted:
+                raise StartError("FTPD_LOOP asks for uvloop, which is not installed: pip install uvloop") from None
+        else:
+            runner: Callable[..., int] = uvloop.run
+            return runner
+    # asyncio would import it with its first thread, when an interpreter can lie where User cannot read
+    import_module("concurrent.futures.thread")
+    return asyncio.run

@@ -1,0 +1,126 @@
+"""The tally: what one process counts, and what several count together."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from ftpd.core import tally as tallies
+from ftpd.core.tally import COLUMNS, Crowded, OwnTally, SharedTally, Tally
+
+
+@pytest.fixture
+def shared() -> Iterator[SharedTally]:
+    made = SharedTally(64)
+    made.take(0)
+    yield made
+    made.close()
+
+
+@pytest.fixture(params=["own", "shared"])
+def tally(request: pytest.FixtureRequest, shared: SharedTally) -> Tally:
+    return OwnTally() if request.param == "own" else shared
+
+
+def elsewhere(work: Callable[[], None]) -> None:
+    """Do it in another process, which ends well."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            work()
+        except BaseException:
+            os._exit(1)
+        os._exit(0)
+    assert os.waitpid(pid, 0)[1] == 0
+
+
+def test_who_comes_is_counted_and_who_goes_is_not(tally: Tally) -> None:
+    assert tally.count("tom") == 0
+    assert [tally.add("tom"), tally.add("tom"), tally.add("bob")] == [1, 2, 1]
+    assert (tally.count("tom"), tally.count("bob"), len(tally)) == (2, 1, 2)
+    tally.drop("tom")
+    assert (tally.count("tom"), len(tally)) == (1, 2)
+    tally.drop("tom")
+    tally.drop("bob")
+    assert (tally.count("tom"), len(tally)) == (0, 0)
+
+
+def test_hosts_of_a_user_count_once_however_many_clients_are_there(tally: Tally) -> None:
+    for host in ("a", "a", "b"):
+        tally.add(("at", "tom", host), under="tom's")
+    tally.add(("at", "bob", "c"), under="bob's")
+    assert (tally.distinct("tom's"), tally.distinct("bob's"), tally.distinct("nobody's")) == (2, 1, 0)
+    tally.drop(("at", "tom", "a"))
+    assert tally.distinct("tom's") == 2
+    tally.drop(("at", "tom", "a"))
+    assert tally.distinct("tom's") == 1
+
+
+def test_what_is_counted_exclusively_may_be_counted_within(tally: Tally) -> None:
+    with tally.exclusively(), tally.exclusively():
+        assert tally.add("tom") == 1
+    assert tally.count("tom") == 1
+
+
+def test_processes_count_together_and_a_dead_one_takes_its_counts_with_it(shared: SharedTally) -> None:
+    shared.add("tom")
+
+    def other() -> None:
+        shared.take(1)
+        assert shared.count("tom") == 1
+        assert shared.add("tom") == 2
+        shared.add(("at", "tom", "a"), under="tom's")
+
+    elsewhere(other)
+    shared.add(("at", "tom", "a"), under="tom's")
+    assert (shared.count("tom"), shared.count(("at", "tom", "a")), shared.distinct("tom's")) == (2, 2, 1)
+    shared.release(1)
+    assert (shared.count("tom"), shared.count(("at", "tom", "a")), shared.distinct("tom's")) == (1, 1, 1)
+    shared.drop(("at", "tom", "a"))
+    assert shared.distinct("tom's") == 0
+
+
+def test_rows_of_those_who_left_are_used_again_and_a_full_table_lets_nobody_in(shared: SharedTally) -> None:
+    for number in range(1000):
+        shared.add(("host", number))
+        shared.drop(("host", number))
+    for number in range(64):
+        shared.add(("host", number))
+    with pytest.raises(Crowded):
+        shared.add("one more")
+    assert shared.count(("host", 63)) == 1
+    shared.drop(("host", 0))
+    assert shared.add("one more") == 1
+
+
+def test_what_happens_in_a_window_is_seen_by_all(shared: SharedTally) -> None:
+    shared.arrivals.began, shared.arrivals.count = 17.5, 3
+
+    def other() -> None:
+        assert (shared.arrivals.began, shared.arrivals.count) == (17.5, 3)
+        shared.arrivals.count += 1
+
+    elsewhere(other)
+    assert shared.arrivals.count == 4
+
+
+def test_as_many_processes_as_there_are_columns_have_their_own(shared: SharedTally) -> None:
+    for column in range(COLUMNS):
+        shared.take(column)
+        shared.add("tom")
+    assert shared.count("tom") == COLUMNS
+    for column in range(COLUMNS):
+        shared.release(column)
+    assert shared.count("tom") == 0
+
+
+def test_a_process_that_shares_counts_in_the_table_of_all(shared: SharedTally) -> None:
+    def other() -> None:
+        tallies.share(shared, 5)
+        assert tallies.tally().add("tom") == 1
+
+    elsewhere(other)
+    assert shared.count("tom") == 1
+    assert tallies.tally() is not shared
