@@ -19,6 +19,13 @@ from ftpd.module.build import unconfigured
 from ftpd.testing import Bench
 
 _DIRECTORIES, _HOSTS, _LIMIT_LINES = 500, 200, 2000
+_PLACES = (
+    "/srv/site{number}/*/upload",
+    "~/a/site{number}",
+    "/srv/site{number}/pub",
+    "~/*/site{number}",
+    "/*/s{number}",
+)
 _ROUNDS, _REPEATED = 2_000, 9
 _MOST_SECONDS, _MOST_TIMES = 1.0, 1.2
 
@@ -29,11 +36,11 @@ def small() -> str:
 
 
 def large() -> str:
-    """500 <Directory>, each fifth a pattern, 200 <VirtualHost>, and 2,000 lines in <Limit>."""
+    """500 <Directory>, of homes and patterns as well, 200 <VirtualHost>, and 2,000 lines in <Limit>."""
     lines = [small()]
     each = _LIMIT_LINES // _DIRECTORIES
     for number in range(_DIRECTORIES):
-        path = f"/srv/site{number}/*/upload" if number % 5 == 0 else f"/srv/site{number}/pub"
+        path = _PLACES[number % len(_PLACES)].format(number=number)
         lines.append(f"<Directory {path}>\nUmask 0{number % 8}7\n<Limit STOR MKD>")
         lines += [f"DenyUser user{number}x{line}" for line in range(each)]
         lines.append("</Limit>\n</Directory>")

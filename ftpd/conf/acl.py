@@ -191,6 +191,11 @@ class Rule:
         found: bool | None = self._values.get("IgnoreHidden")
         return found
 
+    @property
+    def filters(self) -> bool:
+        """Whether an AllowFilter or DenyFilter looks at the argument of the command, too."""
+        return self._allow_filter is not None or self._deny_filter is not None
+
     def opinion(self, who: Who, argument: str = "") -> bool | None:
         """True to allow and False to deny, both ending the search; None is no opinion."""
         if self._deny_first:

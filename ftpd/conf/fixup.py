@@ -12,6 +12,8 @@ from ftpd.conf.tree import Scope, merged
 
 _HIDES = frozenset({"HideFiles", "HideGroup", "HideNoAccess", "HideUser"})
 """Declared by mod_core, and known here by name only."""
+_CROWD = 16
+"""Of more sections side by side than this, what they say of a client is remembered."""
 
 
 def add_globals(server: Scope, globals_: Iterable[Scope]) -> None:
@@ -33,6 +35,9 @@ def finish(server: Scope) -> None:
             scope.settings = Settings(scope.values)
     server.settings = Settings(server.values)
     server.places = places = Places(server.children)
+    # a filter looks at each command anew
+    filters = any(scope.rule is not None and scope.rule.filters for scope in every)
+    places.crowded = not filters and any(len(scope.children) > _CROWD for scope in (server, *every))
     places.limits = frozenset(word for scope in every if scope.rule is not None for word in scope.rule.words)
     places.inner = frozenset(
         word

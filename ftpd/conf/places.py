@@ -16,7 +16,10 @@ from ftpd.conf.directive import DIRECTORY, Settings
 from ftpd.core.identity import acting_as_daemon
 
 if TYPE_CHECKING:
+    from ftpd.conf.acl import Who
+    from ftpd.conf.resolve import Verdict
     from ftpd.conf.tree import Scope
+    from ftpd.core.vocab import Group
 
 _WILD = re.compile(r"[*?\[]")
 _REMEMBERED = 1024
@@ -99,16 +102,17 @@ def _arrange(nodes: list[_Node]) -> list[_Node]:
 
 
 class _Level:
-    """Sections side by side: of those that match a path the first in their order counts, and what lies in it."""
+    """Sections side by side, each found by something that all the paths have which it matches: few have to be tried."""
 
-    __slots__ = ("_deepest", "_patterns", "_plain")
+    __slots__ = ("_by_folder", "_by_name", "_deepest")
 
     def __init__(self, nodes: Iterable[tuple[int, _Node]] = ()) -> None:
-        self._plain: dict[str, tuple[int, _Node]] = {}
-        self._patterns: dict[str, list[tuple[int, _Node]]] = {}
-        """Patterns by the folder that all they match lies in."""
+        self._by_folder: dict[str, list[tuple[int, _Node]]] = {}
+        """Sections without a wildcard by their path, and patterns by the folder that all they match lies in."""
+        self._by_name: dict[str, list[tuple[int, _Node]]] = {}
+        """Patterns that want a folder or file of that name somewhere behind their first wildcard."""
         self._deepest = 0
-        """The most slashes of all of these: no folder that lies deeper is looked for."""
+        """The most slashes of all the folders: none that lies deeper is looked for."""
         for order, node in nodes:
             self.add(order, node)
 
@@ -116,33 +120,48 @@ class _Level:
         """``other_name``: where a section's path really leads, if a symbolic link is on the way."""
         if node.pattern is None:
             path = other_name or node.path
-            self._plain.setdefault(path, (order, node))
         else:
-            literal = node.path[: _WILD.search(node.path).start()]  # type: ignore[union-attr]
-            path = literal[: literal.rindex("/")] or "/"
-            self._patterns.setdefault(path, []).append((order, node))
+            wild = _WILD.search(node.path).start()  # type: ignore[union-attr]
+            # what is left of the first part belongs to the wildcard, and only a part between slashes is a whole name
+            parts = node.path[wild:].split("/")[1:]
+            # [a/b] is one character, whatever a split makes of it
+            names = [] if "[" in node.path else [name for name in parts if name and not _WILD.search(name)]
+            if names:
+                self._by_name.setdefault(max(names, key=len), []).append((order, node))
+                return
+            path = node.path[: node.path.rindex("/", 0, wild)] or "/"
+        self._by_folder.setdefault(path, []).append((order, node))
         self._deepest = max(self._deepest, path.count("/"))
 
-    def find(self, path: str) -> tuple[int, _Node] | None:
-        """The section that counts, with its order here."""
-        best: tuple[int, _Node] | None = None
-        plain, patterns = self._plain, self._patterns
+    def matching(self, path: str) -> list[tuple[int, _Node]]:
+        """The sections that match the path, with their order here, in any order."""
+        found: list[tuple[int, _Node]] = []
+        by_folder = self._by_folder
         here = path
         if path.count("/") > self._deepest:
             here = "/".join(path.split("/", self._deepest + 1)[: self._deepest + 1]) or "/"
         while True:
-            if here in plain and (best is None or plain[here][0] < best[0]):
-                best = plain[here]
-            if here in patterns:
-                for entry in patterns[here]:
-                    if best is not None and entry[0] > best[0]:
-                        break
-                    if entry[1].pattern.fullmatch(path):  # type: ignore[union-attr]
-                        best = entry
-                        break
+            for entry in by_folder.get(here, ()):
+                pattern = entry[1].pattern
+                if pattern is None or pattern.fullmatch(path):
+                    found.append(entry)
             if here == "/":
-                return best
+                break
             here = here[: here.rindex("/")] or "/"
+        if self._by_name:
+            for name in path.split("/"):
+                for entry in self._by_name.get(name, ()):
+                    if entry[1].pattern.fullmatch(path):  # type: ignore[union-attr]
+                        found.append(entry)
+        return found
+
+    def find(self, path: str) -> tuple[int, _Node] | None:
+        """The section that counts, the first of those that match, with its order here."""
+        return min(self.matching(path), key=_order, default=None)
+
+
+def _order(entry: tuple[int, _Node]) -> int:
+    return entry[0]
 
 
 def _deepest(node: _Node, path: str) -> _Node:
@@ -159,8 +178,8 @@ class Places:
     """
 
     __slots__ = (
-        "_deferred", "_homes", "_known", "_nodes", "_of_session", "_whole", "any", "bars", "hides", "ignores", "inner",
-        "limits", "overrides", "root", "settings",
+        "_deferred", "_homes", "_known", "_nodes", "_of_session", "_whole", "any", "bars", "crowded", "hides",
+        "ignores", "inner", "limits", "overrides", "root", "settings", "verdicts",
     )  # fmt: skip
 
     def __init__(self, scopes: Iterable[Scope], root: str = "") -> None:
@@ -180,11 +199,15 @@ class Places:
         """Whether HideFiles or one of its like stands anywhere in reach."""
         self.ignores = False
         """Whether IgnoreHidden is on anywhere in reach."""
+        self.crowded = False
+        """Whether so many sections stand side by side that what <Limit> says of a client is worth remembering."""
+        self.verdicts: dict[tuple[Chain, str, Group | str | None, Who], Verdict] = {}
+        """What they have said so far, by places, verb, its group and client."""
         self.settings: dict[tuple[Scope | None, Chain], Settings] = {}
         """The settings worked out so far, by <Anonymous> and sections."""
         self._deferred: list[tuple[int, str, Scope]] = []
         self._homes: dict[str, str] = {}
-        self._of_session: dict[tuple[str, str], list[tuple[int, _Node]]] = {}
+        self._of_session: dict[tuple[str, str], _Level] = {}
         self._nodes: dict[Scope, _Node] = {}
         self._whole: Chain = ()
         """The section <Directory *> of an <Anonymous>, which is its level and not one place in it."""
@@ -259,19 +282,19 @@ class Places:
             path = path.replace("%u", literally(user))
         return path or "/"
 
-    def _session(self, home: str, user: str) -> list[tuple[int, _Node]]:
+    def _session(self, home: str, user: str) -> _Level:
         key = (home, user)
         found = self._of_session.get(key)
         if found is None:
             if len(self._of_session) >= _REMEMBERED:
                 self._of_session.clear()
-            found = self._of_session[key] = []
+            found = self._of_session[key] = _Level()
             for order, path, scope in self._deferred:
                 whole = self._expanded(path, home, user, wild=_WILD.search(path) is not None)
                 if whole is not None:
                     node = _Node(whole, scope)
                     node.text = whole
-                    found.append((order, node))
+                    found.add(order, node)
         return found
 
     def beside(self, path: str, home: str = "", user: str = "") -> Chain:
@@ -292,9 +315,9 @@ class Places:
         found = self._known.find(path)
         node = None if found is None else _deepest(found[1], path)
         order = -1 if found is None else found[0]
-        for other_order, other in self._session(home, user) if self._deferred else ():
-            if not other.matches(path):
-                continue
+        for other_order, other in (
+            sorted(self._session(home, user).matching(path), key=_order) if self._deferred else ()
+        ):
             # what lies in another section counts before it, in whatever order they are written
             deeper = node is None or other.lies_in(node)
             if deeper or (other_order < order and node is not None and not node.lies_in(other)):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -146,6 +146,22 @@ def limit(
             if level.faulty:
                 return Verdict(False, True, level)
     levels = levels_at(server, anon, path, home, user, access)
+    if not server.places.crowded or access or reasons is not None:
+        return _judged(levels, words, who, argument, reasons)
+    client = who() if callable(who) else who
+    known, key = server.places.verdicts, (levels, verb, group, client)
+    found = known.get(key)
+    if found is None:
+        if len(known) >= _REMEMBERED:
+            known.clear()
+        found = known[key] = _judged(levels, words, client, argument, None)
+    return found
+
+
+def _judged(
+    levels: Chain, words: Sequence[str], who: Who | Callable[[], Who], argument: str, reasons: list[Asked] | None
+) -> Verdict:
+    """What the first <Limit> says that has something to say."""
     limits = [scope for level in levels for scope in level.children if scope.kind is LIMIT]
     client: Who | None = None
     verdict = UNLIMITED

@@ -310,3 +310,33 @@ def test_the_first_class_that_fits_is_the_clients(tmp_path: Path) -> None:
     assert class_of(config, NOBODY) == "three"
     assert class_of(config, Who(address=ip_address("11.0.0.1"))) == "three"
     assert class_of(config, Who(address=ip_address("12.0.0.1"))) == ""
+
+
+MORE = "<Limit MKD>\nDenyAll\n</Limit>\n<Directory /free>\n<Limit ALL>\nAllowAll\n</Limit>\n</Directory>\n"
+
+# -- many sections -----------------------------------------------------------------------------------
+
+
+def test_what_many_sections_have_said_of_one_is_not_said_of_another(tmp_path: Path) -> None:
+    text = "".join(f"<Limit STOR>\nDenyUser user{number}\n</Limit>\n" for number in range(40))
+    main = configured(tmp_path, text + MORE).main
+    assert main.places is not None and main.places.crowded
+    last, first = Who("user39"), Who("user0")
+    for _ in range(2):
+        for who, verb, path, allowed in (
+            (ANNA, "STOR", "/srv", True), (last, "STOR", "/srv", False), (first, "STOR", "/srv", False),
+            (ANNA, "MKD", "/srv", False), (last, "RETR", "/srv", True), (ANNA, "MKD", "/free/x", False),
+            (last, "LIST", "/free/x", True),
+        ):  # fmt: skip
+            assert limit(main, None, path, verb, GROUPS.get(verb, Group.NONE), who).allowed is allowed, (
+                who,
+                verb,
+                path,
+            )
+
+
+def test_a_filter_among_many_sections_is_asked_each_time(tmp_path: Path) -> None:
+    text = "".join(f"<Limit STOR>\nDenyUser user{number}\n</Limit>\n" for number in range(40))
+    main = configured(tmp_path, text + "<Limit STOR>\nDenyFilter exe$\n</Limit>\n").main
+    answers = [limit(main, None, "/", "STOR", Group.WRITE, ANNA, argument=name).allowed for name in ("a", "a.exe", "b")]
+    assert answers == [True, False, True]

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ftpd.conf.directive import DIRECTORY, SERVER
-from ftpd.conf.places import Places, _arrange, _Node
+from ftpd.conf.places import Places, _arrange, _Level, _Node
 from ftpd.conf.tree import Scope
 
 _NAMES = st.sampled_from(["a", "b", "ab", "*", "a*", "?", "*b", "[ab]"])
@@ -44,3 +44,38 @@ def test_what_is_beside_the_chain_matches_and_is_not_in_it(sections: list[str], 
     assert not set(chain) & set(beside)
     matching = {scope for scope in scopes if _Node(scope.args[0], scope).matches(path)}
     assert matching == {scope for scope in (*chain, *beside) if scope in matching}
+
+
+# -- many sections -----------------------------------------------------------------------------------------------------
+
+PARTS = ["a", "b", "ab", "*", "a*", "?", "[ab]", "[a/b]", "x"]
+some_sections = st.lists(
+    st.builds(
+        lambda start, parts: start + "/".join(parts),
+        st.sampled_from(["/", "/srv/", "~/", "/home/*/", "/home/%u/"]),
+        st.lists(st.sampled_from(PARTS), min_size=1, max_size=4),
+    ),
+    min_size=1,
+    max_size=8,
+    unique=True,
+)
+some_paths = st.builds(
+    lambda start, parts: start + "/".join(parts),
+    st.sampled_from(["/", "/srv/", "/home/tom/", "/home/ann/"]),
+    st.lists(st.sampled_from(["a", "b", "ab", "x", "a b", "[ab]", "*"]), min_size=1, max_size=5),
+)
+
+
+@given(some_sections, some_paths)
+def test_no_section_that_matches_is_overlooked_for_the_sake_of_speed(sections: list[str], path: str) -> None:
+    level = _Level()
+    nodes = []
+    for order, text in enumerate(sections):
+        whole = text.replace("~", "/home/tom").replace("%u", "tom")
+        node = _Node(whole, Scope(DIRECTORY, "<Directory>", [whole], "", 0, None))
+        nodes.append((order, node))
+        level.add(order, node)
+    found = sorted({order for order, _ in level.matching(path)})
+    assert found == [order for order, node in nodes if node.matches(path)]
+    first = level.find(path)
+    assert (None if first is None else first[0]) == (found[0] if found else None)
