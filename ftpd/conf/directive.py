@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 T = TypeVar("T")
 
@@ -184,18 +184,37 @@ class DirectiveTable:
         return (directive for owners in self._by_name.values() for directive in owners)
 
 
-class Settings:
-    """The values in force somewhere: everything that flows down to that place, flattened at load time."""
+class Settings(dict[Any, Any]):
+    """The values in force somewhere: everything that flows down to that place, flattened at load time.
+
+    As a dictionary it holds what has been asked for, defaults included: a transfer asks two dozen times.
+    """
 
     __slots__ = ("_values",)
 
     def __init__(self, values: dict[Directive[Any], Any]) -> None:
+        super().__init__()
         self._values = values
 
-    def __getitem__(self, key: Directive[T]) -> T:
-        return self._values.get(key, key.default)  # type: ignore[no-any-return]
+    if TYPE_CHECKING:
 
-    def __contains__(self, key: Directive[Any]) -> bool:
+        def __getitem__(self, key: Directive[T]) -> T: ...
+
+    def __missing__(self, key: Directive[T]) -> T:
+        value: T = self._values.get(key, key.default)
+        self[key] = value
+        return value
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return id(self)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __contains__(self, key: object) -> bool:
         """True when some line of the configuration sets it."""
         return key in self._values
 

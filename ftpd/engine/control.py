@@ -6,8 +6,8 @@ import asyncio
 import socket
 import sys
 from collections import deque
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import TYPE_CHECKING, Any
 
 from pyftpdlib.handlers import FTPHandler
 from pyftpdlib.ioloop import AsyncChat, Epoll
@@ -625,11 +625,11 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
         if self._port is not None:
             self._port.forget()
 
-    async def open_data(self, *, timeout: float, allow_foreign: bool = False) -> Data:
+    def open_data(self, *, timeout: float, allow_foreign: bool = False) -> Coroutine[Any, Any, Data]:
         if self.abort_wanted:
             self.forget_data()
             raise TransferError(426, ABORTED, aborted=True)
-        return await self._data_port().open(timeout=timeout, allow_foreign=allow_foreign)
+        return self._data_port().open(timeout=timeout, allow_foreign=allow_foreign)
 
     @property
     def data(self) -> Data | None:

@@ -187,10 +187,12 @@ class Command:
         ``path`` is what :meth:`path` gave for it; left out, ``given`` is taken as it is written, links and all.
         """
         session = self.session
-        filters = [session.modules.directive(name) for name in ("PathAllowFilter", "PathDenyFilter")]
+        filters = session.modules.directive("PathAllowFilter"), session.modules.directive("PathDenyFilter")
         virtual = normalise(session.cwd, given) if path is None else path.virtual
         settings = self.gate.settings_at(session, virtual) if path is None else path.settings
         allow, deny = (None if key is None else settings[key] for key in filters)
+        if allow is None and deny is None:
+            return True
         # the path that is meant counts, or /upload/../etc would pass for one in /upload; a name without a folder is
         # also looked at by itself, as patterns for names begin with ^
         texts = (virtual,) if "/" in given else (virtual, given)

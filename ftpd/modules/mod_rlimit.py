@@ -31,7 +31,7 @@ module = Module("mod_rlimit", version="1.0")
 
 _SERVERS = SERVER | GLOBAL | VHOST
 _SCOPES = ("daemon", "session", "none")
-_GUARDED = ("/etc", "/lib")
+_GUARDED = ("/etc/", "/lib/")
 _LEAST_FILES = 64
 """Descriptors without which the daemon hardly serves: its sockets, its logs, a session or two."""
 _LEAST_SPARE = 64 * 1024 * 1024
@@ -197,7 +197,7 @@ def _sensitive(cmd: Command, virtual: str) -> bool:
     # through a link into it, too; what is not there the command itself will tell
     with suppress(OSError):
         virtual = f"{resolved(session.files, folder or '/', session.settled).rstrip('/')}/{name}"
-    if any(virtual == place or virtual.startswith(f"{place}/") for place in _GUARDED):
+    if f"{virtual}/".startswith(_GUARDED):
         debug(
             2, "attempt to use sensitive path '%s' within the root '%s', refused", virtual, session.files.root,
             peer=session.peer,

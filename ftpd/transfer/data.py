@@ -78,14 +78,31 @@ class DataChannel(Channel):
             end = min(end, offset + count)
         if end - offset > UNSENT_MOST:
             self.hold_little()
+        small = min(slice or SMALL, SMALL)
+        if known and end - offset <= small and not ascii:
+            offset += self._sent_at_once(descriptor, offset, end - offset)
+            if offset == end:
+                return self.moved - before
         if ascii:
             step = self._copying(descriptor, offset, end, known, ToNetwork())
-        elif sendfile and end - offset > min(slice or SMALL, SMALL) and self.use_sendfile():
+        elif sendfile and end - offset > small and self.use_sendfile():
             step = self._sendfile(descriptor, offset, end, known, min(slice or SENDFILE_MOST, SENDFILE_MOST))
         else:
             step = self._copying(descriptor, offset, end, known, _unchanged)
         await self.run(step, self.ioloop.WRITE)
         return self.moved - before
+
+    def _sent_at_once(self, descriptor: int, offset: int, count: int) -> int:
+        """Send a small file, or what the connection takes of it, without any of what long ones need."""
+        if self._bucket is not None or self._closed:
+            return 0
+        try:
+            sent = self.put(memoryview(os.pread(descriptor, count, offset)))
+        except OSError:
+            # the steps meet it again, and tell it
+            return 0
+        self.moved += sent
+        return sent
 
     def _sendfile(self, descriptor: int, at: int, end: int, known: bool, most: int) -> Callable[[], bool]:
         copying: Callable[[], bool] | None = None
