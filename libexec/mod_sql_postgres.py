@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import encodings.idna  # noqa: F401 - for names of hosts: later the daemon may not be allowed to read it
+import logging
 import os
 import re
 from collections.abc import Sequence
@@ -23,6 +24,8 @@ _NOT_NOW = ("08", "0A000", "25006", "40", "53", "55P03", "57", "58")
 _FAREWELL = 1.0
 """Seconds that a server has to end a statement that nobody waits for any more."""
 _leaving: set[asyncio.Task[None]] = set()
+# what it warns of is told by us, in the daemon's own log
+logging.getLogger("psycopg").setLevel(logging.ERROR)
 _NO_FILE = "/dev/null/none"
 _SSL = {"ca": "sslrootcert", "cert": "sslcert", "key": "sslkey"}
 
