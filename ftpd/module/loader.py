@@ -127,9 +127,11 @@ def _has_bytecode(folder: str, bare: str) -> bool:
 
 
 def _available(path: str) -> str:
-    names = sorted(
-        n[:-3] + ".c" for n in os.listdir(os.path.dirname(path)) if n.startswith("mod_") and n.endswith(".py")
-    )
+    there = [name for name in os.listdir(os.path.dirname(path)) if name.startswith("mod_")]
+    names = sorted(name[:-3] + ".c" for name in there if name.endswith(".py"))
+    if not names and any(name.endswith(".so") for name in there):
+        # a ModulePath that came with an administrator from ProFTPD
+        return "no ModulePath line: the modules there are ProFTPD's own (.so), and ftpd's are found without it"
     return "one of " + ", ".join(names) if names else "an empty ModulePath holds no modules"
 
 

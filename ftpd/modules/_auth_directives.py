@@ -207,7 +207,8 @@ def negatable_pattern(words: list[str]) -> tuple[re.Pattern[str], bool]:
 
 @types.takes(1, 1)
 def root_revoke(words: list[str]) -> Revoke:
-    if words[0].lower() == "usenoncompliantactivetransfers":
+    # ProFTPD takes both spellings
+    if words[0].lower() in ("usenoncompliantactivetransfer", "usenoncompliantactivetransfers"):
         return Revoke.ANY_PORT
     return Revoke.ON if types.to_boolean(words[0]) else Revoke.OFF
 

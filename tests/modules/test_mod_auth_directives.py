@@ -36,6 +36,7 @@ def value(line: str) -> object:
         ),
         ("CreateHome on 2770 dirmode 02755", NewHome(0o770, 0o755)),
         ("RootRevoke UseNonCompliantActiveTransfers", Revoke.ANY_PORT),
+        ("RootRevoke UseNonCompliantActiveTransfer", Revoke.ANY_PORT),
         ("RootRevoke on", Revoke.ON),
         ("RootRevoke off", Revoke.OFF),
     ],

@@ -160,6 +160,12 @@ def test_what_is_not_there_is_said_with_what_is(folder: Path) -> None:
     assert "holds no modules" in refused(folder, "mod_godo.c").right
 
 
+def test_a_modulepath_that_is_proftpd_s_own_is_known_by_what_is_in_it(folder: Path) -> None:
+    (folder / "mod_good.py").unlink()
+    (folder / "mod_tls.so").write_bytes(b"\x7fELF")
+    assert "no ModulePath line" in refused(folder, "mod_tls.c").right
+
+
 # -- who could have written it -------------------------------------------------------------------------
 
 
