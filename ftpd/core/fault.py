@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import threading
+
+SCARCE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+"""Errors that tell of the machine's state and of no file's: what was asked may go well in a moment."""
 
 
 def is_interrupt(error: BaseException) -> bool:

@@ -16,6 +16,7 @@ from ftpd.conf.directive import FTPACCESS, ConfigError, DirectiveTable, Reading
 from ftpd.conf.override import ALLOW_OVERRIDE, overrides
 from ftpd.conf.places import Chain
 from ftpd.conf.tree import Scope
+from ftpd.core.fault import SCARCE
 from ftpd.core.log import Level, escape
 from ftpd.core.paths import split
 from ftpd.module.files import Files, Path
@@ -143,6 +144,9 @@ class AccessFiles:
         try:
             found = files.lstat(path)
         except OSError as error:
+            if error.errno in SCARCE:
+                # that says nothing about the file, and the client is to hear why, not that there is nothing
+                raise
             if error.errno not in _NOT_THERE:
                 return self._faulty(session, file, f"cannot be looked at: {os.strerror(error.errno or errno.EIO)}")
             if error.errno != errno.EACCES:
@@ -168,6 +172,8 @@ class AccessFiles:
         try:
             text = _content(files.open_read(path))
         except OSError as error:
+            if error.errno in SCARCE:
+                raise
             # not remembered: somebody else may be able to read it
             return self._faulty(session, file, f"cannot be read: {os.strerror(error.errno or errno.EIO)}")
         if text is None:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Iterator
 from time import perf_counter
 
 from ftpd.core import trace, watchdog
-from ftpd.core.fault import is_cancelled
+from ftpd.core.fault import SCARCE, is_cancelled
 from ftpd.core.log import Level, debug
 from ftpd.core.reply import Refuse
 from ftpd.core.vocab import ERROR, HANDLED, Outcome, Phase
@@ -23,7 +23,8 @@ _PRE_CMD, _CMD = Phase.PRE_CMD, Phase.CMD
 _LOGS = (Phase.LOG_CMD, Phase.LOG_CMD_ERR)
 _NOTHING: Iterator[tuple[Phase, Chain]] = iter(())
 LOCAL_ERROR = 451, ("Requested action aborted: local error in processing",)
-_FULL = {errno.ENOSPC: 452, errno.EDQUOT: 552, errno.EFBIG: 552}
+_CODES = {errno.ENOSPC: 452, errno.EDQUOT: 552, errno.EFBIG: 552, **dict.fromkeys(SCARCE, 450)}
+"""Of errors that are not simply 550: what may be otherwise in a moment is no final word."""
 
 
 class Road:
@@ -149,7 +150,7 @@ def _words_for(error: BaseException, handler: Handler, command: Command) -> tupl
     if isinstance(error, TransferError):
         return error.code, (error.text,)
     if isinstance(error, OSError) and error.errno and isinstance(error.errno, int):
-        code = _FULL.get(error.errno, 550)
+        code = _CODES.get(error.errno, 550)
         return code, (f"{command.argument or command.name}: {os.strerror(error.errno)}",)
     command.session.log(Level.ERROR, "%s failed on %s: %r", _what(handler), command.shown, error)
     command.session.log_exception(error)

@@ -102,6 +102,24 @@ def test_more_connections_than_descriptors_are_shed_and_cost_nothing(server: Dae
         limit_descriptors(server, hard)
 
 
+def test_what_cannot_be_looked_at_for_want_of_descriptors_is_not_told_to_be_absent(server: Daemon) -> None:
+    _, hard = resource.prlimit(pid(server), resource.RLIMIT_NOFILE)
+    server.give_folder("elsewhere")
+    try:
+        with Raw(server) as client:
+            client.login()
+            limit_descriptors(server, DESCRIPTORS)
+            with crowd(server, CONNECTIONS) as many:
+                assert {greeting(sock) for sock in many} >= {b"220", b"421"}
+                assert client.ask("CWD elsewhere") == "450 elsewhere: Too many open files"
+                assert client.ask("SIZE elsewhere/file") == "450 elsewhere/file: Too many open files"
+            limit_descriptors(server, hard)
+            assert client.ask("CWD elsewhere") == "250 CWD command successful"
+            assert client.ask("SIZE file") == "550 file: No such file or directory"
+    finally:
+        limit_descriptors(server, hard)
+
+
 def test_it_serves_again_within_a_second_of_their_going(server: Daemon) -> None:
     _, hard = resource.prlimit(pid(server), resource.RLIMIT_NOFILE)
     limit_descriptors(server, DESCRIPTORS)
