@@ -78,7 +78,7 @@ UNLIMITED = {
     "MODE S": "200 Mode set to S",
     "STRU F": "200 Structure set to F",
     "ABOR": "226 Abort successful",
-    "ALLO 10": "202 No storage allocation necessary",
+    "ALLO 10": "200 ALLO command successful",
     "REST 0": "350 Restarting at 0. Send STORE or RETRIEVE to initiate transfer",
     "ACCT x": "502 ACCT command not implemented",
     "REIN": "502 REIN command not implemented",
