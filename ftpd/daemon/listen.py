@@ -99,6 +99,9 @@ def bindings(
     endpoints: list[Endpoint] = []
     report = Report()
     wildcard = "::" if settings.use_ipv6 and socket.has_dualstack_ipv6() else "0.0.0.0"
+    # as in ProFTPD: a main server that takes all that is nobody's has no address of its own, and who says no name where
+    # there are servers by name means the first of them
+    gives_way = not settings.bind_tight and value_of(generation, config.main, "DefaultServer", False)
     for scope in config.servers:
         port = int(value_of(generation, scope, "Port", _FTP_PORT))
         if port == 0:
@@ -112,8 +115,7 @@ def bindings(
             other = next((s for a, p, s in servers if (a, p) == (address, port)), None)
             if other is None:
                 servers.append((address, port, scope))
-            elif called and other is config.main:
-                # as in ProFTPD: who says no name where there are servers by name means the first of them
+            elif called and other is config.main and gives_way:
                 servers[servers.index((address, port, other))] = (address, port, scope)
             elif check_collisions and not called:
                 report.warnings.append(_collision(generation, scope, other, f"{address}:{port}"))

@@ -106,8 +106,8 @@ def test_an_address_of_nobody_gets_no_server(server: ManyHosts) -> None:
     assert server.greeting("127.0.0.9").startswith("500 Sorry, no server available")
 
 
-def test_where_servers_have_names_the_first_of_them_is_met_as_in_proftpd(server: ManyHosts) -> None:
-    assert server.greeting("127.0.0.1") == "220 ProFTPD Server (first name) [127.0.0.1]"
+def test_who_says_no_name_meets_the_main_server_where_the_address_is_its_own(server: ManyHosts) -> None:
+    assert server.greeting("127.0.0.1") == "220 ProFTPD Server (Wire tests) [127.0.0.1]"
 
 
 @pytest.mark.parametrize(
@@ -182,10 +182,20 @@ def test_a_defaultserver_takes_all_that_is_nobodys(server: ManyHosts) -> None:
     try:
         reloaded(server, whole.replace('ServerName "by address"', 'ServerName "by address"\n  DefaultServer on'))
         assert server.greeting("127.0.0.3") == "220 ProFTPD Server (by address) [127.0.0.3]"
-        assert server.greeting("127.0.0.1").startswith("220 ProFTPD Server (first name)")
+        assert server.greeting("127.0.0.1").startswith("220 ProFTPD Server (Wire tests)")
     finally:
         reloaded(server, whole)
     assert server.greeting("127.0.0.3").startswith("500")
+
+
+def test_a_main_server_that_takes_all_leaves_its_address_to_the_first_server_with_a_name(server: ManyHosts) -> None:
+    whole = server.main + server.hosts
+    try:
+        reloaded(server, f"DefaultServer on\n{whole}")
+        assert server.greeting("127.0.0.1") == "220 ProFTPD Server (first name) [127.0.0.1]"
+        assert server.greeting("127.0.0.3") == "220 ProFTPD Server (Wire tests) [127.0.0.3]"
+    finally:
+        reloaded(server, whole)
 
 
 def test_bound_tightly_it_listens_on_the_servers_own_addresses_only(server: ManyHosts) -> None:
