@@ -50,13 +50,13 @@ ARGUMENTS = 'for word in "$@"; do echo "<$word>" >> $OUT; done'
 
 def test_a_program_runs_after_success_and_only_then(script: Callable[..., str], told: Callable[[], str]) -> None:
     conf = ON + f"ExecOnCommand MKD,RMD {script(ARGUMENTS)} %m %J\n"
-    talk("MKD a", "MKD a", "PWD", "RMD a", conf=conf)
+    talk("MKD a", "MKD no/a", "PWD", "RMD a", conf=conf)
     assert told() == "<MKD>\n<a>\n<RMD>\n<a>\n"
 
 
 def test_another_runs_after_failure(script: Callable[..., str], told: Callable[[], str]) -> None:
     conf = ON + f"ExecOnError ALL {script(ARGUMENTS)} %m %s\n"
-    talk("MKD a", "MKD a", "RETR none", conf=conf)
+    talk("MKD a", "MKD no/a", "RETR none", conf=conf)
     assert told() == "<MKD>\n<550>\n<RETR>\n<550>\n"
 
 
