@@ -377,7 +377,7 @@ def test_a_statement_that_was_given_up_does_not_go_on_in_the_server(server: Serv
 def test_who_went_away_keeps_no_connection_from_others(server: Server, ftpd_server: StartServer) -> None:
     slow = f"('%U' <> 'slow' OR {(server.slow % 20).removeprefix('SELECT ')} IS NULL)"
     conf = f"""SQLBackend {server.backend}
-SQLConnectInfo {server.connect}
+SQLConnectInfo {server.connect.replace("127.0.0.1", "localhost")}
 SQLAuthTypes Plaintext
 SQLMinID 0
 SQLPoolSize 2
