@@ -9,12 +9,14 @@ from typing import cast
 
 from ftpd.conf import resolve
 from ftpd.core.log import escape
+from ftpd.core.paths import normalise
 from ftpd.core.reply import Refuse
 from ftpd.dispatch.access import who
 from ftpd.dispatch.explain import explain_path, login_reasons, place_of, row
 from ftpd.dispatch.registry import Generation
 from ftpd.fs.local import LocalFiles
 from ftpd.module.command import Command
+from ftpd.module.files import Path
 from ftpd.module.session import Address, Session
 from ftpd.module.wire import Wire
 from ftpd.modules import _auth_login as login
@@ -99,11 +101,13 @@ async def explain(generation: Generation, asked: Question) -> list[str]:
     try:
         allowed, reasons = explain_path(command, generation.gate)
         refused, before = _filtered(generation, command, asked)
+        kept, there = _protected(command)
     finally:
         if session.files is not None:
             session.files.close()
-    verdict = "may" if admitted and allowed and not refused else "may not"
-    return [f"{escape(asked.user)} {verdict} {escape(asked.verb)} {escape(asked.path)}", "", *lines, *reasons, *before]
+    verdict = "may" if admitted and allowed and not refused and not kept else "may not"
+    head = f"{escape(asked.user)} {verdict} {escape(asked.verb)} {escape(asked.path)}"
+    return [head, "", *lines, *reasons, *before, *there]
 
 
 async def _enter(command: Command, target: Target) -> tuple[bool, list[str]]:
@@ -164,3 +168,29 @@ def _filtered(generation: Generation, command: Command, asked: Question) -> tupl
             except Refuse as refusal:
                 return True, list(row("Filter", f"REFUSES: {refusal.code} {' '.join(refusal.lines)}"))
     return False, []
+
+
+_REPLACES = {
+    "STOR": "AllowOverwrite",
+    "RNTO": "AllowOverwrite",
+    "SITE CPTO": "AllowOverwrite",
+    "APPE": "AllowStoreRestart",
+}
+"""What has to be on for commands that change a file which is there already."""
+
+
+def _protected(command: Command) -> tuple[bool, list[str]]:
+    """Whether what is there keeps the command from being used, because it may not be replaced or added to."""
+    session = command.session
+    name = _REPLACES.get(command.name, "")
+    key = session.modules.directive(name) if name else None
+    if key is None or session.files is None:
+        return False, []
+    virtual = normalise(session.cwd, command.argument or ".")
+    try:
+        session.files.lstat(Path(virtual))
+    except OSError:
+        return False, []
+    if command.gate.settings_at(session, virtual)[key]:
+        return False, []
+    return True, list(row("There", f"REFUSES: {escape(virtual)} is there already, and {name} is off for it"))

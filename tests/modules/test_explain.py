@@ -186,3 +186,15 @@ def test_the_hiding_line_is_the_one_that_is_for_this_user() -> None:
     assert "HideFiles key user tom" in told.partition("Hidden")[2].partition("In force")[0]
     assert "HideFiles x" not in told.partition("Hidden")[2].partition("In force")[0]
     assert "HideUser ~" in answer("tom in/f RETR", conf=conf).partition("Hidden")[2].partition("In force")[0]
+
+
+@pytest.mark.parametrize(
+    ("asked", "directive"), [("STOR", "AllowOverwrite"), ("RNTO", "AllowOverwrite"), ("APPE", "AllowStoreRestart")]
+)
+def test_what_is_there_may_be_protected(asked: str, directive: str) -> None:
+    conf = f"{HOME}AllowOverwrite on\nAllowStoreRestart on\n<Directory ~/in>\n{directive} off\n</Directory>\n"
+    told = answer(f"tom in/f {asked}", conf)
+    assert told.startswith(f"tom may not {asked} in/f\n")
+    assert f"There     REFUSES: /in/f is there already, and {directive} is off for it" in told
+    assert answer(f"tom in/new {asked}", conf).startswith(f"tom may {asked} in/new\n")
+    assert answer(f"tom out/h {asked}", conf + "AllowOverride off\n").startswith(f"tom may {asked} out/h\n")

@@ -54,7 +54,8 @@ PLACES = [
 ]
 SETTINGS = [
     "Umask 077", "AllowOverride off", "DenyAll", "AllowAll", "HideFiles ^hid", "PathDenyFilter new$", "HideNoAccess on",
-    "AllowOverride on", "HideUser tom",
+    "AllowOverride on", "AllowOverwrite off", "AllowStoreRestart off",
+    "HideUser tom",
 ]  # fmt: skip
 
 limits = st.builds(
