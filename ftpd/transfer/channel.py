@@ -62,6 +62,8 @@ class Channel(DTPHandler):  # type: ignore[misc]  # pyftpdlib is untyped
     _closed = False
     _ended = False
     """The other side has ended in order: nothing is left to be read."""
+    _lingers = False
+    """Our end has been sent, and it is the other side's that is waited for."""
     _step: Callable[[], bool] | None = None
     _done: asyncio.Future[None] | None = None
     _events = 0
@@ -200,7 +202,7 @@ class Channel(DTPHandler):  # type: ignore[misc]  # pyftpdlib is untyped
     @property
     def moving(self) -> bool:
         """Whether there is more to come than what the kernel holds already."""
-        return self._step is not None
+        return self._step is not None and not self._lingers
 
     def throttle(self, bytes_per_second: float, free_bytes: int = 0) -> None:
         """Move no more than so much a second once the free bytes have passed; 0 is no limit."""

@@ -306,6 +306,7 @@ class DataChannel(Channel):
 
     async def linger(self, seconds: float) -> None:
         """Send our end and wait for the client's: only that tells that it has taken everything."""
+        self._lingers = True
         with suppress(OSError):
             self.half_close()
 

@@ -137,9 +137,9 @@ def test_what_would_prepare_another_transfer_is_refused_while_one_goes_on(server
         assert client.transfer("NLST")[0].startswith("226")
 
 
-def test_a_client_need_not_have_read_the_226_before_it_speaks(server: Daemon) -> None:
-    server.give("short.txt", b"x" * 1000)
-    with Raw(server) as client:
+def test_a_client_need_not_have_read_the_226_before_it_speaks(slow: Daemon) -> None:
+    slow.give("short.txt", b"x" * 1000)
+    with Raw(slow) as client:
         client.login()
         with client.passive():
             # nothing is read: all of the file waits in the client's own buffers, while it is asked for the next one
@@ -147,6 +147,22 @@ def test_a_client_need_not_have_read_the_226_before_it_speaks(server: Daemon) ->
             client.send("PASV")
             answers = [client.reply()[:3] for _ in range(3)]
         assert answers == ["150", "226", "227"]
+
+
+def test_a_client_that_has_all_is_waited_for_until_it_closes_and_what_it_says_meanwhile_is_not_refused(
+    server: Daemon,
+) -> None:
+    # TimeoutStalled is short here: a download lasts until the client has closed its side
+    server.give("short.txt", b"x" * 1000)
+    with Raw(server) as client:
+        client.login()
+        with client.passive() as data:
+            client.send("RETR short.txt")
+            assert client.reply().startswith("150")
+            assert len(everything(data)) == 1000
+            client.send("PASV")
+            sleep(0.8)
+        assert [client.reply()[:3] for _ in range(2)] == ["226", "227"]
 
 
 def test_what_came_with_the_transfer_it_waits_for_is_not_refused(server: Daemon) -> None:
