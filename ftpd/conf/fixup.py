@@ -54,6 +54,8 @@ def finish(server: Scope) -> None:
         anon.settings = Settings(merged(anon.values, server.values))
         _settle_directories(anon, server)
     _settle_directories(server, server)
+    sections = places.any or any(level.places is not None and level.places.any for level in server.children)
+    places.silent = not (places.limits or places.bars or places.ignores or sections)
 
 
 def _may_override(server: Scope, every: Iterable[Scope]) -> bool:

@@ -179,7 +179,7 @@ class Places:
 
     __slots__ = (
         "_deferred", "_homes", "_known", "_nodes", "_of_session", "_whole", "any", "bars", "crowded", "hides",
-        "ignores", "inner", "limits", "overrides", "root", "settings", "verdicts",
+        "ignores", "inner", "limits", "overrides", "root", "settings", "silent", "verdicts",
     )  # fmt: skip
 
     def __init__(self, scopes: Iterable[Scope], root: str = "") -> None:
@@ -191,6 +191,8 @@ class Places:
         """Whether there is a <Directory> at all."""
         self.bars = False
         """Whether a bare DenyAll stands anywhere in reach."""
+        self.silent = False
+        """Whether none of all this stands in reach: where no .ftpaccess counts either, a path is free to use."""
         self.overrides = True
         """Whether a .ftpaccess file may count for anybody anywhere."""
         self.inner: frozenset[str] = frozenset()

@@ -109,6 +109,19 @@ def _followed(command: Command, files: Files, virtual: str) -> tuple[str, ...]:
     return (place,)
 
 
+def _unquestioned(command: Command, given: str, virtual: str, access: Chain) -> Path | None:
+    """The path where nothing is said of any in the whole configuration, and no link leads to where a file says some."""
+    session = command.session
+    places = session.server.places
+    if access or places is None or not places.silent:
+        return None
+    lies_at, seen = _places(command, virtual)
+    if lies_at:
+        return None
+    level = session.server if session.anonymous is None else session.anonymous
+    return Path(virtual, given, level.settings, False, virtual, seen)
+
+
 def _has_directories(session: Session) -> bool:
     server, anon = session.server.places, session.anonymous
     return (server is not None and server.any) or (anon is not None and anon.places is not None and anon.places.any)
@@ -223,6 +236,18 @@ class PathGate:
             raise Refuse(501, f"{command.name}: a NUL byte cannot be part of a file name")
         virtual = paths.normalise(session.cwd, given)
         access = self._at(command, virtual)
+        path = _unquestioned(command, given, virtual, access) or self._judged(command, given, virtual, access, refusal)
+        if trace.active:
+            where = real_path(session, path.place)
+            trace.say("directory", 3, "'%s' is '%s' on this machine", given, where, peer=session.peer)
+        umask = session.modules.directive("Umask")
+        if umask is not None and session.files is not None:
+            session.files.umask, session.files.folder_umask = path.settings[umask]
+        return path
+
+    def _judged(self, command: Command, given: str, virtual: str, access: Chain, refusal: tuple[int, str]) -> Path:
+        """The path, after all that the configuration says of it has been asked."""
+        session = command.session
         if not limit_allows(command, virtual, access):
             raise Refuse(*refusal)
         place, given_access = virtual, access
@@ -235,9 +260,6 @@ class PathGate:
                     raise Refuse(*refusal)
             place = lies
         path = Path(virtual, given, _settings(session, place, access), False, place, seen)
-        if trace.active:
-            where = real_path(session, place)
-            trace.say("directory", 3, "'%s' is '%s' on this machine", given, where, peer=session.peer)
         if _ignored(command, path, place, given_access, access):
             if command.name in _MAKING:
                 raise Refuse(550, f"{given}: {os.strerror(errno.ENOENT)}")
@@ -246,9 +268,6 @@ class PathGate:
             code, text = refusal
             # not the command is denied here, but what is there
             raise Refuse(code, text.replace(os.strerror(errno.EPERM), os.strerror(errno.EACCES)))
-        umask = session.modules.directive("Umask")
-        if umask is not None and session.files is not None:
-            session.files.umask, session.files.folder_umask = path.settings[umask]
         return path
 
     def placed(self, command: Command, virtual: str) -> tuple[str, Chain]:
