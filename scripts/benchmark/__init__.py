@@ -1,0 +1,1 @@
+"""What the daemon costs, measured beside other FTP servers."""
