@@ -122,7 +122,7 @@ class Board:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """Against the readers of ProFTPD's kind, which wait for it; never waited for here."""
+        """Against what else keeps to ScoreboardMutex; never waited for here."""
         trace.say("lock", 9, "attempt #1 to write-lock scoreboard mutex fd %d", self._lock)
         try:
             fcntl.lockf(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -136,6 +136,22 @@ class Board:
             yield
         finally:
             fcntl.lockf(self._lock, fcntl.LOCK_UN)
+
+    @contextmanager
+    def _held(self, at: int, peer: str = "") -> Iterator[None]:
+        """Against ProFTPD's ftpwho and its kin, which lock what they read; never waited for, as anybody can hold it."""
+        trace.say("lock", 9, "attempting to write-lock scoreboard fd %d entry, offset %d", self._file, at, peer=peer)
+        try:
+            fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, _ENTRY.size, at)
+        except OSError as error:
+            text = "write-lock of scoreboard fd %d entry failed: %s"
+            trace.say("lock", 3, text, self._file, error.strerror, peer=peer)
+            yield
+            return
+        try:
+            yield
+        finally:
+            fcntl.lockf(self._file, fcntl.LOCK_UN, _ENTRY.size, at)
 
     def claim(self) -> int:
         """A place for one entry."""
@@ -158,9 +174,12 @@ class Board:
                 if os.pread(self._file, 4, at) == struct.pack("=i", pid):
                     os.pwrite(self._file, bytes(_ENTRY.size), at)
 
-    def write(self, place: int, entry: Entry) -> None:
-        data = entry.pack()
-        if os.pwrite(self._file, data, _HEADER.size + place * _ENTRY.size) < len(data):
+    def write(self, place: int, entry: Entry, peer: str = "") -> None:
+        """Write an entry whole; ``peer`` is the session whose it is, for the trace."""
+        data, at = entry.pack(), _HEADER.size + place * _ENTRY.size
+        with self._held(at, peer):
+            written = os.pwrite(self._file, data, at)
+        if written < len(data):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self.path)
 
     def release(self, place: int) -> None:

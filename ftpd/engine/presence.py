@@ -6,6 +6,7 @@ import os
 from time import time
 from typing import TYPE_CHECKING
 
+from ftpd.core import trace
 from ftpd.core.log import Level, log
 from ftpd.core.scoreboard import IDLE, NOBODY, Board, Entry
 from ftpd.module.command import Command
@@ -71,7 +72,8 @@ class Presence:
         if place is None or self.board is None:
             return
         try:
-            self.board.write(place, entry_of(channel.session, command))
+            peer = channel.session.peer if trace.active else ""
+            self.board.write(place, entry_of(channel.session, command), peer)
         except OSError as error:
             log(Level.ERROR, "the scoreboard is given up, ftpwho will not see who is on: %s", error)
             self.close()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -33,6 +35,32 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert (tmp_path / "score.lck").exists()
     board.close()
     assert not list(tmp_path.iterdir())
+
+
+READER = """\
+import fcntl, sys
+file = open(sys.argv[1], "rb")
+fcntl.lockf(file, fcntl.LOCK_SH)
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_reader_s_lock_is_free_between_writes_and_is_not_waited_for(tmp_path: Path) -> None:
+    score = str(tmp_path / "score")
+    board = Board(score, pid=7, started=100)
+    place = board.claim()
+    board.write(place, Entry(42, user="before"))
+    # in a process of its own: a lock of fcntl is none against the process that holds it
+    with subprocess.Popen(
+        [sys.executable, "-c", READER, score], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as reader:
+        assert reader.stdout is not None and reader.stdin is not None
+        assert reader.stdout.readline() == "held\n"
+        board.write(place, ALICE)
+        assert read(score).entries == (ALICE,)
+        reader.stdin.close()
+    board.close()
 
 
 @given(st.text(max_size=300), st.text(max_size=300), st.integers(-1, 1 << 32))
