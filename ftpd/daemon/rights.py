@@ -14,6 +14,8 @@ from ftpd.daemon.errors import StartError
 from ftpd.daemon.values import DaemonSettings
 
 _NOBODY = "nobody"
+_DESCRIPTORS = 65536
+"""What root's daemon gives itself: a session has two, its connection and its folder, and some more in a transfer."""
 
 
 def chosen(settings: DaemonSettings) -> Identity | None:
@@ -39,15 +41,27 @@ def chosen(settings: DaemonSettings) -> Identity | None:
 
 def prepare(settings: DaemonSettings) -> None:
     """Once, before there are threads: room for many sessions, then only the rights that serving them takes."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
-        if soft != hard:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        _have_descriptors()
         if identity.privileged() and settings.shed_capabilities:
             identity.shed_capabilities(frozenset() if settings.may_chown else frozenset({identity.CAP_CHOWN}))
     except OSError as error:
         # a container's or a service manager's filter of system calls may forbid what it has seen to itself
         log(Level.NOTICE, "limits and rights stay as they were given: %s", error)
+
+
+def _have_descriptors() -> None:
+    """All that we may have; root may have more than it was given."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if identity.privileged() and hard != resource.RLIM_INFINITY and hard < _DESCRIPTORS:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (_DESCRIPTORS, _DESCRIPTORS))
+            return
+        except (OSError, ValueError):
+            # root of a container
+            pass
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def take_on(who: Identity | None) -> None:

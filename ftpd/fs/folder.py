@@ -23,7 +23,7 @@ class Descriptor:
     number be reused under that thread's feet, and its next path would start in somebody else's root.
     """
 
-    __slots__ = ("fd",)
+    __slots__ = ("__weakref__", "fd")
 
     def __init__(self, fd: int) -> None:
         self.fd = fd

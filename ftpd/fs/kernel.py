@@ -1,10 +1,11 @@
-"""The Linux calls that Python has no name for: openat2, renameat2 and faccessat2."""
+"""The Linux calls that Python has no name for: openat2, renameat2, faccessat2 and statx."""
 
 from __future__ import annotations
 
 import ctypes
 import errno
 import os
+import struct
 from functools import lru_cache
 
 from ftpd import native
@@ -34,6 +35,14 @@ _openat2.restype = ctypes.c_long
 _faccessat2 = _libc["syscall"]
 _faccessat2.argtypes = [ctypes.c_long, ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_int]
 _faccessat2.restype = ctypes.c_long
+
+
+_statx = getattr(_libc, "statx", None)
+if _statx is not None:
+    _statx.argtypes = [ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_uint, ctypes.c_char_p]
+    _statx.restype = ctypes.c_int
+_STATX_INO = 0x100
+_STATX_MNT_ID = 0x1000
 
 
 def _failure(path: bytes) -> OSError:
@@ -94,6 +103,18 @@ def has_openat2() -> bool:
     finally:
         os.close(probe)
     return True
+
+
+def place_of(descriptor: int) -> tuple[int, int, int, int] | None:
+    """Inode, device (two numbers) and mount of what is open; None before Linux 5.8, which tells no mount (statx(2)).
+
+    One inode may be mounted in two ways, of which one can only be read.
+    """
+    found = ctypes.create_string_buffer(256)
+    if _statx is None or _statx(descriptor, b"", _AT_EMPTY_PATH, _STATX_INO | _STATX_MNT_ID, found) != 0:
+        return None
+    mask, inode, major, minor, mount = struct.unpack_from("=I28xQ96xIIQ", found)
+    return (inode, major, minor, mount) if mask & _STATX_MNT_ID else None
 
 
 def rename_exclusively(source_folder: int, source: bytes, target_folder: int, target: bytes) -> None:

@@ -7,6 +7,7 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from weakref import WeakValueDictionary
 
 from ftpd.core import paths
 from ftpd.core.identity import Identity, acting_as, acting_as_daemon, effective
@@ -21,6 +22,19 @@ _FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 # O_NONBLOCK: a FIFO without a partner, a tape, a modem must answer at once; O_NOCTTY: none becomes our terminal
 _TRANSFER = os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _SPECIAL = stat.S_ISUID | stat.S_ISGID | stat.S_ISVTX
+
+
+_roots: WeakValueDictionary[tuple[int, ...], Descriptor] = WeakValueDictionary()
+
+
+def _shared_root(fd: int) -> Descriptor:
+    """One descriptor for all sessions in a folder: what each may do there is asked with each path, and not of it."""
+    place = kernel.place_of(fd)
+    if place is None:
+        return Descriptor(fd)
+    mine = Descriptor(fd)
+    # in one step: others may be entering it in other threads
+    return _roots.setdefault(place, mine)
 
 
 class LocalFiles:
@@ -249,7 +263,8 @@ class LocalFiles:
             raise OSError(errno.EBADF, "The session's files were closed before this use of them")
         if self._root is None:
             with acting_as(self._identity):
-                self._root = Descriptor(os.open(encoded(self.root), _FOLDER))
+                fd = os.open(encoded(self.root), _FOLDER)
+            self._root = _shared_root(fd)
         return self._root
 
     def _open(self, virtual: str, flags: int, mode: int = 0) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pwd
 import shutil
@@ -21,6 +22,8 @@ def prepare(*, large: bool = True) -> None:
     """Make the tree and the user, or leave what is there as it is."""
     PAPERS.mkdir(exist_ok=True)
     PAPERS.chmod(0o755)
+    # held to our end: two at once would measure each other, and share this tree
+    fcntl.flock(os.open(PAPERS / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), fcntl.LOCK_EX)
     ROOT.mkdir(exist_ok=True)
     (ROOT / "up").mkdir(exist_ok=True)
     (ROOT / "small.bin").write_bytes(os.urandom(1024))

@@ -6,6 +6,7 @@ import errno
 import gc
 import os
 import stat
+import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -464,8 +465,6 @@ def test_a_session_that_only_idles_costs_no_descriptor(here: Ground) -> None:
     assert len(os.listdir("/proc/self/fd")) == before
     for files in sessions:
         files.stat(v("/"))
-    assert len(os.listdir("/proc/self/fd")) == before + 50
-    for files in sessions:
         files.close()
 
 
@@ -572,3 +571,52 @@ def test_a_way_that_leads_nowhere_holds_no_descriptor_after_the_session(here: Gr
         assert len(os.listdir("/proc/self/fd")) == before
     finally:
         gc.enable()
+
+
+def test_sessions_in_one_folder_share_its_descriptor_and_the_last_one_takes_it_away(here: Ground) -> None:
+    def descriptors() -> int:
+        return len(os.listdir("/proc/self/fd"))
+
+    before = descriptors()
+    sessions = [here.files() for _ in range(20)]
+    for files in sessions:
+        files.stat(v("/"))
+    assert descriptors() == before + 1
+    for files in sessions[1:]:
+        files.close()
+    assert stat.S_ISDIR(sessions[0].stat(v("/")).st_mode)
+    sessions[0].close()
+    gc.collect()
+    assert descriptors() == before
+
+
+def test_a_folder_put_in_the_place_of_another_is_not_taken_for_it(here: Ground) -> None:
+    (here.root / "home").mkdir()
+    old = LocalFiles(OWN, str(here.root / "home"), 0)
+    old.stat(v("/"))
+    (here.root / "home").rename(here.root / "before")
+    (here.root / "home").mkdir()
+    (here.root / "home/new").touch()
+    new = LocalFiles(OWN, str(here.root / "home"), 0)
+    assert stat.S_ISREG(new.stat(v("/new")).st_mode)
+    with pytest.raises(FileNotFoundError):
+        old.stat(v("/new"))
+    old.close()
+    new.close()
+
+
+@as_root
+def test_one_folder_mounted_twice_is_two(here: Ground) -> None:
+    for name in ("real", "mounted"):
+        (here.root / name).mkdir()
+    if subprocess.run(["mount", "--bind", here.root / "real", here.root / "mounted"], check=False).returncode:
+        pytest.skip("nothing can be mounted here")
+    try:
+        fds = [os.open(here.root / name, os.O_PATH) for name in ("real", "mounted")]
+        places = [kernel.place_of(fd) for fd in fds]
+        for fd in fds:
+            os.close(fd)
+        assert places[0] is not None and places[1] is not None
+        assert places[0][:3] == places[1][:3] and places[0] != places[1]
+    finally:
+        subprocess.run(["umount", here.root / "mounted"], check=True)
