@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-import random
 import socket
 from collections.abc import Callable
 from functools import lru_cache
@@ -19,11 +18,14 @@ from ftpd.module.wire import TransferError
 from ftpd.transfer.channel import Ground
 from ftpd.transfer.data import DataChannel
 from ftpd.transfer.errors import CLOSED, cannot_connect
+from ftpd.transfer.portrange import drawn, of_system
 
 Make = Callable[[socket.SocketType, Ground, int], DataChannel]
 
 BACKLOG = 64
 """Strangers may come first, and must not keep the client's own connection out of the queue."""
+FEW_TRIES = 16
+"""Ports of the system's range that are tried before the kernel is asked for one."""
 MOST_TRIES = 256
 """Ports tried before the range counts as full: of 1000 with 50 free, this many miss once in 500000 times."""
 _ACCEPTS = 64
@@ -37,7 +39,6 @@ _PASSING = frozenset(
     {errno.ECONNABORTED, errno.EPROTO, errno.ENOPROTOOPT, errno.ENETDOWN, errno.ENETUNREACH}
     | {errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENONET, errno.EOPNOTSUPP, errno.EPERM}
 )
-_random = random.SystemRandom()
 _MAPPED = "::ffff:"
 
 
@@ -169,7 +170,7 @@ class PassiveListener(_Port, Acceptor):  # type: ignore[misc]  # pyftpdlib is un
         family, host, rest = _place(local, extended)
         self._family = family
         if ports is None:
-            self._listen(family, (host, 0, *rest))
+            self._listen_anywhere(family, host, rest)
         else:
             self._listen_within(ports, family, host, rest)
         self.port: int = self.socket.getsockname()[1]
@@ -182,9 +183,8 @@ class PassiveListener(_Port, Acceptor):  # type: ignore[misc]  # pyftpdlib is un
             self.ground.prepare(sock)
             if family == socket.AF_INET6 and address[0].startswith(_MAPPED):
                 sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-            if address[1]:
-                # the last transfer on this port may be in TIME_WAIT
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            # the last transfer on this port may be in TIME_WAIT
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             sock.bind(address)
             sock.listen(BACKLOG)
         except OSError:
@@ -192,18 +192,30 @@ class PassiveListener(_Port, Acceptor):  # type: ignore[misc]  # pyftpdlib is un
             raise
         self.socket = sock
 
-    def _listen_within(self, ports: range, family: socket.AddressFamily, host: str, rest: tuple[Any, ...]) -> None:
-        # drawn without putting back, by the system's randomness: the next port must not be guessable
-        for port in _random.sample(ports, min(len(ports), MOST_TRIES)):
-            try:
-                self._listen(family, (host, port, *rest))
+    def _listen_anywhere(self, family: socket.AddressFamily, host: str, rest: tuple[Any, ...]) -> None:
+        ports, reserved = of_system()
+        for port in drawn(ports, FEW_TRIES):
+            if port not in reserved and self._is_had(family, (host, port, *rest)):
                 return
-            except OSError as error:
-                if error.errno not in _TAKEN:
-                    raise
+        self._listen(family, (host, 0, *rest))
+
+    def _listen_within(self, ports: range, family: socket.AddressFamily, host: str, rest: tuple[Any, ...]) -> None:
+        for port in drawn(ports, MOST_TRIES):
+            if self._is_had(family, (host, port, *rest)):
+                return
         raise OSError(
             errno.EADDRINUSE, f"no port from {ports[0]} to {ports[-1]} is free for a passive data connection on {host}"
         )
+
+    def _is_had(self, family: socket.AddressFamily, address: tuple[Any, ...]) -> bool:
+        """Listen there, unless the port is another's."""
+        try:
+            self._listen(family, address)
+        except OSError as error:
+            if error.errno not in _TAKEN:
+                raise
+            return False
+        return True
 
     async def open(self, *, timeout: float, allow_foreign: bool = False) -> DataChannel:
         """The client's connection; TransferError 425 when it does not come in time. The port closes either way."""

@@ -19,6 +19,7 @@ from transfer_ground import LOCAL, LOOPS, awaiting, drain, pair, reset, run, unt
 from ftpd.module.wire import TransferError
 from ftpd.transfer.channel import Ground
 from ftpd.transfer.data import DataChannel
+from ftpd.transfer.portrange import drawn, of_system
 from ftpd.transfer.ports import ActiveConnector, PassiveListener, plain_host
 
 loops = pytest.mark.parametrize("loop", LOOPS)
@@ -407,6 +408,57 @@ def test_peers_are_compared_without_the_clothes_of_their_family() -> None:
     assert plain_host("::ffff:192.0.2.1") == "192.0.2.1"
     assert plain_host("::ffff:1") == "::ffff:1"
     assert plain_host("fe80::1%eth0") == "fe80::1"
+
+
+FEW = range(23720, 23724)
+
+
+@pytest.fixture
+def few_ports(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A system with few ports for whoever does not mind which, one of them reserved."""
+    monkeypatch.setattr("ftpd.transfer.ports.of_system", lambda: (FEW, frozenset({FEW[0]})))
+
+
+@loops
+@pytest.mark.usefixtures("few_ports")
+def test_ports_that_transfers_have_used_a_moment_ago_are_used_again(loop: str) -> None:
+    async def story(ground: Ground) -> None:
+        for _ in range(3 * len(FEW)):
+            listener = listen(ground)
+            assert listener.port in FEW[1:]
+            client = dial(listener.port)
+            # it is our side that ends first, which leaves the port in TIME_WAIT for a minute
+            await says_hello(await listener.open(timeout=5))
+            assert hears(client) == b"hello"
+
+    run(loop, story)
+
+
+@loops
+@pytest.mark.usefixtures("few_ports")
+def test_where_they_are_all_taken_the_kernel_finds_one(loop: str) -> None:
+    async def story(ground: Ground) -> None:
+        listeners = [listen(ground) for _ in FEW]
+        assert {listener.port for listener in listeners[:-1]} == set(FEW[1:])
+        assert listeners[-1].port not in FEW
+        for listener in listeners:
+            listener.close()
+
+    run(loop, story)
+
+
+def test_the_ports_are_those_that_the_kernel_would_choose_from() -> None:
+    ports, reserved = of_system()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        assert server.getsockname()[1] in ports
+        assert server.getsockname()[1] not in reserved
+
+
+def test_ports_are_drawn_once_each_and_in_another_order_each_time() -> None:
+    ports = range(1000, 1200)
+    assert sorted(drawn(ports, 500)) == list(ports)
+    assert len(list(drawn(ports, 10))) == 10
+    assert list(drawn(ports, 200)) != list(drawn(ports, 200))
 
 
 # -- PORT, EPRT ----------------------------------------------------------------------------------------------
