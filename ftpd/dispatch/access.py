@@ -7,6 +7,7 @@ import ipaddress
 import os
 import stat
 from collections.abc import Sequence
+from functools import lru_cache
 from time import monotonic
 from typing import NamedTuple
 
@@ -33,13 +34,18 @@ _NOT_THERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.ENAMETO
 """Faults of the way to the file, not of the file: they stop whoever asks for the folder as well."""
 
 
+@lru_cache(maxsize=4096)
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    return ipaddress.ip_address(host.partition("%")[0])
+
+
 def who(session: Session) -> Who:
     """The client as <Limit> and AllowOverride look at it."""
     return Who(
         user=session.user,
         groups=tuple(name for _, name in session.groups),
         class_name=session.class_name,
-        address=ipaddress.ip_address(session.remote.host.partition("%")[0]),
+        address=_address(session.remote.host),
         # without a reverse look-up the name is the address, and no name pattern may match that
         hostname=None if session.remote_name == session.remote.host else session.remote_name,
     )

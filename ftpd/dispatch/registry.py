@@ -71,7 +71,12 @@ class Generation:
         for module in reversed(self.modules):
             for event, listener in reversed(module.listeners):
                 self._listeners.setdefault(event, []).append(listener)
-        self.openings = tuple(opening for module in reversed(self.modules) for opening in reversed(module.openings))
+        self.openings = tuple(
+            opening
+            for module in reversed(self.modules)
+            for opening, needed in reversed(module.openings)
+            if needed is None or needed(config)
+        )
         """What is awaited for each client before SESSION_OPEN, in the order in which listeners are told."""
         self._help = tuple(
             VerbHelp(handler.verb, handler.usage, module.name, handler.auth, handler.when)

@@ -22,6 +22,7 @@ from ftpd.module.session import Session, Slot
 T = TypeVar("T")
 API_VERSION = 1
 
+Opening = Callable[[Session], Awaitable[None]]
 Answer = Callable[[Command], Outcome | None | Awaitable[Outcome | None]]
 Observer = Callable[[Command], None | Awaitable[None]]
 A = TypeVar("A", bound=Answer)
@@ -84,7 +85,7 @@ class Module:
         self.handlers: list[Handler] = []
         self.backends: list[AuthBackend] = []
         self.listeners: list[tuple[Event[Any], Callable[[Any], None]]] = []
-        self.openings: list[Callable[[Session], Awaitable[None]]] = []
+        self.openings: list[tuple[Opening, Callable[[Config], bool] | None]] = []
         self.features: list[Callable[[Session], Iterable[str]]] = []
         self.controls: list[Control] = []
         self.checks: list[Callable[[Config], Iterable[ConfigError] | None]] = []
@@ -281,10 +282,23 @@ class Module:
             self._heard.add((event, listener))
             self.on(event)(partial(listener, name))
 
-    def opening(self, function: Callable[[Session], Awaitable[None]]) -> Callable[[Session], Awaitable[None]]:
-        """Await something before a client is told anything and SESSION_OPEN happens; Refuse turns it away."""
-        self.openings.append(function)
-        return function
+    @overload
+    def opening(self, function: Opening) -> Opening: ...
+    @overload
+    def opening(self, *, needed: Callable[[Config], bool]) -> Callable[[Opening], Opening]: ...
+    def opening(
+        self, function: Opening | None = None, *, needed: Callable[[Config], bool] | None = None
+    ) -> Opening | Callable[[Opening], Opening]:
+        """Await something before a client is told anything and SESSION_OPEN happens; Refuse turns it away.
+
+        ``needed`` says of a configuration whether it wants this at all: where it does not, no client pays for it.
+        """
+
+        def keep(function: Opening) -> Opening:
+            self.openings.append((function, needed))
+            return function
+
+        return keep if function is None else keep(function)
 
     def session_state(self, make: Callable[[], T]) -> Slot[T]:
         """A typed place in every session: ``session[slot]`` makes it at first use."""

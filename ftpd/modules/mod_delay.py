@@ -133,7 +133,11 @@ def save(_: None) -> None:
 # -- holding back ------------------------------------------------------------------------------------
 
 
-@module.opening
+def _spreads(config: Config) -> bool:
+    return any(span.event == "Connect" for server in config.servers for span in server.settings[spans])
+
+
+@module.opening(needed=_spreads)
 async def spread_connections(session: Session) -> None:
     """DelayOnEvent Connect: so that many clients that come at once are not served at once."""
     if session.settings[engine]:
