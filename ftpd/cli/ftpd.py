@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import sys
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from ftpd.dispatch.registry import Generation
 
 _INTERRUPTED = 130
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 
 def main(words: list[str] | None = None) -> int:
@@ -24,8 +26,12 @@ def main(words: list[str] | None = None) -> int:
         status = _run(sys.argv[1:] if words is None else words)
         sys.stdout.flush()
         return status
-    except BrokenPipeError:
-        # whoever read our output (head, a pager) has seen enough; Python would complain at its end
+    except OSError as error:
+        if not isinstance(error, BrokenPipeError):
+            if error.errno not in _NO_ROOM or error.filename is not None:
+                raise
+            _complain(f"the output could not be written: {error.strerror}")
+        # whoever read it (head, a pager) has seen enough, or there is no room for it; Python would complain at its end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:

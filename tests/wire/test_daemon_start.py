@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.wire.command import NOBODY, Site, alive, unprivileged
+from tests.wire.command import FTPD, NOBODY, Site, alive, unprivileged
 from tests.wire.daemon import free_port
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can choose who to serve as")
@@ -261,6 +261,17 @@ def test_without_standard_streams_it_serves_as_well(site: Site, closed: str) -> 
     assert site.serves()
     streams = [os.readlink(f"/proc/{site.pid_file.read_text().strip()}/fd/{number}") for number in range(3)]
     assert streams == ["/dev/null"] * 3
+
+
+@pytest.mark.parametrize("option", ["-V", "-v", "-h", "-t"])
+def test_output_for_which_there_is_no_room_is_told(site: Site, option: str) -> None:
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [*FTPD, "-c", str(site.path), option], stdout=full, stderr=subprocess.PIPE, text=True, timeout=15
+        )
+    assert done.returncode == 1
+    assert done.stderr.endswith("the output could not be written: No space left on device\n")
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "0<&- >&- 2>&-"])
