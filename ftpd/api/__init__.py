@@ -21,7 +21,7 @@ from ftpd.conf.directive import (
 from ftpd.conf.expr import Expression, class_expression, group_expression, user_expression
 from ftpd.conf.override import ALLOW_OVERRIDE
 from ftpd.conf.tree import Config, Scope
-from ftpd.core import crypt, listing, logfile, trace
+from ftpd.core import crypt, listing, logfile, mlsx, trace
 from ftpd.core.charset import Recode, codec_named
 from ftpd.core.clock import Timer
 from ftpd.core.devices import addresses_of_device
@@ -187,6 +187,7 @@ __all__ = [
     "logfile",
     "logformat",
     "lookup",
+    "mlsx",
     "module_name",
     "near",
     "neutral",

@@ -36,6 +36,7 @@ def settings(record: BuildRecord) -> str:
         "IPv6": socket.has_ipv6,
         "Largefile": True,
         "Native calls": native.calls is not None,
+        "Native listings": native.lines is not None,
         "NLS": "mod_lang" in record.static,
         "OpenSSL": find_spec("OpenSSL") is not None,
         "Sendfile": hasattr(os, "sendfile"),

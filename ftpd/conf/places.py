@@ -179,7 +179,7 @@ class Places:
 
     __slots__ = (
         "_deferred", "_homes", "_known", "_nodes", "_of_session", "_whole", "any", "bars", "crowded", "hides",
-        "ignores", "inner", "limits", "overrides", "root", "settings", "silent", "verdicts",
+        "hides_owners", "ignores", "inner", "limits", "overrides", "root", "settings", "silent", "verdicts",
     )  # fmt: skip
 
     def __init__(self, scopes: Iterable[Scope], root: str = "") -> None:
@@ -199,6 +199,8 @@ class Places:
         """Those that a <Limit> in a <Directory> names: entries of one folder may differ there."""
         self.hides = False
         """Whether HideFiles or one of its like stands anywhere in reach."""
+        self.hides_owners = False
+        """Whether one of those does that go by more than names."""
         self.ignores = False
         """Whether IgnoreHidden is on anywhere in reach."""
         self.crowded = False

@@ -1,32 +1,40 @@
-"""The lines of LIST, MLSD and MLST, made of attributes and names that were looked up before; no I/O here."""
+"""The lines of LIST, made of attributes and names that were looked up before; no I/O here."""
 
 from __future__ import annotations
 
 import os
 import re
 import stat
-from collections.abc import Callable, Collection
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from math import ceil
 from time import gmtime, localtime
-from typing import Final, TypeVar
+from typing import Any, Protocol, TypeVar
+
+from ftpd import native
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _RECENT = 180 * 86400
 """Seconds after which ProFTPD shows the year instead of the time."""
 
+_MOST_KEPT = 4096
+_CALENDAR = 1 << 55
+"""Seconds from 1970 in which all calendars have a year for everything."""
+
 V = TypeVar("V")
 
 
-class _Cache(dict[int, V]):
-    """What was made for a number, made once; emptied when it grows, since a client chooses the dates."""
+class Kept(dict[Any, V]):
+    """What was made for a key, made once; emptied when it grows, since a client chooses the dates."""
 
     __slots__ = ("_make",)
 
-    def __init__(self, make: Callable[[int], V]) -> None:
+    def __init__(self, make: Callable[[Any], V]) -> None:
         super().__init__()
         self._make = make
 
-    def __missing__(self, key: int) -> V:
-        if len(self) >= 4096:
+    def __missing__(self, key: Any) -> V:
+        if len(self) >= _MOST_KEPT:
             self.clear()
         made = self[key] = self._make(key)
         return made
@@ -61,31 +69,96 @@ def faked(mode: int, permissions: int) -> int:
     return stat.S_IFMT(mode) | permissions
 
 
-def list_line(
-    name: str,
-    attributes: os.stat_result,
+class Layout(Protocol):
+    """How the entries of a listing look; links are not among them, as their lines need more than attributes."""
+
+    def lines(self, names: list[str], found: list[os.stat_result]) -> list[str]:
+        """The lines of the entries of those names and attributes; several may be one text with line ends in it."""
+
+
+class Compiled(ABC):
+    """A layout that takes attributes as ``ftpd/native/lines.c`` has them."""
+
+    @abstractmethod
+    def packed(self, names: list[str], start: int, attributes: bytes) -> str:
+        """The lines of ``names[start:]``, as many as there are attributes, with line ends between them."""
+
+
+class Columns:
+    """The lines of one LIST as ``ls -l`` writes them.
+
+    ``users`` and ``groups`` give the names of ids; ``mode`` are permissions that are shown instead of the real ones,
+    ``column`` is the place of the time in :class:`os.stat_result`, ``human`` what shows a size otherwise.
+
+    >>> st = os.stat_result((0o100644, 7, 1, 1, 0, 0, 1024, 0, 0, 0))
+    >>> Columns({0: "ftp"}, {0: "ftp"}, now=60).line("a b", st)
+    '-rw-r--r--   1 ftp      ftp          1024 Jan  1 00:00 a b'
+    """
+
+    def __init__(
+        self,
+        users: Mapping[int, str],
+        groups: Mapping[int, str],
+        *,
+        now: float,
+        gmt: bool = True,
+        mode: int | None = None,
+        column: int = 8,
+        human: Callable[[int], str] | None = None,
+    ) -> None:
+        def head(key: tuple[int, int, int, int]) -> str:
+            bits, links, uid, gid = key
+            letters = _MODES[bits if mode is None else faked(bits, mode)]
+            return shown(f"{letters} {links:>3} {users[uid]:<8} {groups[gid]:<8} ")
+
+        self._heads = Kept(head)
+        """What stands in front of the size: an entry shares it with most others."""
+        self._oldest = ceil(now - _RECENT)
+        self._gmt = gmt
+        self._column = column
+        self._human = human
+
+    def line(self, name: str, attributes: os.stat_result) -> str:
+        return self.lines([name], [attributes])[0]
+
+    def lines(self, names: list[str], found: list[os.stat_result]) -> list[str]:
+        """The lines of the entries of those names and attributes, without their ends."""
+        heads, minutes, days = self._heads, _MINUTES[self._gmt], _DAYS[self._gmt]
+        oldest, column, human = self._oldest, self._column, self._human
+        made = []
+        # one look at all names, as nearly all are as they should be
+        for name, known in zip(names if "".join(names).isprintable() else map(shown, names), found, strict=True):
+            bits, _, _, links, uid, gid, size, *_ = known
+            when = known[column]
+            text = days[when // 900] if when < oldest else minutes[when // 60]
+            made.append(f"{heads[bits, links, uid, gid]}{human(size) if human else size:>8} {text} {name}")
+        return made
+
+
+class CompiledColumns(Columns, Compiled):
+    """The same in C; sizes are numbers."""
+
+    def lines(self, names: list[str], found: list[os.stat_result]) -> list[str]:
+        return [self.packed(names, 0, native.lines.pack(found))] if names else []
+
+    def packed(self, names: list[str], start: int, attributes: bytes) -> str:
+        text: str = native.lines.columns(names, start, attributes, self._heads, self._column, self._oldest, self._gmt)
+        return text
+
+
+def columns(
+    users: Mapping[int, str],
+    groups: Mapping[int, str],
     *,
-    user: str,
-    group: str,
     now: float,
     gmt: bool = True,
     mode: int | None = None,
-    link_target: str | None = None,
-) -> str:
-    """One line of LIST as ``ls -l`` writes it, without its end; ``mode`` is shown instead of the real one.
-
-    >>> st = os.stat_result((0o100644, 7, 1, 1, 0, 0, 1024, 0, 0, 0))
-    >>> list_line("a b", st, user="ftp", group="ftp", now=60)
-    '-rw-r--r--   1 ftp      ftp          1024 Jan  1 00:00 a b'
-    """
-    bits, _, _, links, _, _, size, _, modified, _ = attributes[:10]
-    seconds = int(modified)
-    when = _DAYS[gmt][seconds // 900] if now - seconds > _RECENT else _MINUTES[gmt][seconds // 60]
-    letters = _MODES[bits if mode is None else mode]
-    line = f"{letters} {links:>3} {user:<8} {group:<8} {size:>8} {when} {name}"
-    if link_target is not None:
-        line = f"{line} -> {link_target}"
-    return shown(line)
+    column: int = 8,
+    human: Callable[[int], str] | None = None,
+) -> Columns:
+    """The quicker way that this installation has."""
+    kind = Columns if native.lines is None or human is not None else CompiledColumns
+    return kind(users, groups, now=now, gmt=gmt, mode=mode, column=column, human=human)
 
 
 def windows_line(name: str, attributes: os.stat_result, *, gmt: bool = True) -> str:
@@ -99,154 +172,48 @@ def windows_line(name: str, attributes: os.stat_result, *, gmt: bool = True) -> 
     return shown(f"{when} {attributes.st_size:>20} {name}")
 
 
+def dated(seconds: int) -> int:
+    """The same seconds; OverflowError where no calendar reaches."""
+    if not -_CALENDAR <= seconds < _CALENDAR:
+        raise OverflowError(seconds)
+    return seconds
+
+
 def _fields(seconds: int, gmt: bool) -> tuple[int, int, int, int, int]:
     """Year, month, day, hour and minute; those of the epoch where no calendar reaches."""
     try:
-        return (gmtime if gmt else localtime)(seconds)[:5]
+        return (gmtime if gmt else localtime)(dated(seconds))[:5]
     except (OverflowError, OSError, ValueError):
         return 1970, 1, 1, 0, 0
 
 
-def _minute(gmt: bool) -> _Cache[str]:
+def _minute(gmt: bool) -> Kept[str]:
     def make(minute: int) -> str:
         _, month, day, hour, minutes = _fields(minute * 60, gmt)
         return f"{_MONTHS[month - 1]} {day:>2} {hour:02}:{minutes:02}"
 
-    return _Cache(make)
+    return Kept(make)
 
 
-def _day(gmt: bool) -> _Cache[str]:
+def _day(gmt: bool) -> Kept[str]:
     def make(quarter: int) -> str:
         year, month, day, _, _ = _fields(quarter * 900, gmt)
         return f"{_MONTHS[month - 1]} {day:>2} {year:>5}"
 
-    return _Cache(make)
+    return Kept(make)
 
 
-def _dos(gmt: bool) -> _Cache[str]:
+def _dos(gmt: bool) -> Kept[str]:
     def make(minute: int) -> str:
         year, month, day, hour, minutes = _fields(minute * 60, gmt)
         half = "PM" if hour >= 12 else "AM"
         return f"{month:02}-{day:02}-{year % 100:02}  {hour % 12 or 12:02}:{minutes:02}{half}"
 
-    return _Cache(make)
+    return Kept(make)
 
 
-def _timestamp(seconds: int) -> str:
-    """RFC 3659 2.3: always UTC, whatever TimesGMT says."""
-    try:
-        year, month, day, hour, minute, second = gmtime(seconds)[:6]
-    except (OverflowError, OSError, ValueError):
-        return "19700101000000"
-    return f"{year:04}{month:02}{day:02}{hour:02}{minute:02}{second:02}"
-
-
-_MODES = _Cache(stat.filemode)
+_MODES = Kept(stat.filemode)
 # offsets from UTC are whole quarters of an hour: all seconds of a minute, or of a quarter for the day, read the same
 _MINUTES = (_minute(False), _minute(True))
 _DAYS = (_day(False), _day(True))
 _DOS = (_dos(False), _dos(True))
-_SECONDS = _Cache(_timestamp)
-
-
-FACTS: Final = (
-    "modify",
-    "perm",
-    "size",
-    "type",
-    "unique",
-    "UNIX.group",
-    "UNIX.groupname",
-    "UNIX.mode",
-    "UNIX.owner",
-    "UNIX.ownername",
-)
-"""All facts, in the order and spelling in which FEAT and every line show them."""
-
-
-def permissions(
-    *, folder: bool, readable: bool, writable: bool, searchable: bool = False, removable: bool = False
-) -> str:
-    """The letters of the ``perm`` fact (RFC 3659 7.5.5), in ProFTPD's order: what the client could really do.
-
-    Of a file that can be read ProFTPD always says that it can be appended to; ``w`` tells whether that is so.
-
-    >>> permissions(folder=True, readable=True, writable=True, searchable=True, removable=True)
-    'flcdmpe'
-    >>> permissions(folder=False, readable=True, writable=False, removable=True)
-    'adfr'
-    """
-    if not folder:
-        return f"{'a' * (readable or writable)}{'df' * removable}{'r' * readable}{'w' * writable}"
-    fills = writable and searchable
-    return "".join(
-        letter
-        for letter, given in (
-            ("f", removable),
-            ("l", readable),
-            ("c", fills),
-            ("d", removable),
-            ("m", fills),
-            ("p", fills),
-            ("e", searchable),
-        )
-        if given
-    )
-
-
-def kind(mode: int) -> str:
-    """The ``type`` fact of an entry that is neither ``.`` (cdir) nor ``..`` (pdir)."""
-    if stat.S_ISDIR(mode):
-        return "dir"
-    return "OS.unix=symlink" if stat.S_ISLNK(mode) else "file"
-
-
-def facts_line(
-    name: str,
-    attributes: os.stat_result,
-    *,
-    perm: str,
-    type: str | None = None,
-    user: str = "",
-    group: str = "",
-    facts: Collection[str] = FACTS,
-    mode: int | None = None,
-    unique: os.stat_result | None = None,
-    uid: int | None = None,
-    gid: int | None = None,
-) -> str:
-    """One line of MLSD or MLST, without its end (RFC 3659 7.2).
-
-    ``mode``, ``uid`` and ``gid`` are shown instead of the real ones.  ``type`` is given for cdir, pdir and
-    ``OS.unix=slink:TARGET``, ``unique`` for a link: the attributes of what it leads to, as both names are one object
-    for a mirroring client.
-
-    >>> st = os.stat_result((0o100644, 7, 1, 1, 0, 0, 1024, 0, 0, 0))
-    >>> facts_line("a b", st, perm="r", facts=("modify", "perm", "size", "type", "unique"))
-    'modify=19700101000000;perm=r;size=1024;type=file;unique=1U7; a b'
-    """
-    bits, inode, device, _, owner, owning_group, size, _, modified, _ = attributes[:10]
-    line = ""
-    if "modify" in facts:
-        line = f"modify={_SECONDS[int(modified)]};"
-    if "perm" in facts:
-        line += f"perm={perm};"
-    if "size" in facts and not stat.S_ISDIR(bits):
-        line += f"size={size};"
-    if "type" in facts:
-        line += f"type={type or kind(bits)};"
-    if "unique" in facts:
-        if unique is not None:
-            inode, device = unique.st_ino, unique.st_dev
-        line += f"unique={device:X}U{inode:X};"
-    if "UNIX.group" in facts:
-        line += f"UNIX.group={owning_group if gid is None else gid};"
-    if "UNIX.groupname" in facts:
-        line += f"UNIX.groupname={group};"
-    if "UNIX.mode" in facts:
-        line += f"UNIX.mode=0{(bits if mode is None else mode) & 0o7777:o};"
-    if "UNIX.owner" in facts:
-        line += f"UNIX.owner={owner if uid is None else uid};"
-    if "UNIX.ownername" in facts:
-        line += f"UNIX.ownername={user};"
-    return one_line(f"{line} {name}")

@@ -17,7 +17,7 @@ from ftpd.core.log import Level
 from ftpd.core.reply import Refuse
 from ftpd.core.vocab import Group
 from ftpd.dispatch.access import AccessFiles, who
-from ftpd.dispatch.veil import FolderVeil
+from ftpd.dispatch.veil import FolderVeil, has_directories
 from ftpd.module.command import Command
 from ftpd.module.files import Files, Path
 from ftpd.module.hidden import Hiding, Veil
@@ -83,7 +83,7 @@ def _places(command: Command, virtual: str) -> tuple[tuple[str, ...], os.stat_re
     """
     session = command.session
     files = session.files
-    if files is None or not (_has_directories(session) or _may_override(session)):
+    if files is None or not (has_directories(session) or _may_override(session)):
         return (), None
     # what is not there, or cannot be reached, the command itself will tell
     try:
@@ -120,11 +120,6 @@ def _unquestioned(command: Command, given: str, virtual: str, access: Chain) -> 
         return None
     level = session.server if session.anonymous is None else session.anonymous
     return Path(virtual, given, level.settings, False, virtual, seen)
-
-
-def _has_directories(session: Session) -> bool:
-    server, anon = session.server.places, session.anonymous
-    return (server is not None and server.any) or (anon is not None and anon.places is not None and anon.places.any)
 
 
 def _may_override(session: Session) -> bool:
@@ -314,7 +309,7 @@ _OF_FILES = frozenset({"STOR", "APPE", "STOU", "DELE"})
 
 
 def _settings(session: Session, virtual: str, access: Chain) -> Settings:
-    if not access and not _has_directories(session):
+    if not access and not has_directories(session):
         return session.server.settings if session.anonymous is None else session.anonymous.settings
     return resolve.settings_at(
         session.server,

@@ -15,6 +15,11 @@ from ftpd.module.links import resolved
 from ftpd.module.session import Session
 
 
+def has_directories(session: Session) -> bool:
+    server, anon = session.server.places, session.anonymous
+    return (server is not None and server.any) or (anon is not None and anon.places is not None and anon.places.any)
+
+
 class FolderVeil:
     """Implements :class:`ftpd.module.hidden.Veil`; entries in the same sections share an answer."""
 
@@ -29,6 +34,7 @@ class FolderVeil:
         "_real",
         "_sectioned",
         "_session",
+        "looks",
     )
 
     def __init__(
@@ -40,17 +46,15 @@ class FolderVeil:
         self._allowed = allowed
         """Whether the command may use a path; None where that is so for all entries."""
         self._hiding = Hiding(session, folder.settings)
-        self._sectioned = session.server.places is not None and session.server.places.hides
-        """Whether an entry may have a section of its own, with HideUser in it."""
+        places = session.server.places
+        assert places is not None
+        self._sectioned = places.hides and has_directories(session)
+        """Whether an entry may have a section of its own, with HideFiles or HideUser in it."""
+        self.looks = self._hiding.by_attributes or (self._sectioned and places.hides_owners)
         self._place = folder.place or folder.virtual
         self._chain = self._sections(self._place)
         self._inside: dict[Chain, Hiding] = {self._chain: self._hiding}
         self._limits: dict[Chain, bool] = {self._chain: True}
-
-    @property
-    def looks(self) -> bool:
-        # a link must be seen to be one before it is known where it leads
-        return bool(self)
 
     def __bool__(self) -> bool:
         return bool(self._hiding) or self._sectioned or self._allowed is not None

@@ -6,14 +6,25 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from types import TracebackType
+from typing import cast
 
+from ftpd import native
 from ftpd.core import paths
 from ftpd.core.identity import Identity, acting_as
+from ftpd.core.listing import Compiled, Layout
 from ftpd.fs.jail import encoded
 
-_BATCH = 512
+_BATCH = 256
 """Entries looked at in one stay under the session's identity."""
+_COMPILED_BATCH = 512
+_PATIENCE = 1_000_000
+"""Nanoseconds after which such a stay ends earlier: a disk may have to fetch each entry."""
+
+
+_KIND = 0o170000
+_ODD = (None, stat.S_IFLNK)
 
 
 class Descriptor:
@@ -98,21 +109,87 @@ class LocalFolder:
     def lstat_many(self, names: list[str]) -> Iterator[tuple[str, os.stat_result | None]]:
         for start in range(0, len(names), _BATCH):
             # collected first, handed out afterwards: the caller must never run under the session's identity
-            yield from self._batch(names[start : start + _BATCH])
+            some = names[start : start + _BATCH]
+            yield from zip(some, self._look(some), strict=True)
 
-    def _batch(self, names: list[str]) -> list[tuple[str, os.stat_result | None]]:
-        folder = self._open()
-        fd = folder.fd
-        found: list[tuple[str, os.stat_result | None]] = []
+    def lines(
+        self, names: list[str], layout: Layout, folders: list[str] | None = None
+    ) -> Iterator[str | tuple[str, os.stat_result]]:
+        if isinstance(layout, Compiled):
+            yield from self._compiled_lines(names, layout, folders)
+            return
+        for start in range(0, len(names), _BATCH):
+            some = names[start : start + _BATCH]
+            yield from _lines(some, self._look(some), layout, folders)
+
+    def _compiled_lines(
+        self, names: list[str], layout: Compiled, folders: list[str] | None
+    ) -> Iterator[str | tuple[str, os.stat_result]]:
+        start = 0
+        while start < len(names):
+            folder = self._open()
+            with acting_as(self._identity):
+                attributes, odd = native.lines.look(folder.fd, names, start, start + _COMPILED_BATCH, _PATIENCE)
+            if attributes:
+                if folders is not None:
+                    folders += native.lines.folders(names, start, attributes)
+                text = layout.packed(names, start, attributes)
+                start += len(attributes) // native.lines.ENTRY
+                if text:
+                    yield text
+            if odd:
+                name = names[start]
+                start += 1
+                with suppress(OSError):
+                    yield name, self.lstat(name)
+
+    def _look(self, names: list[str]) -> list[os.stat_result | None]:
+        fd = self._open().fd
+        look = os.stat
+        # with a slash in it one of them is no name; the others need not be looked through
+        plain = _SAME_ENCODING and "/" not in "".join(names)
+        found: list[os.stat_result | None] = []
         with acting_as(self._identity):
             for name in names:
                 try:
-                    known = self._above() if name == ".." else os.stat(_entry(name), dir_fd=fd, follow_symlinks=False)
-                except OSError:
-                    found.append((name, None))
-                else:
-                    found.append((name, known))
+                    if name == "..":
+                        found.append(self._above())
+                    else:
+                        found.append(look(name if plain else _entry(name), dir_fd=fd, follow_symlinks=False))
+                except (OSError, ValueError):  # ValueError: no bytes stand for it, or a NUL would cut it short
+                    found.append(None)
         return found
+
+
+def _lines(
+    names: list[str], found: list[os.stat_result | None], layout: Layout, folders: list[str] | None
+) -> Iterator[str | tuple[str, os.stat_result]]:
+    """The lines of entries that were looked at; links and ``..`` as they are."""
+    kinds = {known and known[0] & _KIND for known in found}
+    if folders is not None and stat.S_IFDIR in kinds:
+        folders += [
+            name
+            for name, known in zip(names, found, strict=True)
+            if known and stat.S_ISDIR(known.st_mode) and name not in (".", "..")
+        ]
+    if kinds.isdisjoint(_ODD) and ".." not in names:
+        yield from layout.lines(names, cast("list[os.stat_result]", found))
+        return
+    plain: list[tuple[str, os.stat_result]] = []
+    for name, known in zip(names, found, strict=True):
+        if known is None:
+            continue
+        if name != ".." and not stat.S_ISLNK(known.st_mode):
+            plain.append((name, known))
+            continue
+        yield from _together(plain, layout)
+        plain.clear()
+        yield name, known
+    yield from _together(plain, layout)
+
+
+def _together(entries: list[tuple[str, os.stat_result]], layout: Layout) -> list[str]:
+    return layout.lines([name for name, _ in entries], [known for _, known in entries])
 
 
 def _entry(name: str) -> bytes:

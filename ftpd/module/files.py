@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from ftpd.conf.directive import EMPTY, Settings
+from ftpd.core.listing import Layout
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,16 @@ class Folder(Protocol):
 
     def lstat_many(self, names: list[str]) -> Iterator[tuple[str, os.stat_result | None]]:
         """Each name with its attributes, None where it went away meanwhile; identity is switched once."""
+
+    def lines(
+        self, names: list[str], layout: Layout, folders: list[str] | None = None
+    ) -> Iterator[str | tuple[str, os.stat_result]]:
+        """The lines of the entries in their order, several at a time with line ends in between.
+
+        Links and ``..`` are given as they are, with their own attributes, for the caller to tell of.  What went
+        away meanwhile is left out; ``folders`` is given the names of those that are folders,
+        but for ``.`` and ``..``.
+        """
 
 
 class Files(Protocol):

@@ -116,7 +116,7 @@ class Veil(Protocol):
 
     @property
     def looks(self) -> bool:
-        """Whether names are not enough, and :meth:`shows` must be asked."""
+        """Whether names are not enough, and :meth:`shows` must be asked of each entry; of links it always must."""
 
     def names(self, names: list[str]) -> list[str]:
         """Those that may be shown, as far as names tell."""

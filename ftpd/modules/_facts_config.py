@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ftpd.api import GLOBAL, SERVER, VHOST, ConfigError, Module, Session, listing, types
+from ftpd.api import GLOBAL, SERVER, VHOST, ConfigError, Module, Session, mlsx, types
 
 module = Module("mod_facts", version="1.0")
 
@@ -13,7 +13,7 @@ _NAMES = frozenset({"UNIX.groupname", "UNIX.ownername"})
 UNABLE = (550, "Unable to handle command")
 """What ProFTPD answers where <Limit> denies MLSD, MLST, MFF and MFMT, whatever is there."""
 
-_BY_NAME = {name.lower(): name for name in listing.FACTS}
+_BY_NAME = {name.lower(): name for name in mlsx.FACTS}
 
 
 @types.takes(1)
@@ -23,7 +23,7 @@ def fact_names(words: list[str]) -> tuple[str, ...]:
     for index, word in enumerate(words):
         name = _BY_NAME.get(word.lower())
         if name is None and word.lower() != "media-type":
-            raise ConfigError(f"unknown fact '{word}'", right=", ".join(listing.FACTS), word=index)
+            raise ConfigError(f"unknown fact '{word}'", right=", ".join(mlsx.FACTS), word=index)
         if name is not None:
             chosen.append(name)
     return tuple(chosen)
@@ -59,8 +59,8 @@ _choice = module.session_state(_Choice)
 def offered(session: Session) -> tuple[str, ...]:
     """All facts that there are for the session, in their order."""
     if option(session, "NoNames"):
-        return tuple(name for name in listing.FACTS if name not in _NAMES)
-    return listing.FACTS
+        return tuple(name for name in mlsx.FACTS if name not in _NAMES)
+    return mlsx.FACTS
 
 
 def chosen(session: Session) -> frozenset[str]:

@@ -1,18 +1,50 @@
-"""What every kind of listing needs: a folder's names without holding up others, slices of them, names of owners."""
+"""What every kind of listing needs: a folder's names in their order without holding up others, names of owners."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import aclosing
+from dataclasses import dataclass
+from secrets import SystemRandom
+from time import perf_counter
 from typing import TypeVar
 
-from ftpd.api import Command, Folder, Session
+from ftpd.api import Command, Folder, Session, hidden
 
 T = TypeVar("T")
+S = TypeVar("S", str, tuple[float, str])
 
 SLICE = 500
-"""Entries formatted before the others get a turn; about two milliseconds."""
+"""Entries that are handled before it is asked whether others wait."""
+LOOKED_AT = 128
+"""The same where each of them is looked at."""
+AT_ONCE = 10_000
+"""Names that are picked and sorted in one go: two milliseconds."""
+_PATIENCE = 0.002
+"""Seconds of work after which the others get their turn."""
 _LARGE = 256 * 1024
-"""Bytes of a folder itself from which on its names, ten thousand or more, are read and sorted off the loop."""
+"""Bytes of a folder itself from which on its names, ten thousand or more, are read off the loop."""
+_SAMPLE = 31
+_chance = SystemRandom()
+DOTS = (".", "..")
+
+
+class Turn:
+    """The time that a listing has had since others had theirs."""
+
+    __slots__ = ("_began",)
+
+    def __init__(self) -> None:
+        self._began = perf_counter()
+
+    @property
+    def over(self) -> bool:
+        return perf_counter() - self._began > _PATIENCE
+
+    async def give(self) -> None:
+        await asyncio.sleep(0)
+        self._began = perf_counter()
 
 
 def sliced(items: list[T], size: int = SLICE) -> Iterator[list[T]]:
@@ -20,14 +52,105 @@ def sliced(items: list[T], size: int = SLICE) -> Iterator[list[T]]:
         yield items[start : start + size]
 
 
-async def names_of(cmd: Command, folder: Folder, pick: Callable[[list[str]], list[str]]) -> list[str]:
-    """The names of a folder that ``pick`` leaves, in its order."""
-    return await reading(cmd, folder, lambda: pick(folder.names()))
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What comes first in a listing; the names of equals are sorted as well."""
+
+    sort: bool = True
+    last_first: bool = False
+    column: int | None = None
+    """The place in the attributes of a time or a size, of which the greatest come first; None is the name."""
+
+
+async def names_of(
+    cmd: Command,
+    folder: Folder,
+    turn: Turn,
+    pick: Callable[[list[str]], list[str]],
+    order: Order = Order(),  # it is frozen
+    dots: tuple[str, ...] = (),
+) -> AsyncGenerator[list[str], None]:
+    """The names of a folder that ``pick`` leaves, and the ``dots``: all at once, or some at a time if there are many.
+
+    Neither choosing nor sorting many holds up anybody, and the first are there before all are sorted.
+    """
+    found = await reading(cmd, folder, folder.names)
+    if len(found) <= AT_ONCE:
+        found = pick(found)
+    else:
+        every, found = found, []
+        for some in sliced(every):
+            if turn.over:
+                await turn.give()
+            found += pick(some)
+    if not order.sort:
+        yield [*dots, *found]
+    elif order.column is not None:
+        keys = await _keys(folder, turn, [*dots, *found], order.column, order.last_first)
+        async with aclosing(in_order(keys, turn)) as sorted_keys:
+            async for some_keys in sorted_keys:
+                yield [name for _, name in some_keys]
+    else:
+        head = [] if order.last_first else [*dots]
+        async with aclosing(in_order(found, turn, last_first=order.last_first)) as names:
+            async for some in names:
+                yield head + some if head else some
+                head = []
+        if order.last_first and dots:
+            yield [*reversed(dots)]
+
+
+async def _keys(
+    folder: Folder, turn: Turn, names: list[str], column: int, least_first: bool
+) -> list[tuple[float, str]]:
+    sign = 1 if least_first else -1
+    keys: list[tuple[float, str]] = []
+    for some in sliced(names, LOOKED_AT):
+        if turn.over:
+            await turn.give()
+        keys.extend((sign * known[column], name) for name, known in folder.lstat_many(some) if known is not None)
+    return keys
+
+
+async def in_order(items: list[S], turn: Turn, *, last_first: bool = False) -> AsyncGenerator[list[S], None]:
+    """The items, of which no two are equal, sorted and some at a time: quicksort, no further than it is needed.
+
+    To sort all would hold the interpreter, and with it the loop, for as long as it takes.
+    """
+    waiting = [items]
+    while waiting:
+        part = waiting.pop()
+        if len(part) <= AT_ONCE:
+            part.sort(reverse=last_first)
+            yield part
+            continue
+        # chosen by chance: nobody can name files so that the parts are of no use
+        pivot = sorted(_chance.choices(part, k=_SAMPLE))[_SAMPLE // 2]
+        low: list[S] = []
+        high: list[S] = []
+        for some in sliced(part):
+            if turn.over:
+                await turn.give()
+            low += [item for item in some if item < pivot]
+            high += [item for item in some if not item < pivot]
+        waiting += [low, high] if last_first else [high, low]
 
 
 async def reading(cmd: Command, folder: Folder, work: Callable[[], T]) -> T:
     """What ``work`` reads from the whole folder: off the loop where that takes long."""
     return await cmd.offload(work) if folder.lstat(".").st_size > _LARGE else work()
+
+
+async def unveiled(veil: hidden.Veil, folder: Folder, names: list[str], turn: Turn) -> list[str]:
+    """The names of the entries that may be shown, once they were looked at."""
+    shown: list[str] = []
+    for some in sliced(names, LOOKED_AT):
+        if turn.over:
+            await turn.give()
+        for name, attributes in folder.lstat_many(some):
+            if name in DOTS or (attributes is not None and veil.shows(name, attributes)):
+                shown.append(name)
+    return shown
 
 
 class Owners(dict[int, str]):

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import posixpath
 import stat
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from ftpd.api import Command, Folder, listing
-from ftpd.modules._folders import reading, sliced
+from ftpd.api import Command, Folder, hidden, listing
+from ftpd.modules._folders import DOTS, Order, Turn, names_of, reading, sliced, unveiled
 from ftpd.modules._ls_request import Found, Request, Target
-from ftpd.modules._ls_walk import NO_LIMIT, is_folder, unveiled, visible
+from ftpd.modules._ls_walk import NO_LIMIT, chooser, is_folder
 
 
 async def names(cmd: Command, request: Request, found: Found) -> AsyncGenerator[list[str], None]:
@@ -19,11 +18,12 @@ async def names(cmd: Command, request: Request, found: Found) -> AsyncGenerator[
     most = request.limits.most_files or NO_LIMIT
     # -1 is ProFTPD's way to ask for names without their folder
     bare = "1" in request.flags or "1" in request.limits.flags
+    turn = Turn()
     if found.literal and not found.is_folder:
         yield [listing.shown(posixpath.normpath(target.shown)) for target in found.targets]
         return
     if found.literal:
-        async with aclosing(_inside(cmd, request, found.targets[0], bare, most)) as source:
+        async with aclosing(_inside(cmd, request, found.targets[0], bare, most, turn)) as source:
             async for some in source:
                 yield some
         return
@@ -33,34 +33,45 @@ async def names(cmd: Command, request: Request, found: Found) -> AsyncGenerator[
             if "R" in request.flags and is_folder(cmd, target):
                 yield made
                 made = []
-                async with aclosing(_inside(cmd, request, target, bare, most)) as source:
+                async with aclosing(_inside(cmd, request, target, bare, most, turn)) as source:
                     async for some in source:
                         yield some
             elif _fetchable(cmd, target):
                 made.append(listing.shown(target.path.name if bare else target.shown))
         yield made
-        await asyncio.sleep(0)
+        if turn.over:
+            await turn.give()
 
 
 async def _inside(
-    cmd: Command, request: Request, target: Target, bare: bool, most: int
+    cmd: Command, request: Request, target: Target, bare: bool, most: int, turn: Turn
 ) -> AsyncGenerator[list[str], None]:
     above = "" if bare else posixpath.normpath(target.shown)
     prefix = "" if above in ("", ".") else f"{above.rstrip('/')}/"
+    flags = request.flags
+    dots = DOTS if "a" in flags else ()
     try:
         with cmd.files.open_folder(target.path) as folder:
             veil = cmd.veil(target.path)
-            found = await visible(cmd, veil, folder, request.flags)
-            if veil is not None and veil.looks:
-                found = await unveiled(veil, folder, found)
-            broken = await _broken_links(cmd, folder)
+            hidden_links = await _useless_links(cmd, veil, folder, turn)
+            async with aclosing(
+                names_of(cmd, folder, turn, chooser(veil, flags), Order(sort="U" not in flags), dots)
+            ) as source:
+                async for names in source:
+                    if veil is not None and veil.looks:
+                        names = await unveiled(veil, folder, names, turn)
+                    if hidden_links:
+                        names = [name for name in names if name not in hidden_links]
+                    names = names[:most]
+                    most -= len(names)
+                    for some in sliced(names):
+                        if turn.over:
+                            await turn.give()
+                        yield [listing.shown(prefix + name) for name in some]
+                    if not most:
+                        break
     except PermissionError:
         return
-    if broken:
-        found = [name for name in found if name not in broken]
-    for some in sliced(found[:most]):
-        yield [listing.shown(prefix + name) for name in some]
-        await asyncio.sleep(0)
 
 
 def _fetchable(cmd: Command, target: Target) -> bool:
@@ -74,14 +85,16 @@ def _fetchable(cmd: Command, target: Target) -> bool:
     return stat.S_ISREG(bits) or stat.S_ISDIR(bits)
 
 
-async def _broken_links(cmd: Command, folder: Folder) -> set[str]:
-    """The links of a folder that lead nowhere, or out of the session's root."""
-    broken = set()
-    for some in sliced(await reading(cmd, folder, folder.links)):
-        for name in some:
-            try:
-                folder.stat(name)
-            except OSError:
-                broken.add(name)
-        await asyncio.sleep(0)
-    return broken
+async def _useless_links(cmd: Command, veil: hidden.Veil | None, folder: Folder, turn: Turn) -> set[str]:
+    """The links of a folder that lead nowhere, or out of the session's root, or to what is hidden."""
+    useless = set()
+    for name in await reading(cmd, folder, folder.links):
+        if turn.over:
+            await turn.give()
+        try:
+            folder.stat(name)
+            if veil is not None and not veil.shows(name, folder.lstat(name)):
+                useless.add(name)
+        except OSError:
+            useless.add(name)
+    return useless

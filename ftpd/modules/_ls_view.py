@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable
 from contextlib import suppress
 from time import time
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from ftpd.api import Command, Settings, listing, normalise, within
 from ftpd.modules._folders import Owners
@@ -34,14 +33,24 @@ class View:
         self._windows = config[list_style] == "Windows" and cmd.name == "LIST"
         self._marks = "F" in flags and not self._windows
         self.follows = "L" in flags or not config[show_symlinks]
-        self._users = Owners(cmd.session, group=False, fake=config[fake_user], numeric=numeric)
-        self._groups = Owners(cmd.session, group=True, fake=config[fake_group], numeric=numeric)
-        self._mode = config[fake_permissions]
         self._adjusted = "AdjustedSymlinks" in config[options].words
         self._root = cmd.files.root
         self._gmt: bool = cmd.setting("TimesGMT", True)
-        self._now = time()
-        self._present = _presenter(flags)
+        self._columns = listing.columns(
+            Owners(cmd.session, group=False, fake=config[fake_user], numeric=numeric),
+            Owners(cmd.session, group=True, fake=config[fake_group], numeric=numeric),
+            now=time(),
+            gmt=self._gmt,
+            mode=config[fake_permissions],
+            column=clock(flags),
+            human=human if "h" in flags else None,
+        )
+        self.layout: listing.Layout = self._columns if self._long and not (self._windows or self._marks) else self
+        """How entries that are no links are shown."""
+
+    def lines(self, names: list[str], found: list[os.stat_result]) -> list[str]:
+        """The layouts other than that of ``ls -l``."""
+        return [self._text(name, known, None) for name, known in zip(names, found, strict=True)]
 
     def line(self, shown: str, attributes: os.stat_result, source: Source[K], key: K, at: str) -> str | None:
         """The line of the entry that ``source`` knows as ``key`` and that lies in the folder ``at``.
@@ -79,16 +88,7 @@ class View:
             return listing.shown(shown)
         if self._windows:
             return listing.windows_line(shown, attributes, gmt=self._gmt)
-        return listing.list_line(
-            shown,
-            self._present(attributes) if self._present else attributes,
-            user=self._users[attributes.st_uid],
-            group=self._groups[attributes.st_gid],
-            now=self._now,
-            gmt=self._gmt,
-            mode=None if self._mode is None else listing.faked(bits, self._mode),
-            link_target=target,
-        )
+        return self._columns.line(shown if target is None else f"{shown} -> {target}", attributes)
 
 
 def _leads_up(target: str, at: str) -> bool:
@@ -98,23 +98,6 @@ def _leads_up(target: str, at: str) -> bool:
     (True, True, False, False)
     """
     return target.startswith(".") and f"{at.rstrip('/')}/".startswith(f"{normalise(at, target).rstrip('/')}/")
-
-
-def _presenter(flags: Flags) -> Callable[[os.stat_result], os.stat_result] | None:
-    """-h, -c and -u: other values in the columns of the size and the time; None without any of them."""
-    column = clock(flags)
-    if column == 8 and "h" not in flags:
-        return None
-
-    def present(attributes: os.stat_result) -> os.stat_result:
-        fields: list[Any] = list(attributes[:10])
-        fields[8] = fields[column]
-        if "h" in flags:
-            # the formatter right-aligns whatever stands there
-            fields[6] = human(attributes.st_size)
-        return os.stat_result(fields)
-
-    return present
 
 
 def clock(flags: Flags) -> int:

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import posixpath
 import stat
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ftpd.api import Command, Folder, Path, hidden, listing
-from ftpd.modules._folders import names_of, sliced
+from ftpd.modules._folders import DOTS, Order, Turn, names_of, sliced, unveiled
 from ftpd.modules._ls_request import Flags, Found, Request, Target
 from ftpd.modules._ls_view import View, clock
 
 _WIDTH = 75
 NO_LIMIT = 1 << 62
-_DOTS = (".", "..")
 
 
 @dataclass(slots=True)
@@ -26,12 +24,16 @@ class _Budget:
 
     files: int
     folders: int
+    counted: bool
+    """Whether the number of files matters: what is not shown must not count."""
+    turn: Turn = field(default_factory=Turn)
 
 
 async def lines(cmd: Command, request: Request, found: Found) -> AsyncGenerator[list[str], None]:
     """The lines of LIST and STAT, some at a time: a folder's entries, or those that a pattern matched."""
     limits = request.limits
-    budget = _Budget(limits.most_files or NO_LIMIT, limits.most_folders or NO_LIMIT)
+    counted = limits.most_files is not None
+    budget = _Budget(limits.most_files or NO_LIMIT, limits.most_folders or NO_LIMIT, counted)
     if found.literal and "d" not in request.flags and found.is_folder:
         async with aclosing(_folders(cmd, request, found.targets, budget, headed=False)) as source:
             async for some in source:
@@ -48,8 +50,10 @@ async def lines(cmd: Command, request: Request, found: Found) -> AsyncGenerator[
     budget.files -= len(targets)
     single = _Single(cmd, request)
     for few in sliced(targets):
-        yield _arranged(request.flags, single.lines(few))
-        await asyncio.sleep(0)
+        if budget.turn.over:
+            await budget.turn.give()
+        made = single.lines(few)
+        yield _arranged(made) if request.flags.layout == "C" else made
     if below:
         async with aclosing(_folders(cmd, request, below, budget)) as source:
             async for some_below in source:
@@ -76,17 +80,6 @@ def in_order(flags: Flags, targets: list[Target]) -> list[Target]:
         return targets[::-1] if "r" in flags else targets
     sign = 1 if "r" in flags else -1
     return sorted(targets, key=lambda target: sign * target.attributes[column])
-
-
-async def unveiled(veil: hidden.Veil, folder: Folder, names: list[str]) -> list[str]:
-    """The names of the entries that may be shown, once they were looked at."""
-    shown: list[str] = []
-    for some in sliced(names):
-        for name, attributes in folder.lstat_many(some):
-            if name in _DOTS or (attributes is not None and veil.shows(name, attributes)):
-                shown.append(name)
-        await asyncio.sleep(0)
-    return shown
 
 
 class _Single:
@@ -121,6 +114,8 @@ async def _folders(
     deepest = request.limits.most_depth or NO_LIMIT
     waiting = [(target.path, _as_above(target.shown), 1) for target in reversed(first)]
     while waiting and budget.folders > 0 and budget.files > 0:
+        if budget.turn.over:
+            await budget.turn.give()
         path, shown, depth = waiting.pop()
         below: list[str] = []
         try:
@@ -145,39 +140,48 @@ async def _entries(
 ) -> AsyncGenerator[list[str], None]:
     view = View(cmd, path.settings, flags)
     veil = cmd.veil(path)
-    names = await visible(cmd, veil, folder, flags)
-    if veil is not None and veil.looks:
-        names = await unveiled(veil, folder, names)
-    entries = (await _ordered(flags, folder, names))[: budget.files]
-    budget.files -= len(entries)
-    for some in sliced(entries):
-        made = []
-        for name, attributes in folder.lstat_many(some):
-            if attributes is None:
-                continue
-            line = view.line(name, attributes, folder, name, path.virtual)
-            if line is not None:
-                made.append(line)
-            if stat.S_ISDIR(attributes.st_mode) and name not in _DOTS:
-                below.append(name)
-        yield _arranged(flags, made)
-        await asyncio.sleep(0)
+    looked = veil is not None and (veil.looks or budget.counted)
+    folders = below if "R" in flags else None
+    turn = budget.turn
+    made: list[str] = []
+    dots = DOTS if "a" in flags else ()
+    async with aclosing(names_of(cmd, folder, turn, chooser(veil, flags), _order(flags), dots)) as source:
+        async for names in source:
+            if veil is not None and looked:
+                names = await unveiled(veil, folder, names, turn)
+            names = names[: budget.files]
+            budget.files -= len(names)
+            for some in sliced(names):
+                for piece in folder.lines(some, view.layout, folders):
+                    if turn.over:
+                        if made and flags.layout != "C":
+                            yield made
+                            made = []
+                        await turn.give()
+                    if isinstance(piece, str):
+                        made.append(piece)
+                    elif veil is None or looked or piece[0] in DOTS or veil.shows(*piece):
+                        line = view.line(*piece, folder, piece[0], path.virtual)
+                        if line is not None:
+                            made.append(line)
+                if flags.layout == "C":
+                    yield _arranged(made)
+                    made = []
+            if not budget.files:
+                break
+    if made:
+        yield made
 
 
-async def visible(cmd: Command, veil: hidden.Veil | None, folder: Folder, flags: Flags) -> list[str]:
-    """The names of a folder that the flags and HideFiles let be seen, sorted; -a brings ``.`` and ``..`` along."""
+def chooser(veil: hidden.Veil | None, flags: Flags) -> Callable[[list[str]], list[str]]:
+    """What leaves those of a folder's names that the flags and HideFiles let be seen."""
 
     def pick(found: list[str]) -> list[str]:
         if "a" not in flags and "A" not in flags:
             found = [name for name in found if not name.startswith(".")]
-        if veil is not None:
-            found = veil.names(found)
-        if "U" not in flags:
-            found.sort()
-        return found
+        return found if veil is None else veil.names(found)
 
-    found = await names_of(cmd, folder, pick)
-    return [".", "..", *found] if "a" in flags else found
+    return pick
 
 
 def _as_above(shown: str) -> str:
@@ -190,25 +194,14 @@ def _column(flags: Flags) -> int | None:
     return clock(flags) if "t" in flags else 6 if "S" in flags else None
 
 
-async def _ordered(flags: Flags, folder: Folder, entries: list[str]) -> list[str]:
-    """By time (-t), by size (-S), or as they are; -r turns it round, but not the names of equals."""
-    column = _column(flags)
-    if "U" in flags:
-        return entries
-    if column is None:
-        return entries[::-1] if "r" in flags else entries
-    sign = 1 if "r" in flags else -1
-    keys: list[tuple[float, str]] = []
-    for some in sliced(entries):
-        keys.extend((sign * found[column], name) for name, found in folder.lstat_many(some) if found is not None)
-        await asyncio.sleep(0)
-    keys.sort()
-    return [name for _, name in keys]
+def _order(flags: Flags) -> Order:
+    """By time (-t), by size (-S), by name, or as they are (-U); -r turns it round, but not the names of equals."""
+    return Order(sort="U" not in flags, last_first="r" in flags, column=_column(flags))
 
 
-def _arranged(flags: Flags, made: list[str]) -> list[str]:
+def _arranged(made: list[str]) -> list[str]:
     """-C: in columns of equal width, read from the top down, with tabs between them as ProFTPD has them."""
-    if flags.layout != "C" or not made:
+    if not made:
         return made
     width = min((max(map(len, made)) | 7) + 1, _WIDTH)
     height = -(-len(made) // (_WIDTH // width))

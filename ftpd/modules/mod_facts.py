@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import posixpath
 import stat
@@ -21,12 +20,13 @@ from ftpd.api import (
     Session,
     Transfer,
     listing,
+    mlsx,
     resolved,
     within,
 )
 from ftpd.modules import _facts_change
 from ftpd.modules._facts_config import UNABLE, advertise, choose, chosen, module, offered, option
-from ftpd.modules._folders import Owners, fake_number, names_of, sliced
+from ftpd.modules._folders import DOTS, Owners, Turn, fake_number, names_of, sliced, unveiled
 from ftpd.modules._transfer import carry, opening
 
 __all__ = ["module"]
@@ -65,7 +65,6 @@ class Facts:
         self._gid = fake_number(session, cmd.setting("DirFakeGroup", None), group=True)
         self._users = Owners(session, group=False, fake=cmd.setting("DirFakeUser", None))
         self._groups = Owners(session, group=True, fake=cmd.setting("DirFakeGroup", None))
-        self._letters: dict[tuple[int, int, int], str] = {}
 
     def entry(self, name: str, attributes: os.stat_result, folder: Folder, at: Path, above: os.stat_result) -> str:
         """The line of an entry of the open folder ``at``, whose own attributes are ``above``."""
@@ -101,7 +100,7 @@ class Facts:
     def line(
         self, name: str, attributes: os.stat_result, perm: str, *, kind: str | None, unique: os.stat_result | None
     ) -> str:
-        return listing.facts_line(
+        return mlsx.line(
             name,
             attributes,
             perm=perm,
@@ -115,20 +114,24 @@ class Facts:
             gid=self._gid,
         )
 
+    def layout(self, above: os.stat_result) -> mlsx.Lines:
+        """The lines of the entries of a folder with these attributes that are no links."""
+
+        def perm(mode: int, uid: int, gid: int) -> str:
+            return self._perm(os.stat_result((mode, 0, 0, 0, uid, gid, 0, 0, 0, 0)), above)
+
+        return mlsx.lines(self._facts, self._users, self._groups, perm, mode=self._mode, uid=self._uid, gid=self._gid)
+
     def _perm(self, attributes: os.stat_result, above: os.stat_result) -> str:
-        """By the mode bits alone, which cost nothing; entries of a folder share a few answers."""
-        key = attributes.st_mode, attributes.st_uid, attributes.st_gid
-        letters = self._letters.get(key)
-        if letters is None:
-            files = self._files
-            letters = self._letters[key] = listing.permissions(
-                folder=stat.S_ISDIR(attributes.st_mode),
-                readable=files.may(attributes, os.R_OK),
-                writable=files.may(attributes, os.W_OK),
-                searchable=files.may(attributes, os.X_OK),
-                removable=files.may_remove(above, attributes),
-            )
-        return letters
+        """By the mode bits alone, which cost nothing."""
+        files = self._files
+        return mlsx.permissions(
+            folder=stat.S_ISDIR(attributes.st_mode),
+            readable=files.may(attributes, os.R_OK),
+            writable=files.may(attributes, os.W_OK),
+            searchable=files.may(attributes, os.X_OK),
+            removable=files.may_remove(above, attributes),
+        )
 
 
 def _shows_links(cmd: Command) -> bool:
@@ -158,7 +161,7 @@ def facts_of_one(cmd: Command) -> Outcome:
     above = Path(posixpath.dirname(path.virtual))
     # where ShowSymlinks asks for them by name, ProFTPD tells of the link, under the name of what it leads to
     of_link = stat.S_ISLNK(itself.st_mode) and _shows_links(cmd)
-    perm = listing.permissions(
+    perm = mlsx.permissions(
         folder=not of_link and stat.S_ISDIR(attributes.st_mode),
         readable=files.access(path, os.R_OK),
         writable=files.access(path, os.W_OK),
@@ -211,17 +214,33 @@ async def _chunks(cmd: Command, path: Path, folder: Folder) -> AsyncGenerator[by
     facts = Facts(cmd)
     above = folder.lstat(".")
     veil = cmd.veil(path)
-    names = [
-        ".",
-        "..",
-        *await names_of(cmd, folder, lambda found: sorted(found if veil is None else veil.names(found))),
+    layout = facts.layout(above)
+    turn = Turn()
+    made = [
+        facts.entry(name, attributes, folder, path, above)
+        for name, attributes in folder.lstat_many([*DOTS])
+        if attributes is not None
     ]
-    for some in sliced(names):
-        lines = [
-            facts.entry(name, attributes, folder, path, above)
-            for name, attributes in folder.lstat_many(some)
-            if attributes is not None and (veil is None or name in (".", "..") or veil.shows(name, attributes))
-        ]
-        if lines:
-            yield cmd.session.spoken("\r\n".join(lines) + "\r\n")
-        await asyncio.sleep(0)
+
+    def sendable() -> bytes:
+        chunk = cmd.session.spoken("\r\n".join(made) + "\r\n")
+        made.clear()
+        return chunk
+
+    source = names_of(cmd, folder, turn, lambda found: found if veil is None else veil.names(found))
+    async with aclosing(source):
+        async for names in source:
+            if veil is not None and veil.looks:
+                names = await unveiled(veil, folder, names, turn)
+            for some in sliced(names):
+                for piece in folder.lines(some, layout):
+                    if turn.over:
+                        if made:
+                            yield sendable()
+                        await turn.give()
+                    if isinstance(piece, str):
+                        made.append(piece)
+                    elif veil is None or veil.looks or veil.shows(*piece):
+                        made.append(facts.entry(*piece, folder, path, above))
+    if made:
+        yield sendable()

@@ -97,7 +97,7 @@ async def status_of_path(cmd: Command) -> Outcome:
         made: list[str] = []
         async with aclosing(lines(cmd, request, found)) as source:
             async for some in source:
-                made += some
+                made += [line for text in some for line in text.split("\r\n")]
                 if len(made) > _MOST_STATUS_LINES:
                     del made[_MOST_STATUS_LINES:]
                     made.append("... and more, which LIST shows")

@@ -23,3 +23,6 @@ def _compiled(name: str) -> Any:
 
 calls = _compiled("_calls")
 """Acting as a user, and openat2(2): ``calls.c``."""
+
+lines = _compiled("_lines")
+"""The lines of listings: ``lines.c``."""

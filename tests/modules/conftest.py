@@ -1,4 +1,4 @@
-"""Servers of databases, each started when the first test wants it and shared by all."""
+"""Servers of databases, each started when the first test wants it and shared by all; both ways to write listings."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 from sql_servers import MariaDB, Postgres, Server
+
+from ftpd import native
 
 
 @pytest.fixture(scope="session")
@@ -28,3 +30,12 @@ def server(request: pytest.FixtureRequest) -> Server:
     found: Server = request.getfixturevalue(f"{request.param}_server")
     found.fresh()
     return found
+
+
+@pytest.fixture(params=["python", "compiled"])
+def way_to_list(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lines of listings written by Python, and by what is compiled."""
+    if request.param == "python":
+        monkeypatch.setattr(native, "lines", None)
+    elif native.lines is None:
+        pytest.skip("not compiled here")

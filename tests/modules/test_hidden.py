@@ -11,6 +11,8 @@ from xfer_ground import run, talk
 from ftpd.conf.faults import ConfigFaults
 from ftpd.testing import Bench
 
+pytestmark = pytest.mark.usefixtures("way_to_list")
+
 TREE = {"a.txt": b"1", "b.key": b"2", "d/in.key": b"3", "d/in.txt": b"4", "k.key/x.txt": b"5"}
 IGNORE = "<Limit ALL>\nIgnoreHidden on\n</Limit>\n"
 LISTINGS = ("LIST -1", "LIST", "NLST", "NLST *", "LIST *", "MLSD", "STAT .")
@@ -291,3 +293,23 @@ def test_wrong_lines_are_explained(line: str, words: str) -> None:
     with pytest.raises(ConfigFaults) as caught:
         talk("NOOP", conf=_at_home(line))
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("line", LISTINGS)
+def test_a_link_to_what_is_hidden_is_found_without_a_look_at_all_others(line: str) -> None:
+    async def tale(ftp: Bench) -> str:
+        os.symlink("b.key", f"{ftp.root}/l")
+        os.symlink("a.txt", f"{ftp.root}/m")
+        return await ftp(line) if line.startswith("STAT") else (await ftp.download(line)).decode()
+
+    shown = run(tale, files={"a.txt": b"1", "b.key": b"2", "c.txt": b"3"}, conf=_at_home("HideFiles key$"))
+    assert _names(shown.replace(" -> a.txt", "")) == ["a.txt", "c.txt", "m"]
+
+
+def test_what_is_hidden_does_not_count_among_those_that_may_be_shown() -> None:
+    async def tale(ftp: Bench) -> str:
+        os.symlink("b.key", f"{ftp.root}/a")
+        return (await ftp.download("LIST -1")).decode()
+
+    files = {"b.key": b"", "c": b"", "d": b"", "e": b""}
+    assert run(tale, files=files, conf=_at_home('HideFiles key$\nListOptions "" maxfiles 2')) == "c\r\nd\r\n"

@@ -12,6 +12,8 @@ from xfer_ground import fetch, run, talk
 from ftpd.conf.faults import ConfigFaults
 from ftpd.testing import Bench
 
+pytestmark = pytest.mark.usefixtures("way_to_list")
+
 TREE = {"a.txt": b"hello\nworld\n", ".h": b"", "c d.txt": b"333", "d/in.txt": b"5"}
 OPENED = "150 Opening ASCII mode data connection for MLSD"
 WHEN = 1709618828  # 2024-03-05 06:07:08

@@ -12,9 +12,12 @@ from xfer_ground import fetch, run, talk, upload_over
 from ftpd.conf.faults import ConfigFaults
 from ftpd.dispatch.phases import run as dispatch
 from ftpd.module import globbing
-from ftpd.modules._folders import sliced
+from ftpd.modules import _folders
+from ftpd.modules._folders import Turn, in_order, sliced
 from ftpd.testing import Bench
 from ftpd.testing.memory import MemoryData, MemoryWire
+
+pytestmark = pytest.mark.usefixtures("way_to_list")
 
 TREE = {"B.txt": b"22", "a.txt": b"1", "c d.txt": b"333", ".h": b"4", "d/in.txt": b"5", "d/e/deep.txt": b"6"}
 OPENED = "150 Opening ASCII mode data connection for file list"
@@ -562,6 +565,76 @@ def test_a_large_folder_is_listed_whole_and_in_order() -> None:
     *lines, names, by_time = run(tale)
     assert [line[-6:] for line in lines] == [b"f%05d" % number for number in range(2500)]
     assert len(names.split()) == len(by_time.split()) == 2500
+
+
+_HERE = "<Directory {{root}}>\n{}\n</Directory>\n"
+_RULES = ("", _HERE.format("HideFiles ^f1"), _HERE.format("HideUser nobody"), 'ListOptions "" maxfiles 33\n')
+_FLAGS = ("-a", "-r", "-ar", "-t", "-atr", "-S", "-Sr", "-U", "-aU", "-R", "-1", "-F", "-h")
+
+
+@pytest.mark.parametrize(
+    ("line", "conf"),
+    [
+        *((line, conf) for line in ("LIST", "NLST", "MLSD", "STAT .") for conf in _RULES),
+        *((f"LIST {flags}", conf) for flags in _FLAGS for conf in _RULES),
+        *((f"NLST {flags}", "") for flags in ("-a", "-1", "-U")),
+    ],
+)
+def test_no_flag_or_rule_is_lost_where_a_folder_is_too_large_to_be_sorted_at_once(
+    monkeypatch: pytest.MonkeyPatch, line: str, conf: str
+) -> None:
+    async def tale(ftp: Bench) -> tuple[bytes | str, bytes | str]:
+        for number in (*range(60), 10_000):
+            with open(f"{ftp.root}/f{number:02}", "w") as file:
+                file.write("x" * (number % 7))
+            os.utime(file.name, (1709618828, 1709618828 + number // 9))
+        os.mkdir(f"{ftp.root}/folder")
+        os.symlink("f12", f"{ftp.root}/link")
+        os.symlink("nowhere", f"{ftp.root}/vain")
+        say = ftp if line.startswith("STAT") else ftp.download
+        whole = await say(line)
+        monkeypatch.setattr(_folders, "AT_ONCE", 10)
+        monkeypatch.setattr(_folders, "_PATIENCE", 0)
+        return whole, await say(line)
+
+    at_once, in_parts = run(tale, conf=conf)
+    assert in_parts == at_once
+    assert len(at_once.splitlines()) >= 33
+
+
+def test_others_have_their_turn_while_a_hundred_thousand_names_are_sorted() -> None:
+    """Never more than a few are sorted or compared in one go, and the first are there long before the last."""
+
+    async def tale() -> tuple[list[list[str]], list[int]]:
+        names = [f"{number * 7919 % 100_003:06}" for number in range(100_003)]
+        turns = 0
+
+        class Counted(Turn):
+            over = True
+
+            async def give(self) -> None:
+                nonlocal turns
+                turns += 1
+
+        parts, when = [], []
+        async for part in in_order(names, Counted(), last_first=True):
+            parts.append(part)
+            when.append(turns)
+        return parts, when
+
+    parts, when = asyncio.run(tale())
+    assert [name for part in parts for name in part] == [f"{number:06}" for number in reversed(range(100_003))]
+    assert max(map(len, parts)) <= _folders.AT_ONCE
+    assert when[0] >= 100_003 // _folders.SLICE
+    assert when[0] < when[-1]
+
+
+def test_equal_times_and_sizes_are_no_trouble() -> None:
+    async def tale() -> list[tuple[float, str]]:
+        keys = [(float(number % 2), f"{number:05}") for number in range(30_000)]
+        return [key async for part in in_order(keys[::-1], Turn()) for key in part]
+
+    assert asyncio.run(tale()) == sorted((float(number % 2), f"{number:05}") for number in range(30_000))
 
 
 def test_flags_by_the_thousand_are_just_flags() -> None:

@@ -1,15 +1,19 @@
-"""Listings: every column and fact stands where ProFTPD puts it."""
+"""Listings: every column and fact stands where ProFTPD puts it, whether Python writes it or what is compiled."""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 
 import pytest
 
-from ftpd.core import listing
-from ftpd.core.listing import facts_line, faked, kind, list_line, permissions, shown, windows_line
+from ftpd import native
+from ftpd.core import listing, mlsx
+from ftpd.core.listing import Columns, CompiledColumns, shown, windows_line
+from ftpd.core.mlsx import kind, permissions
+from ftpd.core.mlsx import line as facts_line
 
 NOW = 1_800_000_000  # 2027-01-15 08:00 UTC
 
@@ -20,9 +24,32 @@ def st(
     return os.stat_result((mode, 0x20C711, 0xFE00, links, uid, gid, size, at, at, at))
 
 
-def line(known: os.stat_result, name: str = "x", **more: object) -> str:
-    given: dict[str, object] = {"user": "alice", "group": "alice", "now": NOW, **more}
-    return list_line(name, known, **given)  # type: ignore[arg-type]
+Way = type[Columns]
+Written = Callable[[Way], str]
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(Columns, id="python"),
+        pytest.param(
+            CompiledColumns, marks=pytest.mark.skipif(native.lines is None, reason="not compiled here"), id="compiled"
+        ),
+    ]
+)
+def way(request: pytest.FixtureRequest) -> Way:
+    found: Way = request.param
+    return found
+
+
+def line(
+    known: os.stat_result, name: str = "x", *, user: str = "alice", group: str = "alice", now: float = NOW,
+    gmt: bool = True, mode: int | None = None,
+) -> Written:  # fmt: skip
+    def written(way: Way) -> str:
+        users, groups = defaultdict(lambda: user), defaultdict(lambda: group)
+        return way(users, groups, now=now, gmt=gmt, mode=mode).line(name, known)
+
+    return written
 
 
 @pytest.mark.parametrize(
@@ -42,18 +69,18 @@ def line(known: os.stat_result, name: str = "x", **more: object) -> str:
         ),
         (line(st(), "n2", user="2777", group="0"), "-rw-r--r--   1 2777     0               0 Jan 15 08:00 n2"),
         (
-            line(st(0o120777, size=5), "link", link_target="a.txt"),
+            line(st(0o120777, size=5), "link -> a.txt"),
             "lrwxrwxrwx   1 alice    alice           5 Jan 15 08:00 link -> a.txt",
         ),
         (
-            line(st(0o040755), mode=faked(0o040755, 0o640), user="ftp", group="xx"),
+            line(st(0o040755), mode=0o640, user="ftp", group="xx"),
             "drwxr-x---   1 ftp      xx              0 Jan 15 08:00 x",
         ),
-        (line(st(), mode=faked(0o100755, 0o640)), "-rw-r-----   1 alice    alice           0 Jan 15 08:00 x"),
+        (line(st(), mode=0o640), "-rw-r-----   1 alice    alice           0 Jan 15 08:00 x"),
     ],
 )
-def test_a_line_of_list_is_that_of_proftpd(written: str, expected: str) -> None:
-    assert written == expected
+def test_a_line_of_list_is_that_of_proftpd(way: Way, written: Written, expected: str) -> None:
+    assert written(way) == expected
 
 
 @pytest.mark.parametrize(
@@ -72,8 +99,8 @@ def test_a_line_of_list_is_that_of_proftpd(written: str, expected: str) -> None:
         (0o107000, "---S--S--T"),
     ],
 )
-def test_kinds_and_special_bits_have_the_letters_of_ls(mode: int, letters: str) -> None:
-    assert line(st(mode)).startswith(f"{letters} ")
+def test_kinds_and_special_bits_have_the_letters_of_ls(way: Way, mode: int, letters: str) -> None:
+    assert line(st(mode))(way).startswith(f"{letters} ")
 
 
 @pytest.mark.parametrize(
@@ -90,8 +117,8 @@ def test_kinds_and_special_bits_have_the_letters_of_ls(mode: int, letters: str) 
         (2**62, "Jan  1 00:00"),
     ],
 )
-def test_half_a_year_back_the_time_gives_way_to_the_year(at: int, when: str) -> None:
-    assert line(st(at=at)) == f"-rw-r--r--   1 alice    alice           0 {when} x"
+def test_half_a_year_back_the_time_gives_way_to_the_year(way: Way, at: int, when: str) -> None:
+    assert line(st(at=at))(way) == f"-rw-r--r--   1 alice    alice           0 {when} x"
 
 
 @pytest.fixture
@@ -107,25 +134,25 @@ def half_hours_east(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         cache.clear()
 
 
-def test_local_time_is_shown_when_times_gmt_is_off(half_hours_east: None) -> None:
-    assert " Jan 15 13:30 " in line(st(), gmt=False)
-    assert " Jan 15 08:00 " in line(st(), gmt=True)
+def test_local_time_is_shown_when_times_gmt_is_off(way: Way, half_hours_east: None) -> None:
+    assert " Jan 15 13:30 " in line(st(), gmt=False)(way)
+    assert " Jan 15 08:00 " in line(st(), gmt=True)(way)
     midnight_there = 1577903400  # 2020-01-01 18:30 UTC
-    assert " Jan  2  2020 " in line(st(at=midnight_there), gmt=False)
-    assert " Jan  1  2020 " in line(st(at=midnight_there - 1), gmt=False)
+    assert " Jan  2  2020 " in line(st(at=midnight_there), gmt=False)(way)
+    assert " Jan  1  2020 " in line(st(at=midnight_there - 1), gmt=False)(way)
 
 
-def test_a_line_end_in_a_name_cannot_forge_an_entry() -> None:
+def test_a_line_end_in_a_name_cannot_forge_an_entry(way: Way) -> None:
     forged = "x\r\n-rw-r--r--   1 root     root            0 Jan 15 08:00 passwd"
-    assert len(line(st(), forged).splitlines()) == 1
+    assert len(line(st(), forged)(way).splitlines()) == 1
     assert len(facts_line(forged, st(), perm="").splitlines()) == 1
-    assert len(line(st(), "l", link_target="a\nb").splitlines()) == 1
+    assert len(line(st(), user="a\nb", group="c\rd")(way).splitlines()) == 1
     assert shown("l\udce9 \t ü") == "l\udce9 \t ü"
 
 
-def test_an_escape_sequence_is_for_programs_only() -> None:
+def test_an_escape_sequence_is_for_programs_only(way: Way) -> None:
     """People's terminals would obey it; a program that got another name could not fetch the file."""
-    assert line(st(), "x\x1b[2K").endswith(" x?[2K")
+    assert line(st(), "x\x1b[2K")(way).endswith(" x?[2K")
     assert windows_line("x\x9b2K", st()).endswith(" x?2K")
     assert facts_line("x\x1b[2K", st(), perm="").endswith("; x\x1b[2K")
 
@@ -139,10 +166,10 @@ def test_a_windows_listing_is_that_of_iis() -> None:
 
 def test_the_caches_do_not_grow_with_what_clients_upload() -> None:
     for number in range(10_000):
-        line(st(at=NOW - number * 60))
+        line(st(at=NOW - number * 60))(Columns)
         facts_line("x", st(at=number), perm="")
     assert len(listing._MINUTES[True]) <= 4096
-    assert len(listing._SECONDS) <= 4096
+    assert len(mlsx._SECONDS) <= 4096
 
 
 def test_a_line_of_mlsd_is_that_of_proftpd() -> None:
