@@ -5,13 +5,14 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import sys
 import threading
 import time
 
 from ftpd.core import trace
 from ftpd.core.identity import acting_as_daemon
 from ftpd.core.log import Level, escape, log, stamp
-from ftpd.core.scribe import Outlet, flush, rest
+from ftpd.core.scribe import PIPE, Outlet, flush, rest, write
 
 __all__ = ["LogFile", "ModuleLog", "append", "at", "close", "flush", "reopen"]
 
@@ -35,6 +36,8 @@ class LogFile(Outlet):
         self._flags = _FLAGS | (os.O_CREAT if make else 0) | (0 if follow else os.O_NOFOLLOW)
         self._descriptor = -1
         self._inode: tuple[int, int] | None = None
+        self._together = 0
+        """Bytes to write at once: other processes may write there as well."""
         self._astray: str | None = None
         """Why the name is not followed any more."""
         self._opening = threading.Lock()
@@ -50,14 +53,9 @@ class LogFile(Outlet):
         self.put(b"")
 
     def _send(self) -> None:
-        data = b"".join(self._batch)
         with self._opening:
             self._follow_name()
-        try:
-            while data:
-                data = data[os.write(self._descriptor, data) :]
-        finally:
-            self._batch = [data] if data else []
+        write(self._descriptor, self._batch, self._together)
 
     def _follow_name(self) -> None:
         """Have the file open that has the name now; where that is none to be written, the one from before goes on."""
@@ -91,6 +89,7 @@ class LogFile(Outlet):
         self._close()
         now = os.fstat(descriptor)
         self._descriptor, self._inode, self._astray = descriptor, (now.st_dev, now.st_ino), None
+        self._together = sys.maxsize if stat.S_ISREG(now.st_mode) else PIPE
         trace.say("log", 5, "opened %s", self.name)
 
     def _opened(self) -> int:

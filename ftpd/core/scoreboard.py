@@ -111,14 +111,26 @@ class Board:
                 if known.st_nlink > 1:
                     # what is written here would be written into somebody's file
                     raise OSError(errno.EMLINK, "it has several names (hard links)", path)
-            os.fchmod(self._file, 0o644)
             with self._locked():
-                # what an earlier daemon left is no longer true
-                os.ftruncate(self._file, 0)
+                self._begin_anew(flags)
+                os.fchmod(self._file, 0o644)
                 os.pwrite(self._file, _HEADER.pack(MAGIC, VERSION, pid, started), 0)
         except BaseException:
             self._shut()
             raise
+
+    def _begin_anew(self, flags: int) -> None:
+        """What an earlier daemon left is no longer true; should sessions of it live, they may go on writing there."""
+        if os.fstat(self._file).st_size:
+            try:
+                os.unlink(self.path)
+            except OSError:
+                # the file may be ours and its folder not
+                os.ftruncate(self._file, 0)
+            else:
+                anew = os.open(self.path, flags | os.O_EXCL, 0o644)
+                os.dup2(anew, self._file, inheritable=False)
+                os.close(anew)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -233,5 +245,6 @@ def read(path: str) -> Scores:
         raise ScoreboardError("bad version (too old)" if version < VERSION else "bad version (too new)")
     body = data[_HEADER.size :]
     whole = len(body) - len(body) % _ENTRY.size
-    entries = (unpack(body[at : at + _ENTRY.size]) for at in range(0, whole, _ENTRY.size))
-    return Scores(pid, started, tuple(entry for entry in entries if entry.pid))
+    # most are free where several processes write: each has places of its own
+    taken = (at for at in range(0, whole, _ENTRY.size) if body[at : at + 4] != b"\0\0\0\0")
+    return Scores(pid, started, tuple(unpack(body[at : at + _ENTRY.size]) for at in taken))

@@ -22,6 +22,8 @@ _RETRY = 1.0
 _LONGEST_RETRY = 30.0
 _HANGS = 1.0
 """Seconds after which a write is taken for one that may never end: another thread goes on with the other outlets."""
+PIPE = 4096
+"""Bytes that go through a pipe together (PIPE_BUF): those of several workers must not come apart."""
 _BEHIND = (errno.EAGAIN, errno.ENOBUFS)
 """The reader is slow, which is no fault until records are lost."""
 
@@ -136,6 +138,17 @@ class Outlet:
         if self._trouble or lost:
             log(self._complaint, "%s is written again; %d of its records were lost", self.name, lost)
         self._trouble, self._pause = "", _RETRY
+
+
+def write(descriptor: int, batch: list[bytes], most: int) -> None:
+    """Write the records and take them out of the batch; as many at once as are no longer than ``most`` together."""
+    while batch:
+        many, size = 1, len(batch[0])
+        while many < len(batch) and size + len(batch[many]) <= most:
+            size += len(batch[many])
+            many += 1
+        written = os.write(descriptor, b"".join(batch[:many]))
+        batch[:many] = [b"".join(batch[:many])[written:]] if written < size else []
 
 
 class Scribe:

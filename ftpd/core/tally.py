@@ -8,16 +8,27 @@ from __future__ import annotations
 import fcntl
 import mmap
 import os
+import signal
 import struct
+import time
 from collections import Counter
 from collections.abc import Hashable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any, Protocol
+
+from ftpd.core.log import Level, log
 
 COLUMNS = 32
 """Processes that may count at once: the workers in service, and those whose last sessions are still on."""
 
+
+_PATIENCE = 2.0
+"""Seconds that the lock is waited for before the one who has it is ended, and then once more."""
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 20e-6, 1e-3
+_FLOCK = "@hhqqi0q"
+"""``struct flock`` of fcntl(2): kind, whence, start, length, process."""
 
 _REACH = 64
 """Rows from its own on in which a key can be: with a third of the table full, one in 10^20 finds no place."""
@@ -193,8 +204,7 @@ class SharedTally:
     @contextmanager
     def exclusively(self) -> Iterator[None]:
         if not self._held:
-            # the kernel lets go of it should we die here
-            fcntl.lockf(self._file, fcntl.LOCK_EX)
+            self._take_lock()
         self._held += 1
         try:
             yield
@@ -203,10 +213,44 @@ class SharedTally:
             if not self._held:
                 fcntl.lockf(self._file, fcntl.LOCK_UN)
 
+    def _take_lock(self) -> None:
+        """The kernel lets go of it should we die with it. It is held for some 20 us: who stands still meanwhile
+        (SIGSTOP) would have all others stand still for as long, and is ended."""
+        began = monotonic()
+        pause, ended = _SHORTEST_PAUSE, False
+        while True:
+            try:
+                fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                pass
+            else:
+                return
+            waited = monotonic() - began
+            if waited > 2 * _PATIENCE:
+                raise Crowded(f"process {self._holder()} keeps the limits of all workers to itself")
+            if waited > _PATIENCE and not ended:
+                ended = True
+                self._end_holder()
+            time.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+
+    def _holder(self) -> int:
+        """Who has the lock; 0 where nobody has."""
+        asked = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+        kind, _, _, _, pid = struct.unpack(_FLOCK, fcntl.fcntl(self._file, fcntl.F_GETLK, asked))
+        return 0 if kind == fcntl.F_UNLCK else pid
+
+    def _end_holder(self) -> None:
+        if pid := self._holder():
+            text = "process %d has stood still for %g seconds with the limits of all workers, and is ended"
+            log(Level.ERROR, text, pid, _PATIENCE)
+            with suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+
     def release(self, column: int) -> None:
         """The process with that column is gone, and all that it counted with it."""
-        with self.exclusively():
-            self._counts[column::COLUMNS] = memoryview(bytes(4 * self._rows)).cast("I")
+        # not exclusively: who counts just now may find too many, which refuses one at worst, and nobody is waited for
+        self._counts[column::COLUMNS] = memoryview(bytes(4 * self._rows)).cast("I")
 
     def close(self) -> None:
         """Give the memory back, as far as this process is concerned."""
@@ -244,7 +288,7 @@ class SharedTally:
         else:
             row = free
         if row < 0:
-            raise Crowded
+            raise Crowded("the table of those who are counted is full")
         self._keys[row], self._aboves[row] = number, above
         return row
 

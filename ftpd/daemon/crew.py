@@ -17,9 +17,10 @@ from ftpd.core.ctrlwire import Answer
 from ftpd.core.log import Level, log
 from ftpd.core.scoreboard import Board
 from ftpd.core.tally import COLUMNS, SharedTally, share
-from ftpd.daemon import logs
+from ftpd.daemon import logs, rights
 from ftpd.daemon.controls import ControlDesk, control_settings
 from ftpd.daemon.detach import Starter, leave_terminal
+from ftpd.daemon.errors import StartError
 from ftpd.daemon.line import Message, encode
 from ftpd.daemon.listen import Endpoint
 from ftpd.daemon.plan import Plan
@@ -54,6 +55,8 @@ class Seat:
     board: Board | None
     starter: Starter | None
     """Where the master tells who started it that it serves; not ours to use."""
+    new: bool
+    """The plan is not in force yet, and logs and identity are those of the one before."""
 
 
 def work(seat: Seat) -> int:
@@ -63,10 +66,17 @@ def work(seat: Seat) -> int:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
     if seat.starter is not None:
         seat.starter.forget()
+    if seat.new:
+        rights.take_on(seat.plan.identity)
     share(seat.tally, seat.column)
     if seat.board is not None:
         seat.board.share(seat.column, COLUMNS)
-    return event_loop()(_Crew(seat).serve())
+    try:
+        return event_loop()(_Crew(seat).serve())
+    except Exception as error:
+        # standard error may lead nowhere
+        log(Level.ERROR, "worker %d cannot go on: %r", seat.number, error, exc_info=error)
+        return 1
 
 
 class _Crew:
@@ -82,10 +92,13 @@ class _Crew:
         reader, self._writer = await asyncio.open_connection(sock=seat.line, limit=_LONGEST)
         self._worker = worker = Worker(seat.plan.generation, seat.pools, self._server_of)
         self._desk = _Desk(self)
+        # a start may take long; whether we live is asked meanwhile
+        listening = asyncio.create_task(self._listen_to(reader))
         try:
             await into_service(seat.plan.generation.start())
         except Exception as error:
             self._say({"failed": str(error)})
+            listening.cancel()
             await worker.close()
             return 1
         limit(worker, seat.plan)
@@ -93,7 +106,6 @@ class _Crew:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._over.set)
         writing = asyncio.create_task(logs.keep_writing())
         self._say({"ready": True})
-        listening = asyncio.create_task(self._listen_to(reader))
         await self._over.wait()
         for task in (writing, listening):
             task.cancel()
@@ -130,16 +142,23 @@ class _Crew:
             while line := await reader.readline():
                 message: Message = json.loads(line)
                 for word, value in message.items():
-                    await self._do(word, value, message)
+                    try:
+                        await self._do(word, value)
+                    except Exception as error:
+                        log(Level.ERROR, "what the master said (%s) could not be done: %r", word, error, exc_info=error)
         log(Level.ERROR, "the master is gone: this worker ends with the sessions that it has")
         await self._retire()
 
-    async def _do(self, word: str, value: Any, message: Message) -> None:
+    async def _do(self, word: str, value: Any) -> None:
         emit = self._worker.generation.emit
         match word:
             case "serve":
                 if self._seat.starter is not None:
                     leave_terminal()
+                if self._seat.new:
+                    # that a log cannot be opened is for the master to tell; the one before goes on
+                    with suppress(StartError):
+                        logs.direct(self._seat.plan)
                 for sock in self._seat.sockets.values():
                     self._worker.listen(sock)
             case "speak":

@@ -22,8 +22,10 @@ class Starter:
         self.forget()
 
     def forget(self) -> None:
-        """It is not for this process to tell."""
-        os.close(self._tell)
+        """It is told, or not for this process to tell."""
+        if self._tell >= 0:
+            os.close(self._tell)
+            self._tell = -1
 
 
 def leave_terminal() -> None:

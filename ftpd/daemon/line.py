@@ -15,13 +15,23 @@ def encode(message: Message) -> bytes:
     return json.dumps(message).encode() + b"\n"
 
 
+def decoded(line: bytes) -> Message:
+    """The message; where it is none, one of a word that nobody knows."""
+    try:
+        message = json.loads(line)
+    except ValueError:
+        message = None
+    return message if isinstance(message, dict) else {"nonsense": True}
+
+
 class Line:
     """The master's end."""
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
         sock.settimeout(_PATIENCE)
-        self._came = b""
+        self._came: list[bytes] = []
+        """The beginning of a message, as it came in."""
 
     @property
     def open(self) -> bool:
@@ -46,5 +56,10 @@ class Line:
             data = b""
         if not data:
             return None
-        *whole, self._came = (self._came + data).split(b"\n")
-        return [json.loads(line) for line in whole]
+        *whole, rest = data.split(b"\n")
+        self._came.append(rest if whole else data)
+        if not whole:
+            return []
+        whole[0] = b"".join(self._came[:-1]) + whole[0]
+        self._came = [rest]
+        return [decoded(line) for line in whole]

@@ -110,12 +110,7 @@ class _Stderr(scribe.Outlet):
     """Standard error, which may be a pipe or a terminal that nobody reads."""
 
     def _send(self) -> None:
-        data = b"".join(self._batch)
-        try:
-            while data:
-                data = data[os.write(sys.stderr.fileno(), data) :]
-        finally:
-            self._batch = [data] if data else []
+        scribe.write(sys.stderr.fileno(), self._batch, scribe.PIPE)
 
 
 def _foreground() -> logging.Handler:

@@ -31,16 +31,15 @@ from ftpd.daemon.pidfile import PidFile
 from ftpd.daemon.plan import Plan
 from ftpd.daemon.ports import Ports, close, part
 from ftpd.daemon.process import GRACE
+from ftpd.daemon.pulse import Pulse
 from ftpd.daemon.teams import Hand, Questions, Team
+from ftpd.daemon.vacancies import Vacancies
 from ftpd.dispatch.assemble import Changes
 from ftpd.engine.pool import Pools
 
 _KEPT = "the configuration before stays in force"
 _TO_END = GRACE + 5.0
 """Seconds after which a worker that was told to end is ended."""
-_SETTLED = 10.0
-"""Seconds that a worker has to live for its end to be an accident and not a habit."""
-_LONGEST_PAUSE = 30.0
 
 
 class _Born(BaseException):
@@ -74,12 +73,8 @@ class Master:
         self._end = 0.0
         """When workers that live still are ended; 0 until we are told to stop."""
         self._told_again = False
-        self._due: list[tuple[float, int]] = []
-        """When a worker is to be replaced, and its number."""
-        self._pauses: dict[int, float] = {}
-        """How long the next one of that number is waited for, where those before it did not live long."""
-        self._beat = systemd.watchdog_interval()
-        self._next_beat = 0.0
+        self._vacancies = Vacancies()
+        self._pulse = Pulse()
 
     def run(self, starter: Starter | None) -> int:
         self._starter = starter
@@ -113,6 +108,7 @@ class Master:
         logfile.flush()
         if self._starter is not None:
             self._starter()
+            self._starter = None
         self._tell_systemd()
         while self._hands() or not self._end:
             self._look(self._wait())
@@ -131,9 +127,8 @@ class Master:
                 self._listen_to(key.data)
 
     def _wait(self) -> float | None:
-        times = [when for when, _ in self._due]
-        times += [when for when in (self._end, self._next_beat if self._beat else 0.0) if when]
-        return max(0.0, min(times) - monotonic()) if times else None
+        times = [self._pulse.next, *self._vacancies.times()]
+        return max(0.0, min([self._end] if self._end else times) - monotonic())
 
     def _do_what_is_due(self) -> None:
         now = monotonic()
@@ -141,28 +136,23 @@ class Master:
             if now >= self._end:
                 self._kill(self._hands())
             return
-        due = [number for when, number in self._due if when <= now]
-        self._due = [entry for entry in self._due if entry[0] > now]
-        for number in due:
-            self._bear(self._team, number)
-            log(Level.NOTICE, "process %d takes the place of worker %d", self._team.hands[-1].pid, number)
+        for number in self._vacancies.due(now):
+            self._fill(number)
+        if now >= self._pulse.next:
+            self._kill(self._pulse.feel(now, self._hands()))
         if self._told_again and self._coming is None:
             self._told_again = False
             self._reload()
-        if self._beat and now >= self._next_beat:
-            self._next_beat = now + self._beat
-            self._feel_the_pulse()
 
-    def _feel_the_pulse(self) -> None:
-        """systemd wants to hear of us: a worker that has not answered since the last time is at its end."""
-        systemd.notify(WATCHDOG=1)
-        for hand in self._hands():
-            if not hand.heard:
-                log(Level.ERROR, "worker %d (process %d) does not answer any more, and is ended", hand.number, hand.pid)
-                self._kill([hand])
-            elif hand.ready:
-                hand.heard = False
-                hand.line.send({"alive": True})
+    def _fill(self, number: int) -> None:
+        try:
+            self._bear(self._team, number)
+        except StartError as error:
+            # no process or descriptor is to be had now: the others serve on
+            seconds = self._vacancies.put_off(number)
+            log(Level.ERROR, "worker %d cannot be replaced, and is tried again in %g s: %s", number, seconds, error)
+        else:
+            log(Level.NOTICE, "process %d takes the place of worker %d", self._team.hands[-1].pid, number)
 
     def _leave(self) -> None:
         self._kill(self._hands())
@@ -235,22 +225,33 @@ class Master:
             raise StartError(
                 f"{COLUMNS} workers live, most of them for sessions of configurations before: wait for them"
             )
-        ours, theirs = socket.socketpair()
-        pid = os.fork()
+        try:
+            ours, theirs = socket.socketpair()
+        except OSError as error:
+            raise StartError(f"no line to another worker is to be had: {error.strerror}") from None
+        try:
+            pid = os.fork()
+        except OSError as error:
+            ours.close()
+            theirs.close()
+            raise StartError(f"no process for another worker is to be had: {error.strerror}") from None
         if pid == 0:
-            self._forget_all(ours)
             sockets = {**part(self._ports.sockets, number - 1), **part(team.opened, number - 1)}
             if not self._ports.handed_over:
                 sockets = {end: sock for end, sock in sockets.items() if end in team.plan.bindings.endpoints}
-            seat = Seat(number, column, team.plan, self._pools, sockets, theirs, self._tally, team.board, self._starter)
+            self._forget_all(ours, sockets.values())
+            new = team is self._coming
+            seat = Seat(
+                number, column, team.plan, self._pools, sockets, theirs, self._tally, team.board, self._starter, new
+            )
             raise _Born(seat)
         theirs.close()
         hand = Hand(number, column, pid, Line(ours), team)
         team.hands.append(hand)
         self._selector.register(ours, selectors.EVENT_READ, hand)
 
-    def _forget_all(self, ours: socket.socket) -> None:
-        """In a worker: none of what the master has open is its own."""
+    def _forget_all(self, ours: socket.socket, its_own: Collection[socket.socket]) -> None:
+        """In a worker: little of what the master has open is its own."""
         ring = signal.set_wakeup_fd(-1)
         if ring >= 0:
             os.close(ring)
@@ -261,6 +262,13 @@ class Master:
         ours.close()
         for hand in self._hands():
             hand.line.close()
+        for pid_file in {self._pid_file, *(team.pid_file for team in self._teams())}:
+            if pid_file is not None:
+                pid_file.forget()
+        for opened in (self._ports.sockets, *(team.opened for team in self._teams())):
+            for sock in (sock for sockets in opened.values() for sock in sockets if sock not in its_own):
+                # were it open here, the kernel would go on sending clients when those who accept there are gone
+                sock.close()
 
     def _reap(self) -> None:
         while True:
@@ -300,12 +308,7 @@ class Master:
         if hand.team is self._coming:
             self._give_up(f"worker {hand.number} of the new configuration ended with {how}")
         elif hand.team is self._team:
-            now = monotonic()
-            if now - hand.born >= _SETTLED:
-                self._pauses.pop(hand.number, None)
-            pause = self._pauses.get(hand.number, 0.0)
-            self._pauses[hand.number] = min(_LONGEST_PAUSE, max(0.5, pause * 2))
-            self._due.append((now + pause, hand.number))
+            self._vacancies.note(hand.number, hand.born)
 
     def _hang_up(self, hand: Hand) -> None:
         if hand.line.open:
@@ -322,27 +325,39 @@ class Master:
                 raise StartError(f"worker {hand.number} ended before it could serve")
             return
         for message in messages:
-            match message:
-                case {"ready": _}:
-                    self._hear_ready(hand)
-                case {"failed": reason}:
-                    self._hear_failed(hand, reason)
-                case {"change": wanted, "id": number}:
-                    self._change(hand, number, wanted["add"], wanted["remove"])
-                case {"ask": question, "id": number}:
-                    self._ask_others(hand, number, question)
-                case {"did": answer}:
-                    for asker, number, answers in self._questions.answered(hand, answer):
-                        asker.line.send({"answer": {"id": number, "answers": answers}})
-                case {"deaf": _}:
-                    hand.listens = False
-                    self._take_effect()
-                case {"silent": _}:
-                    if hand is self._speaker:
-                        self._speaker = None
-                    self._give_the_word()
-                case {"alive": _}:
-                    hand.heard = True
+            try:
+                self._heed(hand, message)
+            except (LookupError, TypeError, ValueError) as error:
+                # a module of it may be faulty, and write where it should not; we have to outlive that
+                text = "worker %d (process %d) talks nonsense, and is ended: %r"
+                log(Level.ERROR, text, hand.number, hand.pid, error, exc_info=error)
+                self._kill([hand])
+                return
+
+    def _heed(self, hand: Hand, message: Message) -> None:
+        match message:
+            case {"ready": _}:
+                self._hear_ready(hand)
+            case {"failed": reason}:
+                self._hear_failed(hand, reason)
+            case {"change": wanted, "id": number}:
+                self._change(hand, number, wanted["add"], wanted["remove"])
+            case {"ask": question, "id": number}:
+                self._ask_others(hand, number, question)
+            case {"did": answer}:
+                for asker, number, answers in self._questions.answered(hand, answer):
+                    asker.line.send({"answer": {"id": number, "answers": answers}})
+            case {"deaf": _}:
+                hand.listens = False
+                self._take_effect()
+            case {"silent": _}:
+                if hand is self._speaker:
+                    self._speaker = None
+                self._give_the_word()
+            case {"alive": _}:
+                hand.heard = True
+            case _:
+                raise ValueError(message)
 
     def _hear_ready(self, hand: Hand) -> None:
         hand.ready = True
@@ -413,6 +428,9 @@ class Master:
             lines = [told(error.message, error.right)]
         except StartError as error:
             lines = [str(error)]
+        except Exception as error:
+            log(Level.ERROR, "the modules could not be put into service: %r", error, exc_info=error)
+            lines = [f"the modules could not be put into service, as the daemon's log tells: {error!r}"]
         else:
             team.asked = asker, number
             team.said = [f"module '{name}.c' loaded" for name in add]
@@ -461,6 +479,7 @@ class Master:
         self._kill(team.hands)
         if team.pid_file is not None:
             team.pid_file.remove()
+            team.pid_file = None
         if team.hands:
             # until their ends are known
             self._old.append(team)
@@ -481,7 +500,7 @@ class Master:
         if team.pid_file is not None:
             if self._pid_file is not None:
                 self._pid_file.remove()
-            self._pid_file = team.pid_file
+            self._pid_file, team.pid_file = team.pid_file, None
         rights.take_on(plan.identity)
         try:
             logs.direct(plan)
@@ -489,7 +508,7 @@ class Master:
             log(Level.ERROR, "%s: the log before goes on", error)
         for warning in plan.warnings:
             log(Level.WARN, "%s", warning.summary())
-        self._due.clear()
+        self._vacancies = Vacancies()
         self._news = "restart"
         team.say({"serve": True})
         self._retire(before)

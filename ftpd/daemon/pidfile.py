@@ -31,6 +31,10 @@ class PidFile:
                 if before >= 0:
                     os.close(before)
 
+    def forget(self) -> None:
+        """In a process that is not the daemon's first: should that one die, its lock ends with it."""
+        os.close(self._descriptor)
+
     def remove(self) -> None:
         """Remove the file, if it is still the one that we wrote."""
         with acting_as_daemon():

@@ -56,6 +56,9 @@ class Ports:
     def open(self, end: Endpoint, wanted: Plan) -> Sockets:
         shared = self.workers > 0
         sockets: list[socket.socket] = []
+        if shared and not wanted.settings.reuse_port and not any(old[1] == end[1] for old in self.sockets):
+            # another daemon's workers would let ours share the port, and clients would come to this one or that
+            bind(end, 1).close()
         try:
             for _ in range(max(1, self.workers)):
                 sockets.append(

@@ -17,7 +17,7 @@ from ftpd.core.identity import Identity
 from ftpd.core.log import Level, debug, log
 from ftpd.core.reply import Reply
 from ftpd.core.scoreboard import Board
-from ftpd.core.tally import tally
+from ftpd.core.tally import Crowded, tally
 from ftpd.dispatch.registry import Generation
 from ftpd.engine.control import ControlChannel
 from ftpd.engine.leavings import Leavings
@@ -126,7 +126,11 @@ class Worker:
                     return
                 log(Level.ERROR, "accept failed: %s", error)
                 return
-            self._serve(sock)
+            try:
+                self._serve(sock)
+            except Crowded as error:
+                log(Level.ERROR, "a connection is refused: %s", error)
+                sock.close()
 
     def _shed(self, listener: socket.socket, error: OSError) -> None:
         """No descriptor is left: the one kept in reserve tells those who wait so, one after the other."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import fcntl
 import os
+import select
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 
@@ -254,3 +256,22 @@ def test_a_child_writes_its_own_records_and_not_its_parents(tmp_path: Path) -> N
     os.waitpid(child, 0)
     assert logfile.flush()
     assert sorted(lines_of(log)) == ["child", "parent"]
+
+
+def test_records_of_several_processes_do_not_come_apart_in_a_pipe() -> None:
+    # a pipe in packet mode shows what was written together
+    reader, writer = os.pipe2(os.O_DIRECT | os.O_NONBLOCK)
+    records = [b"%d %s\n" % (number, b"x" * (number * 37 % 300)) for number in range(200)]
+    batch = list(records)
+    found = []
+    while batch:
+        with suppress(BlockingIOError):
+            scribe.write(writer, batch, scribe.PIPE)
+        with suppress(BlockingIOError):
+            while True:
+                found.append(os.read(reader, 1 << 16))
+    os.close(reader)
+    os.close(writer)
+    assert b"".join(found) == b"".join(records)
+    assert all(piece.endswith(b"\n") and len(piece) <= select.PIPE_BUF for piece in found)
+    assert len(found) < 20

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,19 @@ def test_what_an_earlier_daemon_left_is_forgotten(tmp_path: Path) -> None:
     board = Board(str(tmp_path / "score"), pid=7, started=100)
     assert read(str(tmp_path / "score")).entries == ()
     board.close()
+
+
+def test_sessions_of_an_earlier_daemon_do_not_write_into_the_file_of_the_next(tmp_path: Path) -> None:
+    score = str(tmp_path / "score")
+    earlier = Board(score, pid=7, started=100)
+    earlier.write(earlier.claim(), ALICE)
+    later = Board(score, pid=8, started=200)
+    later.write(later.claim(), replace(ALICE, user="later"))
+    earlier.release(0)
+    earlier.close()
+    assert [entry.user for entry in read(score).entries] == ["later"]
+    later.close()
+    assert not os.path.exists(score)
 
 
 def test_unsafe_places_are_refused(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -124,3 +126,41 @@ def test_a_process_that_shares_counts_in_the_table_of_all(shared: SharedTally) -
     elsewhere(other)
     assert shared.count("tom") == 1
     assert tallies.tally() is not shared
+
+
+def test_who_stands_still_with_the_lock_is_ended_and_the_others_go_on(
+    shared: SharedTally, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tallies, "_PATIENCE", 0.1)
+    holds, told = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        shared.take(1)
+        with shared.exclusively():
+            shared.add("tom")
+            os.write(told, b"+")
+            os.kill(os.getpid(), signal.SIGSTOP)
+        os._exit(0)
+    os.read(holds, 1)
+    os.close(holds)
+    os.close(told)
+    assert shared.add("tom") == 2
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGKILL
+    shared.release(1)
+    assert shared.count("tom") == 1
+
+
+def test_who_is_only_slow_with_the_lock_is_waited_for(shared: SharedTally) -> None:
+    holds, told = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        shared.take(1)
+        with shared.exclusively():
+            os.write(told, b"+")
+            time.sleep(0.1)
+        os._exit(0)
+    os.read(holds, 1)
+    os.close(holds)
+    os.close(told)
+    assert shared.add("tom") == 1
+    assert os.waitpid(pid, 0)[1] == 0
