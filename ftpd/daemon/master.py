@@ -331,6 +331,7 @@ class Master:
                 # a module of it may be faulty, and write where it should not; we have to outlive that
                 text = "worker %d (process %d) talks nonsense, and is ended: %r"
                 log(Level.ERROR, text, hand.number, hand.pid, error, exc_info=error)
+                self._hang_up(hand)
                 self._kill([hand])
                 return
 
