@@ -72,7 +72,7 @@ class Pools:
 
     async def __call__(self, work: Callable[[], T], kind: str) -> T:
         if self._loop is None:
-            self._listen()
+            self.listen()
         crew = self._crews.get(kind)
         if crew is None:
             crew = self._crews[kind] = _Crew(kind)
@@ -80,7 +80,8 @@ class Pools:
         crew.take(_Job(work, future, crew), self._run)
         return await future
 
-    def _listen(self) -> None:
+    def listen(self) -> None:
+        """Have results come to the running loop; done by the first job where nobody did before."""
         self._loop = asyncio.get_running_loop()
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._loop.add_reader(self._bell, self._collect)

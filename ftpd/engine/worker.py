@@ -62,6 +62,8 @@ class Worker:
         self.sweep = Sweep()
         self.ground = Ground(self.ioloop.data, self.sweep)
         self.pools = pools
+        # now, so that what is open from the start on tells what sessions leave open
+        pools.listen()
         self.generation = generation
         self.sessions: set[ControlChannel] = set()
         self.most_sessions: int | None = None
