@@ -30,6 +30,7 @@ from ftpd.engine.pool import Pools
 from ftpd.engine.worker import Worker
 from ftpd.module.control import Asker, ControlError, Status
 from ftpd.module.events import RESTART, SHUTDOWN, SIGNAL_USR2, STARTUP
+from ftpd.module.table import Module
 
 _LONGEST = 1 << 24
 """Bytes of a message: what an action says may be long."""
@@ -161,6 +162,8 @@ class _Crew:
                         logs.direct(self._seat.plan)
                 for sock in self._seat.sockets.values():
                     self._worker.listen(sock)
+            case "disabled":
+                self._desk.disabled = set(value)
             case "speak":
                 await self._desk.follow(control_settings(self._seat.plan.generation, self._seat.plan.record))
                 if value:
@@ -214,11 +217,22 @@ class _Desk(ControlDesk):
     def __init__(self, crew: _Crew) -> None:
         super().__init__(lambda: crew._worker.generation, self._have_changed)
         self._crew = crew
+        self._in_force: tuple[Module, ...] = ()
+        """Of the team that has taken over; nothing of them but what the master has told of them."""
+
+    @property
+    def modules(self) -> tuple[Module, ...]:
+        return self._in_force or super().modules
 
     async def _have_changed(self, add: Collection[str], remove: Collection[str]) -> None:
         answer = await self._crew.ask({"change": {"add": list(add), "remove": list(remove)}})
         if answer["lines"]:
             raise ControlError(Status.INTERNAL, *answer["lines"])
+        former = {module.name: module for module in self.modules}
+        self._in_force = tuple(
+            former[name] if kept else _described(name, version, needs, namespace)
+            for name, version, needs, namespace, kept in answer["modules"]
+        )
 
     async def do(self, asker: Asker, words: list[str]) -> Answer:
         """The action in this worker."""
@@ -226,7 +240,10 @@ class _Desk(ControlDesk):
 
     async def answer(self, asker: Asker, words: list[str]) -> Answer:
         control = self.controls.get(words[0]) if words else None
+        disabled = set(self.disabled)
         own = await self.do(asker, words)
+        if self.disabled != disabled:
+            self._crew._say({"disabled": sorted(self.disabled)})
         if control is None or control.module in _STEERING or own.status is not Status.OK:
             return own
         others = await self._crew.ask({"ask": {"asker": asdict(asker), "words": words}})
@@ -236,3 +253,9 @@ class _Desk(ControlDesk):
         for number, said in others["answers"]:
             lines += [f"worker {number}: {line}" for line in said]
         return Answer(own.status, lines)
+
+
+def _described(name: str, version: str, needs: list[str], namespace: str) -> Module:
+    module = Module(name, version=version, needs=needs)
+    module.namespace = namespace
+    return module

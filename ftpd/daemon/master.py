@@ -11,6 +11,7 @@ import selectors
 import signal
 import socket
 from collections.abc import Collection
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from time import monotonic
 
@@ -19,9 +20,10 @@ from ftpd.conf.faults import ConfigFaults
 from ftpd.core import logfile
 from ftpd.core.log import Level, log
 from ftpd.core.tally import COLUMNS, SharedTally
-from ftpd.daemon import crew, logs, rights, scoreboard, systemd
+from ftpd.daemon import crew, logs, pidfile, rights, scoreboard, systemd
 from ftpd.daemon import plan as plans
 from ftpd.daemon.announce import announce, status
+from ftpd.daemon.bell import Bell
 from ftpd.daemon.controls import told
 from ftpd.daemon.crew import Seat
 from ftpd.daemon.detach import Starter
@@ -38,6 +40,7 @@ from ftpd.dispatch.assemble import Changes
 from ftpd.engine.pool import Pools
 
 _KEPT = "the configuration before stays in force"
+_ENDS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 _TO_END = GRACE + 5.0
 """Seconds after which a worker that was told to end is ended."""
 
@@ -58,7 +61,7 @@ class Master:
         self._version = version
         self._tally = SharedTally()
         self._selector = selectors.DefaultSelector()
-        self._wake: socket.socket | None = None
+        self._bell: Bell | None = None
         self._team = Team(first)
         self._coming: Team | None = None
         self._old: list[Team] = []
@@ -66,6 +69,8 @@ class Master:
         """Who has the control socket, and hears of STARTUP, RESTART and SHUTDOWN."""
         self._news = "startup"
         """What the next speaker tells the modules."""
+        self._disabled: list[str] = []
+        """Actions that rmctrl took out of service, whoever speaks."""
         self._questions = Questions()
         self._pid_file: PidFile | None = None
         self._starter: Starter | None = None
@@ -89,7 +94,7 @@ class Master:
 
     def _rule(self) -> int:
         plan = self._team.plan
-        self._pid_file = _pid_file(plan)
+        self._pid_file = pidfile.of(plan.settings, foreground=plan.options.foreground)
         try:
             logs.direct(plan)
             self._hear_signals()
@@ -182,19 +187,14 @@ class Master:
     # -- signals -------------------------------------------------------------------------------------------
 
     def _hear_signals(self) -> None:
-        self._wake, ring = socket.socketpair()
-        for sock in (self._wake, ring):
-            sock.setblocking(False)
-        signal.set_wakeup_fd(ring.detach(), warn_on_full_buffer=False)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR2, signal.SIGCHLD):
-            signal.signal(number, lambda number, frame: None)
-        self._selector.register(self._wake, selectors.EVENT_READ)
+        self._bell = Bell((*_ENDS, signal.SIGHUP, signal.SIGUSR2, signal.SIGCHLD))
+        self._selector.register(self._bell.sock, selectors.EVENT_READ)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
 
     def _heed_signals(self) -> None:
-        assert self._wake is not None
-        for number in self._wake.recv(4096):
-            if number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+        assert self._bell is not None
+        for number in self._bell.rung():
+            if number in _ENDS:
                 self._stop(number)
             elif number == signal.SIGHUP:
                 self._told_again = True
@@ -208,6 +208,9 @@ class Master:
         log(Level.NOTICE, "ProFTPD %s (signal %d)", how, number)
         systemd.notify(STOPPING=1, STATUS="ending sessions")
         self._end = monotonic() + _TO_END
+        # who comes now is refused, and does not wait for somebody to accept
+        for opened in (self._ports.sockets, *(team.opened for team in self._teams())):
+            close(opened)
         for hand in self._hands():
             hand.line.send({"stop": "speaker" if hand is self._speaker else ""})
 
@@ -252,13 +255,9 @@ class Master:
 
     def _forget_all(self, ours: socket.socket, its_own: Collection[socket.socket]) -> None:
         """In a worker: little of what the master has open is its own."""
-        ring = signal.set_wakeup_fd(-1)
-        if ring >= 0:
-            os.close(ring)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         self._selector.close()
-        if self._wake is not None:
-            self._wake.close()
+        if self._bell is not None:
+            self._bell.forget()
         ours.close()
         for hand in self._hands():
             hand.line.close()
@@ -355,6 +354,8 @@ class Master:
                 if hand is self._speaker:
                     self._speaker = None
                 self._give_the_word()
+            case {"disabled": actions}:
+                self._disabled = list(actions)
             case {"alive": _}:
                 hand.heard = True
             case _:
@@ -383,7 +384,7 @@ class Master:
             return
         self._speaker = next((hand for hand in self._team.hands if hand.ready), None)
         if self._speaker is not None:
-            self._speaker.line.send({"speak": self._news})
+            self._speaker.line.send({"disabled": self._disabled, "speak": self._news})
             self._news = ""
 
     def _ask_others(self, asker: Hand, number: int, question: Message) -> None:
@@ -442,7 +443,9 @@ class Master:
     def _begin(self, changes: Changes) -> Team:
         """A team for the configuration as it is now; nothing is in force before all of its workers are ready."""
         before = self._team.plan
-        plan = plans.read(before.options, before.record, self._pools, changes)
+        # in a thread, as modules are told: there a KeyboardInterrupt is their own; it has ended before we fork
+        with ThreadPoolExecutor(1) as reader:
+            plan = reader.submit(plans.read, before.options, before.record, self._pools, changes).result()
         team = Team(plan)
         try:
             if plan.settings.inetd:
@@ -451,7 +454,7 @@ class Master:
                 log(Level.WARN, "Workers %d counts from the next start on", plan.settings.workers)
             team.opened = self._ports.opened(plan)
             if plan.settings.pid_file != before.settings.pid_file:
-                team.pid_file = _pid_file(plan)
+                team.pid_file = pidfile.of(plan.settings, foreground=plan.options.foreground)
             changed = scoreboard.differs(before.settings, plan.settings)
             team.board = scoreboard.opened(plan.settings) if changed else self._team.board
             self._coming = team
@@ -491,12 +494,10 @@ class Master:
     def _put_in_force(self, team: Team) -> None:
         before, self._team, self._coming = self._team, team, None
         plan = team.plan
-        self._ports.sockets.update(team.opened)
-        for end in self._ports.unwanted(plan):
-            close({end: self._ports.sockets.pop(end)})
-            log(Level.NOTICE, "no longer listening on %s, port %d", *end)
-        for end in team.opened:
-            log(Level.NOTICE, "listening on %s, port %d", *end)
+        team.describe_modules(before)
+        if team.asked is None:
+            self._disabled = []
+        self._ports.take_over(plan, team.opened)
         team.opened = {}
         if team.pid_file is not None:
             if self._pid_file is not None:
@@ -524,7 +525,7 @@ class Master:
         team.told = True
         if team.asked is not None:
             hand, number = team.asked
-            hand.line.send({"answer": {"id": number, "lines": []}})
+            hand.line.send({"answer": {"id": number, "lines": [], "modules": team.modules}})
         log(Level.NOTICE, "the new configuration is in force")
         for line in team.said:
             log(Level.NOTICE, "%s", line)
@@ -540,14 +541,3 @@ class Master:
         before.say({"retire": True})
         if not before.hands:
             self._old.remove(before)
-
-
-def _pid_file(wanted: Plan) -> PidFile | None:
-    try:
-        return PidFile.write(wanted.settings.pid_file)
-    except StartError as error:
-        # nobody asked for it, and who started us in the foreground has other means to find us
-        if wanted.settings.pid_file_wanted or not wanted.options.foreground:
-            raise
-        log(Level.INFO, "%s; a PidFile line names another", error)
-        return None

@@ -6,7 +6,9 @@ import fcntl
 import os
 
 from ftpd.core.identity import acting_as_daemon
+from ftpd.core.log import Level, log
 from ftpd.daemon.errors import StartError
+from ftpd.daemon.values import DaemonSettings
 
 
 class PidFile:
@@ -45,6 +47,18 @@ class PidFile:
                 pass
             finally:
                 os.close(self._descriptor)
+
+
+def of(settings: DaemonSettings, *, foreground: bool) -> PidFile | None:
+    """The one that is wanted; None where it cannot be and nobody needs it, StartError where it has to be."""
+    try:
+        return PidFile.write(settings.pid_file)
+    except StartError as error:
+        # nobody asked for it, and who started us in the foreground has other means to find us
+        if settings.pid_file_wanted or not foreground:
+            raise
+        log(Level.INFO, "%s; a PidFile line names another", error)
+        return None
 
 
 def _claim(path: str) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 
+from ftpd.core.log import Level, log
 from ftpd.daemon import systemd
 from ftpd.daemon.errors import StartError
 from ftpd.daemon.listen import Endpoint, bind
@@ -73,6 +74,15 @@ class Ports:
     def unwanted(self, wanted: Plan) -> list[Endpoint]:
         """What is open and has no server any more."""
         return [] if self.handed_over else [end for end in self.sockets if end not in wanted.bindings.endpoints]
+
+    def take_over(self, wanted: Plan, opened: Opened) -> None:
+        """Those that a new configuration has opened are the daemon's, and those that it does not want are closed."""
+        self.sockets.update(opened)
+        for end in self.unwanted(wanted):
+            close({end: self.sockets.pop(end)})
+            log(Level.NOTICE, "no longer listening on %s, port %d", *end)
+        for end in opened:
+            log(Level.NOTICE, "listening on %s, port %d", *end)
 
     def of_worker(self, number: int) -> dict[Endpoint, socket.socket]:
         """The sockets of the worker with that number, from 0."""

@@ -16,7 +16,9 @@ class Pulse:
     """To be felt at :attr:`next`, a moment of the monotonic clock."""
 
     def __init__(self) -> None:
-        self._interval = systemd.watchdog_interval() or _INTERVAL
+        watchdog = systemd.watchdog_interval()
+        self._systemd_listens = watchdog is not None
+        self._interval = watchdog or _INTERVAL
         self.next = 0.0
 
     def feel(self, now: float, hands: Collection[Hand]) -> list[Hand]:
@@ -25,7 +27,8 @@ class Pulse:
         Their clients wait for nothing, and those that the kernel sends them are never greeted.
         """
         self.next = now + self._interval
-        systemd.notify(WATCHDOG=1)
+        if self._systemd_listens:
+            systemd.notify(WATCHDOG=1)
         lost = [hand for hand in hands if not hand.heard]
         for hand in lost:
             log(Level.ERROR, "worker %d (process %d) does not answer any more, and is ended", hand.number, hand.pid)

@@ -13,7 +13,7 @@ from ftpd.conf.faults import ConfigFaults
 from ftpd.conf.tree import Scope
 from ftpd.core import logfile, trace
 from ftpd.core.log import Level, log
-from ftpd.daemon import detach, logs, plan, rights, scoreboard, single, systemd
+from ftpd.daemon import detach, logs, pidfile, plan, rights, scoreboard, single, systemd
 from ftpd.daemon.announce import announce, status
 from ftpd.daemon.controls import ControlDesk, control_settings
 from ftpd.daemon.errors import StartError
@@ -126,7 +126,7 @@ class Daemon:
         """All that can fail, while who started us still waits for the outcome."""
         await into_service(self.plan.generation.start())
         limit(worker, self.plan)
-        self._pid_file = self._write_pid_file(self.plan)
+        self._pid_file = pidfile.of(self.plan.settings, foreground=self.plan.options.foreground)
         self._open_log(self.plan)
         worker.show_on(scoreboard.opened(self.plan.settings))
         if not self.plan.options.one_session:
@@ -145,16 +145,6 @@ class Daemon:
         finally:
             await worker.close()
         return 0
-
-    def _write_pid_file(self, wanted: Plan) -> PidFile | None:
-        try:
-            return PidFile.write(wanted.settings.pid_file)
-        except StartError as error:
-            # nobody asked for it, and who started us in the foreground has other means to find us
-            if wanted.settings.pid_file_wanted or not wanted.options.foreground:
-                raise
-            log(Level.INFO, "%s; a PidFile line names another", error)
-            return None
 
     def _leave(self) -> None:
         if self._pid_file is not None:
@@ -234,7 +224,7 @@ class Daemon:
                 raise StartError("ServerType inetd: a daemon that listens cannot become one that inetd starts")
             opened = self._ports.opened(wanted)
             if wanted.settings.pid_file != self.plan.settings.pid_file:
-                pid_file = self._write_pid_file(wanted)
+                pid_file = pidfile.of(wanted.settings, foreground=wanted.options.foreground)
             await into_service(worker.replace(wanted.generation))
         except BaseException:
             close(opened)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from time import monotonic
+from typing import Any
 
 from ftpd.core.scoreboard import Board
 from ftpd.daemon.line import Line, Message
@@ -26,12 +27,22 @@ class Team:
     """Who wants to hear of the outcome, and the number of that question."""
     told: bool = False
     """That it is in force, and the one before takes no more clients, has been said."""
+    modules: list[list[Any]] = field(default_factory=list)
+    """Of each its name, version, needs and namespace, and whether it is the very one of the team before."""
     said: list[str] = field(default_factory=list)
     """For the log, when the team is in force."""
 
     @property
     def complete(self) -> bool:
         return bool(self.hands) and all(hand.ready for hand in self.hands)
+
+    def describe_modules(self, before: Team) -> None:
+        """Fill :attr:`modules`, while the generation of the team before is not forgotten."""
+        former = {module.name: module for module in before.plan.generation.modules}
+        self.modules = [
+            [module.name, module.version, module.needs, module.namespace, module is former.get(module.name)]
+            for module in self.plan.generation.modules
+        ]
 
     def say(self, message: Message) -> None:
         for hand in self.hands:

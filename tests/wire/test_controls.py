@@ -85,9 +85,10 @@ def ask(ftp: ftplib.FTP) -> str:
 UNKNOWN = "500 XHLO not understood"
 
 
-@pytest.fixture
-def daemon(tmp_path: Path) -> Iterator[Controlled]:
+@pytest.fixture(params=["", "Workers 2\n"], ids=["one process", "workers"])
+def daemon(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Controlled]:
     daemon = Controlled(tmp_path)
+    daemon.conf = request.param + daemon.conf
     daemon.start()
     yield daemon
     daemon.stop()

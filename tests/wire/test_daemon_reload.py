@@ -24,9 +24,9 @@ def greet(cmd):
 """
 
 
-@pytest.fixture
-def daemon(tmp_path: Path) -> Iterator[Watched]:
-    daemon = Watched(tmp_path)
+@pytest.fixture(params=["", "Workers 2\n"], ids=["one process", "workers"])
+def daemon(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Watched]:
+    daemon = Watched(tmp_path, request.param)
     daemon.start()
     yield daemon
     daemon.stop()

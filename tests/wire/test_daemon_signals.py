@@ -23,9 +23,9 @@ def site(tmp_path: Path) -> Iterator[Site]:
     site.close()
 
 
-@pytest.fixture
-def daemon(tmp_path: Path) -> Iterator[Watched]:
-    daemon = Watched(tmp_path)
+@pytest.fixture(params=["", "Workers 2\n"], ids=["one process", "workers"])
+def daemon(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Watched]:
+    daemon = Watched(tmp_path, request.param)
     daemon.start()
     yield daemon
     daemon.kill()

@@ -206,3 +206,18 @@ def test_a_worker_that_talks_nonsense_is_ended_and_its_master_lives(tmp_path: Pa
         assert ftp.pwd() == "/"
     os.kill(daemon.pid, signal.SIGTERM)
     assert daemon.wait() == 0
+
+
+def test_an_action_that_was_disabled_stays_so_whoever_answers_and_until_a_reload(tmp_path: Path) -> None:
+    daemon = Several(tmp_path, "LoadModule mod_hello.c\n")
+    daemon.start()
+    until("ftpdctl is answered", lambda: daemon.ctl("lsmod")[0] == 0)
+    assert daemon.ctl("rmctrl", "where")[0] == 0
+    for pid in daemon.workers():
+        os.kill(pid, signal.SIGKILL)
+    until("three serve again", lambda: len(daemon.workers()) == 3)
+    until("ftpdctl is answered", lambda: daemon.ctl("lsmod")[0] == 0)
+    assert daemon.ctl("where") == (7, "unsupported action requested")
+    daemon.hang_up()
+    until("a reload brings it back", lambda: daemon.ctl("where")[0] == 0)
+    daemon.stop()
