@@ -46,16 +46,18 @@ class Descriptor:
 class LocalFolder:
     """A folder opened by :class:`ftpd.fs.local.LocalFiles`; use it in a ``with``."""
 
-    __slots__ = ("_above", "_descriptor", "_follow", "_identity")
+    __slots__ = ("_above", "_descriptor", "_follow", "_identity", "attributes")
 
     def __init__(
         self,
         descriptor: Descriptor,
+        attributes: os.stat_result,
         identity: Identity,
         above: Callable[[], os.stat_result],
         follow: Callable[[str], os.stat_result],
     ) -> None:
         self._descriptor: Descriptor | None = descriptor
+        self.attributes = attributes
         self._identity = identity
         self._above = above
         """The attributes of the parent as the session sees it: the root is its own."""
@@ -78,14 +80,22 @@ class LocalFolder:
     def names(self) -> list[str]:
         folder = self._open()
         with acting_as(self._identity):
+            if native.lines is not None:
+                found: list[str] = native.lines.names(folder.fd, False)[0]
+                return found
             found = os.listdir(folder.fd)
         # the machine's own encoding need not be UTF-8, ours is
         return found if _SAME_ENCODING else [paths.decode(os.fsencode(name)) for name in found]
 
     def links(self) -> list[str]:
         folder = self._open()
-        with acting_as(self._identity), os.scandir(folder.fd) as found:
-            names = [entry.name for entry in found if entry.is_symlink()]
+        with acting_as(self._identity):
+            if native.lines is not None:
+                found, unsure = native.lines.names(folder.fd, True)
+                if not unsure:
+                    return list(found)
+            with os.scandir(folder.fd) as entries:
+                names = [entry.name for entry in entries if entry.is_symlink()]
         return names if _SAME_ENCODING else [paths.decode(os.fsencode(name)) for name in names]
 
     def lstat(self, name: str) -> os.stat_result:

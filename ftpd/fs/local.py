@@ -167,6 +167,7 @@ class LocalFiles:
         above = Path(paths.split(path.virtual)[0])
         return LocalFolder(
             descriptor,
+            known,
             self._identity,
             above=lambda: self.stat(above),
             follow=lambda name: self.stat(path.child(name)),

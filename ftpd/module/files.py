@@ -44,6 +44,10 @@ class Path:
 class Folder(Protocol):
     """An open directory: names and their attributes without any path walked again."""
 
+    @property
+    def attributes(self) -> os.stat_result:
+        """Its own, when it was opened."""
+
     def names(self) -> list[str]:
         """All entries but ``.`` and ``..``, in no order."""
 

@@ -138,7 +138,7 @@ async def in_order(items: list[S], turn: Turn, *, last_first: bool = False) -> A
 
 async def reading(cmd: Command, folder: Folder, work: Callable[[], T]) -> T:
     """What ``work`` reads from the whole folder: off the loop where that takes long."""
-    return await cmd.offload(work) if folder.lstat(".").st_size > _LARGE else work()
+    return await cmd.offload(work) if folder.attributes.st_size > _LARGE else work()
 
 
 async def unveiled(veil: hidden.Veil, folder: Folder, names: list[str], turn: Turn) -> list[str]:

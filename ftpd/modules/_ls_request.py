@@ -128,9 +128,10 @@ async def find(cmd: Command, text: str, *, patterns: bool = True) -> Found:
     """Look for the entry of that name, or else for all that match it as a pattern; OSError when it is neither."""
     path = _path(cmd, text)
     try:
-        # stat as well: a link that leads nowhere is nothing to list, as with ProFTPD
-        is_folder = stat.S_ISDIR(cmd.files.stat(path).st_mode)
-        attributes = cmd.files.lstat(path)
+        attributes = cmd.files.lstat(path) if path.seen is None else path.seen
+        # a link that leads nowhere is nothing to list, as with ProFTPD
+        leads_to = cmd.files.stat(path) if stat.S_ISLNK(attributes.st_mode) else attributes
+        is_folder = stat.S_ISDIR(leads_to.st_mode)
         if not is_folder and cmd.hides(path, attributes):
             return Found([], True, veiled=True)
         return Found([Target(path, text or ".", attributes)], True, is_folder)

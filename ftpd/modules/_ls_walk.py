@@ -178,7 +178,9 @@ def chooser(veil: hidden.Veil | None, flags: Flags) -> Callable[[list[str]], lis
 
     def pick(found: list[str]) -> list[str]:
         if "a" not in flags and "A" not in flags:
-            found = [name for name in found if not name.startswith(".")]
+            # most folders have none
+            if "/." in "/" + "/".join(found):
+                found = [name for name in found if not name.startswith(".")]
         return found if veil is None else veil.names(found)
 
     return pick

@@ -212,7 +212,7 @@ def _is_entry(cmd: Command, path: Path) -> bool:
 
 async def _chunks(cmd: Command, path: Path, folder: Folder) -> AsyncGenerator[bytes, None]:
     facts = Facts(cmd)
-    above = folder.lstat(".")
+    above = folder.attributes
     veil = cmd.veil(path)
     layout = facts.layout(above)
     turn = Turn()

@@ -1,4 +1,4 @@
-/* Listings: the attributes of a slice of a folder's entries, and their lines, without an object for each of them.
+/* Listings: the names in a folder, the attributes of a slice of them, and their lines, without an object for each.
 
    ftpd/core/listing.py, ftpd/core/facts.py and ftpd/fs/folder.py hold the same in Python, which serves where this could
    not be compiled; tests run both. Nothing is decided here: what stands in front of a size or between two facts comes
@@ -9,12 +9,14 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
-#include <errno.h>
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 typedef struct {
     int64_t accessed, modified, changed; /* in the order of os.stat_result */
@@ -64,6 +66,81 @@ name_bytes(PyObject *name, PyObject **keep, Py_ssize_t *length)
     }
     *length = PyBytes_GET_SIZE(*keep);
     return PyBytes_AS_STRING(*keep);
+}
+
+/* -- reading ---------------------------------------------------------------------------------------------- */
+
+/* linux_dirent64, which getdents64(2) fills in */
+typedef struct {
+    uint64_t inode;
+    int64_t offset;
+    unsigned short length;
+    unsigned char type;
+    char name[];
+} __attribute__((packed)) listed_t;
+
+#define BLOCK 65536
+
+static int
+is_dots(const char *name)
+{
+    return name[0] == '.' && (name[1] == '\0' || (name[1] == '.' && name[2] == '\0'));
+}
+
+/* Add the names of one block to the list; those of links only, if `links`. */
+static int
+add_names(PyObject *found, const char *block, long size, int links, int *unsure)
+{
+    for (long at = 0; at < size;) {
+        const listed_t *entry = (const listed_t *)(block + at);
+        at += entry->length;
+        if (is_dots(entry->name))
+            continue;
+        *unsure |= entry->type == DT_UNKNOWN;
+        if (links && entry->type != DT_LNK)
+            continue;
+        PyObject *name = PyUnicode_DecodeUTF8(entry->name, (Py_ssize_t)strlen(entry->name), "surrogateescape");
+        int failed = name == NULL || PyList_Append(found, name) < 0;
+        Py_XDECREF(name);
+        if (failed)
+            return -1;
+    }
+    return 0;
+}
+
+/* names(folder, links) -> (names, unsure), of all entries or of the links among them; OSError.
+
+   `unsure`: the file system does not tell which are links. A block at a time, and others run while the disk is asked:
+   os.listdir gives the interpreter away, and has to win it back, for each entry. */
+static PyObject *
+names(PyObject *self, PyObject *const *arguments, Py_ssize_t count)
+{
+    int64_t folder;
+    if (count != 2) {
+        PyErr_SetString(PyExc_TypeError, "names(folder, links)");
+        return NULL;
+    }
+    int links = PyObject_IsTrue(arguments[1]), unsure = 0;
+    if (number(arguments[0], &folder) < 0 || links < 0)
+        return NULL;
+    char *block = PyMem_Malloc(BLOCK);
+    PyObject *found = block == NULL ? PyErr_NoMemory() : PyList_New(0);
+    long size = found == NULL ? 0 : lseek((int)folder, 0, SEEK_SET);
+    while (found != NULL && size >= 0) {
+        Py_BEGIN_ALLOW_THREADS
+        size = syscall(SYS_getdents64, (int)folder, block, BLOCK);
+        Py_END_ALLOW_THREADS
+        if (size == 0)
+            break;
+        if (size > 0 && add_names(found, block, size, links, &unsure) < 0)
+            Py_CLEAR(found);
+    }
+    if (found != NULL && size < 0) {
+        PyErr_SetFromErrno(PyExc_OSError);
+        Py_CLEAR(found);
+    }
+    PyMem_Free(block);
+    return found == NULL ? NULL : Py_BuildValue("(NO)", found, unsure ? Py_True : Py_False);
 }
 
 /* -- looking ---------------------------------------------------------------------------------------------- */
@@ -292,29 +369,39 @@ put(text_t *out, const char *bytes, size_t length)
 }
 
 static void
-put_number(text_t *out, uint64_t value, unsigned base, int negative, int width, char pad)
+put_signed(text_t *out, int64_t value, int width, char pad)
 {
-    char digits[24];
-    int length = 0;
+    char digits[20];
+    int length = 0, negative = value < 0;
+    uint64_t rest = negative ? 0 - (uint64_t)value : (uint64_t)value;
     do
-        digits[sizeof digits - 1 - length++] = "0123456789ABCDEF"[value % base];
-    while ((value /= base) != 0);
-    if (negative && pad == '0') {
+        digits[sizeof digits - 1 - (size_t)length++] = (char)('0' + rest % 10);
+    while ((rest /= 10) != 0);
+    width -= length + negative;
+    if (negative && pad == '0')
         out->text[out->length++] = '-';
-        width--;
-        negative = 0;
-    }
-    for (int blanks = width - length - negative; blanks > 0; blanks--)
+    for (; width > 0; width--)
         out->text[out->length++] = pad;
-    if (negative)
+    if (negative && pad != '0')
         out->text[out->length++] = '-';
     put(out, digits + sizeof digits - length, (size_t)length);
 }
 
 static void
-put_signed(text_t *out, int64_t value, int width, char pad)
+put_two(text_t *out, int value)
 {
-    put_number(out, value < 0 ? 0 - (uint64_t)value : (uint64_t)value, 10, value < 0, width, pad);
+    out->text[out->length++] = (char)('0' + value / 10);
+    out->text[out->length++] = (char)('0' + value % 10);
+}
+
+static void
+put_hex(text_t *out, uint64_t value)
+{
+    int shift = 60;
+    while (shift > 0 && value >> shift == 0)
+        shift -= 4;
+    for (; shift >= 0; shift -= 4)
+        out->text[out->length++] = "0123456789ABCDEF"[value >> shift & 15];
 }
 
 /* The room that all numbers and the time of a line may take. */
@@ -401,7 +488,7 @@ year_of(const struct tm *at)
 typedef struct {
     entry_t like;
     PyObject *parts[4]; /* bytes; NULL where Python said None */
-    int used;
+    int used, ascii;
 } slot_t;
 
 static void
@@ -435,6 +522,7 @@ learn(slot_t *slot, PyObject *said, const entry_t *entry)
 {
     Py_ssize_t size = said != NULL && PyTuple_Check(said) ? PyTuple_GET_SIZE(said) : 1;
     slot->used = 0;
+    slot->ascii = 1;
     for (Py_ssize_t part = 0; part < 4; part++) {
         PyObject *text = Py_None;
         Py_CLEAR(slot->parts[part]);
@@ -442,6 +530,8 @@ learn(slot_t *slot, PyObject *said, const entry_t *entry)
             text = PyTuple_Check(said) ? PyTuple_GET_ITEM(said, part) : said;
         if (said != NULL && text != Py_None && (slot->parts[part] = as_bytes(text)) == NULL)
             said = NULL;
+        if (said != NULL && text != Py_None)
+            slot->ascii &= PyUnicode_IS_ASCII(text);
     }
     if (said == NULL)
         return -1;
@@ -495,12 +585,9 @@ static int
 put_part(text_t *out, PyObject *part)
 {
     Py_ssize_t length = PyBytes_GET_SIZE(part);
-    const char *bytes = PyBytes_AS_STRING(part);
     if (reserve(out, (size_t)length + ROOM) < 0)
         return -1;
-    for (Py_ssize_t i = 0; out->ascii && i < length; i++)
-        out->ascii = (unsigned char)bytes[i] < 0x80;
-    put(out, bytes, (size_t)length);
+    put(out, PyBytes_AS_STRING(part), (size_t)length);
     return 0;
 }
 
@@ -536,6 +623,7 @@ begin_columns(text_t *out, const entry_t *entry, void *how)
         PyErr_SetString(PyExc_TypeError, "the columns in front of the size are a str");
         return -1;
     }
+    out->ascii &= slot->ascii;
     if (put_part(out, slot->parts[0]) < 0)
         return -1;
     put_signed(out, entry->size, 8, ' ');
@@ -551,9 +639,9 @@ begin_columns(text_t *out, const entry_t *entry, void *how)
     if (old)
         put_signed(out, year_of(at), 5, ' ');
     else {
-        put_signed(out, at->tm_hour, 2, '0');
+        put_two(out, at->tm_hour);
         put(out, ":", 1);
-        put_signed(out, at->tm_min, 2, '0');
+        put_two(out, at->tm_min);
     }
     put(out, " ", 1);
     return 0;
@@ -610,16 +698,17 @@ begin_facts(text_t *out, const entry_t *entry, void *how)
         if (failed)
             return -1;
     }
+    out->ascii &= slot->ascii;
     if (slot->parts[0] != NULL) {
         if (put_part(out, slot->parts[0]) < 0)
             return -1;
         const struct tm *at = read_clock(&facts->clock, entry->modified, 1, 1);
         put_signed(out, year_of(at), 4, '0');
-        put_signed(out, at->tm_mon + 1, 2, '0');
-        put_signed(out, at->tm_mday, 2, '0');
-        put_signed(out, at->tm_hour, 2, '0');
-        put_signed(out, at->tm_min, 2, '0');
-        put_signed(out, at->tm_sec, 2, '0');
+        put_two(out, at->tm_mon + 1);
+        put_two(out, at->tm_mday);
+        put_two(out, at->tm_hour);
+        put_two(out, at->tm_min);
+        put_two(out, at->tm_sec);
     }
     if (slot->parts[1] != NULL) {
         if (put_part(out, slot->parts[1]) < 0)
@@ -629,7 +718,7 @@ begin_facts(text_t *out, const entry_t *entry, void *how)
     if (slot->parts[2] != NULL) {
         if (put_part(out, slot->parts[2]) < 0)
             return -1;
-        put_number(out, entry->inode, 16, 0, 0, ' ');
+        put_hex(out, entry->inode);
     }
     return slot->parts[3] == NULL ? 0 : put_part(out, slot->parts[3]);
 }
@@ -660,6 +749,7 @@ facts(PyObject *self, PyObject *const *arguments, Py_ssize_t count)
 }
 
 static PyMethodDef methods[] = {
+    {"names", (PyCFunction)(void (*)(void))names, METH_FASTCALL, NULL},
     {"look", (PyCFunction)(void (*)(void))look, METH_FASTCALL, NULL},
     {"pack", pack, METH_O, NULL},
     {"folders", (PyCFunction)(void (*)(void))folders, METH_FASTCALL, NULL},
