@@ -6,7 +6,7 @@ import os
 import re
 import stat
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from math import ceil
 from time import gmtime, localtime
 from typing import Any, Protocol, TypeVar
@@ -124,15 +124,27 @@ class Columns:
     def lines(self, names: list[str], found: list[os.stat_result]) -> list[str]:
         """The lines of the entries of those names and attributes, without their ends."""
         heads, minutes, days = self._heads, _MINUTES[self._gmt], _DAYS[self._gmt]
-        oldest, column, human = self._oldest, self._column, self._human
-        made = []
+        oldest = self._oldest
         # one look at all names, as nearly all are as they should be
-        for name, known in zip(names if "".join(names).isprintable() else map(shown, names), found, strict=True):
-            bits, _, _, links, uid, gid, size, *_ = known
-            when = known[column]
-            text = days[when // 900] if when < oldest else minutes[when // 60]
-            made.append(f"{heads[bits, links, uid, gid]}{human(size) if human else size:>8} {text} {name}")
-        return made
+        if not "".join(names).isprintable():
+            names = [shown(name) for name in names]
+        return [
+            f"{heads[bits, links, uid, gid]}{size:>8} "
+            f"{days[when // 900] if when < oldest else minutes[when // 60]} {name}"
+            for name, (bits, _, _, links, uid, gid, size, _, when, _) in zip(names, self._presented(found), strict=True)
+        ]
+
+    def _presented(self, found: list[os.stat_result]) -> Sequence[Any]:
+        """Attributes with what is shown in the places of the size and the time."""
+        column, human = self._column, self._human
+        if column == 8 and human is None:
+            return found
+        rows: list[list[Any]] = [list(known) for known in found]
+        for row in rows:
+            row[8] = row[column]
+            if human is not None:
+                row[6] = human(row[6])
+        return rows
 
 
 class CompiledColumns(Columns, Compiled):

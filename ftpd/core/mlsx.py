@@ -135,16 +135,17 @@ def line(
         uid=owner if uid is None else uid,
         mode=bits if mode is None else mode,
     )
-    return one_line(_template(parts) % (_SECONDS[int(attributes[8])], size, inode, name))
+    return one_line(_joined(parts, _SECONDS[int(attributes[8])], size, inode, name))
 
 
-def _template(parts: Parts) -> str:
-    """For ``%``, with the time, the size, the inode's number and the name; those not shown take no room."""
-    *numbered, rest = parts
-    return "".join(
-        "%.0s" if part is None else f"{part.replace('%', '%%')}%{form}"
-        for part, form in zip((*numbered, rest), "sdXs", strict=True)
-    )
+def _joined(parts: Parts, time: str, size: int, inode: int, name: str) -> str:
+    before_time, before_size, before_inode, rest = parts
+    line = "" if before_time is None else f"{before_time}{time}"
+    if before_size is not None:
+        line += f"{before_size}{size}"
+    if before_inode is not None:
+        line += f"{before_inode}{inode:X}"
+    return f"{line}{rest}{name}"
 
 
 class Lines:
@@ -181,18 +182,21 @@ class Lines:
             )
 
         self._parts = Kept(parts)
-        self._templates = Kept(lambda key: _template(parts(key)))
 
     def lines(self, names: list[str], found: list[os.stat_result]) -> list[str]:
         """The lines of the entries of those names and attributes, without their ends."""
-        templates, seconds = self._templates, _SECONDS
+        parts, seconds = self._parts, _SECONDS
         together = "".join(names)
         if "\n" in together or "\r" in together:
             names = [one_line(name) for name in names]
-        return [
-            templates[bits, owner, group, device] % (seconds[when], size, inode, name)
-            for name, (bits, inode, device, _, owner, group, size, _, when, _) in zip(names, found, strict=True)
-        ]
+        made = []
+        for name, (bits, inode, device, _, owner, group, size, _, when, _) in zip(names, found, strict=True):
+            time, length, number, rest = parts[bits, owner, group, device]
+            if time is None or length is None or number is None:
+                made.append(_joined((time, length, number, rest), seconds[when], size, inode, name))
+            else:
+                made.append(f"{time}{seconds[when]}{length}{size}{number}{inode:X}{rest}{name}")
+        return made
 
 
 class CompiledLines(Lines, Compiled):

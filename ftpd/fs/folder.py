@@ -23,7 +23,6 @@ _PATIENCE = 1_000_000
 """Nanoseconds after which such a stay ends earlier: a disk may have to fetch each entry."""
 
 
-_KIND = 0o170000
 _ODD = (None, stat.S_IFLNK)
 
 
@@ -156,26 +155,26 @@ class LocalFolder:
     def _look(self, names: list[str]) -> list[os.stat_result | None]:
         fd = self._open().fd
         look = os.stat
-        # with a slash in it one of them is no name; the others need not be looked through
-        plain = _SAME_ENCODING and "/" not in "".join(names)
-        found: list[os.stat_result | None] = []
         with acting_as(self._identity):
-            for name in names:
-                try:
-                    if name == "..":
-                        found.append(self._above())
-                    else:
-                        found.append(look(name if plain else _entry(name), dir_fd=fd, follow_symlinks=False))
-                except (OSError, ValueError):  # ValueError: no bytes stand for it, or a NUL would cut it short
-                    found.append(None)
-        return found
+            # a slash or a name that no bytes stand for, one that went away: then each of them is handled with care
+            if _SAME_ENCODING and "/" not in "".join(names) and ".." not in names:
+                with suppress(OSError, ValueError):
+                    return [look(name, dir_fd=fd, follow_symlinks=False) for name in names]
+            return [self._look_at(name, fd) for name in names]
+
+    def _look_at(self, name: str, fd: int) -> os.stat_result | None:
+        try:
+            return self._above() if name == ".." else os.stat(_entry(name), dir_fd=fd, follow_symlinks=False)
+        except OSError:
+            return None
 
 
 def _lines(
     names: list[str], found: list[os.stat_result | None], layout: Layout, folders: list[str] | None
 ) -> Iterator[str | tuple[str, os.stat_result]]:
     """The lines of entries that were looked at; links and ``..`` as they are."""
-    kinds = {known and known[0] & _KIND for known in found}
+    # entries of a folder share a few modes
+    kinds = {mode and stat.S_IFMT(mode) for mode in {known and known[0] for known in found}}
     if folders is not None and stat.S_IFDIR in kinds:
         folders += [
             name

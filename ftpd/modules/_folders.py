@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from secrets import SystemRandom
 from time import perf_counter
 from typing import TypeVar
 
-from ftpd.api import Command, Folder, Session, hidden
+from ftpd.api import Command, Folder, Session, Slot, hidden
 
 T = TypeVar("T")
 S = TypeVar("S", str, tuple[float, str])
@@ -90,6 +90,8 @@ async def names_of(
         async with aclosing(in_order(keys, turn)) as sorted_keys:
             async for some_keys in sorted_keys:
                 yield [name for _, name in some_keys]
+    elif len(found) <= AT_ONCE:
+        yield [*sorted(found, reverse=True), *reversed(dots)] if order.last_first else [*dots, *sorted(found)]
     else:
         head = [] if order.last_first else [*dots]
         async with aclosing(in_order(found, turn, last_first=order.last_first)) as names:
@@ -153,8 +155,19 @@ async def unveiled(veil: hidden.Veil, folder: Folder, names: list[str], turn: Tu
     return shown
 
 
+@dataclass(slots=True)
+class _Heard:
+    """The names of ids that a session has asked for: as in ProFTPD, each is asked for once."""
+
+    users: dict[int, str] = field(default_factory=dict)
+    groups: dict[int, str] = field(default_factory=dict)
+
+
+_heard = Slot("owners", _Heard)
+
+
 class Owners(dict[int, str]):
-    """Names of ids for one listing: each id is looked up once."""
+    """Names of ids for one listing."""
 
     def __init__(self, session: Session, *, group: bool, fake: str | None, numeric: bool = False) -> None:
         super().__init__()
@@ -175,6 +188,16 @@ class Owners(dict[int, str]):
             return str(number if self._number is None else self._number)
         if self._fake is not None:
             return self._fake
+        heard = self._session[_heard]
+        known = heard.groups if self._group else heard.users
+        name = known.get(number)
+        if name is None:
+            if len(known) >= 256:
+                known.clear()
+            name = known[number] = self._asked(number)
+        return name
+
+    def _asked(self, number: int) -> str:
         accounts = self._session.modules.accounts
         name = accounts.gid_name(self._session, number) if self._group else accounts.uid_name(self._session, number)
         # a blank in a directory service's group name would shift the columns that clients parse

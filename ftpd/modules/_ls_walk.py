@@ -29,16 +29,17 @@ class _Budget:
     turn: Turn = field(default_factory=Turn)
 
 
-async def lines(cmd: Command, request: Request, found: Found) -> AsyncGenerator[list[str], None]:
+def lines(cmd: Command, request: Request, found: Found) -> AsyncGenerator[list[str], None]:
     """The lines of LIST and STAT, some at a time: a folder's entries, or those that a pattern matched."""
     limits = request.limits
     counted = limits.most_files is not None
     budget = _Budget(limits.most_files or NO_LIMIT, limits.most_folders or NO_LIMIT, counted)
     if found.literal and "d" not in request.flags and found.is_folder:
-        async with aclosing(_folders(cmd, request, found.targets, budget, headed=False)) as source:
-            async for some in source:
-                yield some
-        return
+        return _folders(cmd, request, found.targets, budget, headed=False)
+    return _targets(cmd, request, found, budget)
+
+
+async def _targets(cmd: Command, request: Request, found: Found, budget: _Budget) -> AsyncGenerator[list[str], None]:
     if found.literal and any(cmd.hides(target.path, target.attributes) for target in found.targets):
         return
     targets: list[Target] = []
@@ -177,10 +178,9 @@ def chooser(veil: hidden.Veil | None, flags: Flags) -> Callable[[list[str]], lis
     """What leaves those of a folder's names that the flags and HideFiles let be seen."""
 
     def pick(found: list[str]) -> list[str]:
-        if "a" not in flags and "A" not in flags:
-            # most folders have none
-            if "/." in "/" + "/".join(found):
-                found = [name for name in found if not name.startswith(".")]
+        # one look at all of them, as most folders have no hidden ones
+        if "a" not in flags and "A" not in flags and "/." in "/" + "/".join(found):
+            found = [name for name in found if not name.startswith(".")]
         return found if veil is None else veil.names(found)
 
     return pick

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import posixpath
 import stat
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Iterator
 from contextlib import aclosing
 
 from ftpd.api import (
@@ -19,6 +19,7 @@ from ftpd.api import (
     Refuse,
     Session,
     Transfer,
+    begin,
     listing,
     mlsx,
     resolved,
@@ -178,7 +179,11 @@ def facts_of_one(cmd: Command) -> Outcome:
 
 
 @module.cmd("MLSD", group=Group.DIRS, classes=Class.DIRS, usage="[<sp> pathname]")
-async def facts_of_folder(cmd: Command) -> Outcome:
+def facts_of_folder(cmd: Command) -> Outcome | Awaitable[Outcome]:
+    return begin(_facts_of_folder(cmd))
+
+
+async def _facts_of_folder(cmd: Command) -> Outcome:
     given = _named(cmd)
     path = cmd.path(given or ".", refusal=UNABLE)
     label = given or path.virtual

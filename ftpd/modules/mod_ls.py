@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable
 from contextlib import aclosing
 
-from ftpd.api import DECLINED, Class, Command, Data, Group, Outcome, Path, Refuse, Transfer, normalise
+from ftpd.api import DECLINED, Class, Command, Data, Group, Outcome, Path, Refuse, Transfer, begin, normalise
 from ftpd.modules._ls_config import module
 from ftpd.modules._ls_names import names
 from ftpd.modules._ls_request import Denied, Flags, Found, Request, find, read
@@ -20,7 +20,11 @@ _MOST_STATUS_LINES = 10_000
 
 
 @module.cmd("LIST", group=Group.DIRS, classes=Class.DIRS, usage="[<sp> pathname]")
-async def list_folder(cmd: Command) -> Outcome:
+def list_folder(cmd: Command) -> Outcome | Awaitable[Outcome]:
+    return begin(_list_folder(cmd))
+
+
+async def _list_folder(cmd: Command) -> Outcome:
     request = read(cmd)
     failure: Refuse | None = None
     try:
@@ -37,7 +41,11 @@ async def list_folder(cmd: Command) -> Outcome:
 
 
 @module.cmd("NLST", group=Group.DIRS, classes=Class.DIRS, usage="[<sp> (pathname)]")
-async def list_names(cmd: Command) -> Outcome:
+def list_names(cmd: Command) -> Outcome | Awaitable[Outcome]:
+    return begin(_list_names(cmd))
+
+
+async def _list_names(cmd: Command) -> Outcome:
     request = read(cmd)
     try:
         found = await find(cmd, request.text)
@@ -85,8 +93,12 @@ async def _send(cmd: Command, source: AsyncGenerator[list[str], None], request: 
 
 
 @module.cmd("STAT", group=Group.DIRS, classes=Class.INFO, usage="[<sp> pathname]")
-async def status_of_path(cmd: Command) -> Outcome:
+def status_of_path(cmd: Command) -> Outcome | Awaitable[Outcome]:
     """A listing over the control connection (RFC 959): always with all entries, never what lies below."""
+    return begin(_status_of_path(cmd))
+
+
+async def _status_of_path(cmd: Command) -> Outcome:
     request = read(cmd)
     shown = request.text or "."
     always = {"a"} - set(request.limits.denied)

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import suppress
 from time import perf_counter
 
+from ftpd.core.eager import begin
 from ftpd.transfer.channel import Channel
 from ftpd.transfer.errors import connection_lost, file_shrank, local_failure, too_large
 from ftpd.transfer.lineends import FromNetwork, ToNetwork
@@ -38,6 +39,10 @@ _LOST = frozenset(
     {errno.EPIPE, errno.ECONNRESET, errno.ECONNABORTED, errno.ENOTCONN, errno.ESHUTDOWN, errno.ETIMEDOUT}
     | {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN, errno.EHOSTDOWN}
 )
+
+
+async def _next(source: AsyncIterator[bytes]) -> bytes | None:
+    return await anext(source, None)
 
 
 def _unchanged(chunk: bytes) -> bytes:
@@ -224,13 +229,18 @@ class DataChannel(Channel):
 
     async def _pull(self, source: AsyncIterator[bytes]) -> bytes | None:
         """The next chunk, None at the end; an abort does not wait for a source that hangs."""
+        chunk = begin(_next(source))
+        if chunk is None or isinstance(chunk, bytes):
+            return chunk
         self._expect()
-        task = self._puller = asyncio.current_task()
+        own = asyncio.current_task()
+        # up to its first wait a transfer runs outside of any task, and only a task can be cancelled
+        task = self._puller = own or asyncio.ensure_future(chunk)
         try:
-            return await anext(source, None)
+            return await (chunk if own else task)
         except asyncio.CancelledError:
             # ours, from an abort, unless somebody else has cancelled the task as well
-            if self._failure is not None and task is not None and task.uncancel() == 0:
+            if self._failure is not None and (own is None or own.uncancel() == 0):
                 raise self._failure from None
             raise
         finally:

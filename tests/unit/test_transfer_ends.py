@@ -9,10 +9,12 @@ import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 import pytest
 from transfer_ground import LOOPS, awaiting, both, drain, feed, pair, run, until
 
+from ftpd.core.eager import begin
 from ftpd.module.wire import TransferError
 from ftpd.transfer.channel import Ground
 from ftpd.transfer.data import DataChannel
@@ -172,6 +174,36 @@ def test_an_abort_does_not_wait_for_a_source_that_hangs(loop: str) -> None:
             assert failure.value.code == 426
             assert listing.cancelling() == 0
         assert await drain(client) == b"abc"
+
+    run(loop, story)
+
+
+@loops
+@pytest.mark.parametrize("abort", [True, False], ids=["aborted", "cancelled"])
+def test_a_transfer_that_began_outside_of_any_task_can_be_ended(loop: str, abort: bool) -> None:
+    async def hangs_at_once() -> AsyncIterator[bytes]:
+        await asyncio.get_running_loop().create_future()
+        yield b"never"
+
+    async def story(ground: Ground) -> None:
+        data, client = pair(ground)
+        begun: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        asyncio.get_running_loop().call_soon(lambda: begun.set_result(begin(data.send(hangs_at_once()))))
+        rest = await begun
+
+        async def waits() -> object:
+            return await rest
+
+        async with awaiting(waits()) as listing:
+            await asyncio.sleep(0.01)
+            if abort:
+                data.abort()
+            else:
+                listing.cancel()
+            with pytest.raises(TransferError if abort else asyncio.CancelledError):
+                await listing
+            assert listing.cancelled() is not abort
+        client.close()
 
     run(loop, story)
 
