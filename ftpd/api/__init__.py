@@ -12,6 +12,7 @@ from ftpd.conf.directive import (
     SERVER,
     VHOST,
     ConfigError,
+    ConfigWarning,
     Context,
     Directive,
     Multi,
@@ -33,6 +34,7 @@ from ftpd.core.paths import normalise, within
 from ftpd.core.reply import Refuse, Reply
 from ftpd.core.syslog import syslog
 from ftpd.core.tally import tally
+from ftpd.core.translation import Catalogue
 from ftpd.core.vocab import ANY, DECLINED, ERROR, HANDLED, Class, Group, Outcome, Phase
 from ftpd.module import copying, digests, globbing, hidden, logformat, lookup, program, template
 from ftpd.module.auth import Account, Accounts, AuthAnswer, AuthBackend, AuthUnavailable
@@ -126,10 +128,12 @@ __all__ = [
     "AuthAnswer",
     "AuthBackend",
     "AuthUnavailable",
+    "Catalogue",
     "Class",
     "Command",
     "Config",
     "ConfigError",
+    "ConfigWarning",
     "Context",
     "ControlError",
     "ControlRule",

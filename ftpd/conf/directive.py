@@ -66,6 +66,10 @@ class ConfigError(Exception):
         self.at = at
 
 
+class ConfigWarning(ConfigError):
+    """What a check of the whole configuration yields when it is worth telling, and no reason to refuse."""
+
+
 class Reading(Protocol):
     """What a directive's ``act`` may use while the configuration is being read."""
 

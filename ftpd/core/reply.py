@@ -25,11 +25,34 @@ class Reply(NamedTuple):
             first, *between, last = map(_one_line, lines)
             middle = "".join(f" {line}\r\n" for line in between)
             text = f"{code}-{first}\r\n{middle}{code} {last}\r\n"
-        try:
-            return text.encode("utf-8", "surrogateescape")
-        except UnicodeEncodeError:
-            # half a character, which no file's name can hold
-            return text.encode("utf-8", "replace")
+        return _bytes(text)
+
+
+def on_the_wire(code: int, lines: Sequence[bytes]) -> bytes:
+    """The same for lines that are bytes already, without line ends.
+
+    >>> on_the_wire(211, [b"Features:", b"UTF8", b"End"])
+    b'211-Features:\\r\\n UTF8\\r\\n211 End\\r\\n'
+    """
+    digits = str(code).encode()
+    if len(lines) == 1:
+        return b"%s %s\r\n" % (digits, lines[0])
+    first, *between, last = lines
+    middle = b"".join(b" %s\r\n" % line for line in between)
+    return b"%s-%s\r\n%s%s %s\r\n" % (digits, first, middle, digits, last)
+
+
+def on_one_line(text: str) -> bytes:
+    """The bytes of a line, or of a part of one."""
+    return _bytes(_one_line(text))
+
+
+def _bytes(text: str) -> bytes:
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        # half a character, which no file's name can hold
+        return text.encode("utf-8", "replace")
 
 
 def _one_line(text: str) -> str:

@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from ftpd.conf import build
-from ftpd.conf.directive import ConfigError, DirectiveTable, Reading
+from ftpd.conf.directive import ConfigError, ConfigWarning, DirectiveTable, Reading
 from ftpd.conf.faults import ConfigFaults, Fault, of_check
 from ftpd.conf.tree import Config
 from ftpd.core.fault import is_interrupt
@@ -246,6 +246,7 @@ def _failed(path: str, module: Module, error: BaseException) -> Fault:
 def _read(path: str, assembly: Assembly, defines: Iterable[str], environment: dict[str, str]) -> Config:
     """Read the file and let the modules look at the whole; all that is wrong is told together."""
     faults: list[Fault] = []
+    warnings: list[Fault] = []
     try:
         config = build.read(path, assembly, defines=defines, environment=environment)
     except ConfigFaults as wrong_lines:
@@ -254,8 +255,10 @@ def _read(path: str, assembly: Assembly, defines: Iterable[str], environment: di
         config, faults = wrong_lines.config, list(wrong_lines.faults)
     _bring_together(assembly.modules)
     for owner, check in [(module, check) for module in assembly.modules for check in module.checks]:
+        found: list[Fault] = []
         try:
-            found = [of_check(wrong, path) for wrong in check(config) or ()]
+            for wrong in check(config) or ():
+                (warnings if isinstance(wrong, ConfigWarning) else found).append(of_check(wrong, path))
         except ConfigError as wrong:
             found = [of_check(wrong, path)]
         except BaseException as error:
@@ -265,6 +268,7 @@ def _read(path: str, assembly: Assembly, defines: Iterable[str], environment: di
             found = [] if faults else [_failed(path, owner, error)]
         # what stands in <Global> may be found at every server
         faults += [fault for index, fault in enumerate(found) if fault not in faults and fault not in found[:index]]
+    config = replace(config, warnings=(*config.warnings, *dict.fromkeys(warnings)))
     if faults:
         raise ConfigFaults(faults, config.warnings, config)
     return config

@@ -397,8 +397,7 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
         try:
             if not 200 <= reply.code <= 699:
                 raise ValueError(f"{reply.code} is no code of a final reply")
-            recode = self.session.recode
-            return reply.encode() if recode is None else recode.said(reply.encode())
+            return self.session.told(reply)
         except Exception as error:
             self.session.log(Level.ERROR, "the reply to %s cannot be sent: %r", command.shown, error)
             return _LOCAL_ERROR.encode()
@@ -406,8 +405,7 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
     # -- writing -----------------------------------------------------------------------------------
 
     def send(self, reply: Reply) -> None:
-        recode = self.session.recode
-        self._write(reply.encode() if recode is None else recode.said(reply.encode()))
+        self._write(self.session.told(reply))
 
     def _write(self, data: bytes) -> None:
         if self._ended or self._closed or self._mute:

@@ -22,6 +22,7 @@ from ftpd.module.wire import Wire
 if TYPE_CHECKING:
     from ftpd.conf.tree import Scope
     from ftpd.core.reply import Reply
+    from ftpd.core.translation import Translation
     from ftpd.module.command import Command, Pool
 
 T = TypeVar("T")
@@ -117,7 +118,8 @@ class Session:
     __slots__ = (
         "__weakref__", "_notes", "_slots", "account", "anonymous", "bytes_in", "bytes_out", "class_name", "cwd",
         "data_type", "enter", "files", "groups", "home", "id", "identity", "local", "login", "modules", "protocol",
-        "recode", "remote", "remote_name", "rename_from", "restart", "server", "settings", "started", "user", "wire",
+        "recode", "remote", "remote_name", "rename_from", "restart", "server", "settings", "started", "translation",
+        "user", "wire",
     )  # fmt: skip
 
     def __init__(
@@ -136,6 +138,8 @@ class Session:
         self.wire = wire
         self.recode: Recode | None = None
         """How names are translated between the client and the disk; None where they go through as they are."""
+        self.translation: Translation | None = None
+        """The language of replies; None where it is the English that they are written in."""
         self.modules = modules
         self.server: Scope = server
         """The virtual host's part of the configuration."""
@@ -262,6 +266,12 @@ class Session:
         """The bytes of a listing, its names as the client writes them."""
         raw = text.encode("utf-8", "surrogateescape")
         return raw if self.recode is None else self.recode.said(raw)
+
+    def told(self, reply: Reply) -> bytes:
+        """The bytes of a reply, in the client's language and charset."""
+        if self.translation is not None:
+            return self.translation.told(reply, self.recode)
+        return reply.encode() if self.recode is None else self.recode.said(reply.encode())
 
     def send(self, reply: Reply) -> None:
         """Write a reply now, before the command's own: for 150 and the like."""

@@ -158,7 +158,8 @@ class Module:
     def check(self, function: K) -> K:
         """Called with the whole configuration once it is read; a ConfigError that it raises refuses it.
 
-        One that may find several faults yields a ConfigError for each, so that all are told at once.
+        One that may find several faults yields a ConfigError for each, so that all are told at once; a ConfigWarning
+        that it yields is told and refuses nothing.
         """
         self.checks.append(function)
         return function

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from ftpd.api import (
@@ -11,8 +11,12 @@ from ftpd.api import (
     SERVER,
     SESSION_OPEN,
     VHOST,
+    Catalogue,
     Command,
+    Config,
     ConfigError,
+    ConfigWarning,
+    Directive,
     Module,
     Multi,
     Outcome,
@@ -20,21 +24,24 @@ from ftpd.api import (
     Refuse,
     Session,
     codec_named,
+    debug,
     types,
 )
+from ftpd.modules._lang_catalogue import NAME, PLACE, add_reasons, languages, read, shortened
+from ftpd.modules._lang_languages import Languages, languages_of, without_codeset
 
 module = Module("mod_lang", version="1.0")
 
 _SERVERS = SERVER | GLOBAL | VHOST
-_LANGUAGE = re.compile(r"[A-Za-z]{1,8}([._@-][A-Za-z0-9-]{1,16})*")
 _UTF8 = "utf-8"
 
 
 @types.takes(1, 1)
 def _language(words: list[str]) -> str:
-    if not _LANGUAGE.fullmatch(words[0]):
+    name = words[0].replace("-", "_", 1)
+    if not NAME.fullmatch(name):
         raise ConfigError(f"'{words[0]}' is not the name of a language", right="a name such as en_US", word=0)
-    return words[0]
+    return name
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,17 +80,17 @@ lang_engine = module.directive(
     usage="on|off", doc="Whether LANG is answered, and FEAT tells of LANG and UTF8.",
 )  # fmt: skip
 lang_default = module.directive(
-    "LangDefault", _language, default="en_US", contexts=_SERVERS,
-    usage="language", doc="The language of replies, as FEAT names it; the replies themselves are English.",
+    "LangDefault", _language, contexts=_SERVERS,
+    usage="language", doc="The language of replies until a client asks for another; en_US unless set.",
 )  # fmt: skip
 lang_options = module.directive_list(
     "LangOptions", types.flags("PreferServerEncoding", "RequireValidEncoding"), contexts=_SERVERS,
     usage="PreferServerEncoding|RequireValidEncoding ...",
     doc="Clients cannot choose UTF-8 by OPTS UTF8; names that are none in the client's charset are refused.",
 )  # fmt: skip
-module.directive(
-    "LangPath", types.path, contexts=SERVER, multi=Multi.LAST, inert=True,
-    usage="path", doc="Where the translations of replies are.",
+lang_path = module.directive(
+    "LangPath", types.path, contexts=SERVER, multi=Multi.LAST,
+    usage="path", doc="The folder of the translations of replies: path/language/LC_MESSAGES/proftpd.mo.",
 )  # fmt: skip
 use_encoding = module.directive(
     "UseEncoding", _encoding, default=Charsets(), contexts=_SERVERS,
@@ -94,6 +101,72 @@ use_encoding = module.directive(
 
 def _option(session: Session, name: str) -> bool:
     return any(name in chosen for chosen in session.settings[lang_options])
+
+
+# -- when the configuration is read ----------------------------------------------------------------------
+
+_languages = Directive("languages", types.string, default=Languages(), contexts=SERVER)
+"""The key to what LangPath and LangDefault have come to at a server; no line of a configuration sets it."""
+_USUAL_PATH = "/usr/share/locale"
+"""Where packages put catalogues; the C library's are there in any case."""
+
+
+@module.check
+def read_catalogues(config: Config) -> Iterator[ConfigError]:
+    """Only here are files read: what a client asks for is looked up among the languages found, and leads to no path."""
+    servers = [server for server in config.servers if server.settings[lang_engine]]
+    folder = config.main.settings[lang_path]
+    catalogues: dict[str, Catalogue | None] = {}
+    if folder is not None and servers:
+        at = config.main.where[lang_path][-1]
+        for complaint in _read_all(folder, catalogues):
+            yield ConfigWarning(complaint, word=0, directive=lang_path.name, at=at)
+    for server in servers:
+        chosen = server.settings[lang_default]
+        try:
+            found = languages_of(catalogues, chosen)
+        except LookupError as missing:
+            found = languages_of(catalogues, None)
+            yield ConfigWarning(
+                f"there is no catalogue of '{missing.args[0]}': replies are in {found.default}",
+                right=_where_to_look(str(missing.args[0]), folder), word=0, directive=lang_default.name,
+                at=server.where[lang_default][0] if lang_default in server.where else None,
+            )  # fmt: skip
+        server.settings[_languages] = found
+
+
+def _read_all(folder: str, catalogues: dict[str, Catalogue | None]) -> Iterator[str]:
+    """Fill the catalogues by the name of their languages; gives what is wrong with any."""
+    try:
+        names = list(languages(folder))
+    except OSError as error:
+        yield f"there are no translations: {error.strerror}"
+        return
+    for name in names:
+        path = os.path.join(folder, name, PLACE)
+        if without_codeset(name) in catalogues:
+            debug(3, "mod_lang: %s is passed over, as the language has been read already", path)
+            continue
+        try:
+            catalogue, faults = read(path)
+        except (OSError, ValueError) as error:
+            yield f"{path} is not used: {error.strerror if isinstance(error, OSError) else error}"
+            continue
+        # ProFTPD's own en_US says what the replies say
+        catalogues[without_codeset(name)] = catalogue if len(catalogue) else None
+        system = add_reasons(catalogue, _USUAL_PATH, without_codeset(name)) if len(catalogue) else ""
+        debug(5, "mod_lang: %s has %d translations, %s those of failures", path, len(catalogue), system or "no file")
+        if faults:
+            yield f"in {path} texts that stay English: {len(faults)}; {shortened(faults)}"
+
+
+def _where_to_look(language: str, folder: str | None) -> str:
+    """What would bring the language: where a package of ProFTPD's has it, LangPath alone."""
+    if folder != _USUAL_PATH and os.path.exists(os.path.join(_USUAL_PATH, language, PLACE)):
+        return f"LangPath {_USUAL_PATH}"
+    if folder is None:
+        return f"LangPath with a folder that has {language}/{PLACE}"
+    return f"a file {os.path.join(folder, language, PLACE)}, as msgfmt makes it"
 
 
 # -- the charset of a session ----------------------------------------------------------------------------
@@ -117,6 +190,7 @@ def _speak(session: Session, client: str | None) -> None:
         session.recode = None
     else:
         session.recode = Recode(charsets.local, client, strict=strict)
+    _translate(session)
 
 
 def _changeable(session: Session) -> bool:
@@ -126,8 +200,7 @@ def _changeable(session: Session) -> bool:
 @module.feat
 def features(session: Session) -> Iterable[str]:
     if session.settings[lang_engine]:
-        # a tag of RFC 1766, as RFC 2640 wants it there, has hyphens
-        yield f"LANG {session.settings[lang_default].replace('_', '-')}*"
+        yield f"LANG {_known(session).tags(_current(session))}"
         if _changeable(session) or session.settings[use_encoding].client == _UTF8:
             yield "UTF8"
 
@@ -151,20 +224,49 @@ def use_utf8(cmd: Command) -> Outcome | None:
 # -- the language --------------------------------------------------------------------------------------
 
 
+@dataclass(slots=True)
+class Choice:
+    """What the client has asked for by LANG."""
+
+    language: str = ""
+
+
+_choice = module.session_state(Choice)
+
+
+def _known(session: Session) -> Languages:
+    # asked of the server: what LangPath has come to flows nowhere
+    return session.server.settings[_languages]
+
+
+def _current(session: Session) -> str:
+    known = _known(session)
+    chosen = session[_choice].language if _choice in session else ""
+    return chosen if chosen in known.known else known.default
+
+
+def _translate(session: Session) -> None:
+    """From now on replies are in the language chosen, in the client's charset."""
+    charset = session.settings[use_encoding].local if session.recode is None else session.recode.client
+    catalogue = _known(session).known.get(_current(session)) if session.settings[lang_engine] else None
+    session.translation = None if catalogue is None else catalogue.spoken_in(charset)
+
+
 @module.cmd("LANG", auth=False)
 def choose_language(cmd: Command) -> Outcome | None:
-    """RFC 2640 4.1: without an argument back to the default; there is one language to choose."""
-    settings = cmd.session.settings
-    if not settings[lang_engine]:
+    """RFC 2640 4.1: without an argument back to the default."""
+    session = cmd.session
+    if not session.settings[lang_engine]:
         return None
     # ProFTPD takes it before login only, when the files of a language can still be reached
-    if cmd.session.user is not None or not cmd.allowed():
+    if session.user is not None or not cmd.allowed():
         raise Refuse(500, "Unable to handle command")
-    language = settings[lang_default]
-    if not cmd.argument:
-        return cmd.ok(200, f"Using default language {language}")
-    asked, ours = (name.lower().replace("-", "_") for name in (cmd.argument, language))
-    # "en" is any English (RFC 1766)
-    if asked not in (ours, ours.partition("_")[0]):
+    if len(cmd.words) > 1:
+        raise Refuse(501, "Invalid number of parameters")
+    known = _known(session)
+    language = known.find(cmd.argument) if cmd.argument else known.default
+    if language is None:
         raise Refuse(504, f"Language {cmd.argument} not supported")
-    return cmd.ok(200, f"Using language {language}")
+    session[_choice].language = language
+    _translate(session)
+    return cmd.ok(200, f"Using {'' if cmd.argument else 'default '}language {language}")

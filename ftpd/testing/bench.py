@@ -229,8 +229,7 @@ class Bench:
         return self._taken()
 
     def _taken(self) -> str:
-        recode = None if self.session is None else self.session.recode
-        said = [reply.encode() if recode is None else recode.said(reply.encode()) for reply in self.wire.written]
+        said = [reply.encode() if self.session is None else self.session.told(reply) for reply in self.wire.written]
         text = b"".join(said).decode("utf-8", "surrogateescape")
         self.wire.written.clear()
         return text.replace("\r\n", "\n").rstrip("\n")

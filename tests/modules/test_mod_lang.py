@@ -16,7 +16,7 @@ from ftpd.testing import Bench
 T = TypeVar("T")
 
 
-def test_lang_knows_one_language() -> None:
+def test_without_catalogues_lang_knows_english() -> None:
     assert talk("LANG", "LANG en", "LANG en_US", "LANG EN-us", "LANG de", "LANG ../../x", login=None) == [
         "200 Using default language en_US",
         "200 Using language en_US",
