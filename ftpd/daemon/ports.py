@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 
+from ftpd.core.identity import acting_as_daemon
 from ftpd.core.log import Level, log
 from ftpd.daemon import systemd
 from ftpd.daemon.errors import StartError
@@ -61,10 +62,12 @@ class Ports:
             # another daemon's workers would let ours share the port, and clients would come to this one or that
             bind(end, 1).close()
         try:
-            for _ in range(max(1, self.workers)):
-                sockets.append(
-                    bind(end, wanted.settings.backlog, reuse_port=shared or wanted.settings.reuse_port)
-                )  # fmt: skip
+            # whoever a socket belongs to may have others share its port (SO_REUSEPORT): that must not be User
+            with acting_as_daemon():
+                for _ in range(max(1, self.workers)):
+                    sockets.append(
+                        bind(end, wanted.settings.backlog, reuse_port=shared or wanted.settings.reuse_port)
+                    )  # fmt: skip
         except StartError:
             for sock in sockets:
                 sock.close()

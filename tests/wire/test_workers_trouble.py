@@ -86,6 +86,16 @@ def test_a_port_that_is_given_up_is_closed_though_sessions_go_on(daemon: Several
         assert on.voidcmd("NOOP").startswith("200")
 
 
+def test_a_reload_may_change_the_address_of_a_port_and_its_sockets_stay_the_daemons_own(daemon: Several) -> None:
+    daemon.hang_up("SocketBindTight on\n" + daemon.conf)
+    with daemon.login() as ftp:
+        assert ftp.pwd() == "/"
+    # line by line of /proc/net/tcp: the local address, the state (0A: listening), the user whom the socket belongs to
+    local = f"0100007F:{daemon.port:04X}"
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()]
+    assert [line[7] for line in lines if line[1] == local and line[3] == "0A"] == [str(os.geteuid())] * 3
+
+
 def test_two_daemons_with_workers_do_not_share_a_port(site: Site, tmp_path: Path) -> None:
     site.conf("Workers 2")
     assert site.command().status == 0
