@@ -13,7 +13,6 @@ from typing import TypeVar
 from ftpd.api import Command, Folder, Session, Slot, hidden
 
 T = TypeVar("T")
-S = TypeVar("S", str, tuple[float, str])
 
 SLICE = 500
 """Entries that are handled before it is asked whether others wait."""
@@ -25,7 +24,9 @@ _PATIENCE = 0.002
 """Seconds of work after which the others get their turn."""
 _LARGE = 256 * 1024
 """Bytes of a folder itself from which on its names, ten thousand or more, are read off the loop."""
-_SAMPLE = 31
+_SAMPLE = 255
+_DIGITS = 20
+"""Those of the greatest number of 64 bits."""
 _chance = SystemRandom()
 DOTS = (".", "..")
 
@@ -88,10 +89,13 @@ async def names_of(
     elif order.column is not None:
         keys = await _keys(folder, turn, [*dots, *found], order.column, order.last_first)
         async with aclosing(in_order(keys, turn)) as sorted_keys:
-            async for some_keys in sorted_keys:
-                yield [name for _, name in some_keys]
+            async for some in sorted_keys:
+                yield [key[_DIGITS:] for key in some]
     elif len(found) <= AT_ONCE:
-        yield [*sorted(found, reverse=True), *reversed(dots)] if order.last_first else [*dots, *sorted(found)]
+        found.sort(reverse=order.last_first)
+        if turn.over:
+            await turn.give()
+        yield [*found, *reversed(dots)] if order.last_first else [*dots, *found]
     else:
         head = [] if order.last_first else [*dots]
         async with aclosing(in_order(found, turn, last_first=order.last_first)) as names:
@@ -102,34 +106,44 @@ async def names_of(
             yield [*reversed(dots)]
 
 
-async def _keys(
-    folder: Folder, turn: Turn, names: list[str], column: int, least_first: bool
-) -> list[tuple[float, str]]:
+async def _keys(folder: Folder, turn: Turn, names: list[str], column: int, least_first: bool) -> list[str]:
+    """The names behind what they are sorted by: as texts, since the collector would look through so many pairs."""
     sign = 1 if least_first else -1
-    keys: list[tuple[float, str]] = []
+    keys: list[str] = []
     for some in sliced(names, LOOKED_AT):
         if turn.over:
             await turn.give()
-        keys.extend((sign * known[column], name) for name, known in folder.lstat_many(some) if known is not None)
+        keys += [
+            f"{sign * known[column] + (1 << 63):0{_DIGITS}}{name}"
+            for name, known in folder.lstat_many(some)
+            if known is not None
+        ]
     return keys
 
 
-async def in_order(items: list[S], turn: Turn, *, last_first: bool = False) -> AsyncGenerator[list[S], None]:
+async def in_order(items: list[str], turn: Turn, *, last_first: bool = False) -> AsyncGenerator[list[str], None]:
     """The items, of which no two are equal, sorted and some at a time: quicksort, no further than it is needed.
 
     To sort all would hold the interpreter, and with it the loop, for as long as it takes.
     """
+    size = AT_ONCE // 2
     waiting = [items]
+    # what comes first is told apart from all others before these are halved, as somebody waits for it
+    rank = min(size / 2 / max(len(items), 1), 0.5)
     while waiting:
         part = waiting.pop()
-        if len(part) <= AT_ONCE:
+        if len(part) <= size:
+            if turn.over:
+                await turn.give()
             part.sort(reverse=last_first)
             yield part
+            rank = 0.5
             continue
         # chosen by chance: nobody can name files so that the parts are of no use
-        pivot = sorted(_chance.choices(part, k=_SAMPLE))[_SAMPLE // 2]
-        low: list[S] = []
-        high: list[S] = []
+        sample = sorted(_chance.choices(part, k=_SAMPLE), reverse=last_first)
+        pivot = sample[int(_SAMPLE * rank)]
+        low: list[str] = []
+        high: list[str] = []
         for some in sliced(part):
             if turn.over:
                 await turn.give()
