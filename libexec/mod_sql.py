@@ -153,7 +153,7 @@ pool_size = module.directive(
 )  # fmt: skip
 ratios: Directive[tuple[str, ...]] = module.directive(
     "SQLRatios", sql.counters_line("frate", "fcred", "brate", "bcred"), default=(), contexts=SERVER | GLOBAL,
-    usage="on|off|frate fcred brate bcred", inert=True, doc="The columns that mod_ratio goes by.",
+    usage="on|off|frate fcred brate bcred", doc="The columns that mod_ratio goes by.",
 )  # fmt: skip
 ratio_stats: Directive[tuple[str, ...]] = module.directive(
     "SQLRatioStats", sql.counters_line("fstor", "fretr", "bstor", "bretr"), default=(), contexts=SERVER | GLOBAL,

@@ -36,7 +36,7 @@ from ftpd.core.syslog import syslog
 from ftpd.core.tally import tally
 from ftpd.core.translation import Catalogue
 from ftpd.core.vocab import ANY, DECLINED, ERROR, HANDLED, Class, Group, Outcome, Phase
-from ftpd.module import copying, digests, globbing, hidden, logformat, lookup, program, template
+from ftpd.module import copying, digests, globbing, hidden, ledger, logformat, lookup, program, template
 from ftpd.module.auth import Account, Accounts, AuthAnswer, AuthBackend, AuthUnavailable
 from ftpd.module.build import CORE_MODULES, DISPENSABLE
 from ftpd.module.command import Command, Transfer
@@ -72,7 +72,7 @@ from ftpd.module.files import Files, Folder, Path
 from ftpd.module.links import resolved
 from ftpd.module.loader import check_folder, check_writers
 from ftpd.module.names import module_name
-from ftpd.module.offers import LARGEST_UPLOAD, Offer
+from ftpd.module.offers import LARGEST_UPLOAD, RATIOS, Offer, Ratios
 from ftpd.module.session import GREETING, Address, Session, Slot
 from ftpd.module.table import API_VERSION, Module
 from ftpd.module.wire import Data, TransferError, Wire, Work
@@ -103,6 +103,7 @@ __all__ = [
     "MAX_INSTANCES",
     "MAX_LOGIN_ATTEMPTS",
     "POSTPARSE",
+    "RATIOS",
     "RESTART",
     "REWRITE_HOME",
     "ROOT",
@@ -154,6 +155,7 @@ __all__ = [
     "Outcome",
     "Path",
     "Phase",
+    "Ratios",
     "Reading",
     "Recode",
     "Refuse",
@@ -186,6 +188,7 @@ __all__ = [
     "globbing",
     "group_expression",
     "hidden",
+    "ledger",
     "listing",
     "log",
     "logfile",

@@ -1,5 +1,6 @@
 """The door's second wing, for modules that speak with databases; nobody else waits for it to be loaded."""
 
+from ftpd.module.offers import RATIOS, Four, Ratios
 from ftpd.sql.accounts import (
     MAX_ID,
     Directory,
@@ -15,14 +16,11 @@ from ftpd.sql.backend import (
     BACKENDS,
     PASSWORD_CHECKS,
     QUERIES,
-    RATIOS,
     Backend,
     Connection,
     Dialect,
-    Four,
     PasswordCheck,
     Queries,
-    Ratios,
     Row,
     SqlError,
     SqlLost,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from ftpd.module.command import Command
+    from ftpd.module.session import Session
 
 T = TypeVar("T")
 
@@ -25,3 +26,24 @@ class Offer(Generic[T]):
 
 LARGEST_UPLOAD: Offer[Callable[[Command], int | None]] = Offer("xfer.largest-upload")
 """The bytes that a file may have which the command makes, by the configuration at its path; None is any number."""
+
+Four = tuple[int, int, int, int]
+
+
+class Ratios(Protocol):
+    """What is kept elsewhere of a user's ratios (mod_sql: SQLRatios and SQLRatioStats), for a module that goes by it.
+
+    None where nothing of it is kept, or not of this user; an exception when it cannot be looked up (mod_sql: SqlError).
+    """
+
+    async def rates(self, session: Session) -> Four | None:
+        """Files to fetch for one stored, credit in files, bytes to fetch for one stored, credit in units of 1024 bytes.
+
+        A rate below 0 is the other way round, and 0 is none.
+        """
+
+    async def stats(self, session: Session) -> Four | None:
+        """Files stored, files fetched, bytes stored, bytes fetched, those of earlier sessions with them."""
+
+
+RATIOS: Offer[Ratios] = Offer("ratios")

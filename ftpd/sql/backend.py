@@ -122,25 +122,6 @@ class Queries(Protocol):
     def knows(self, session: Session, name: str) -> bool: ...
 
 
-Four = tuple[int, int, int, int]
-
-
-class Ratios(Protocol):
-    """What the columns of SQLRatios and SQLRatioStats hold of the session's user, for a module that goes by it.
-
-    None where the directive is off, or the user is none of the database's; SqlError when it cannot be asked.
-    """
-
-    async def rates(self, session: Session) -> Four | None:
-        """Files to fetch for one stored, credit in files, bytes to fetch for one stored, credit in bytes.
-
-        A rate below 0 is the other way round, and 0 is none.
-        """
-
-    async def stats(self, session: Session) -> Four | None:
-        """Files stored, files fetched, bytes stored, bytes fetched, those of earlier sessions with them."""
-
-
 class PasswordCheck(Protocol):
     """A word of SQLAuthTypes."""
 
@@ -156,5 +137,4 @@ class PasswordCheck(Protocol):
 
 BACKENDS: Offer[Backend] = Offer("sql.backends")
 QUERIES: Offer[Queries] = Offer("sql.queries")
-RATIOS: Offer[Ratios] = Offer("sql.ratios")
 PASSWORD_CHECKS: Offer[PasswordCheck] = Offer("sql.password-checks")

@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ftpd.conf.directive import ConfigError
+from ftpd.module.offers import Four
 from ftpd.module.session import Session
-from ftpd.sql.backend import Four, SqlError
+from ftpd.sql.backend import SqlError
 from ftpd.sql.lines import Columns
 from ftpd.sql.queries import QueryBook, Ready
 from ftpd.sql.text import Asking
@@ -37,7 +38,7 @@ def four_columns(book: QueryBook, info: Columns, columns: Sequence[str], conditi
 
 
 class SqlRatios:
-    """Implements :class:`ftpd.sql.backend.Ratios`; ``ledger`` gives the one for a session, None where there is none."""
+    """Implements :class:`ftpd.api.Ratios`; ``ledger`` gives the one for a session, None where there is none."""
 
     def __init__(self, ledger: Callable[[Session], Ledger | None]) -> None:
         self._ledger = ledger

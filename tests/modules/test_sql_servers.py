@@ -6,6 +6,7 @@ import asyncio
 import ftplib
 import os
 import socket
+from collections.abc import Sequence
 from pathlib import Path
 from time import monotonic, sleep
 
@@ -13,10 +14,11 @@ import pytest
 from sql_ground import entered, play
 from sql_servers import MariaDB, Server
 
+from ftpd.api import Module
 from ftpd.conf.faults import ConfigFaults
 from ftpd.testing import Bench
 from ftpd.testing.plugin import StartServer
-from libexec import mod_sql, mod_sql_mysql, mod_sql_passwd, mod_sql_postgres
+from libexec import mod_ratio, mod_sql, mod_sql_mysql, mod_sql_passwd, mod_sql_postgres
 
 LIBEXEC = Path(__file__).parents[2] / "libexec"
 MODULES = (mod_sql.module, mod_sql_mysql.module, mod_sql_postgres.module, mod_sql_passwd.module)
@@ -28,7 +30,7 @@ RAW = ["it's", "'x'", "a\\", "\\'; DROP TABLE log; --", "%s %u %%", "?", "$1", "
 CIPHER = 'SQLNamedQuery cipher SELECT "%s"\nSQLShowInfo NOOP 200 "cipher %%{cipher}"'
 
 
-def bench(server: Server, conf: str = "", **more: object) -> Bench:
+def bench(server: Server, conf: str = "", modules: Sequence[Module] = ()) -> Bench:
     lines = f"""
 SQLBackend {server.backend}
 SQLConnectInfo {server.connect}
@@ -38,7 +40,7 @@ DelayEngine off
 AuthOrder mod_sql.c
 RequireValidShell off
 {conf}"""
-    return Bench(*MODULES, conf=lines, users={}, login=None, **more)  # type: ignore[arg-type]
+    return Bench(*MODULES, *modules, conf=lines, users={}, login=None)
 
 
 def test_users_and_groups_come_and_go(server: Server) -> None:
@@ -466,3 +468,32 @@ SQLLog PASS,NOOP record
     assert "cannot be reached" in text and "can be reached again" in text and "1 spooled rows were written" in text
     assert "Traceback" not in text
     assert [row[0] for row in server.do("SELECT what FROM log")] == ["PASS", "NOOP", "PASS", "NOOP"]
+
+
+def test_ratios_of_the_users_row_decide_what_is_fetched(server: Server) -> None:
+    for column in ("fstor", "fretr", "bstor", "bretr", "frate", "fcred", "brate", "bcred"):
+        server.do(f"ALTER TABLE users ADD COLUMN {column} BIGINT DEFAULT 0")
+
+    async def story() -> None:
+        server.do("UPDATE users SET brate = 2, bcred = 1")
+        conf = "SQLRatioStats on\nSQLRatios on\nRatios on\nAllowOverwrite on"
+        async with bench(server, conf, [mod_ratio.module]) as ftp:
+            await entered(ftp)
+            await ftp("TYPE I")
+            assert "226-Transfer complete" in await ftp.upload("STOR a", bytes(3000))
+            # 2 * 3000 bytes and one KB
+            for _ in range(2):
+                assert len(await ftp.download("RETR a")) == 3000
+            assert (await ftp("RETR a")).endswith("550 a: BYTE RATIO: 1:2B  Down: 0mb  Up: only 0mb!")
+            assert [tuple(map(int, row)) for row in server.do("SELECT fstor, fretr, bstor, bretr FROM users")] == [
+                (1, 2, 3000, 6000)
+            ]
+            server.do("UPDATE users SET bcred = 3")
+            assert len(await ftp.download("RETR a")) == 3000
+
+    os.chmod(server.home.name, 0o777)
+    try:
+        play(story)
+    finally:
+        for column in ("fstor", "fretr", "bstor", "bretr", "frate", "fcred", "brate", "bcred"):
+            server.do(f"ALTER TABLE users DROP COLUMN {column}")

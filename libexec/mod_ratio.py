@@ -1,0 +1,483 @@
+"""mod_ratio -- who wants to fetch has to give: what was uploaded lets downloads through, in files and in bytes."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+import stat
+from collections.abc import Awaitable
+from contextlib import suppress
+from typing import NamedTuple
+
+from ftpd.api import (
+    ANON,
+    DIRECTORY,
+    GLOBAL,
+    RATIOS,
+    SERVER,
+    SESSION_CLOSE,
+    VHOST,
+    Command,
+    Config,
+    ConfigError,
+    Directive,
+    Level,
+    Module,
+    Outcome,
+    Path,
+    Reading,
+    Refuse,
+    Reply,
+    Session,
+    Settings,
+    debug,
+    ledger,
+    log,
+    types,
+)
+
+module = Module("ratio", version="1.0")
+
+# -- directives ----------------------------------------------------------------------------------------------
+
+_PLACES = SERVER | GLOBAL | VHOST | ANON | DIRECTORY
+_MOST, _FOUR = 10**15, "name file-ratio file-credit byte-ratio byte-credit"
+
+
+class Rates(NamedTuple):
+    """What one stored file, and one stored byte, let a client fetch; the credit of bytes is in units of 1024.
+
+    A rate below 0 is how much has to be stored for one, and 0 is no rate at all.
+    """
+
+    files: int = 0
+    file_credit: int = 0
+    bytes: int = 0
+    byte_credit: int = 0
+
+
+class Rule:
+    """One line of UserRatio and its kin; ``hosts`` is what HostRatio's name means."""
+
+    def __init__(self, name: str, rates: Rates) -> None:
+        self.name, self.rates = name, rates
+        # ".example.org" and "192.168." are ends and beginnings
+        mask = f"*{name}" if name.startswith(".") else f"{name}*" if name.endswith(".") else name
+        self.hosts = re.compile(fnmatch.translate(mask), re.IGNORECASE)
+
+    def means(self, *names: str) -> bool:
+        """ProFTPD looks at nothing behind a leading ``*``."""
+        return self.name.startswith("*") or self.name in names
+
+
+@types.takes(5, 5)
+def ratio_line(words: list[str]) -> Rule:
+    """Whom it is for, files and their credit, bytes and their credit in KB."""
+    name, *numbers = words
+    if not name:
+        raise ConfigError("an empty name is nobody's", right="a name, or * for all", word=0)
+    four = (types.to_integer(number, -_MOST, _MOST, word=at) for at, number in enumerate(numbers, 1))
+    return Rule(name, Rates(*four))
+
+
+def _for_all(reading: Reading, rule: Rule) -> None:
+    if rule.name.startswith("*") and rule.name != "*":
+        reading.warn(f"'{rule.name}' means everybody, as * does: there are no patterns here", word=0)
+
+
+def _ratio(name: str, doc: str, *, patterns: bool = False) -> Directive[tuple[Rule, ...]]:
+    act = None if patterns else _for_all
+    return module.directive_list(name, ratio_line, contexts=_PLACES, usage=_FOUR, doc=doc, act=act)
+
+
+def _message(name: str, text: str, doc: str) -> Directive[str]:
+    return module.directive(name, types.string, default=text, contexts=_PLACES, usage="message", doc=doc)
+
+
+engine = module.directive(
+    "Ratios", types.boolean, default=False, contexts=_PLACES, usage="on|off",
+    doc="Whether downloads depend on uploads, and the client is told how it stands.",
+)  # fmt: skip
+host_ratios = _ratio("HostRatio", "The ratios of clients by address or name, * and ? are patterns.", patterns=True)
+anon_ratios = _ratio("AnonRatio", "The ratios of anonymous visitors, by what they gave as their e-mail address.")
+user_ratios = _ratio("UserRatio", "The ratios of a user, or of all with *.")
+group_ratios = _ratio("GroupRatio", "The ratios of a group's members, or of all with *.")
+save = module.directive(
+    "SaveRatios", types.boolean, default=False, contexts=_PLACES, usage="on|off",
+    doc="Whether what users have stored and fetched is kept over their sessions, in RatioFile.",
+)  # fmt: skip
+ratio_file = module.directive(
+    "RatioFile", types.path, contexts=_PLACES, usage="path", doc="Where SaveRatios keeps it: a file of the machine.",
+)  # fmt: skip
+temp_file = module.directive(
+    "RatioTempFile", types.path, contexts=_PLACES, usage="path",
+    doc="The name, in RatioFile's folder, under which its next version is written; by default RatioFile's with .new.",
+)  # fmt: skip
+cwd_messages = module.directive_list(
+    "CwdRatioMsg", types.string, contexts=_PLACES, usage="message",
+    doc="A line for who comes into a folder; an empty one ends the list.",
+)  # fmt: skip
+file_message = _message(
+    "FileRatioErrMsg", "Too few files uploaded to earn file -- please upload more.",
+    "What a client is told that has fetched too many files.",
+)  # fmt: skip
+byte_message = _message(
+    "ByteRatioErrMsg", "Too few bytes uploaded to earn more data -- please upload.",
+    "What a client is told that has fetched too many bytes.",
+)  # fmt: skip
+leech_message = _message("LeechRatioMsg", "10,000,000:1  CR: LEECH", "What a client is told that no ratio holds for.")
+_sources = module.takes_offers(RATIOS)
+
+
+@module.check
+def can_be_kept(config: Config) -> None:
+    scopes = list(config.servers)
+    for scope in scopes:
+        scopes += scope.children
+        where, temp = scope.settings[ratio_file], scope.settings[temp_file]
+        if save in scope.values and scope.settings[save] and where is None:
+            log(Level.WARN, "mod_ratio: %s: SaveRatios needs a RatioFile, and without one keeps nothing", scope.title)
+        elif temp_file in scope.values and where is not None and (used := ledger.beside(where, temp)) != temp:
+            log(Level.WARN, "mod_ratio: a RatioTempFile has to be another file in RatioFile's folder: %s is used", used)
+
+
+# -- how somebody stands --------------------------------------------------------------------------------------
+
+
+class Counts(NamedTuple):
+    """Files stored and fetched, bytes stored and fetched."""
+
+    stored: int = 0
+    fetched: int = 0
+    bytes_stored: int = 0
+    bytes_fetched: int = 0
+
+    def plus(self, more: Counts) -> Counts:
+        return Counts(*map(sum, zip(self, more, strict=True)))
+
+
+_NOTHING = Counts()
+
+
+def _mb(number: int) -> int:
+    """Whole units of 1024 * 1024, cut towards 0."""
+    return -(-number >> 20) if number < 0 else number >> 20
+
+
+def _side(rate: int, given: int, credit: int, taken: int, unit: str) -> tuple[int, str]:
+    """What is left, and the rate as it is told."""
+    if rate < 0:
+        return given // -rate + credit - taken, f"{-rate}:1{unit}"
+    return rate * given + credit - taken, f"1:{rate}{unit}"
+
+
+class Standing:
+    """What somebody may still fetch, and the texts that ProFTPD has for it."""
+
+    def __init__(self, rates: Rates | None, counts: Counts) -> None:
+        self.rates, self.counts = r, c = rates or Rates(), counts
+        self.files, self.file_text = _side(r.files, c.stored, r.file_credit, c.fetched, "F")
+        self.bytes, self.byte_text = _side(r.bytes, c.bytes_stored, r.byte_credit * 1024, c.bytes_fetched, "B")
+        if rates is None:
+            self.files = self.bytes = 0
+
+    @property
+    def enforced(self) -> bool:
+        return bool(self.rates.files or self.rates.bytes)
+
+    def figures(self, *, rates: bool = True) -> str:
+        stored, fetched, bytes_stored, bytes_fetched = self.counts
+        parts = [f"-{fetched}/{_mb(bytes_fetched)} +{stored}/{_mb(bytes_stored)}"]
+        if rates:
+            parts.append("({} {} {} {})".format(*self.rates))
+        parts.append(f"= {self.files}/{_mb(self.bytes)}")
+        if self.rates.files and self.files < 1:
+            parts.append("[NO F]")
+        if self.rates.bytes and _mb(self.bytes) < 5:
+            parts.append("[LO B]")
+        return " ".join(parts)
+
+    def lines(self, settings: Settings) -> list[str]:
+        """What stands behind a reply."""
+        stored, fetched, bytes_stored, bytes_fetched = self.counts
+        said = f"Down: {fetched} Files ({_mb(bytes_fetched)}mb)  Up: {stored} Files ({_mb(bytes_stored)}mb)"
+        if not self.enforced:
+            return [f"{said}  {settings[leech_message]}"]
+        if self.rates.files:
+            said += f"   {self.file_text} CR: {self.files}"
+        if self.rates.bytes:
+            said += f"   {self.byte_text} CR: {_mb(self.bytes)}"
+        lines = [said]
+        if self.rates.files and self.files < 0:
+            lines.append(settings[file_message])
+        if self.rates.bytes and self.bytes < 0:
+            lines.append(settings[byte_message])
+        return lines
+
+    def check(self, cmd: Command, settings: Settings, size: int, mine: Counts) -> None:
+        """Refuse a download of so many bytes; the numbers told are those of ``mine``, without what is under way."""
+        if self.rates.files and self.files < 1:
+            why = f"FILE RATIO: {self.file_text}  Down: {mine.fetched}  Up: only {mine.stored}!"
+            raise Refuse(550, settings[file_message], f"{cmd.argument}: {why}")
+        if self.rates.bytes and self.bytes < size:
+            down, up = _mb(mine.bytes_fetched), _mb(mine.bytes_stored)
+            why = f"BYTE RATIO: {self.byte_text}  Down: {down}mb  Up: only {up}mb!"
+            raise Refuse(550, settings[byte_message], f"{cmd.argument}: {why}")
+
+
+# -- RatioFile -----------------------------------------------------------------------------------------------
+
+_ESCAPED = {code: f"%{code:02X}" for code in (*range(32), *b"%:|\x7f")}
+_FULL = 100_000
+"""Names in the file from which on no visitor adds one: anybody can make up an address at every login."""
+
+
+class _Lines:
+    """``name|files|KB|files|KB``, stored and fetched, as ProFTPD has it, and the bytes that are no whole KB."""
+
+    width = 4
+
+    def read(self, line: bytes) -> tuple[str, tuple[int, ...]] | None:
+        name, *texts = line.rstrip().split(b"|")
+        if not name or len(texts) not in (4, 6) or not all(text.isdigit() and len(text) < 19 for text in texts):
+            return None
+        stored, kb_stored, fetched, kb_fetched, *over = map(int, texts)
+        up, down = over or (0, 0)
+        counts = stored, fetched, (kb_stored << 10) + up, (kb_fetched << 10) + down
+        return name.decode("utf-8", "surrogateescape"), counts
+
+    def write(self, name: str, counts: tuple[int, ...]) -> bytes:
+        stored, fetched, up, down = counts
+        text = f"{name}|{stored}|{up >> 10}|{fetched}|{down >> 10}|{up & 1023}|{down & 1023}\n"
+        return text.encode("utf-8", "surrogateescape")
+
+
+_ledgers = ledger.Ledgers(_Lines())
+module.resource(_ledgers.in_service)
+module.every(ledger.AGAIN)(_ledgers.tend)
+
+
+# -- a session's account --------------------------------------------------------------------------------------
+
+_held: dict[tuple[object, str], Counts] = {}
+"""Downloads under way, by whose they are: somebody with several sessions cannot fetch in each what is there once."""
+
+
+class Account:
+    """Where what a session stores and fetches is counted: in the book, by whoever offers ratios, or here alone."""
+
+    def __init__(self) -> None:
+        self.name = ""
+        self.book: ledger.Ledger | None = None
+        self.own = _NOTHING
+        self.last: Standing | None = None
+        self.hold: tuple[tuple[object, str], Counts] | None = None
+
+    def add(self, counts: Counts) -> None:
+        if self.book is None:
+            self.own = self.own.plus(counts)
+        else:
+            self.book.add(self.name, counts)
+
+    def release(self) -> None:
+        if self.hold is not None:
+            (whose, counts), self.hold = self.hold, None
+            left = _held.pop(whose).plus(Counts(*(-number for number in counts)))
+            if left != _NOTHING:
+                _held[whose] = left
+
+
+account_of = module.session_state(Account)
+
+
+def _address(session: Session) -> str | None:
+    """What an anonymous visitor gave for a password; None for everybody else."""
+    return None if session.anonymous is None else session.notes.get("mod_auth.anon-passwd", session.user or "")
+
+
+async def _open(session: Session) -> None:
+    """Find out, at the login, where the session's account is."""
+    account, settings, address = session[account_of], session.settings, _address(session)
+    # a visitor's address, which is anything they like, is no user's name
+    names = (session.user or "",) if address is None else (session.user or "", address[:80])
+    account.name = ":".join(name.translate(_ESCAPED) for name in names)
+    path = settings[ratio_file]
+    if not settings[save] or path is None:
+        return
+    beside = ledger.beside(path, settings[temp_file])
+    book = _ledgers.at(f"mod_ratio: RatioFile {path}", path, beside, session.modules.offload)
+    await book.refresh()
+    if address is None or account.name in book or len(book) < _FULL:
+        account.book = book
+    else:
+        session.log(Level.WARN, "RatioFile %s is full of visitors: this one is counted for the session alone", path)
+
+
+def rates_for(session: Session, settings: Settings) -> Rates | None:
+    """What the lines in force there say: of the client's host, its address as a visitor, the user, the groups."""
+    host, address = (session.remote_name, session.remote.host), _address(session)
+    groups = tuple(name for _, name in session.groups)
+    hosts = (rule for rule in settings[host_ratios] if any(map(rule.hosts.fullmatch, host)))
+    visitors = (rule for rule in settings[anon_ratios] if address is not None and rule.means(address))
+    users = (rule for rule in settings[user_ratios] if rule.means(session.user or ""))
+    members = (rule for rule in settings[group_ratios] if rule.means(*groups))
+    return next((rule.rates for rules in (hosts, visitors, users, members) for rule in rules), None)
+
+
+async def _look(session: Session, settings: Settings, just: Counts = _NOTHING) -> tuple[Standing, object] | None:
+    """How the client stands, and whose account that is (None: the session's); None when it cannot be looked up.
+
+    ``just`` is what others who count have yet to hear of.
+    """
+    account = session[account_of]
+    counts: Counts | None = None
+    rates: Rates | None = None
+    try:
+        for source in _sources:
+            if counts is None and (stats := await source.stats(session)) is not None:
+                counts = Counts(*stats).plus(just)
+            if rates is None and (found := await source.rates(session)) is not None:
+                rates = Rates(*found)
+    except Exception as error:
+        session.log(Level.ERROR, "mod_ratio: ratios cannot be looked up: %s", error)
+        return None
+    whose: object = session.server if counts is not None else account.book
+    if counts is None and account.book is not None:
+        await account.book.refresh()
+        counts = Counts(*account.book[account.name])
+    account.last = Standing(rates or rates_for(session, settings), counts or account.own)
+    return account.last, whose
+
+
+# -- commands ------------------------------------------------------------------------------------------------
+
+_BLIND = "Ratios cannot be looked up, try again later"
+
+
+def _note(cmd: Command, standing: Standing | None) -> None:
+    said = f" :{standing.figures(rates=False)}" if standing is not None and standing.enforced else ""
+    session = cmd.session
+    debug(0, "%s", f"mod_ratio/{module.version}: {session.user} in {session.cwd}: {cmd.shown}{said}", peer=session.peer)
+
+
+@module.pre("CWD", "LIST", "NLST", "STOR", "APPE", "STOU")
+def before(cmd: Command) -> None:
+    if cmd.session.logged_in and cmd.config[engine]:
+        _note(cmd, cmd.session[account_of].last)
+
+
+@module.pre("RETR")
+def before_download(cmd: Command) -> Awaitable[None] | None:
+    if not cmd.session.logged_in or not cmd.argument:
+        return None
+    path = cmd.path()
+    return _let_through(cmd, path) if path.settings[engine] else None
+
+
+async def _let_through(cmd: Command, path: Path) -> None:
+    session, account = cmd.session, cmd.session[account_of]
+    found = await _look(session, path.settings)
+    if found is None:
+        raise Refuse(451, f"{cmd.argument}: {_BLIND}")
+    standing, whose = found
+    _note(cmd, standing)
+    if not standing.enforced:
+        return
+    size = 0
+    with suppress(OSError):
+        there = cmd.files.stat(path)
+        # what a client has already is not paid for twice
+        size = max(there.st_size - session.restart, 0) if stat.S_ISREG(there.st_mode) else 0
+    key = whose, account.name
+    under_way = _held.get(key, _NOTHING) if whose is not None else _NOTHING
+    Standing(standing.rates, standing.counts.plus(under_way)).check(cmd, path.settings, size, standing.counts)
+    if whose is not None:
+        account.hold = key, Counts(0, 1, 0, size)
+        _held[key] = under_way.plus(account.hold[1])
+
+
+@module.post("RETR", "STOR", "APPE", "STOU")
+def after_transfer(cmd: Command) -> Awaitable[None] | None:
+    transfer = cmd.transfer
+    if transfer is None or not cmd.config[engine]:
+        return None
+    just = Counts(0, 1, 0, transfer.moved) if cmd.name == "RETR" else Counts(1, 0, transfer.moved, 0)
+    cmd.session[account_of].add(just)
+    return _show(cmd, just)
+
+
+@module.post_err("RETR")
+def after_part(cmd: Command) -> None:
+    """What has gone out of a file has been fetched, or all but its last byte would be free."""
+    if cmd.transfer is not None and cmd.transfer.moved and cmd.config[engine]:
+        cmd.session[account_of].add(Counts(0, 0, 0, cmd.transfer.moved))
+
+
+@module.log("RETR")
+@module.log_err("RETR")
+def let_go(cmd: Command) -> None:
+    cmd.session[account_of].release()
+
+
+@module.on(SESSION_CLOSE)
+def left(session: Session) -> None:
+    session[account_of].release()
+
+
+@module.post("LIST", "NLST")
+def after_listing(cmd: Command) -> Awaitable[None] | None:
+    return _show(cmd) if cmd.config[engine] else None
+
+
+async def _show(cmd: Command, just: Counts = _NOTHING) -> None:
+    found = await _look(cmd.session, cmd.config, just)
+    if found is not None and cmd.replies:
+        cmd.ok(cmd.replies[0].code, *found[0].lines(cmd.config))
+
+
+@module.post("PASS")
+async def after_login(cmd: Command) -> None:
+    session = cmd.session
+    await _open(session)
+    found = await _look(session, session.settings) if session.settings[engine] else None
+    if found is not None and cmd.replies:
+        # before what the login says itself, as with ProFTPD: scripts look at the last line
+        cmd.replies.insert(0, Reply(cmd.replies[0].code, tuple(found[0].lines(session.settings))))
+
+
+@module.log("PASS")
+def log_login(cmd: Command) -> None:
+    session, standing = cmd.session, cmd.session[account_of].last
+    if session.logged_in and standing is not None:
+        group = session.groups[0][1] if session.groups else ""
+        who = f"{_address(session) or session.user}/{group} {session.remote_name}[{session.remote.host}]"
+        session.log(Level.INFO, "Ratio: %s: %s.", who, standing.figures())
+
+
+@module.post("CWD", "XCWD", "CDUP", "XCUP")
+def on_arrival(cmd: Command) -> None:
+    messages = cmd.session.settings[cwd_messages]
+    if "" in messages:
+        messages = messages[: messages.index("")]
+    if messages and cmd.replies:
+        cmd.replies.insert(0, Reply(cmd.replies[0].code, messages))
+
+
+@module.site("RATIO", usage="-- show all ratios in effect")
+async def show_all(cmd: Command) -> Outcome:
+    session = cmd.session
+    standing = Standing(None, _NOTHING)
+    if session.settings[engine]:
+        found = await _look(session, session.settings)
+        if found is None:
+            raise Refuse(451, f"SITE RATIO: {_BLIND}")
+        standing = found[0]
+    rates, c = standing.rates, standing.counts
+    lines = [f"Current Ratio: ( {standing.figures()} )"]
+    if rates.files:
+        noun = "file" if standing.files == 1 else "files"
+        lines.append(f"Files: {standing.file_text}  Down: {c.fetched}  Up: {c.stored}  CR: {standing.files} {noun}")
+    if rates.bytes:
+        down, up = _mb(c.bytes_fetched), _mb(c.bytes_stored)
+        lines.append(f"Bytes: {standing.byte_text}  Down: {down}mb  Up: {up}mb  CR: {_mb(standing.bytes)} Mbytes")
+    return cmd.ok(214, *lines)
