@@ -139,6 +139,9 @@ names(PyObject *self, PyObject *const *arguments, Py_ssize_t count)
         PyErr_SetFromErrno(PyExc_OSError);
         Py_CLEAR(found);
     }
+    /* back to the start, where who reads it next begins */
+    if (found != NULL)
+        lseek((int)folder, 0, SEEK_SET);
     PyMem_Free(block);
     return found == NULL ? NULL : Py_BuildValue("(NO)", found, unsure ? Py_True : Py_False);
 }

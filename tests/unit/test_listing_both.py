@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections import defaultdict
@@ -145,6 +146,36 @@ def _flat(pieces: Iterator[str | tuple[str, os.stat_result]]) -> list[str]:
     for piece in pieces:
         flat += piece.split("\r\n") if isinstance(piece, str) else [f"{piece[0]} {piece[1].st_mode >> 12:o}"]
     return flat
+
+
+def test_the_names_and_the_links_of_a_folder_are_those_that_python_finds(
+    here: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More of them than one block of the kernel's answer holds, and some that are no text."""
+    asked = [f"{'long' * 50}{number:05}" for number in range(700)] + ["é", "\udcff", "\udcc3(", "a\nb", ".h", "..."]
+    for name in asked:
+        os.close(os.open(os.fsencode(here.root / name), os.O_CREAT))
+    (here.root / "folder").mkdir()
+    os.mkfifo(here.root / "pipe")
+    links = ["link", "\udcfe", "vain", ".l"]
+    for name in links:
+        os.symlink(b"nowhere", os.fsencode(here.root / name))
+    with here.files().open_folder(v("/")) as folder:
+        for _ in range(2):
+            compiled = sorted(folder.names()), sorted(folder.links())
+        monkeypatch.setattr(native, "lines", None)
+        python = sorted(folder.names()), sorted(folder.links())
+    assert compiled == python == (sorted([*asked, "folder", "pipe", *links]), sorted(links))
+
+
+def test_what_cannot_be_read_as_a_folder_is_an_error() -> None:
+    for path, code in (("/dev/null", errno.ENOTDIR), ("/etc/passwd", errno.ENOTDIR)):
+        with open(path) as file, pytest.raises(OSError) as failure:
+            native.lines.names(file.fileno(), False)
+        assert failure.value.errno in (code, errno.ESPIPE)
+    with pytest.raises(OSError) as failure:
+        native.lines.names(-1, False)
+    assert failure.value.errno == errno.EBADF
 
 
 @WAYS
