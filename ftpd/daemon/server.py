@@ -89,6 +89,7 @@ class Daemon:
             await self._begin(worker)
             if not self.plan.options.one_session:
                 await desk.follow(control_settings(self.plan.generation, self.plan.record))
+            self.plan.generation.emit(STARTUP, None)
         except BaseException:
             self._leave()
             await worker.close()
@@ -132,7 +133,6 @@ class Daemon:
         if not self.plan.options.one_session:
             for sock in self._ports.of_worker(0).values():
                 worker.listen(sock)
-        self.plan.generation.emit(STARTUP, None)
 
     async def _serve_one(self, client: socket.socket) -> int:
         """ServerType inetd: the one client that was handed over."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -11,11 +12,13 @@ from ftpd.api import (
     GLOBAL,
     RESTART,
     SERVER,
+    SHUTDOWN,
     STARTUP,
     VHOST,
     Command,
     Config,
     ConfigError,
+    ConfigWarning,
     Level,
     Module,
     Reading,
@@ -137,7 +140,9 @@ def remember(config: Config) -> Iterator[ConfigError]:
         least = _LEAST_FILES if kind == resource.RLIMIT_NOFILE else _data_in_use() + _LEAST_SPARE
         for limit, at in zip(config.main.values.get(key, ()), config.main.where.get(key, ()), strict=True):
             if limit.scope == "daemon" and limit.soft != resource.RLIM_INFINITY and limit.soft < least:
-                yield ConfigError(
+                # without memory it would fall at once; without descriptors it stands, and turns clients away
+                kind_of_fault = ConfigWarning if kind == resource.RLIMIT_NOFILE else ConfigError
+                yield kind_of_fault(
                     f"{limit.soft} is less than the daemon itself needs", right=f"{least} or more, or max", word=1,
                     directive=key.name, at=at,
                 )  # fmt: skip
@@ -157,10 +162,31 @@ def impose(_: object) -> None:
         # max is as much as there may be
         hard = highest if limit.hard == resource.RLIM_INFINITY else limit.hard
         soft = hard if limit.soft == resource.RLIM_INFINITY else limit.soft
+        if kind == resource.RLIMIT_NOFILE:
+            # what is open stays so, and there has to be a way back for the end
+            soft = max(soft, _open_now())
+            hard = max(hard, soft + _LEAST_FILES)
         try:
             resource.setrlimit(kind, (soft, hard))
         except (OSError, ValueError) as error:
             log(Level.WARN, "%s daemon %d %d could not be imposed: %s", name, soft, hard, error)
+
+
+def _open_now() -> int:
+    """The lowest limit under which what is open now has its place."""
+    looking = os.open("/proc/self/fd", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        return max(number for number in map(int, os.listdir(looking)) if number != looking) + 1
+    finally:
+        os.close(looking)
+
+
+@module.on(SHUTDOWN)
+def relax(_: object) -> None:
+    """Logs are opened once more as the daemon ends."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < _LEAST_FILES:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 # -- /etc and /lib -------------------------------------------------------------------------------------

@@ -77,8 +77,6 @@ def test_switched_off_they_are_folders_like_others() -> None:
         ("RLimitOpenFiles 200 100", "the soft limit is above the hard limit"),
         ("RLimitMemory session 5X", "5X"),
         ("RLimitCPU -3", "-3"),
-        ("RLimitOpenFiles daemon 5", "5 is less than the daemon itself needs"),
-        ("RLimitOpenFiles daemon 5 max", "5 is less than the daemon itself needs"),
         ("RLimitMemory daemon 1M", "1048576 is less than the daemon itself needs"),
     ],
 )
@@ -86,6 +84,15 @@ def test_faulty_limits_are_named(line: str, fault: str) -> None:
     with pytest.raises(ConfigFaults) as told:
         talk("NOOP", conf=f"{line}\n")
     assert fault in str(told.value)
+
+
+@pytest.mark.parametrize("line", ["RLimitOpenFiles daemon 5", "RLimitOpenFiles daemon 5 max"])
+def test_fewer_descriptors_than_the_daemon_needs_are_warned_of(line: str) -> None:
+    async def tale(ftp: Bench) -> list[str]:
+        assert ftp.generation is not None
+        return [fault.message for fault in ftp.generation.config.warnings]
+
+    assert run(tale, conf=f"{line}\n") == ["5 is less than the daemon itself needs"]
 
 
 @pytest.mark.parametrize(
