@@ -30,6 +30,7 @@ from ftpd.api import (
     Session,
     Transfer,
     Work,
+    close_file,
     copying,
     debug,
     listing,
@@ -289,7 +290,7 @@ class _FileCopy:
     def _close(self) -> None:
         # NFS and quotas may tell only now that the disk is full
         while self._open:
-            os.close(self._open.pop())
+            close_file(self._open.pop(), wait=True)
 
     def give_up(self) -> None:
         """Leave nothing of an unfinished copy; with NoDeleteOnFailure what there is, under a name that was free."""

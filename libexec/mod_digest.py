@@ -26,6 +26,7 @@ from ftpd.api import (
     Outcome,
     Refuse,
     Session,
+    at_file,
     debug,
     digests,
     types,
@@ -191,7 +192,7 @@ async def _whole(cmd: Command, algorithm: digests.Algorithm, codes: Codes) -> tu
     if not cmd.words:
         raise Refuse(501, "Invalid number of parameters")
     file = _open(cmd, cmd.argument, codes)
-    size = os.fstat(file.descriptor).st_size
+    size = at_file(file.descriptor, os.fstat).st_size
     _check_size(cmd, cmd.argument, size, codes)
     return size, await _digest(cmd, file, algorithm, 0, size)
 
@@ -218,7 +219,7 @@ async def checksum(cmd: Command) -> Outcome | None:
         return DECLINED
     given, wanted = _split(cmd)
     file = _open(cmd, given, _X_CODES)
-    start, end = _part(cmd.name, wanted, os.fstat(file.descriptor).st_size)
+    start, end = _part(cmd.name, wanted, at_file(file.descriptor, os.fstat).st_size)
     _check_size(cmd, given, end - start, _X_CODES)
     digest = await _digest(cmd, file, digests.ALGORITHMS[name], start, end)
     return cmd.ok(213, digest.upper())
@@ -325,7 +326,7 @@ async def sum_up_transfer(cmd: Command) -> None:
         return
     try:
         file = _open(cmd, transfer.path, _X_CODES)
-        size = os.fstat(file.descriptor).st_size
+        size = at_file(file.descriptor, os.fstat).st_size
         if size != transfer.moved:
             return  # resumed, appended, a part only: what was moved is not what lies there
         _check_size(cmd, transfer.path, size, _X_CODES)

@@ -23,12 +23,14 @@ from ftpd.conf.expr import Expression, class_expression, group_expression, user_
 from ftpd.conf.override import ALLOW_OVERRIDE
 from ftpd.conf.tree import Config, Scope
 from ftpd.core import crypt, listing, logfile, mlsx, trace
+from ftpd.core.aside import at_file, close_file
 from ftpd.core.charset import Recode, codec_named
 from ftpd.core.clock import Timer
 from ftpd.core.devices import addresses_of_device
 from ftpd.core.eager import begin
 from ftpd.core.identity import ROOT, Identity, acting_as, acting_as_daemon, neutral, privileged
 from ftpd.core.log import Level, debug, escape, log
+from ftpd.core.mounts import pool_at
 from ftpd.core.nearness import near
 from ftpd.core.paths import normalise, within
 from ftpd.core.reply import Refuse, Reply
@@ -174,10 +176,12 @@ __all__ = [
     "acting_as",
     "acting_as_daemon",
     "addresses_of_device",
+    "at_file",
     "begin",
     "check_folder",
     "check_writers",
     "class_expression",
+    "close_file",
     "codec_named",
     "control_rules",
     "copying",
@@ -199,6 +203,7 @@ __all__ = [
     "near",
     "neutral",
     "normalise",
+    "pool_at",
     "privileged",
     "program",
     "resolved",

@@ -20,6 +20,16 @@ _NEAR = frozenset(
 )
 """``f_type`` of statfs(2); NFS, FUSE and whatever else may wait for somebody is not among them."""
 
+NEAR_TYPES = frozenset(
+    {
+        "tmpfs", "ramfs", "rootfs", "hugetlbfs", "devtmpfs", "overlay", "squashfs", "erofs",
+        "ext2", "ext3", "ext4", "xfs", "btrfs", "bcachefs", "f2fs", "zfs", "jfs", "vfat", "exfat",
+        "proc", "sysfs", "devpts", "mqueue", "cgroup", "cgroup2", "debugfs", "tracefs", "securityfs", "selinuxfs",
+        "pstore", "bpf", "configfs", "efivarfs", "fusectl", "binfmt_misc", "rpc_pipefs", "nfsd", "nsfs",
+    }
+)  # fmt: skip
+"""The same by the names of mount(8), and what the kernel itself makes up."""
+
 _libc = ctypes.CDLL(None, use_errno=True)
 _fstatfs = _libc["fstatfs"]
 _fstatfs.argtypes = [ctypes.c_int, ctypes.c_void_p]

@@ -17,6 +17,7 @@ from ftpd.conf.directive import FTPACCESS, ConfigError, DirectiveTable, Reading
 from ftpd.conf.override import ALLOW_OVERRIDE, overrides
 from ftpd.conf.places import Chain
 from ftpd.conf.tree import Scope
+from ftpd.core.aside import at_file, close_file
 from ftpd.core.fault import SCARCE
 from ftpd.core.log import Level, escape
 from ftpd.core.paths import split
@@ -224,7 +225,14 @@ class AccessFiles:
 
 
 def _content(fd: int) -> str | None:
-    """The text of an open file; None when it is too large to be one."""
-    with os.fdopen(fd, "rb") as file:
-        content = file.read(_LARGEST + 1)
+    """The text of an open file, which is closed; None when it is too large to be one."""
+    try:
+        content = at_file(fd, _read)
+    finally:
+        close_file(fd)
     return content.decode("utf-8", "surrogateescape") if len(content) <= _LARGEST else None
+
+
+def _read(fd: int) -> bytes:
+    with os.fdopen(fd, "rb", closefd=False) as file:
+        return file.read(_LARGEST + 1)

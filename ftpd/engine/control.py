@@ -7,12 +7,14 @@ import socket
 import sys
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pyftpdlib.handlers import FTPHandler
 from pyftpdlib.ioloop import AsyncChat, Epoll
 
 from ftpd.core import trace
+from ftpd.core.aside import Journey, Trip
 from ftpd.core.clock import Timer
 from ftpd.core.fault import is_cancelled
 from ftpd.core.log import Level, debug, log
@@ -54,6 +56,14 @@ _LOCAL_ERROR = Reply(*LOCAL_ERROR)
 _TLS_HELLO = b"\x16\x03"
 """How a TLS client begins; where it may begin so, TLS has read that before us."""
 _NOT_AVAILABLE = 421, "Service not available, closing control connection"
+
+
+_Begun = tuple[Road, Awaitable[object]] | None
+
+
+async def _run_rest(rest: _Begun) -> None:
+    if rest is not None:
+        await run_on(*rest)
 
 
 class ControlChannel(FTPHandler):  # type: ignore[misc]
@@ -271,11 +281,11 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
         if rest is None:
             self._answer(command)
         else:
-            self._aside = self.worker.spawn(self._later(command, *rest))
+            self._aside = self.worker.spawn(self._later(command, rest))
 
-    async def _later(self, command: Command, road: Road, waits_for: Awaitable[object]) -> None:
+    async def _later(self, command: Command, rest: Coroutine[Any, Any, None]) -> None:
         try:
-            await run_on(road, waits_for)
+            await rest
         finally:
             self._aside = None
         self._answer(command)
@@ -344,23 +354,34 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
             self.abort_wanted = self._abort_heard = False
             self._answer(command)
         else:
-            self._task = self.worker.spawn(self._wait(command, *rest))
+            self._task = self.worker.spawn(self._wait(command, rest))
 
     def _foreign(self, what: str) -> None:
         self.generation.emit(BAD_PROTOCOL, self.session)
         self.session.log(Level.NOTICE, "client speaks another protocol (%s), disconnecting", what)
         self.end("Bad protocol")
 
-    def _run(self, command: Command, plan: Plan) -> tuple[Road, Awaitable[object]] | None:
+    def _run(self, command: Command, plan: Plan) -> Coroutine[Any, Any, None] | None:
+        """Walk the command's road as far as it goes without waiting; what is left of it, if that was not all."""
         self._running = True
         try:
-            return run_inline(command, plan)
+            files = self.session.files
+            if files is None or files.slow:
+                return self._run_slowly(command, plan)
+            rest = run_inline(command, plan)
+            return None if rest is None else run_on(*rest)
         finally:
             self._running = False
 
-    async def _wait(self, command: Command, road: Road, waits_for: Awaitable[object]) -> None:
+    def _run_slowly(self, command: Command, plan: Plan) -> Coroutine[Any, Any, None] | None:
+        """The same where files may keep the command waiting, or, before the login, may turn out to be such."""
+        trips, journey = self.worker.trips, Journey()
+        begun: _Begun | Trip[_Begun] = trips.go(partial(run_inline, command, plan), journey)
+        return None if begun is None else trips.along(begun, _run_rest, journey)
+
+    async def _wait(self, command: Command, rest: Coroutine[Any, Any, None]) -> None:
         try:
-            await run_on(road, waits_for)
+            await rest
             self._answer(command)
         except BaseException as error:
             if is_cancelled(error) and self._over:
@@ -552,7 +573,8 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
         if self._task is not None and not self._task.done():
             self.abort_transfer()
             self._task.add_done_callback(lambda task: self._finish_closed())
-            self.worker.cancel_later(self._task)
+            slow = self.session.files is not None and self.session.files.slow
+            self.worker.cancel_later(self._task, _LINGER if slow else 30.0)
             AsyncChat.close(self)
             return
         AsyncChat.close(self)

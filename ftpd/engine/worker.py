@@ -12,9 +12,11 @@ from time import monotonic
 from typing import Any
 
 from ftpd.conf.tree import Scope
+from ftpd.core import aside
 from ftpd.core.clock import Sweep
 from ftpd.core.identity import Identity
 from ftpd.core.log import Level, debug, log
+from ftpd.core.mounts import Watch
 from ftpd.core.reply import Reply
 from ftpd.core.scoreboard import Board
 from ftpd.core.tally import Crowded, tally
@@ -25,6 +27,7 @@ from ftpd.engine.names import Names
 from ftpd.engine.pace import Pace
 from ftpd.engine.pool import Pools
 from ftpd.engine.presence import Presence
+from ftpd.fs.far import around
 from ftpd.fs.local import LocalFiles
 from ftpd.module.events import MAX_CONNECTION_RATE, MAX_INSTANCES
 from ftpd.module.files import Files
@@ -40,6 +43,9 @@ _PAUSE = 0.2
 _TOLD_AGAIN = 60.0
 """Seconds before the log says once more that clients are refused: they come and go at the limit."""
 _TOO_MANY = Reply(421, ("Too many connections, please try again later",)).encode()
+
+_ASKED_TO_END, _TIDYING = 3, 1.0
+"""How often commands are cancelled at the daemon's end, and the seconds that they have to tidy up each time."""
 
 _SESSIONS = ("sessions",)
 """What MaxInstances counts, in the tally of all workers."""
@@ -60,12 +66,15 @@ class Worker:
         self.loop.set_exception_handler(_tell)
         self.ioloop = AsyncioLoop(self.loop)
         self.sweep = Sweep()
-        self.ground = Ground(self.ioloop.data, self.sweep)
+        self.ground = Ground(self.ioloop.data, self.sweep, pools)
         self.pools = pools
         # now, so that what is open from the start on tells what sessions leave open
         pools.listen()
+        self.trips = aside.Trips(pools)
+        aside.use_threads(pools)
         self.generation = generation
         self.sessions: set[ControlChannel] = set()
+        self._mounts = Watch(self.loop, self._mounts_changed)
         self.most_sessions: int | None = None
         self.names: Names | None = None
         """Looks up clients' names where UseReverseDNS wants it."""
@@ -268,7 +277,14 @@ class Worker:
             self._idle.set()
 
     def enter(self, identity: Identity, root: str, umask: int) -> Files:
-        return LocalFiles(identity, root, umask)
+        return around(LocalFiles(identity, root, umask), identity)
+
+    def _mounts_changed(self) -> None:
+        """A file system has come or gone: sessions below whose roots it may be are to reckon with it."""
+        for channel in self.sessions:
+            session = channel.session
+            if isinstance(session.files, LocalFiles) and session.identity is not None:
+                session.files = around(session.files, session.identity)
 
     # -- generations ---------------------------------------------------------------------------------
 
@@ -288,8 +304,17 @@ class Worker:
         return task
 
     def cancel_later(self, task: asyncio.Task[Any], seconds: float = 30.0) -> None:
-        """Cancel a command whose client is gone, when it does not come to its end by itself."""
-        self.sweep.start(seconds, lambda: None if task.done() else (task.cancel(), None)[1])
+        """Cancel a command whose client is gone, when it does not come to its end by itself.
+
+        And again, where it then waits for somebody to tidy up who does not answer.
+        """
+
+        def cancel() -> None:
+            if not task.done():
+                task.cancel()
+                self.cancel_later(task, seconds)
+
+        self.sweep.start(seconds, cancel)
 
     async def close(self, *, grace: float = 0.0) -> None:
         """No new sessions; those that transfer get ``grace`` seconds, then all are told 421 and closed."""
@@ -304,9 +329,12 @@ class Worker:
                 pass
         for channel in list(self.sessions):
             self._dismiss(channel)
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for _ in range(_ASKED_TO_END):
+            if self._tasks:
+                for task in list(self._tasks):
+                    task.cancel()
+                # who tidies up may wait for a file system that does not answer
+                await asyncio.wait(list(self._tasks), timeout=_TIDYING)
         for channel in list(self.sessions):
             channel.close()
         await asyncio.gather(*self._endings)
@@ -314,6 +342,8 @@ class Worker:
         await self.generation.stop()
         if self.names is not None:
             self.names.close()
+        self._mounts.close()
+        aside.use_threads(None)
         self.sweep.close()
         self.ioloop.close()
         self.pools.close()

@@ -16,7 +16,7 @@ from ftpd.core.identity import Identity, acting_as
 from ftpd.core.listing import Compiled, Layout
 from ftpd.fs.jail import encoded
 
-_BATCH = 256
+BATCH = 256
 """Entries looked at in one stay under the session's identity."""
 _COMPILED_BATCH = 512
 _PATIENCE = 1_000_000
@@ -76,6 +76,10 @@ class LocalFolder:
             raise OSError(errno.EBADF, "The folder was closed before this use of it")
         return self._descriptor
 
+    def place(self) -> str:
+        """The folder's path on the machine; nothing is walked for it."""
+        return os.readlink(f"/proc/self/fd/{self._open().fd}")
+
     def names(self) -> list[str]:
         folder = self._open()
         with acting_as(self._identity):
@@ -116,9 +120,9 @@ class LocalFolder:
             return paths.decode(os.readlink(raw, dir_fd=folder.fd))
 
     def lstat_many(self, names: list[str]) -> Iterator[tuple[str, os.stat_result | None]]:
-        for start in range(0, len(names), _BATCH):
+        for start in range(0, len(names), BATCH):
             # collected first, handed out afterwards: the caller must never run under the session's identity
-            some = names[start : start + _BATCH]
+            some = names[start : start + BATCH]
             yield from zip(some, self._look(some), strict=True)
 
     def lines(
@@ -127,9 +131,9 @@ class LocalFolder:
         if isinstance(layout, Compiled):
             yield from self._compiled_lines(names, layout, folders)
             return
-        for start in range(0, len(names), _BATCH):
-            some = names[start : start + _BATCH]
-            yield from _lines(some, self._look(some), layout, folders)
+        for start in range(0, len(names), BATCH):
+            some = names[start : start + BATCH]
+            yield from lines_of(some, self._look(some), layout, folders)
 
     def _compiled_lines(
         self, names: list[str], layout: Compiled, folders: list[str] | None
@@ -169,7 +173,7 @@ class LocalFolder:
             return None
 
 
-def _lines(
+def lines_of(
     names: list[str], found: list[os.stat_result | None], layout: Layout, folders: list[str] | None
 ) -> Iterator[str | tuple[str, os.stat_result]]:
     """The lines of entries that were looked at; links and ``..`` as they are."""

@@ -17,8 +17,10 @@ _libc = ctypes.CDLL(None, use_errno=True)
 _OPENAT2 = 437
 _FACCESSAT2 = 439
 
+_RESOLVE_NO_XDEV = 0x01
 _RESOLVE_NO_MAGICLINKS = 0x02
 _RESOLVE_NO_SYMLINKS = 0x04
+_RESOLVE_BENEATH = 0x08
 _RESOLVE_IN_ROOT = 0x10
 _RENAME_NOREPLACE = 1
 _AT_EACCESS = 0x200
@@ -53,6 +55,10 @@ def _failure(path: bytes) -> OSError:
 _IN_ROOT = _RESOLVE_IN_ROOT | _RESOLVE_NO_MAGICLINKS
 NO_LINKS = _IN_ROOT | _RESOLVE_NO_SYMLINKS
 """Not even symbolic links that stay in the root."""
+ONE_MOUNT = _IN_ROOT | _RESOLVE_NO_XDEV
+"""Over no mount point: EXDEV where one is on the way."""
+BENEATH_ONE_MOUNT = _RESOLVE_BENEATH | _RESOLVE_NO_MAGICLINKS | _RESOLVE_NO_XDEV
+"""The same, and EXDEV as well where a link or ``..`` leads above the folder."""
 
 
 @lru_cache(maxsize=256)

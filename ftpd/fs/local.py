@@ -40,6 +40,8 @@ def _shared_root(fd: int) -> Descriptor:
 class LocalFiles:
     """Implements :class:`ftpd.module.files.Files` on the local file system."""
 
+    slow = False
+
     __slots__ = ("_closed", "_identity", "_opener", "_root", "folder_umask", "made", "root", "umask")
 
     def __init__(self, identity: Identity, root: str, umask: int, *, opener: Opener | None = None) -> None:
@@ -54,17 +56,17 @@ class LocalFiles:
     # -- looking ---------------------------------------------------------------------------------------
 
     def stat(self, path: Path) -> os.stat_result:
-        return self._attributes(_there(path), _LOOK)
+        return self._attributes(there(path), _LOOK)
 
     def lstat(self, path: Path) -> os.stat_result:
-        return self._attributes(_there(path), _LOOK | os.O_NOFOLLOW)
+        return self._attributes(there(path), _LOOK | os.O_NOFOLLOW)
 
     def look(self, path: Path, *, follow: bool = True) -> os.stat_result | None:
         if self._opener is not jail.by_kernel:
             return None
         root = self._root or self._enter()
         flags = _LOOK if follow else _LOOK | os.O_NOFOLLOW
-        fd = jail.without_links(self._identity, root.fd, encoded(_there(path)), flags)
+        fd = jail.without_links(self._identity, root.fd, encoded(there(path)), flags)
         if fd is None:
             return None
         try:
@@ -73,7 +75,7 @@ class LocalFiles:
             os.close(fd)
 
     def readlink(self, path: Path) -> str:
-        fd = self._open(_there(path), _LOOK | os.O_NOFOLLOW)
+        fd = self._open(there(path), _LOOK | os.O_NOFOLLOW)
         try:
             if not stat.S_ISLNK(os.fstat(fd).st_mode):
                 raise OSError(errno.EINVAL, "Not a symbolic link", path.virtual)
@@ -84,7 +86,7 @@ class LocalFiles:
 
     def access(self, path: Path, mode: int) -> bool:
         try:
-            fd = self._open(_there(path), _LOOK)
+            fd = self._open(there(path), _LOOK)
             try:
                 if kernel.has_faccessat2():
                     with acting_as(self._identity):
@@ -109,7 +111,7 @@ class LocalFiles:
 
     def open_read(self, path: Path) -> int:
         try:
-            return _regular(self._open(_there(path), os.O_RDONLY | _TRANSFER), path)
+            return _regular(self._open(there(path), os.O_RDONLY | _TRANSFER), path)
         except OSError as error:
             raise _only_files(error, path) from None
 
@@ -134,7 +136,7 @@ class LocalFiles:
     def _open_write(self, path: Path, *, append: bool, truncate: bool, exclusive: bool, mode: int) -> int:
         flags = os.O_WRONLY | _TRANSFER | (os.O_APPEND if append else 0)
         wanted = mode & 0o777 & ~self.umask
-        virtual = _there(path)
+        virtual = there(path)
         try:
             fd = -1 if exclusive else self._open_there(virtual, flags)
             if fd < 0:
@@ -159,7 +161,7 @@ class LocalFiles:
 
     def open_folder(self, path: Path) -> LocalFolder:
         flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NONBLOCK | os.O_CLOEXEC
-        descriptor = Descriptor(self._open(_there(path), flags))
+        descriptor = Descriptor(self._open(there(path), flags))
         known = os.fstat(descriptor.fd)
         if known.st_dev in kernel.kernel_devices() and not known.st_mode & stat.S_IROTH:
             # the kernel lets a process read its own /proc/self/fd, but this process is that of all sessions
@@ -251,6 +253,24 @@ class LocalFiles:
                 with acting_as_daemon():
                     os.utime(handle, times)
 
+    # -- for those around it ----------------------------------------------------------------------------
+
+    def pool(self, kind: str, virtual: str) -> str:
+        return kind
+
+    def place(self) -> str:
+        """The root's path on the machine, with its links followed; nothing is walked for it once it is open."""
+        return os.readlink(f"/proc/self/fd/{(self._root or self._enter()).fd}")
+
+    def root_descriptor(self) -> int:
+        return (self._root or self._enter()).fd
+
+    def opened_by(self, opener: Opener) -> LocalFiles:
+        """The same files, found by another way that takes nothing for the root's own path."""
+        other = LocalFiles(self._identity, "/", self.umask, opener=opener)
+        other.folder_umask, other.made, other._root = self.folder_umask, self.made, self._root or self._enter()
+        return other
+
     def close(self) -> None:
         self._closed = True
         self.made = None
@@ -295,7 +315,7 @@ class LocalFiles:
     @contextmanager
     def _parent(self, path: Path, at_root: int = errno.EBUSY) -> Iterator[tuple[int, bytes]]:
         """The folder that holds the path's last name, for the calls that change names."""
-        above, name = paths.split(_there(path))
+        above, name = paths.split(there(path))
         if name in ("", ".", ".."):
             raise OSError(at_root, os.strerror(at_root), path.virtual)
         raw = encoded(name)
@@ -313,7 +333,7 @@ class LocalFiles:
         The handle is no path that could be swapped: /proc/self/fd leads to the opened inode itself.  Without
         procfs the file must be opened for reading, which its owner may have forbidden himself.
         """
-        fd = self._open(_there(path), _LOOK if _PROC else os.O_RDONLY | _TRANSFER)
+        fd = self._open(there(path), _LOOK if _PROC else os.O_RDONLY | _TRANSFER)
         try:
             with acting_as(self._identity):
                 yield os.fstat(fd), f"/proc/self/fd/{fd}" if _PROC else fd
@@ -343,7 +363,7 @@ def _only_files(error: OSError, path: Path) -> OSError:
     return error
 
 
-def _there(path: Path) -> str:
+def there(path: Path) -> str:
     if path.absent:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path.virtual)
     return path.virtual

@@ -251,6 +251,9 @@ class Command:
 
     async def offload(self, work: Callable[[], T], kind: str = "default") -> T:
         """Run blocking work in the bounded pool of its kind while only this session waits."""
+        files = self.session.files
+        if files is not None and files.slow:
+            kind = files.pool(kind, normalise(self.session.cwd, self.argument))
         return await self.offload_pool(work, kind)
 
     @property

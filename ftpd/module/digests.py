@@ -13,6 +13,7 @@ from functools import partial
 from time import monotonic, time_ns
 from typing import NamedTuple, Protocol
 
+from ftpd.core.aside import at_file, close_file
 from ftpd.module.command import Command
 
 _BLOCK = 1 << 20
@@ -118,7 +119,7 @@ class OpenFile:
         self.descriptor = descriptor
 
     def __del__(self) -> None:
-        os.close(self.descriptor)
+        close_file(self.descriptor)
 
     def add_slice(self, total: Sum, at: int, end: int) -> int:
         """Read one slice of what is to be read, and give where the next one begins."""
@@ -154,14 +155,16 @@ class Digests:
         self, cmd: Command, file: OpenFile, algorithm: Algorithm, start: int, end: int, keeping: Keeping
     ) -> str:
         """That of these bytes in lower-case hex, remembered or computed; Refuse when the client wants it no more."""
-        before = os.fstat(file.descriptor)
+        before = at_file(file.descriptor, os.fstat)
         key = _key(before, algorithm, start, end)
         cache = self._caches.setdefault(keeping, Cache(keeping))
         digest = cache.get(key)
         if digest is None:
             began = time_ns()
             digest = await _compute(cmd, file, algorithm.make(), start, end)
-            if _key(os.fstat(file.descriptor), algorithm, start, end) == key and not _may_change_unseen(before, began):
+            if _key(at_file(file.descriptor, os.fstat), algorithm, start, end) == key and not _may_change_unseen(
+                before, began
+            ):
                 cache.put(key, digest)
         return digest
 

@@ -86,6 +86,9 @@ class Files(Protocol):
     folder_umask: int
     """What new files and new folders do not get; the gate sets both for each path that it lets through."""
 
+    slow: bool
+    """Some of them may keep a caller waiting; in a command only its session waits, elsewhere the calling thread."""
+
     made: Callable[[Path, int | str], None] | None
     """Called with each file opened for writing and each folder made; ``os.chown`` and ``os.stat`` take its handle."""
 
@@ -149,6 +152,9 @@ class Files(Protocol):
 
     def may_remove(self, folder: os.stat_result, entry: os.stat_result) -> bool:
         """Whether the mode bits let the identity delete or rename that entry of that folder."""
+
+    def pool(self, kind: str, virtual: str) -> str:
+        """The pool for offloaded work at that path: ``kind``, or that of the slow device it would wait for."""
 
     def real(self, path: Path) -> str:
         """The absolute path on the machine, for logs and messages to the administrator; resolves nothing."""

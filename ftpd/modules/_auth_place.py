@@ -19,6 +19,7 @@ from ftpd.api import (
     Settings,
     acting_as_daemon,
     debug,
+    pool_at,
     resolved,
     trace,
 )
@@ -40,6 +41,11 @@ class Plan:
     home: str
     links_allowed: bool = True
 
+    @property
+    def places(self) -> tuple[str, ...]:
+        """The paths on the machine of all that is looked at."""
+        return (self.root, *(posixpath.join(self.root, folder.lstrip("/")) for folder in self.begin))
+
 
 async def plan_for(command: Command, target: Target, account: Account, groups: tuple[str, ...]) -> Plan:
     """The root and the first folder that the configuration gives this login."""
@@ -60,7 +66,7 @@ async def plan_for(command: Command, target: Target, account: Account, groups: t
         root = await real_folder(session, chosen.path, account)
     found = home if root == "/" else below(root, posixpath.normpath(home))
     if not found:
-        found = await command.offload(lambda: really_below(root, home), "files")
+        found = await command.offload(lambda: really_below(root, home), pool_at(root, home))
     # a home that lies elsewhere on the machine may be one of virtual users, told as it is seen from inside the root
     chdir = await _first(command, settings, groups, account, root, found or posixpath.normpath(home))
     virtual = found or "/"

@@ -9,7 +9,7 @@ import stat
 import threading
 from contextlib import suppress
 
-from ftpd.api import Command, Files, Path, copying
+from ftpd.api import Command, Files, Path, close_file, copying
 
 
 async def move(cmd: Command, source: Path, target: Path, *, replace: bool) -> None:
@@ -109,7 +109,7 @@ class _Move:
     def _close(self) -> None:
         # NFS and quotas may tell only now that the disk is full
         while self._open:
-            os.close(self._open.pop())
+            close_file(self._open.pop(), wait=True)
 
     def give_up(self) -> None:
         with self._lock:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-from ftpd.api import Path, Session, normalise
+from ftpd.api import Path, Session, at_file, close_file, normalise
 from ftpd.modules._display_cookies import default_admin, filled
 
 __all__ = ["changed_at", "default_admin", "lines_of", "of_machine", "of_session"]
@@ -73,9 +73,9 @@ def of_session(path: Path, session: Session) -> list[str]:
 
 def _lines(descriptor: int, session: Session) -> list[str]:
     try:
-        raw = os.read(descriptor, MOST)
+        raw = at_file(descriptor, lambda fd: os.read(fd, MOST))
     except OSError:
         raw = b""
     finally:
-        os.close(descriptor)
+        close_file(descriptor)
     return filled(raw.decode("utf-8", "surrogateescape").splitlines(), session)

@@ -17,7 +17,9 @@ from ftpd.api import (
     Refuse,
     Transfer,
     TransferError,
+    at_file,
     begin,
+    close_file,
     debug,
     normalise,
 )
@@ -57,7 +59,7 @@ async def _retrieve(cmd: Command) -> Outcome:
         try:
             await _send(cmd, path, descriptor, part, counted)
         finally:
-            os.close(descriptor)
+            close_file(descriptor)
     return complete(cmd)
 
 
@@ -81,7 +83,7 @@ def complete(cmd: Command, *told: str) -> Outcome:
 
 
 async def _send(cmd: Command, path: Path, descriptor: int, part: Part, counted: bool) -> None:
-    size = os.fstat(descriptor).st_size
+    size = at_file(descriptor, os.fstat).st_size
     count = _check_part(cmd, part, size)
     ascii = translates(cmd.session)
     transfer = Transfer(path.virtual, cmd.files.real(path), "o", ascii=ascii, offset=part.offset)

@@ -24,7 +24,9 @@ from ftpd.api import (
     Refuse,
     Transfer,
     TransferError,
+    at_file,
     begin,
+    close_file,
     resolved,
 )
 from ftpd.modules._transfer import carry, opening
@@ -68,7 +70,7 @@ class Spot:
     _inode: os.stat_result = field(init=False)
 
     def __post_init__(self) -> None:
-        self._inode = os.fstat(self.descriptor)
+        self._inode = at_file(self.descriptor, os.fstat)
 
     @property
     def replaces(self) -> bool:
@@ -83,7 +85,7 @@ class Spot:
     def close(self) -> None:
         descriptor, self.descriptor = self.descriptor, -1
         if descriptor >= 0:
-            os.close(descriptor)
+            close_file(descriptor, wait=True)
 
     def remove(self) -> None:
         """Remove the file, if the name still means the one that was written."""
@@ -288,7 +290,7 @@ async def _receive(cmd: Command, spot: Spot, announce: str, *told: str) -> Outco
             if rate := rate_for(cmd.session, cmd.config[transfer_rates], cmd.name):
                 data.throttle(rate.rate, rate.free)
             if spot.replaces:
-                os.ftruncate(spot.descriptor, 0)
+                at_file(spot.descriptor, _empty)
             at = None if spot.appends else spot.part.offset
             moved = await data.receive_file(spot.descriptor, offset=at, ascii=ascii, limit=room)
             if spot.part.count is not None and moved < spot.part.count:
@@ -296,13 +298,13 @@ async def _receive(cmd: Command, spot: Spot, announce: str, *told: str) -> Outco
                 raise TransferError(426, f"Transfer aborted. {os.strerror(errno.EPERM)}", moved=moved)
 
         await carry(cmd, transfer, announce, move)
-        transfer.file_size = os.fstat(spot.descriptor).st_size
+        transfer.file_size = at_file(spot.descriptor, os.fstat).st_size
         _publish(cmd, spot)
     except BaseException as error:  # a session that ends in the middle of it cleans up as well
         if transfer.status == "success":
             transfer.status = "failed"
         if spot.descriptor >= 0:
-            transfer.file_size = os.fstat(spot.descriptor).st_size
+            transfer.file_size = at_file(spot.descriptor, os.fstat).st_size
         if _unwanted(cmd, spot, transfer, error):
             kind = "file" if spot.work == spot.target else "HiddenStores file"
             cmd.session.log(Level.NOTICE, "removing aborted %s '%s'", kind, spot.files.real(spot.work))
@@ -313,6 +315,10 @@ async def _receive(cmd: Command, spot: Spot, announce: str, *told: str) -> Outco
     finally:
         spot.close()
     return complete(cmd, *told)
+
+
+def _empty(descriptor: int) -> None:
+    os.ftruncate(descriptor, 0)
 
 
 def _room(cmd: Command, spot: Spot) -> int | None:

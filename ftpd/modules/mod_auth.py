@@ -23,6 +23,7 @@ from ftpd.api import (
     Reply,
     Session,
     Timer,
+    pool_at,
 )
 from ftpd.modules import _auth_directives as d
 from ftpd.modules import _auth_robots, _display
@@ -210,14 +211,17 @@ async def _let_in(cmd: Command, visitor: Visitor, visit: Visit) -> None:
     account = visitor.account
     how = target.settings[d.create_home]
     if how is not None and target.anonymous is None:
-        await cmd.offload(lambda: create_home(session, visitor, how), "files")
+        await cmd.offload(lambda: create_home(session, visitor, how), pool_at(account.home))
     plan = await plan_for(cmd, target, account, visitor.group_names)
     umask = session.modules.directive("Umask")
     files_umask = _DEFAULT_UMASK[0] if umask is None else (target.settings[umask] or _DEFAULT_UMASK)[0]
     anonymous = target.anonymous is not None
     links = session.modules.directive("ShowSymlinks")
     show_links = links is None or bool(target.settings[links])
-    files, cwd = await cmd.offload(lambda: enter(session, plan, visitor, files_umask, show_links=show_links), "files")
+    # a home that hangs holds up those whose homes hang with it
+    files, cwd = await cmd.offload(
+        lambda: enter(session, plan, visitor, files_umask, show_links=show_links), pool_at(*plan.places)
+    )
     try:
         if visit.over:
             raise Denied(f"USER {session.login}: the client left before it was logged in", level=Level.INFO)

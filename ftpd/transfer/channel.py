@@ -10,6 +10,7 @@ from typing import Any
 
 from pyftpdlib.handlers.ftp.data import DTPHandler
 
+from ftpd.core.aside import Threads
 from ftpd.core.clock import Sweep, Timer
 from ftpd.core.log import Level, log
 from ftpd.module.wire import TransferError
@@ -24,16 +25,20 @@ _THROUGHPUT = 0x08  # IPTOS_THROUGHPUT (RFC 1349); ProFTPD marks data connection
 class Ground:
     """What the data connections of a worker stand on; to DTPHandler it is the command channel."""
 
-    __slots__ = ("ioloop", "options", "sweep")
+    __slots__ = ("ioloop", "options", "sweep", "threads")
 
-    def __init__(self, ioloop: DataLoop, sweep: Sweep, options: SocketOptions = DEFAULT) -> None:
+    def __init__(
+        self, ioloop: DataLoop, sweep: Sweep, threads: Threads | None = None, options: SocketOptions = DEFAULT
+    ) -> None:
         self.ioloop = ioloop
         self.sweep = sweep
+        self.threads = threads
+        """What waits for slow file systems; without any, the loop does."""
         self.options = options
 
     def with_options(self, options: SocketOptions) -> Ground:
         """The same for a server that wants its sockets otherwise."""
-        return self if options is self.options else Ground(self.ioloop, self.sweep, options)
+        return self if options is self.options else Ground(self.ioloop, self.sweep, self.threads, options)
 
     def prepare(self, sock: socket.SocketType) -> None:
         """To be called before the socket listens or connects."""

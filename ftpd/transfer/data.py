@@ -6,14 +6,19 @@ import asyncio
 import errno
 import os
 import socket
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import aclosing, suppress
 from time import perf_counter
+from typing import TypeVar
 
+from ftpd.core.aside import far_file
 from ftpd.core.eager import begin
 from ftpd.transfer.channel import Channel
 from ftpd.transfer.errors import connection_lost, file_shrank, local_failure, too_large
+from ftpd.transfer.far import CHUNK, FarEnd
 from ftpd.transfer.lineends import FromNetwork, ToNetwork
+
+T = TypeVar("T")
 
 SENDFILE_MOST = 4 << 20
 """Bytes asked of one sendfile call: more is no faster, and unfair to others."""
@@ -75,6 +80,9 @@ class DataChannel(Channel):
     ) -> int:
         """Send a file from ``offset`` (``count`` bytes, or as long as it is now); gives the bytes on the wire."""
         before = self.moved
+        if (far := self._far_end(descriptor)) is not None:
+            async with aclosing(far.chunks(offset, count, ToNetwork() if ascii else _unchanged)) as chunks:
+                return await self.send(chunks)
         size = os.fstat(descriptor).st_size
         # a size of 0 says nothing (procfs): there the end is where reading ends, and nothing can be missing
         known = size > offset
@@ -228,16 +236,18 @@ class DataChannel(Channel):
         await self.run(step, self.ioloop.WRITE)
 
     async def _pull(self, source: AsyncIterator[bytes]) -> bytes | None:
-        """The next chunk, None at the end; an abort does not wait for a source that hangs."""
+        """The next chunk, None at the end."""
         chunk = begin(_next(source))
-        if chunk is None or isinstance(chunk, bytes):
-            return chunk
+        return chunk if chunk is None or isinstance(chunk, bytes) else await self._outside(chunk)
+
+    async def _outside(self, work: Awaitable[T]) -> T:
+        """Await what is not this connection's; an abort does not wait for it if it hangs."""
         self._expect()
         own = asyncio.current_task()
         # up to its first wait a transfer runs outside of any task, and only a task can be cancelled
-        task = self._puller = own or asyncio.ensure_future(chunk)
+        task = self._puller = own or asyncio.ensure_future(work)
         try:
-            return await (chunk if own else task)
+            return await (work if own else task)
         except asyncio.CancelledError:
             # ours, from an abort, unless somebody else has cancelled the task as well
             if self._failure is not None and (own is None or own.uncancel() == 0):
@@ -257,6 +267,9 @@ class DataChannel(Channel):
         """
         before = self.moved
         convert = FromNetwork() if ascii else None
+        if (far := self._far_end(descriptor)) is not None:
+            await self._receive_far(far, offset, convert, limit)
+            return self.moved - before
 
         def keep(data: bytes | memoryview) -> None:
             done = self.moved - before
@@ -290,6 +303,53 @@ class DataChannel(Channel):
 
         await self.run(step, self.ioloop.READ)
         return self.moved - before
+
+    def _far_end(self, descriptor: int) -> FarEnd | None:
+        file, threads = far_file(descriptor), self.ground.threads
+        return None if file is None or threads is None else FarEnd(file, threads, lambda: self.moved)
+
+    async def _receive_far(
+        self, far: FarEnd, offset: int | None, convert: FromNetwork | None, limit: int | None
+    ) -> None:  # fmt: skip
+        """The same for a file that a thread has to write: while it does, nothing more is taken from the client."""
+        before = self.moved
+        buffer = memoryview(bytearray(CHUNK))
+        filled = 0
+
+        def fill() -> bool:
+            nonlocal filled
+            while filled < CHUNK and not self._ended:
+                wanted = self.allowed(CHUNK - filled)
+                if not wanted:
+                    return filled > 0
+                try:
+                    count = self.get(buffer[filled : filled + wanted])
+                except BlockingIOError:
+                    return filled > 0
+                except OSError:
+                    raise connection_lost(self.moved) from None
+                self._ended = not count
+                self.passed(count)
+                filled += count
+            return True
+
+        try:
+            while not self._ended:
+                filled = 0
+                await self.run(fill, self.ioloop.READ)
+                data = bytes(buffer[:filled])
+                if convert is not None:
+                    data = convert(data) + (convert.rest() if self._ended else b"")
+                done = self.moved - before
+                room = len(data) if limit is None else limit - done
+                if stored := data[:room]:
+                    await self._outside(far.store(stored, None if offset is None else offset + done))
+                    self.moved += len(stored)
+                if len(data) > room:
+                    raise too_large(self.moved)
+        except BaseException:
+            self.close()
+            raise
 
     def _store(self, descriptor: int, data: bytes | memoryview, at: int | None) -> None:
         """Write all of it: the kernel may take less at once, and says why only when asked again."""
