@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from pyftpdlib.handlers.ftp.data import DTPHandler
@@ -13,6 +13,7 @@ from pyftpdlib.handlers.ftp.data import DTPHandler
 from ftpd.core.aside import Threads
 from ftpd.core.clock import Sweep, Timer
 from ftpd.core.log import Level, log
+from ftpd.core.reply import Refuse
 from ftpd.module.wire import TransferError
 from ftpd.transfer.errors import CLOSED, connection_lost, stalled
 from ftpd.transfer.ioloop import DataLoop, LoopTimer
@@ -76,6 +77,8 @@ class Channel(DTPHandler):  # type: ignore[misc]  # pyftpdlib is untyped
     _failure: TransferError | None = None
     _bucket: Bucket | None = None
     _pause: LoopTimer | None = None
+    _held: asyncio.Task[None] | None = None
+    """What the step waits for instead of the socket."""
     _patience = 0.0
     _stall: Timer | None = None
     _puller: asyncio.Task[Any] | None = None
@@ -162,8 +165,29 @@ class Channel(DTPHandler):  # type: ignore[misc]  # pyftpdlib is untyped
             self._unwatch()
             self._done.set_result(None)
 
+    def hold(self, work: Coroutine[Any, Any, None]) -> None:
+        """Have the step go on when ``work`` is done, instead of when the socket is ready."""
+        self._held = asyncio.ensure_future(work)
+        self._held.add_done_callback(self._let_go)
+
+    def _let_go(self, held: asyncio.Task[None]) -> None:
+        self._held = None
+        if held.cancelled():
+            return
+        error = held.exception()
+        if error is None:
+            self._go_on()
+        elif isinstance(error, Refuse):
+            self._fail(TransferError(451, f"Transfer aborted. {error.lines[-1]}", moved=self.moved))
+        else:
+            log(Level.ERROR, "reading ahead failed: %r", error, exc_info=error)
+            self._fail(TransferError(451, "Transfer aborted. Internal error", moved=self.moved))
+
     def _wait(self) -> None:
         self._expect()
+        if self._held is not None:
+            self._unwatch()
+            return
         pause = self._bucket.delay() if self._bucket is not None else 0.0
         if pause:
             self._unwatch()
@@ -284,6 +308,8 @@ class Channel(DTPHandler):  # type: ignore[misc]  # pyftpdlib is untyped
             if timer is not None:
                 timer.cancel()
         self._pause = self._stall = self._step = None
+        if self._held is not None:
+            self._held.cancel()
         if self._done is not None and not self._done.done():
             self._done.set_exception(self._failure or connection_lost(self.moved))
 

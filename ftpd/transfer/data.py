@@ -14,6 +14,7 @@ from typing import TypeVar
 from ftpd.core.aside import far_file
 from ftpd.core.eager import begin
 from ftpd.transfer.channel import Channel
+from ftpd.transfer.cold import AT_ONCE, fetch, flags_for, is_cold
 from ftpd.transfer.errors import connection_lost, file_shrank, local_failure, too_large
 from ftpd.transfer.far import CHUNK, FarEnd
 from ftpd.transfer.lineends import FromNetwork, ToNetwork
@@ -83,7 +84,8 @@ class DataChannel(Channel):
         if (far := self._far_end(descriptor)) is not None:
             async with aclosing(far.chunks(offset, count, ToNetwork() if ascii else _unchanged)) as chunks:
                 return await self.send(chunks)
-        size = os.fstat(descriptor).st_size
+        known_file = os.fstat(descriptor)
+        size, device = known_file.st_size, known_file.st_dev
         # a size of 0 says nothing (procfs): there the end is where reading ends, and nothing can be missing
         known = size > offset
         end = size if known else _UNKNOWN
@@ -93,40 +95,50 @@ class DataChannel(Channel):
             self.hold_little()
         small = min(slice or SMALL, SMALL)
         if known and end - offset <= small and not ascii:
-            offset += self._sent_at_once(descriptor, offset, end - offset)
+            offset += self._sent_at_once(descriptor, device, offset, end - offset)
             if offset == end:
                 return self.moved - before
         if ascii:
-            step = self._copying(descriptor, offset, end, known, ToNetwork())
+            step = self._copying(descriptor, device, offset, end, known, ToNetwork())
         elif sendfile and end - offset > small and self.use_sendfile():
-            step = self._sendfile(descriptor, offset, end, known, min(slice or SENDFILE_MOST, SENDFILE_MOST))
+            most = min(slice or SENDFILE_MOST, SENDFILE_MOST)
+            step = self._sendfile(descriptor, device, offset, end, known, most)
         else:
-            step = self._copying(descriptor, offset, end, known, _unchanged)
+            step = self._copying(descriptor, device, offset, end, known, _unchanged)
         await self.run(step, self.ioloop.WRITE)
         return self.moved - before
 
-    def _sent_at_once(self, descriptor: int, offset: int, count: int) -> int:
+    def _sent_at_once(self, descriptor: int, device: int, offset: int, count: int) -> int:
         """Send a small file, or what the connection takes of it, without any of what long ones need."""
         if self._bucket is not None or self._closed:
             return 0
         try:
-            sent = self.put(memoryview(os.pread(descriptor, count, offset)))
+            # as much of it as is in memory
+            there = os.preadv(descriptor, [_buffer[:count]], offset, flags_for(device))
+            sent = self.put(_buffer[:there])
         except OSError:
-            # the steps meet it again, and tell it
+            # the steps meet it again, and tell it or wait for the disk
             return 0
         self.moved += sent
         return sent
 
-    def _sendfile(self, descriptor: int, at: int, end: int, known: bool, most: int) -> Callable[[], bool]:
+    def _sendfile(
+        self, descriptor: int, device: int, at: int, end: int, known: bool, most: int
+    ) -> Callable[[], bool]:  # fmt: skip
         copying: Callable[[], bool] | None = None
+        here = at
 
         def step() -> bool:
-            nonlocal at, copying
+            nonlocal at, here, copying
             if copying is not None:
                 return copying()
             if at == end:
                 return True
-            wanted = self.allowed(min(end - at, most))
+            if at >= here:
+                here, comes = self._look_ahead(descriptor, device, at, min(end, at + most)) if known else (end, False)
+                if comes:
+                    return False
+            wanted = self.allowed(min(here - at, most))
             if not wanted:
                 return False
             try:
@@ -135,7 +147,7 @@ class DataChannel(Channel):
                 return False
             except OSError as error:
                 if error.errno in _NO_SENDFILE:  # some FUSE and network file systems
-                    copying = self._copying(descriptor, at, end, known, _unchanged)
+                    copying = self._copying(descriptor, device, at, end, known, _unchanged)
                     return copying()
                 if error.errno in _LOST:
                     raise connection_lost(self.moved) from None
@@ -149,18 +161,35 @@ class DataChannel(Channel):
 
         return step
 
+    def _look_ahead(self, descriptor: int, device: int, at: int, end: int) -> tuple[int, bool]:
+        """How far the file can be read without waiting; True: once the disk has brought that, for which we wait now."""
+        threads = self.ground.threads
+        if threads is None or not is_cold(descriptor, device, end - 1):
+            return end, False
+        end = min(end, at + AT_ONCE)
+        if not is_cold(descriptor, device, end - 1):
+            return end, False
+        self.hold(fetch(threads, descriptor, device, at, end))
+        return end, True
+
     def _copying(
-        self, descriptor: int, at: int, end: int, known: bool, convert: Callable[[bytes], bytes]
+        self, descriptor: int, device: int, at: int, end: int, known: bool, convert: Callable[[bytes], bytes]
     ) -> Callable[[], bool]:
         rest = memoryview(b"")
+        here = at
 
         def step() -> bool:
-            nonlocal at, rest
+            nonlocal at, here, rest
             turn = TURN
             while turn > 0:
                 if not rest:
                     if at == end:
                         return True
+                    if at >= here:
+                        stop = min(end, at + READ_CHUNK)
+                        here, comes = self._look_ahead(descriptor, device, at, stop) if known else (end, False)
+                        if comes:
+                            return False
                     try:
                         chunk = os.pread(descriptor, min(end - at, READ_CHUNK), at)
                     except OSError as error:

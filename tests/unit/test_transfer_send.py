@@ -222,6 +222,7 @@ def test_a_file_that_cannot_be_read_is_451_with_the_cause(
 
     monkeypatch.setattr("os.sendfile", broken)
     monkeypatch.setattr("os.pread", broken)
+    monkeypatch.setattr("os.preadv", broken)
 
     async def story(ground: Ground) -> None:
         file = open_file(tmp_path, b"abc")
