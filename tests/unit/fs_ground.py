@@ -13,7 +13,8 @@ from pathlib import Path as RealPath
 import pytest
 
 from ftpd.core.identity import Identity, privileged
-from ftpd.fs import jail, kernel
+from ftpd.core.mounts import Mount, Mounts
+from ftpd.fs import far, jail, kernel
 from ftpd.fs.jail import Opener
 from ftpd.fs.local import LocalFiles
 from ftpd.module.files import Path
@@ -27,15 +28,31 @@ as_root = pytest.mark.skipif(not privileged(), reason="only root can act as othe
 _with_openat2 = pytest.mark.skipif(not kernel.has_openat2(), reason="this kernel or container has no openat2")
 
 
+def beside_slow_ones(*_: object) -> int:
+    """No opener: stands for the files of a session that slow file systems may be among, and here are not."""
+    raise AssertionError("Ground.files() knows what is meant")
+
+
 both_ways = pytest.mark.parametrize(
     "opener",
     [
         pytest.param(jail.by_kernel, marks=_with_openat2, id="kernel"),
         pytest.param(kernel.openat2_by_ctypes, marks=_with_openat2, id="not compiled"),
         pytest.param(jail.by_walking, id="walking"),
+        pytest.param(beside_slow_ones, marks=_with_openat2, id="beside slow ones"),
     ],
 )
 """The same story with the kernel's resolver, asked from C and from Python, and with ours."""
+
+
+def files_at(root: str, opener: Opener | None, identity: Identity = OWN, umask: int = 0o22) -> LocalFiles:
+    if opener is not beside_slow_ones:
+        return LocalFiles(identity, root, umask, opener=opener)
+    # what is not done at once is done here as well, as no command waits for it
+    files = LocalFiles(identity, root, umask)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(far, "mounts", lambda: Mounts({root: Mount(root, "nfs", "0:999")}))
+        return far.around(files, identity)  # type: ignore[return-value]
 
 
 class Ground:
@@ -52,7 +69,7 @@ class Ground:
         self._before = self._seen()
 
     def files(self, opener: Opener | None = None, identity: Identity = OWN, umask: int = 0o22) -> LocalFiles:
-        return LocalFiles(identity, str(self.root), umask, opener=opener)
+        return files_at(str(self.root), opener, identity, umask)
 
     def owned_by(self, identity: Identity) -> None:
         for path in (self.root, *self.root.rglob("*")):

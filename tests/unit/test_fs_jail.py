@@ -16,7 +16,7 @@ from ftpd.fs import jail, kernel
 from ftpd.fs.jail import Opener
 from ftpd.fs.local import LocalFiles
 from ftpd.module.files import Path
-from tests.unit.fs_ground import ANNA, OWN, Ground, both_ways, ground, read, v, write
+from tests.unit.fs_ground import ANNA, OWN, Ground, both_ways, files_at, ground, read, v, write
 
 
 @pytest.fixture
@@ -163,7 +163,7 @@ def test_a_file_in_the_middle_of_a_path_is_no_folder(here: Ground, opener: Opene
 
 @both_ways
 def test_without_a_root_of_its_own_a_session_sees_the_machine(here: Ground, opener: Opener) -> None:
-    files = LocalFiles(OWN, "/", 0o22, opener=opener)
+    files = files_at("/", opener)
     (here.root / "file").write_text("there")
     os.symlink(here.root / "file", here.root / "link")
     assert read(files, str(here.root / "file")) == read(files, str(here.root / "link")) == "there"
@@ -175,7 +175,7 @@ def test_without_a_root_of_its_own_a_session_sees_the_machine(here: Ground, open
 @both_ways
 @pytest.mark.skipif(not kernel.kernel_devices(), reason="neither /proc nor /sys is mounted here")
 def test_s55_the_kernels_own_files_are_neither_sent_nor_written(here: Ground, opener: Opener) -> None:
-    files = LocalFiles(OWN, "/", 0o22, opener=opener)
+    files = files_at("/", opener)
     own = f"/proc/{os.getpid()}"
     for name in (f"{own}/environ", f"{own}/mem", f"{own}/status", "/proc/meminfo"):
         with pytest.raises(OSError):
@@ -354,13 +354,13 @@ def test_a_container_that_forbids_openat2_is_noticed(monkeypatch: pytest.MonkeyP
 
 @both_ways
 def test_a_root_that_is_not_there_or_not_to_be_entered_says_so(here: Ground, opener: Opener) -> None:
-    missing = LocalFiles(OWN, str(here.root / "gone"), 0o22, opener=opener)
+    missing = files_at(str(here.root / "gone"), opener)
     with pytest.raises(FileNotFoundError):
         missing.stat(v("/"))
     if privileged():
         (here.root / "closed").mkdir(mode=0o700)
         with pytest.raises(PermissionError):
-            LocalFiles(ANNA, str(here.root / "closed"), 0o22, opener=opener).open_folder(v("/"))
+            files_at(str(here.root / "closed"), opener, ANNA).open_folder(v("/"))
 
 
 # -- links that were made with the whole machine in sight --------------------------------------------------
