@@ -8,6 +8,7 @@ by another thread, so that the state of sessions and modules is touched by the l
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
 import types
@@ -26,7 +27,7 @@ from ftpd.core.reply import Refuse
 T = TypeVar("T")
 
 NO_ANSWER = 450, "The file system does not answer, try again later"
-_GONE = 426, "Nobody waits for the file system any more"
+_GONE = 426, "Transfer aborted. The file system does not answer"
 
 
 class Threads(Protocol):
@@ -41,12 +42,27 @@ class Threads(Protocol):
 class Journey:
     """One command's, with all its trips: once it is given up, nothing of it waits for a file system again."""
 
-    __slots__ = ("given_up", "waiting")
+    __slots__ = ("_aborted", "given_up", "waiting")
 
     def __init__(self) -> None:
+        self._aborted = False
         self.given_up = False
         self.waiting = False
         """A file system keeps it waiting now."""
+
+    def abort(self, task: asyncio.Task[None]) -> None:
+        """Have the command, which that task runs, wait for its file system no longer; the task goes on without."""
+        if self.waiting:
+            self._aborted = True
+            task.cancel()
+
+    def give_up(self) -> None:
+        """Its task has been cancelled where it waited."""
+        self.given_up = True
+        task = asyncio.current_task()
+        if self._aborted and task is not None:
+            task.uncancel()
+            self._aborted = False
 
 
 class _Errand(NamedTuple):
@@ -186,7 +202,7 @@ class Trip(Awaitable[T]):
             except BaseException as error:
                 if is_cancelled(error):
                     # to the code that waits for the file system that is one more way for it to fail
-                    journey.given_up = True
+                    journey.give_up()
                     back = partial(traveller.throw, Refuse(*_GONE))
                 else:
                     back = partial(traveller.throw, error)

@@ -50,6 +50,9 @@ _QUEUE = 128
 """Pipelined lines that are held before the socket is left alone."""
 _BATCH = 64
 """Commands that one session may run in a row before the others get a turn."""
+_TIDYING = 1.0
+"""Seconds that an aborted transfer has to tidy up on a file system that may not answer."""
+_TRANSFERS = frozenset({"APPE", "LIST", "MLSD", "NLST", "RETR", "STOR", "STOU"})
 _LINGER = 5.0
 """Seconds that a client has to read the last reply and close."""
 _LOCAL_ERROR = Reply(*LOCAL_ERROR)
@@ -92,6 +95,8 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
         self._out = b""
         self._port: DataPort | None = None
         self.work: Work | None = None
+        self._journey: Journey | None = None
+        """Of the transfer that runs, where files may keep it waiting."""
         self._abort_heard = False
         """ABOR came for the command that runs, if only after its data connection's end had been seen."""
         self._impatient: asyncio.TimerHandle | None = None
@@ -266,6 +271,8 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
         assert self._queue is not None
         if is_abort(line):
             self._abort_heard = True
+            if self._journey is not None and self._task is not None:
+                self.worker.loop.call_later(_TIDYING, self._abandon, self._task, self._journey)
             if self.abort_transfer():
                 self._queue.appendleft(line)
                 return True
@@ -274,6 +281,12 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
             self._run_aside(line)
             return True
         return False
+
+    def _abandon(self, task: asyncio.Task[None], journey: Journey) -> None:
+        """ABOR came, and the transfer that it ended still waits for a file system."""
+        if not task.done():
+            journey.abort(task)
+            self.worker.loop.call_later(_TIDYING, self._abandon, task, journey)
 
     def _run_aside(self, line: bytes) -> None:
         command, plan = self.generation.command(self.session, decode(line).strip().upper(), "")
@@ -376,6 +389,8 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
     def _run_slowly(self, command: Command, plan: Plan) -> Coroutine[Any, Any, None] | None:
         """The same where files may keep the command waiting, or, before the login, may turn out to be such."""
         trips, journey = self.worker.trips, Journey()
+        if command.name in _TRANSFERS:
+            self._journey = journey
         begun: _Begun | Trip[_Begun] = trips.go(partial(run_inline, command, plan), journey)
         return None if begun is None else trips.along(begun, _run_rest, journey)
 
@@ -394,7 +409,7 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
             self._waited()
 
     def _waited(self) -> None:
-        self._task = None
+        self._task = self._journey = None
         self.abort_wanted = self._abort_heard = False
         if self._ending is not None:
             self._finish_when_written()
