@@ -42,11 +42,13 @@ class Threads(Protocol):
 class Journey:
     """One command's, with all its trips: once it is given up, nothing of it waits for a file system again."""
 
-    __slots__ = ("_aborted", "given_up", "waiting")
+    __slots__ = ("_aborted", "given_up", "transfers", "waiting")
 
     def __init__(self) -> None:
         self._aborted = False
         self.given_up = False
+        self.transfers = False
+        """It is that of a transfer, which ABOR may end."""
         self.waiting = False
         """A file system keeps it waiting now."""
 

@@ -96,7 +96,7 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
         self._port: DataPort | None = None
         self.work: Work | None = None
         self._journey: Journey | None = None
-        """Of the transfer that runs, where files may keep it waiting."""
+        """Of the command that runs, where files may keep it waiting."""
         self._abort_heard = False
         """ABOR came for the command that runs, if only after its data connection's end had been seen."""
         self._impatient: asyncio.TimerHandle | None = None
@@ -240,6 +240,8 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
         self._peer_done = True
         if self._ended:
             self.close()
+        if self._task is not None and self._journey is not None:
+            self.worker.loop.call_later(_LINGER, self._leave, self._task, self._journey)
         self._watch()
         if self._ending is None and self._task is None and not self._queue:
             self.end("Read EOF from client")
@@ -271,7 +273,7 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
         assert self._queue is not None
         if is_abort(line):
             self._abort_heard = True
-            if self._journey is not None and self._task is not None:
+            if self._journey is not None and self._journey.transfers and self._task is not None:
                 self.worker.loop.call_later(_TIDYING, self._abandon, self._task, self._journey)
             if self.abort_transfer():
                 self._queue.appendleft(line)
@@ -287,6 +289,15 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
         if not task.done():
             journey.abort(task)
             self.worker.loop.call_later(_TIDYING, self._abandon, task, journey)
+
+    def _leave(self, task: asyncio.Task[None], journey: Journey) -> None:
+        """The client has closed its side, and what it asked for last still waits for a file system."""
+        if not task.done():
+            if journey.waiting:
+                # what it has asked for besides would wait as well
+                self._queue = None
+            journey.abort(task)
+            self.worker.loop.call_later(_LINGER, self._leave, task, journey)
 
     def _run_aside(self, line: bytes) -> None:
         command, plan = self.generation.command(self.session, decode(line).strip().upper(), "")
@@ -389,7 +400,8 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
     def _run_slowly(self, command: Command, plan: Plan) -> Coroutine[Any, Any, None] | None:
         """The same where files may keep the command waiting, or, before the login, may turn out to be such."""
         trips, journey = self.worker.trips, Journey()
-        if command.name in _TRANSFERS:
+        if self._task is None:
+            journey.transfers = command.name in _TRANSFERS
             self._journey = journey
         begun: _Begun | Trip[_Begun] = trips.go(partial(run_inline, command, plan), journey)
         return None if begun is None else trips.along(begun, _run_rest, journey)

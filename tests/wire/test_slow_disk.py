@@ -273,8 +273,10 @@ def test_who_leaves_a_stalled_command_leaves_nothing_behind(ground: Ground) -> N
     for sock, line in zip(socks, ("MDTM far", "LIST", "CWD folder", "STAT folder"), strict=True):
         sock.sendall(f"{line}\r\n".encode())
         assert is_silent(sock, 0.2)
-        sock.close()
-    until("the sessions are over, and the disk still stalls", lambda: log_count(ground, "FTP session closed") >= 4, 15)
+    over = log_count(ground, "FTP session closed") + 4
+    while ground.clients:
+        ground.clients.pop().close()
+    until("the sessions are over while the disk stalls", lambda: log_count(ground, "FTP session closed") == over, 15)
     ground.others_are_served()
     ground.disk.recover()
     ground.rest()
@@ -469,6 +471,35 @@ def test_a_disk_that_comes_while_one_is_there_is_reckoned_with(tmp_path: Path) -
         alice.quit()
         ground.daemon.stop()
         assert_never_held(ground)
+    finally:
+        ground.disk.unmount()
+        for client in ground.clients:
+            client.close()
+
+
+def test_who_left_a_stalled_disk_keeps_no_place_of_maxclients(tmp_path: Path) -> None:
+    needs_fuse()
+    ground = Ground(tmp_path, "MaxClients 2\n")
+    ground.disk.mount()
+    try:
+        ground.daemon.start()
+        socks = [ground.begin("NOOP") for _ in range(2)]
+        for sock in socks:
+            assert answer(sock).startswith("200")
+        ground.disk.stall()
+        for sock in socks:
+            sock.sendall(b"MDTM far\r\n")
+            assert is_silent(sock, 0.2)
+        with pytest.raises(ftplib.Error, match=r"^5|^4"):
+            ground.login("alice")
+        before = log_count(ground, "FTP session closed")
+        while ground.clients:
+            ground.clients.pop().close()
+        until("all sessions are over", lambda: log_count(ground, "FTP session closed") == before + 3, 15)
+        for _ in range(2):
+            assert ground.login("alice").voidcmd("NOOP").startswith("200")
+        ground.disk.recover()
+        ground.daemon.stop()
     finally:
         ground.disk.unmount()
         for client in ground.clients:
