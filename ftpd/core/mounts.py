@@ -17,8 +17,11 @@ from ftpd.core.nearness import NEAR_TYPES
 TABLE = "/proc/self/mountinfo"
 """proc_pid_mountinfo(5): as this process sees the machine."""
 
-_OWN = ("/proc/", "/sys/", "/dev/")
-"""What the kernel keeps its own things beneath: an automounter's trigger there (binfmt_misc) is on nobody's way."""
+_OWN = re.compile(r"/(?:proc|sys|dev(?!/shm/))/")
+"""What the kernel keeps its own things beneath: an automounter's trigger there (binfmt_misc) is on nobody's way.
+
+``/dev/shm`` is everybody's, and whatever is mounted in it.
+"""
 _LINKS = 40
 _OCTAL = re.compile(rb"\\([0-7]{3})")
 
@@ -139,7 +142,7 @@ def understood(text: bytes) -> Mounts:
     for point, type, device in _rows(text):
         far.pop(point, None)
         near.discard(point)
-        if type in NEAR_TYPES or point.startswith(_OWN):
+        if type in NEAR_TYPES or _OWN.match(point):
             if point != "/":
                 near.add(point)
         else:

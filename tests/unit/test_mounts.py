@@ -81,3 +81,13 @@ def test_links_are_followed_up_to_the_slow_file_system_and_no_further(
 def test_this_machine_is_understood() -> None:
     assert subject._read() == subject._read()
     assert isinstance(subject.mounts().far, dict)
+
+
+def test_what_is_mounted_in_dev_shm_is_no_kernels_own() -> None:
+    table = understood(
+        b"27 1 254:0 / / rw - ext4 /dev/vda rw\n"
+        b"40 27 0:50 / /dev/shm/slow rw - fuse.slow slow rw\n"
+        b"41 27 0:51 / /dev/odd rw - odd odd rw\n"
+    )
+    assert set(table.far) == {"/dev/shm/slow"}
+    assert "/dev/odd" in table.near
