@@ -486,13 +486,13 @@ def test_who_left_a_stalled_disk_keeps_no_place_of_maxclients(tmp_path: Path) ->
         socks = [ground.begin("NOOP") for _ in range(2)]
         for sock in socks:
             assert answer(sock).startswith("200")
+        before = log_count(ground, "FTP session closed")
         ground.disk.stall()
         for sock in socks:
             sock.sendall(b"MDTM far\r\n")
             assert is_silent(sock, 0.2)
         with pytest.raises(ftplib.Error, match=r"^5|^4"):
             ground.login("alice")
-        before = log_count(ground, "FTP session closed")
         while ground.clients:
             ground.clients.pop().close()
         until("all sessions are over", lambda: log_count(ground, "FTP session closed") == before + 3, 15)
