@@ -27,7 +27,7 @@ from ftpd.core.aside import at_file, close_file
 from ftpd.core.charset import Recode, codec_named
 from ftpd.core.clock import Timer
 from ftpd.core.devices import addresses_of_device
-from ftpd.core.eager import begin
+from ftpd.core.eager import begin, in_task
 from ftpd.core.identity import ROOT, Identity, acting_as, acting_as_daemon, neutral, privileged
 from ftpd.core.log import Level, debug, escape, log
 from ftpd.core.mounts import pool_at
@@ -192,6 +192,7 @@ __all__ = [
     "globbing",
     "group_expression",
     "hidden",
+    "in_task",
     "ledger",
     "listing",
     "log",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any, Generic, TypeVar
 
@@ -44,3 +45,9 @@ def begin(coroutine: Coroutine[Any, Any, T]) -> T | Awaitable[T]:
     except StopIteration as done:
         return done.value  # type: ignore[no-any-return]
     return _Rest(coroutine, waits_for)
+
+
+async def in_task() -> None:
+    """Be in a task when this returns: for awaiting what others wrote, who may count on asyncio.timeout()."""
+    if asyncio.current_task() is None:
+        await asyncio.sleep(0)

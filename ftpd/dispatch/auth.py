@@ -11,6 +11,7 @@ from typing import TypeVar
 from ftpd.conf.faults import Fault
 from ftpd.conf.tree import Config
 from ftpd.core import trace
+from ftpd.core.eager import in_task
 from ftpd.core.fault import is_cancelled
 from ftpd.core.log import Level
 from ftpd.module.auth import Account, AuthAnswer, AuthBackend, AuthUnavailable
@@ -22,7 +23,10 @@ T = TypeVar("T")
 
 
 async def _settled(answer: T | Awaitable[T]) -> T:
-    return await answer if inspect.isawaitable(answer) else answer
+    if not inspect.isawaitable(answer):
+        return answer
+    await in_task()
+    return await answer
 
 
 def vain_entries(config: Config, modules: Sequence[Module]) -> list[Fault]:
@@ -45,36 +49,48 @@ def vain_entries(config: Config, modules: Sequence[Module]) -> list[Fault]:
     return list(found.values())
 
 
+_Order = tuple[tuple[AuthBackend, bool], ...]
+
+
 class OrderedAccounts:
     """Implements :class:`ftpd.module.auth.Accounts` over the backends of a generation."""
 
     def __init__(self, modules: Sequence[Module]) -> None:
         # without AuthOrder the module loaded last is asked first, as everywhere
         self._backends = [(module.name, backend) for module in reversed(modules) for backend in module.backends]
+        self._orders: dict[tuple[str, ...], _Order] = {(): tuple((backend, False) for _, backend in self._backends)}
+        """What each AuthOrder that a session came with means; there are as many as the configuration has."""
 
-    def _asked(self, session: Session, what: str = "") -> Iterator[tuple[AuthBackend, bool]]:
+    def _order(self, session: Session) -> _Order:
         """Each backend to ask, and whether its word is final (a trailing ``*`` in AuthOrder)."""
-        if trace.active and what:
-            for backend, final in self._asked(session):
-                name = next(name for name, one in self._backends if one is backend)
-                trace.say("auth", 6, 'dispatching auth request "%s" to module %s', what, name, peer=session.peer)
-                yield backend, final
-            return
-        order: Sequence[str] = session.setting("AuthOrder", ()) or ()
-        if not order:
-            yield from ((backend, False) for _, backend in self._backends)
-            return
-        for entry in order:
-            wanted = module_name(entry.rstrip("*"))
-            for name, backend in self._backends:
-                if name == wanted:
-                    yield backend, entry.endswith("*")
+        wanted: Sequence[str] = session.setting("AuthOrder", ()) or ()
+        order = self._orders.get(tuple(wanted))
+        if order is None:
+            order = self._orders[tuple(wanted)] = tuple(
+                (backend, entry.endswith("*"))
+                for entry in wanted
+                for name, backend in self._backends
+                if name == module_name(entry.rstrip("*"))
+            )
+        return order
+
+    def _asked(self, session: Session, what: str) -> Iterator[tuple[AuthBackend, bool]]:
+        """Those to ask, as the log of what is traced hears of each."""
+        if not trace.active:
+            return iter(self._order(session))
+        return self._traced(session, what)
+
+    def _traced(self, session: Session, what: str) -> Iterator[tuple[AuthBackend, bool]]:
+        for backend, final in self._order(session):
+            name = next(name for name, one in self._backends if one is backend)
+            trace.say("auth", 6, 'dispatching auth request "%s" to module %s', what, name, peer=session.peer)
+            yield backend, final
 
     async def getpwnam(self, session: Session, user: str) -> Account | None:
         for backend, final in self._asked(session, "getpwnam"):
             account = await _settled(backend.getpwnam(session, user))
             if account is not None:
-                return replace(account, source=backend)
+                return account if account.source is backend else replace(account, source=backend)
             # the last word of one that only checks passwords (PAM) is about these alone
             if final and not backend.checks_first:
                 return None
@@ -89,7 +105,7 @@ class OrderedAccounts:
 
     async def authenticate(self, session: Session, account: Account, password: str) -> AuthAnswer:
         asked = list(self._asked(session, "authenticate"))
-        if account.source is not None:
+        if account.source is not None and len(asked) > 1:
             asked.sort(key=lambda entry: (not entry[0].checks_first, entry[0] is not account.source))
         for backend, final in asked:
             try:
@@ -114,21 +130,21 @@ class OrderedAccounts:
         return AuthAnswer.BAD_PASSWORD
 
     def uid_name(self, session: Session, uid: int) -> str:
-        for backend, _ in self._asked(session):
+        for backend, _ in self._order(session):
             name = backend.uid_name(session, uid)
             if name is not None:
                 return name
         return str(uid)
 
     def gid_name(self, session: Session, gid: int) -> str:
-        for backend, _ in self._asked(session):
+        for backend, _ in self._order(session):
             name = backend.gid_name(session, gid)
             if name is not None:
                 return name
         return str(gid)
 
     async def group_name(self, session: Session, gid: int) -> str:
-        for backend, _ in self._asked(session):
+        for backend, _ in self._order(session):
             if backend.names_wait:
                 name = await session.offload(partial(backend.gid_name, session, gid), "auth")
             else:
@@ -138,14 +154,14 @@ class OrderedAccounts:
         return str(gid)
 
     def name_uid(self, session: Session, name: str) -> int | None:
-        for backend, _ in self._asked(session):
+        for backend, _ in self._order(session):
             uid = backend.name_uid(session, name)
             if uid is not None:
                 return uid
         return None
 
     def name_gid(self, session: Session, name: str) -> int | None:
-        for backend, _ in self._asked(session):
+        for backend, _ in self._order(session):
             gid = backend.name_gid(session, name)
             if gid is not None:
                 return gid

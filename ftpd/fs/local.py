@@ -56,7 +56,11 @@ class LocalFiles:
     # -- looking ---------------------------------------------------------------------------------------
 
     def stat(self, path: Path) -> os.stat_result:
-        return self._attributes(there(path), _LOOK)
+        virtual = there(path)
+        if virtual == "/":
+            # open already, by the user's own right
+            return os.fstat((self._root or self._enter()).fd)
+        return self._attributes(virtual, _LOOK)
 
     def lstat(self, path: Path) -> os.stat_result:
         return self._attributes(there(path), _LOOK | os.O_NOFOLLOW)
@@ -86,17 +90,23 @@ class LocalFiles:
 
     def access(self, path: Path, mode: int) -> bool:
         try:
-            fd = self._open(there(path), _LOOK)
+            virtual = there(path)
+            if virtual == "/":
+                return self._accessible((self._root or self._enter()).fd, mode)
+            fd = self._open(virtual, _LOOK)
             try:
-                if kernel.has_faccessat2():
-                    with acting_as(self._identity):
-                        return kernel.accessible(fd, mode)
-                writable = not mode & os.W_OK or not os.fstatvfs(fd).f_flag & os.ST_RDONLY
-                return writable and self.may(os.fstat(fd), mode)
+                return self._accessible(fd, mode)
             finally:
                 os.close(fd)
         except OSError:
             return False
+
+    def _accessible(self, fd: int, mode: int) -> bool:
+        if kernel.has_faccessat2():
+            with acting_as(self._identity):
+                return kernel.accessible(fd, mode)
+        writable = not mode & os.W_OK or not os.fstatvfs(fd).f_flag & os.ST_RDONLY
+        return writable and self.may(os.fstat(fd), mode)
 
     def may(self, attributes: os.stat_result, mode: int) -> bool:
         return permits(attributes, effective(self._identity), mode)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from ftpd.api import Account, Level, acting_as_daemon, crypt, log, near
+from ftpd.api import Account, AuthBackend, Level, acting_as_daemon, crypt, log, near
 
 T = TypeVar("T")
 
@@ -52,7 +52,7 @@ class FileSpec:
 class Users:
     """The accounts of a file; of two with one name or one id the first counts."""
 
-    def __init__(self, spec: FileSpec, text: str) -> None:
+    def __init__(self, spec: FileSpec, text: str, source: AuthBackend | None = None) -> None:
         self.by_name: dict[str, Account] = {}
         self.hashes: dict[str, str] = {}
         self.by_id: dict[int, str] = {}
@@ -66,7 +66,7 @@ class Users:
             name, hashed, _, _, gecos, home, shell = fields[:7]
             if name in self.by_name or not spec.admits(uid, name, home):
                 continue
-            self.by_name[name] = Account(name, uid, gid, home, shell, gecos)
+            self.by_name[name] = Account(name, uid, gid, home, shell, gecos, source=source)
             self.hashes[name] = hashed
             self.by_id.setdefault(uid, name)
         for hashed in self.hashes.values():

@@ -6,8 +6,9 @@ import errno
 import os
 import posixpath
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from ftpd.api import (
     Account,
@@ -30,6 +31,8 @@ from ftpd.modules._auth_login import Visitor
 from ftpd.modules._auth_names import Target
 from ftpd.modules._auth_paths import below, real_folder, really_below, single_name, split_magic, with_user
 from ftpd.modules._auth_walk import LinkOnTheWay, no_link, open_folder
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +69,19 @@ async def plan_for(command: Command, target: Target, account: Account, groups: t
         root = await real_folder(session, chosen.path, account)
     found = home if root == "/" else below(root, posixpath.normpath(home))
     if not found:
-        found = await command.offload(lambda: really_below(root, home), pool_at(root, home))
+        found = await reach(command, lambda: really_below(root, home), root, home)
     # a home that lies elsewhere on the machine may be one of virtual users, told as it is seen from inside the root
     chdir = await _first(command, settings, groups, account, root, found or posixpath.normpath(home))
     virtual = found or "/"
     # without a root of its own a session that can begin nowhere else begins at home; within one, at the root
     begin = (*(chdir or (virtual,)), virtual if root == "/" else "/")
     return Plan(root, begin, home, settings[d.allow_chroot_symlinks])
+
+
+async def reach(command: Command, work: Callable[[], T], *places: str) -> T:
+    """Do what is to be done at these paths of the machine: at once, or by a thread where one of them may hang."""
+    kind = pool_at(*places, kind="")
+    return await command.offload(work, kind) if kind else work()
 
 
 def enter(session: Session, plan: Plan, visitor: Visitor, umask: int, *, show_links: bool) -> tuple[Files, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from dataclasses import dataclass, field, replace
 from time import time
 
@@ -23,6 +24,8 @@ from ftpd.api import (
     Reply,
     Session,
     Timer,
+    begin,
+    in_task,
     pool_at,
 )
 from ftpd.modules import _auth_directives as d
@@ -34,7 +37,7 @@ from ftpd.modules._auth_events import EMPTY_PASSWORD
 from ftpd.modules._auth_lastlog import record_login
 from ftpd.modules._auth_login import Visitor, vet
 from ftpd.modules._auth_names import Target, target_of
-from ftpd.modules._auth_place import create_home, enter, plan_for
+from ftpd.modules._auth_place import create_home, enter, plan_for, reach
 
 # robots.txt lives in a file of its own and registers with the one module
 __all__ = ["_auth_robots", "census", "module"]
@@ -131,7 +134,11 @@ def user(cmd: Command) -> Outcome:
 
 
 @module.cmd("PASS", auth=False, classes=Class.AUTH, usage="<sp> password")
-async def password(cmd: Command) -> Outcome:
+def password(cmd: Command) -> Outcome | Awaitable[Outcome]:
+    return begin(_log_in(cmd))
+
+
+async def _log_in(cmd: Command) -> Outcome:
     session, visit = cmd.session, cmd.session[visit_of]
     if session.logged_in:
         return cmd.fail(503, "You are already logged in")
@@ -219,8 +226,8 @@ async def _let_in(cmd: Command, visitor: Visitor, visit: Visit) -> None:
     links = session.modules.directive("ShowSymlinks")
     show_links = links is None or bool(target.settings[links])
     # a home that hangs holds up those whose homes hang with it
-    files, cwd = await cmd.offload(
-        lambda: enter(session, plan, visitor, files_umask, show_links=show_links), pool_at(*plan.places)
+    files, cwd = await reach(
+        cmd, lambda: enter(session, plan, visitor, files_umask, show_links=show_links), *plan.places
     )
     try:
         if visit.over:
@@ -251,6 +258,7 @@ async def _other_home(cmd: Command, home: str) -> str:
     if not cmd.session.modules.emit(REWRITE_HOME, rehousing):
         raise Denied(f"USER {cmd.session.login}: a module failed to rewrite the home", level=Level.ERROR, final=True)
     for work in rehousing.work:
+        await in_task()
         await work
     if not asked.argument.startswith("/"):
         raise Denied(f"USER {cmd.session.login}: the home was rewritten to '{asked.argument}', which is no full path")

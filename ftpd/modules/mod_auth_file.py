@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
+from functools import partial
 from typing import Any, TypeVar
 
 from ftpd.api import (
@@ -20,6 +21,7 @@ from ftpd.api import (
     Module,
     Session,
     acting_as_daemon,
+    begin,
     crypt,
     types,
 )
@@ -28,6 +30,7 @@ from ftpd.modules._auth_file_tables import FileSpec, Groups, Table, Users, Wante
 module = Module("mod_auth_file", version="1.0")
 
 T = TypeVar("T")
+_Memberships = tuple[tuple[int, str], ...]
 _SERVERS = SERVER | GLOBAL | VHOST
 
 
@@ -182,7 +185,7 @@ class AuthFile(AuthBackend):
             return None
         table = self._users.get(spec)
         if table is None:
-            table = self._users[spec] = Table(spec, Users)
+            table = self._users[spec] = Table(spec, partial(Users, source=self))
         return table
 
     def _groups_of(self, session: Session) -> Table[Groups] | None:
@@ -194,13 +197,26 @@ class AuthFile(AuthBackend):
             table = self._groups[spec] = Table(spec, Groups)
         return table
 
-    async def getpwnam(self, session: Session, user: str) -> Account | None:
+    # plain where a look at the file says that it is as it was read, so that a login makes no task for it
+
+    def getpwnam(self, session: Session, user: str) -> Account | Awaitable[Account | None] | None:
+        return begin(self._account(session, user))
+
+    def getgroups(self, session: Session, account: Account) -> _Memberships | Awaitable[_Memberships | None] | None:
+        return begin(self._groups_of_account(session, account))
+
+    def authenticate(
+        self, session: Session, account: Account, password: str
+    ) -> AuthAnswer | Awaitable[AuthAnswer | None] | None:
+        return begin(self._answer(session, account, password))
+
+    async def _account(self, session: Session, user: str) -> Account | None:
         table = self._users_of(session)
         if table is None:
             return None
         return (await _current(session, table)).by_name.get(user)
 
-    async def getgroups(self, session: Session, account: Account) -> tuple[tuple[int, str], ...] | None:
+    async def _groups_of_account(self, session: Session, account: Account) -> _Memberships | None:
         if account.source is not self:
             return None
         table = self._groups_of(session)
@@ -209,7 +225,7 @@ class AuthFile(AuthBackend):
             return ()
         return (await _current(session, table)).of(account)
 
-    async def authenticate(self, session: Session, account: Account, password: str) -> AuthAnswer | None:
+    async def _answer(self, session: Session, account: Account, password: str) -> AuthAnswer | None:
         table = self._users_of(session)
         if table is None or account.source is not self:
             return None

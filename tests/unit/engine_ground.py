@@ -59,9 +59,9 @@ class Place:
 
 
 @asynccontextmanager
-async def serving(tmp_path: Path, *modules: Module) -> AsyncIterator[Place]:
+async def serving(tmp_path: Path, *modules: Module, conf: str = "") -> AsyncIterator[Place]:
     path = tmp_path / "proftpd.conf"
-    path.write_text("")
+    path.write_text(conf)
     path.chmod(0o600)
     pools = Pools()
     config = build.read(str(path), Assembly(modules, str(tmp_path)))

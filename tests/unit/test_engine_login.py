@@ -1,0 +1,102 @@
+"""Logging in on a running loop: at once where nothing has to be waited for, in a task and in threads where it has."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from engine_ground import serving
+
+from ftpd.core import crypt
+from ftpd.dispatch.assemble import static_modules
+from ftpd.engine.pool import Pools
+from ftpd.module.auth import Account, AuthAnswer, AuthBackend
+from ftpd.module.build import build_record
+from ftpd.module.session import Session
+from ftpd.module.table import Module
+
+_CONF = """\
+WtmpLog off
+RequireValidShell off
+UseFtpUsers off
+RootLogin on
+DefaultRoot ~
+AuthOrder {order}
+<IfModule mod_delay.c>
+DelayEngine off
+</IfModule>
+"""
+
+
+def _modules(*more: Module) -> tuple[Module, ...]:
+    return (*static_modules(build_record()), *more)
+
+
+async def _log_in(place: Any, password: str) -> list[str]:
+    async with place.client() as client:
+        await client.line()
+        answers = [await client.ask("USER tom"), await client.ask(f"PASS {password}"), await client.ask("PWD")]
+        return [answer[:3] for answer in answers]
+
+
+class _Directory(AuthBackend):
+    """A backend as an author may write it, who counts on being in a task."""
+
+    def __init__(self, home: str) -> None:
+        self._home = home
+
+    async def getpwnam(self, session: Session, user: str) -> Account | None:
+        async with asyncio.timeout(5):
+            await asyncio.sleep(0)
+        return Account(user, os.geteuid(), os.getegid(), self._home, "/bin/sh")
+
+    async def authenticate(self, session: Session, account: Account, password: str) -> AuthAnswer | None:
+        async with asyncio.timeout(5):
+            return AuthAnswer.OK if password == "right" else AuthAnswer.BAD_PASSWORD
+
+
+def test_a_backend_that_waits_is_in_a_task_from_its_first_line(tmp_path: Path) -> None:
+    directory = Module("mod_directory", version="1.0")
+    directory.auth(_Directory(str(tmp_path)))
+
+    async def story() -> None:
+        async with serving(tmp_path, *_modules(directory), conf=_CONF.format(order="mod_directory.c")) as place:
+            assert await _log_in(place, "right") == ["331", "230", "257"]
+            assert await _log_in(place, "wrong") == ["331", "530", "530"]
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(("scheme", "threads"), [("$1$", set()), ("$5$", {"auth"})])
+def test_a_thread_is_asked_for_a_slow_hash_and_for_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scheme: str, threads: set[str]
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    passwd = tmp_path / "passwd"
+    passwd.write_text(f"tom:{crypt.hash('right', scheme)}:{os.geteuid()}:{os.getegid()}::{home}:/bin/sh\n")
+    passwd.chmod(0o600)
+    used: set[str] = set()
+    given = Pools.__call__
+
+    async def noted(self: Pools, work: Callable[[], Any], kind: str) -> Any:
+        used.add(kind)
+        return await given(self, work, kind)
+
+    conf = _CONF.format(order="mod_auth_file.c") + f"AuthUserFile {passwd}\n"
+
+    async def story() -> None:
+        async with serving(tmp_path, *_modules(), conf=conf) as place:
+            # the file is read for the first of all, by a thread
+            await _log_in(place, "right")
+            monkeypatch.setattr(Pools, "__call__", noted)
+            assert await _log_in(place, "right") == ["331", "230", "257"]
+            assert used == threads
+            assert await _log_in(place, "wrong") == ["331", "530", "530"]
+            assert used == threads
+
+    asyncio.run(story())
