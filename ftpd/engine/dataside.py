@@ -1,0 +1,97 @@
+"""What modules ask of a session's wire besides replies: its data connection, the servers about it, its timers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any
+
+from ftpd.core import trace
+from ftpd.core.clock import Timer
+from ftpd.core.log import Level
+from ftpd.engine.channel import Channel
+from ftpd.engine.dataport import ABORTED, DataPort
+from ftpd.engine.tuning import tuning_of
+from ftpd.module.wire import Data, TransferError
+
+if TYPE_CHECKING:
+    from ftpd.conf.tree import Scope
+
+
+class DataSide(Channel):
+    """The part of Wire that has nothing to do with lines and replies."""
+
+    def _data_port(self) -> DataPort:
+        if self._port is None:
+            self._port = DataPort(
+                self.worker.ground.with_options(tuning_of(self.generation, self.session.server).data),
+                local=self.socket.getsockname(),
+                peer=self.socket.getpeername(),
+                label=self.session.peer,
+            )
+        return self._port
+
+    @property
+    def use_ipv6(self) -> bool:
+        return self.generation.routes is None or self.generation.routes.use_ipv6
+
+    def server_at(self, address: str) -> Scope | None:
+        routes, local = self.generation.routes, self.session.local
+        if routes is None:
+            return self.session.server if address == local.host else None
+        return routes.server_of((address, local.port))
+
+    def server_named(self, name: str) -> Scope | None:
+        routes = self.generation.routes
+        return None if routes is None else routes.server_named(self.session.local, name)
+
+    def passive(self, *, ports: range | None, address: str | None, extended: int = 0) -> tuple[str, int]:
+        found = self._data_port().passive(ports=ports, address=address, extended=extended)
+        if trace.active:
+            trace.say("binding", 4, "listening on %s, port %d for data", *found, peer=self.session.peer)
+        return found
+
+    def active(self, address: str, port: int, *, from_before: bool = False) -> None:
+        if trace.active:
+            trace.say("data", 4, "the data connection will go to %s, port %d", address, port, peer=self.session.peer)
+        self._data_port().active(address, port, from_before)
+
+    def forget_data(self) -> None:
+        if self._port is not None:
+            self._port.forget()
+
+    def open_data(self, *, timeout: float, allow_foreign: bool = False) -> Coroutine[Any, Any, Data]:
+        if self.abort_wanted:
+            self.forget_data()
+            raise TransferError(426, ABORTED, aborted=True)
+        return self._data_port().open(timeout=timeout, allow_foreign=allow_foreign)
+
+    @property
+    def data(self) -> Data | None:
+        return None if self._port is None else self._port.data
+
+    def abort_transfer(self) -> bool:
+        if self.work is not None:
+            self.work.aborted = True
+            return True
+        return self._port is not None and self._port.abort()
+
+    @property
+    def busy(self) -> bool:
+        return self.work is not None or self.data is not None
+
+    def timer(self, seconds: float, callback: Callable[[], None]) -> Timer:
+        def ring() -> None:
+            try:
+                callback()
+            except BaseException as error:
+                self.session.log(Level.ERROR, "a timer of this session failed: %r", error)
+                self.session.log_exception(error)
+
+        if trace.active:
+            trace.say("timer", 7, "added a timer of %g seconds", seconds, peer=self.session.peer)
+        timer = self.worker.sweep.start(seconds, ring)
+        if self._timers is None:
+            self._timers = []
+        self._timers = [one for one in self._timers if one.active]
+        self._timers.append(timer)
+        return timer

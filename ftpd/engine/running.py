@@ -1,0 +1,141 @@
+"""A line becomes a command, walks its road through dispatch, waits where it must, and is answered once."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Coroutine
+from functools import partial
+from typing import Any
+
+from ftpd.core.aside import Journey, Trip
+from ftpd.core.fault import is_cancelled
+from ftpd.core.log import Level
+from ftpd.core.paths import decode
+from ftpd.core.reply import Refuse, Reply
+from ftpd.dispatch.compile import Plan
+from ftpd.dispatch.phases import LOCAL_ERROR, Road, run_inline, run_on
+from ftpd.engine.lines import LineTooLong
+from ftpd.engine.parting import Parting
+from ftpd.engine.request import INVALID, is_abort, understand
+from ftpd.module.command import Command
+from ftpd.module.events import BAD_PROTOCOL, INVALID_COMMAND
+
+_TRANSFERS = frozenset({"APPE", "LIST", "MLSD", "NLST", "RETR", "STOR", "STOU"})
+_LOCAL_ERROR = Reply(*LOCAL_ERROR)
+NOT_AVAILABLE = 421, "Service not available, closing control connection"
+
+_Begun = tuple[Road, Awaitable[object]] | None
+
+
+async def _run_rest(rest: _Begun) -> None:
+    if rest is not None:
+        await run_on(*rest)
+
+
+class Running(Parting):
+    """Runs one command at a time, and a STAT aside while a transfer goes on."""
+
+    def _take(self, line: bytes | LineTooLong) -> None:
+        request = understand(line)
+        if isinstance(request, Reply):
+            if request is INVALID:
+                self.generation.emit(INVALID_COMMAND, self.session)
+            self.send(request)
+            return
+        verb, argument = request
+        if self.session.recode is not None:
+            argument = self.session.heard(verb, argument)
+        command, plan = self.generation.command(self.session, verb, argument)
+        if not plan.known and request.foreign and not self.generation.knows(verb):
+            self._foreign(verb)
+            return
+        presence = self.worker.presence
+        if presence is not None:
+            presence.does(self, command)
+        # an ABOR in the same packet is for this command
+        self.abort_wanted = bool(self._queue) and is_abort(self._queue[0])  # type: ignore[index]
+        rest = self._run(command, plan)
+        if rest is None:
+            self.abort_wanted = self._abort_heard = False
+            self._answer(command)
+        else:
+            self._task = self.worker.spawn(self._wait(command, rest))
+
+    def _foreign(self, what: str) -> None:
+        self.generation.emit(BAD_PROTOCOL, self.session)
+        self.session.log(Level.NOTICE, "client speaks another protocol (%s), disconnecting", what)
+        self.end("Bad protocol")
+
+    def _run(self, command: Command, plan: Plan) -> Coroutine[Any, Any, None] | None:
+        """Walk the command's road as far as it goes without waiting; what is left of it, if that was not all."""
+        self._running = True
+        try:
+            files = self.session.files
+            if files is None or files.slow:
+                return self._run_slowly(command, plan)
+            rest = run_inline(command, plan)
+            return None if rest is None else run_on(*rest)
+        finally:
+            self._running = False
+
+    def _run_slowly(self, command: Command, plan: Plan) -> Coroutine[Any, Any, None] | None:
+        """The same where files may keep the command waiting, or, before the login, may turn out to be such."""
+        trips, journey = self.worker.trips, Journey()
+        if self._task is None:
+            journey.transfers = command.name in _TRANSFERS
+            self._journey = journey
+        begun: _Begun | Trip[_Begun] = trips.go(partial(run_inline, command, plan), journey)
+        return None if begun is None else trips.along(begun, _run_rest, journey)
+
+    async def _wait(self, command: Command, rest: Coroutine[Any, Any, None]) -> None:
+        try:
+            await rest
+            self._answer(command)
+        except BaseException as error:
+            if is_cancelled(error) and self._over:
+                raise
+            # what a module can do to its own task: cancel it. Nobody knows how far the command has come
+            self.session.log(Level.ERROR, "%s ended in a fault: %r", command.shown, error)
+            self.session.log_exception(error)
+            self._turn_away(Refuse(*NOT_AVAILABLE), "Application error")
+        finally:
+            self._waited()
+
+    def _waited(self) -> None:
+        self._task = self._journey = None
+        self.abort_wanted = self._abort_heard = False
+        self._go_on()
+
+    def _answer(self, command: Command) -> None:
+        reply = command.reply
+        if reply is None:
+            # every command is answered exactly once, also where a module forgot to
+            self.session.log(Level.ERROR, "no module gave %s a reply", command.shown)
+            reply = _LOCAL_ERROR
+        self._write(self._encoded(reply, command))
+        if self._ending is not None:
+            self._hang_up()
+
+    def _encoded(self, reply: Reply, command: Command) -> bytes:
+        """The reply's bytes; one that would leave the client waiting, or is no text, is a module's fault."""
+        try:
+            if not 200 <= reply.code <= 699:
+                raise ValueError(f"{reply.code} is no code of a final reply")
+            return self.session.told(reply)
+        except Exception as error:
+            self.session.log(Level.ERROR, "the reply to %s cannot be sent: %r", command.shown, error)
+            return _LOCAL_ERROR.encode()
+
+    def _run_aside(self, line: bytes) -> None:
+        command, plan = self.generation.command(self.session, decode(line).strip().upper(), "")
+        rest = self._run(command, plan)
+        if rest is None:
+            self._answer(command)
+        else:
+            self._aside = self.worker.spawn(self._later(command, rest))
+
+    async def _later(self, command: Command, rest: Coroutine[Any, Any, None]) -> None:
+        try:
+            await rest
+        finally:
+            self._aside = None
+        self._answer(command)
