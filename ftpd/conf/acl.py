@@ -1,8 +1,7 @@
-"""What stands inside <Limit> and <Class>: the directives, and whether they let a client pass."""
+"""What stands inside <Limit> and <Class>: the directives, the words that <Limit> takes, and who is in a class."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -26,12 +25,12 @@ from ftpd.conf.types import boolean, one_of, present, takes
 from ftpd.core.vocab import Group
 
 if TYPE_CHECKING:
-    from ftpd.conf.tree import Config, Scope
+    from ftpd.conf.tree import Config
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Who:
-    """The client as <Limit> and <Class> see it; ``user`` is None before login."""
+    """The client as <Limit> and <Class> see it; ``user`` is None before login. What is said of one is kept by it."""
 
     user: str | None = None
     groups: tuple[str, ...] = ()
@@ -150,7 +149,7 @@ for _directive in LIMIT_DIRECTIVES:
     _directive.doc = _DOCS[_directive.name]
 
 
-# -- <Limit> -----------------------------------------------------------------------------------------
+# -- the words of <Limit> ----------------------------------------------------------------------------
 
 _TWINS = {"CDUP": "XCUP", "MKD": "XMKD", "PWD": "XPWD", "RMD": "XRMD"}
 _TWINS |= {there: here for here, there in _TWINS.items()}
@@ -170,102 +169,6 @@ def named_words(args: list[str]) -> frozenset[str]:
     """What a <Limit> with these arguments names, the twins of MKD and its like included."""
     words = {arg.upper().replace(" ", "_") for arg in args}
     return frozenset(words | {_TWINS[word] for word in words if word in _TWINS})
-
-
-class Rule:
-    """One <Limit>, compiled: :meth:`opinion` is all that a command asks of it."""
-
-    __slots__ = ("_allow_filter", "_deny_filter", "_deny_first", "_values", "words")
-
-    def __init__(self, scope: Scope) -> None:
-        self.words = named_words(scope.args)
-        self._values = {directive.name: value for directive, value in scope.values.items()}
-        self._deny_first = self._values.get("Order") == "deny,allow"
-        # declared by mod_core, and known here by name only
-        self._allow_filter = _pattern(self._values.get("AllowFilter"))
-        self._deny_filter = _pattern(self._values.get("DenyFilter"))
-
-    @property
-    def ignores_hidden(self) -> bool | None:
-        """The value of IgnoreHidden; None when it is not set."""
-        found: bool | None = self._values.get("IgnoreHidden")
-        return found
-
-    @property
-    def filters(self) -> bool:
-        """Whether an AllowFilter or DenyFilter looks at the argument of the command, too."""
-        return self._allow_filter is not None or self._deny_filter is not None
-
-    def opinion(self, who: Who, argument: str = "") -> bool | None:
-        """True to allow and False to deny, both ending the search; None is no opinion."""
-        if self._deny_first:
-            return self._denying(who, argument) is None and self._allowing(who, argument) is not None
-        if self._allowing(who, argument) is not None:
-            return True
-        return False if self._denying(who, argument) is not None else None
-
-    def because(self, who: Who, argument: str = "") -> Line | None:
-        """The line that makes the opinion; None where there is none, or where it is that nothing was allowed."""
-        first, then = (self._denying, self._allowing) if self._deny_first else (self._allowing, self._denying)
-        return first(who, argument) or then(who, argument)
-
-    def _allowing(self, who: Who, argument: str) -> Line | None:
-        """The first line that lets the client pass, in the order in which ProFTPD asks."""
-        values = self._values
-        # nobody is logged in at connect: a rule for some users must not shut all of them out
-        known = who.user is not None
-        if "AllowUser" in values and (found := _meant(values["AllowUser"], _user(who), always=not known)) is not None:
-            return "AllowUser", found
-        if "AllowGroup" in values and (found := _meant(values["AllowGroup"], who.groups, always=not known)) is not None:
-            return "AllowGroup", found
-        if "AllowClass" in values and (found := _meant(values["AllowClass"], _class(who))) is not None:
-            return "AllowClass", found
-        if "Allow" in values and (found := _from(values["Allow"], who)) is not None:
-            return "Allow", found
-        if self._allow_filter is not None and self._allow_filter.search(argument) is not None:
-            return "AllowFilter", 0
-        return ("AllowAll", 0) if "AllowAll" in values else None
-
-    def _denying(self, who: Who, argument: str) -> Line | None:
-        values = self._values
-        if "DenyAll" in values:
-            return "DenyAll", 0
-        if who.user is not None:
-            if "DenyUser" in values and (found := _meant(values["DenyUser"], _user(who))) is not None:
-                return "DenyUser", found
-            if "DenyGroup" in values and (found := _meant(values["DenyGroup"], who.groups)) is not None:
-                return "DenyGroup", found
-        if "DenyClass" in values and (found := _meant(values["DenyClass"], _class(who))) is not None:
-            return "DenyClass", found
-        if "Deny" in values and (found := _from(values["Deny"], who)) is not None:
-            return "Deny", found
-        if self._deny_filter is not None and self._deny_filter.search(argument) is not None:
-            return "DenyFilter", 0
-        return None
-
-
-Line = tuple[str, int]
-"""A directive's name, and which of its lines in the section: 0 is the first."""
-
-
-def _meant(expressions: tuple[Expression, ...], names: tuple[str, ...] | None, *, always: bool = False) -> int | None:
-    return next((at for at, expression in enumerate(expressions) if always or expression.matches(names)), None)
-
-
-def _from(lines: tuple[AddressList, ...], who: Who) -> int | None:
-    return next((at for at, line in enumerate(lines) if line.matches(who.address, who.hostname)), None)
-
-
-def _user(who: Who) -> tuple[str, ...] | None:
-    return (who.user,) if who.user is not None else None
-
-
-def _class(who: Who) -> tuple[str, ...] | None:
-    return (who.class_name,) if who.class_name else None
-
-
-def _pattern(value: object) -> re.Pattern[str] | None:
-    return value if isinstance(value, re.Pattern) else None
 
 
 # -- <Class> -----------------------------------------------------------------------------------------

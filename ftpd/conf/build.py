@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ftpd.conf.acl import Rule
 from ftpd.conf.directive import (
     ANON,
     CLASS,
@@ -24,7 +23,7 @@ from ftpd.conf.directive import (
     Settings,
 )
 from ftpd.conf.faults import ConfigFaults, Fault, Report
-from ftpd.conf.fixup import add_globals, finish
+from ftpd.conf.fixup import add_globals, compile_limits, finish
 from ftpd.conf.known import unknown
 from ftpd.conf.lexer import Line
 from ftpd.conf.limited import doubt
@@ -68,8 +67,7 @@ def read_ftpaccess(file: str, text: str, modules: ModuleHost) -> tuple[Scope, tu
     builder.reader.read_text(file, text)
     builder.walk()
     top.settings = Settings(top.values)
-    for scope in top.children:
-        scope.settings, scope.rule = Settings(scope.values), Rule(scope)
+    compile_limits(top.children)
     top.faulty = bool(builder.report.faults)
     return top, (*builder.report.warnings, *builder.report.faults)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from ftpd.conf.directive import ConfigError
 from ftpd.conf.patterns import compile_pattern
@@ -46,6 +46,13 @@ class Expression:
     def __repr__(self) -> str:
         return f"<Expression {self.text}>"
 
+    @property
+    def names(self) -> list[str] | None:
+        """The names of which one is enough; None where it is not as simple as that."""
+        if self._pattern is not None or (self._all and len(self._elements) > 1):
+            return None
+        return None if any(negated for _, negated in self._elements) else [name for name, _ in self._elements]
+
     def matches(self, names: Collection[str] | None) -> bool:
         """Whether a client with these names is meant; None, not logged in or in no class, never is."""
         if names is None:
@@ -55,6 +62,38 @@ class Expression:
             return any(search(name) for name in names)
         held = ((name in names) != negated for name, negated in self._elements)
         return all(held) if self._all else any(held)
+
+
+class ExpressionIndex:
+    """Many lines of expressions asked at once: a thousand names cost what one costs.
+
+    ``tried`` are those that are more than names of which one is enough, with their number.
+    """
+
+    __slots__ = ("_found", "tried")
+
+    def __init__(self, lines: Iterable[Expression]) -> None:
+        self._found: dict[str, int] = {}
+        self.tried: list[tuple[int, Expression]] = []
+        for at, line in enumerate(lines):
+            names = line.names
+            if names is None:
+                self.tried.append((at, line))
+            else:
+                for name in names:
+                    self._found.setdefault(name, at)
+
+    def first(self, names: Collection[str] | None) -> int | None:
+        """Which line is the first to match a client with these names, 0 being the first; None where none does."""
+        if names is None:
+            return None
+        best = min((self._found[name] for name in names if name in self._found), default=None)
+        for at, line in self.tried:
+            if best is not None and at > best:
+                break
+            if line.matches(names):
+                return at
+        return best
 
 
 @takes(1)

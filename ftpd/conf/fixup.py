@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from ftpd.conf.acl import DENY_ALL, Rule
+from ftpd.conf.acl import DENY_ALL
 from ftpd.conf.directive import ANON, DIRECTORY, LIMIT, Settings
 from ftpd.conf.override import ALLOW_OVERRIDE
 from ftpd.conf.places import Places
+from ftpd.conf.rule import Rule
 from ftpd.conf.tree import Scope, merged
 
 _HIDES = frozenset({"HideFiles", "HideGroup", "HideNoAccess", "HideUser"})
 """Declared by mod_core, and known here by name only."""
-_CROWD = 16
-"""Of more sections side by side than this, what they say of a client is remembered."""
 
 
 def add_globals(server: Scope, globals_: Iterable[Scope]) -> None:
     """Append the contents of <Global> sections to a server: its own values win, its own sections come first."""
     for scope in globals_:
+        # once for all servers
+        compile_limits(_below(scope))
         server.values = merged(server.values, scope.values, inheriting=False)
         for directive, lines in scope.where.items():
             server.where.setdefault(directive, []).extend(lines)
@@ -29,15 +30,9 @@ def add_globals(server: Scope, globals_: Iterable[Scope]) -> None:
 def finish(server: Scope) -> None:
     """Compile what the server and all below it are asked for, and work out what flows down."""
     every = list(_below(server))
-    for scope in every:
-        if scope.kind is LIMIT:
-            scope.rule = Rule(scope)
-            scope.settings = Settings(scope.values)
+    compile_limits(every)
     server.settings = Settings(server.values)
     server.places = places = Places(server.children)
-    # a filter looks at each command anew
-    filters = any(scope.rule is not None and scope.rule.filters for scope in every)
-    places.crowded = not filters and any(len(scope.children) > _CROWD for scope in (server, *every))
     places.limits = frozenset(word for scope in every if scope.rule is not None for word in scope.rule.words)
     places.inner = frozenset(
         word
@@ -57,6 +52,15 @@ def finish(server: Scope) -> None:
     _settle_directories(server, server)
     sections = places.any or any(level.places is not None and level.places.any for level in server.children)
     places.silent = not (places.limits or places.bars or places.ignores or sections)
+
+
+def compile_limits(scopes: Iterable[Scope]) -> None:
+    """Make the rules of the <Limit> sections among these."""
+    for scope in scopes:
+        if scope.kind is LIMIT:
+            # copies have the same lines, and say the same
+            scope.rule = scope.rule or Rule(scope)
+            scope.settings = Settings(scope.values)
 
 
 def _may_override(server: Scope, every: Iterable[Scope]) -> bool:

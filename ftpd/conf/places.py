@@ -17,12 +17,13 @@ from ftpd.core.identity import acting_as_daemon
 
 if TYPE_CHECKING:
     from ftpd.conf.acl import Who
-    from ftpd.conf.resolve import Verdict
+    from ftpd.conf.resolve import Opinions
     from ftpd.conf.tree import Scope
-    from ftpd.core.vocab import Group
 
 _WILD = re.compile(r"[*?\[]")
 _REMEMBERED = 1024
+_LONGEST = 255
+"""Bytes of the longest path that is remembered: what clients make up is not to fill the memory."""
 Chain = tuple["Scope", ...]
 
 
@@ -178,7 +179,7 @@ class Places:
     """
 
     __slots__ = (
-        "_deferred", "_homes", "_known", "_nodes", "_of_session", "_whole", "any", "bars", "crowded", "hides",
+        "_chains", "_deferred", "_homes", "_known", "_nodes", "_of_session", "_whole", "any", "bars", "hides",
         "hides_owners", "ignores", "inner", "limits", "overrides", "root", "settings", "silent", "verdicts",
     )  # fmt: skip
 
@@ -203,12 +204,11 @@ class Places:
         """Whether one of those does that go by more than names."""
         self.ignores = False
         """Whether IgnoreHidden is on anywhere in reach."""
-        self.crowded = False
-        """Whether so many sections stand side by side that what <Limit> says of a client is worth remembering."""
-        self.verdicts: dict[tuple[Chain, str, Group | str | None, Who], Verdict] = {}
-        """What they have said so far, by places, verb, its group and client."""
+        self.verdicts: dict[tuple[Chain, tuple[str, ...], Who], Opinions] = {}
+        """What <Limit> has said so far, by places, words and client."""
         self.settings: dict[tuple[Scope | None, Chain], Settings] = {}
         """The settings worked out so far, by <Anonymous> and sections."""
+        self._chains: dict[tuple[str, str, str], Chain] = {}
         self._deferred: list[tuple[int, str, Scope]] = []
         self._homes: dict[str, str] = {}
         self._of_session: dict[tuple[str, str], _Level] = {}
@@ -316,6 +316,17 @@ class Places:
 
         Of sections side by side that match, the one written last counts, as in ProFTPD.
         """
+        key = (path, home, user) if self._deferred else (path, "", "")
+        chain = self._chains.get(key)
+        if chain is None:
+            chain = self._found(path, home, user)
+            if len(path) <= _LONGEST:
+                if len(self._chains) >= _REMEMBERED:
+                    self._chains.clear()
+                self._chains[key] = chain
+        return chain
+
+    def _found(self, path: str, home: str, user: str) -> Chain:
         found = self._known.find(path)
         node = None if found is None else _deepest(found[1], path)
         order = -1 if found is None else found[0]

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ftpd.conf.acl import ALLOW_ALL, DENY_ALL, Who, class_of, words_of
-from ftpd.conf.directive import ANON, LIMIT, Settings
+from ftpd.conf.directive import ANON, Settings
 from ftpd.conf.fixup import settle, specialise
 from ftpd.conf.places import Chain
+from ftpd.conf.rule import Rule, Stance
 from ftpd.conf.tree import Scope, Where, merged
 from ftpd.core.vocab import Group
 
@@ -146,40 +147,59 @@ def limit(
             if level.faulty:
                 return Verdict(False, True, level)
     levels = levels_at(server, anon, path, home, user, access)
-    if not server.places.crowded or access or reasons is not None:
-        return _judged(levels, words, who, argument, reasons)
     client = who() if callable(who) else who
-    known, key = server.places.verdicts, (levels, verb, group, client)
+    if reasons is not None:
+        return _judged(levels, words, client, argument, reasons)
+    known, key = server.places.verdicts, (levels, words, client)
     found = known.get(key)
     if found is None:
         if len(known) >= _REMEMBERED:
             known.clear()
-        found = known[key] = _judged(levels, words, client, argument, None)
-    return found
+        found = known[key] = _opinions(levels, words, client)
+    for scope, stance in found.asking:
+        opinion = stance.opinion(argument)
+        if opinion is not None:
+            return Verdict(opinion, True, scope)
+    return found.verdict
 
 
-def _judged(
-    levels: Chain, words: Sequence[str], who: Who | Callable[[], Who], argument: str, reasons: list[Asked] | None
-) -> Verdict:
-    """What the first <Limit> says that has something to say."""
-    limits = [scope for level in levels for scope in level.children if scope.kind is LIMIT]
-    client: Who | None = None
-    verdict = UNLIMITED
+class Opinions(NamedTuple):
+    """What all <Limit> sections of a place say of a client: first those that want to see the argument."""
+
+    asking: tuple[tuple[Scope, Stance], ...]
+    verdict: Verdict
+    """What holds where none of those has anything to say."""
+
+
+def _limits(levels: Chain, words: Sequence[str]) -> Iterator[tuple[str, Scope, Rule]]:
+    """The sections in the order in which they are asked, each with the word that it is asked for."""
+    limits = [(scope, scope.rule) for level in levels for scope in level.children if scope.rule is not None]
     for word in words:
-        for scope in limits:
-            if scope.rule is None or word not in scope.rule.words:
-                continue
-            if client is None:
-                client = who() if callable(who) else who
-            opinion = scope.rule.opinion(client, argument)
-            if reasons is not None:
-                line = scope.rule.because(client, argument)
-                reasons.append(Asked(word, scope, opinion, line, late=verdict.explicit))
-            if opinion is None or verdict.explicit:
-                continue
+        for scope, rule in limits:
+            if word in rule.words:
+                yield word, scope, rule
+
+
+def _opinions(levels: Chain, words: Sequence[str], client: Who) -> Opinions:
+    asking: list[tuple[Scope, Stance]] = []
+    for _, scope, rule in _limits(levels, words):
+        stance = rule.stance(client)
+        if not stance.settled:
+            asking.append((scope, stance))
+        elif (opinion := stance.opinion()) is not None:
+            return Opinions(tuple(asking), Verdict(opinion, True, scope))
+    return Opinions(tuple(asking), UNLIMITED)
+
+
+def _judged(levels: Chain, words: Sequence[str], client: Who, argument: str, reasons: list[Asked]) -> Verdict:
+    """What the first <Limit> says that has something to say; ``reasons`` hears of the others, too."""
+    verdict = UNLIMITED
+    for word, scope, rule in _limits(levels, words):
+        stance = rule.stance(client)
+        opinion = stance.opinion(argument)
+        reasons.append(Asked(word, scope, opinion, stance.because(argument), late=verdict.explicit))
+        if opinion is not None and not verdict.explicit:
             verdict = Verdict(opinion, True, scope)
-            if reasons is None:
-                return verdict
     return verdict
 
 
@@ -200,13 +220,7 @@ def hidden_limit(
     if not access and (not server.places.ignores or server.places.limits.isdisjoint(words)):
         return None
     levels = levels_at(server, anon, path, home, user, access)
-    limits = [scope for level in levels for scope in level.children if scope.rule is not None]
-    for word in words:
-        for scope in limits:
-            assert scope.rule is not None
-            if word in scope.rule.words and scope.rule.ignores_hidden is not None:
-                return scope
-    return None
+    return next((scope for _, scope, rule in _limits(levels, words) if rule.ignores_hidden is not None), None)
 
 
 def ignores_hidden(

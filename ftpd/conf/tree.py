@@ -10,9 +10,9 @@ from ftpd.conf.directive import EMPTY, Context, Directive, Multi, Settings
 from ftpd.core.log import Route
 
 if TYPE_CHECKING:
-    from ftpd.conf.acl import Rule
     from ftpd.conf.faults import Fault
     from ftpd.conf.places import Places
+    from ftpd.conf.rule import Rule
 
 Values = dict[Directive[Any], Any]
 Where = tuple[str, int]

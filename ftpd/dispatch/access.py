@@ -35,20 +35,20 @@ _NOT_THERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.ENAMETO
 """Faults of the way to the file, not of the file: they stop whoever asks for the folder as well."""
 
 
-@lru_cache(maxsize=4096)
-def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    return ipaddress.ip_address(host.partition("%")[0])
-
-
 def who(session: Session) -> Who:
-    """The client as <Limit> and AllowOverride look at it."""
+    """The client as <Limit> and AllowOverride look at it; the same one as long as nothing about it changes."""
+    return _who(session.user, session.groups, session.class_name, session.remote.host, session.remote_name)
+
+
+@lru_cache(maxsize=4096)
+def _who(user: str | None, groups: tuple[tuple[int, str], ...], class_name: str, host: str, name: str) -> Who:
     return Who(
-        user=session.user,
-        groups=tuple(name for _, name in session.groups),
-        class_name=session.class_name,
-        address=_address(session.remote.host),
+        user=user,
+        groups=tuple(name for _, name in groups),
+        class_name=class_name,
+        address=ipaddress.ip_address(host.partition("%")[0]),
         # without a reverse look-up the name is the address, and no name pattern may match that
-        hostname=None if session.remote_name == session.remote.host else session.remote_name,
+        hostname=None if name == host else name,
     )
 
 
