@@ -35,7 +35,7 @@ from ftpd.core.nearness import near
 from ftpd.core.paths import normalise, within
 from ftpd.core.reply import Refuse, Reply
 from ftpd.core.syslog import syslog
-from ftpd.core.tally import tally
+from ftpd.core.tally import Tally, tally
 from ftpd.core.translation import Catalogue
 from ftpd.core.vocab import ANY, DECLINED, ERROR, HANDLED, Class, Group, Outcome, Phase
 from ftpd.module import copying, digests, globbing, hidden, ledger, logformat, lookup, program, template
@@ -168,6 +168,7 @@ __all__ = [
     "Settings",
     "Slot",
     "Status",
+    "Tally",
     "Timer",
     "Transfer",
     "TransferError",

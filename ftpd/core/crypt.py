@@ -71,11 +71,12 @@ def usable(stored: str) -> bool:
 
 def verify(password: str, stored: str) -> bool:
     """Whether the password has this hash; False for whatever is no hash, so an empty one lets nobody in."""
+    global _sample
     secret = password.encode("utf-8", "surrogateescape")
     if not usable(stored) or b"\0" in secret:
         spend(password)
         return False
-    remember(stored)
+    _sample = stored
     found = _hashed(secret, stored.encode("ascii"))
     return found is not None and hmac.compare_digest(found, stored)
 

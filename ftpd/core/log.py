@@ -173,6 +173,12 @@ def _said(record: logging.LogRecord) -> str:
 # -- writing -------------------------------------------------------------------------------------------
 
 
+def heard(level: Level, route: Route | None) -> bool:
+    """Whether a record of that level goes anywhere by this route: to be asked where it costs something to make one."""
+    least = (route or _main).level
+    return logger.isEnabledFor(level) if least is None else level >= least
+
+
 def log(
     level: Level,
     message: str,

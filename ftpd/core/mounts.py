@@ -173,7 +173,7 @@ def _read() -> Mounts:
 def pool_at(path: str, *others: str, kind: str = "files") -> str:
     """The pool for work at these paths of the machine: that of the first slow device on their ways, else ``kind``."""
     table = mounts()
-    for one in (path, *others):
+    for one in (path, *others) if table.far else ():
         if (mount := table.followed(one)) is not None:
             return mount.kind
     return kind

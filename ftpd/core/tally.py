@@ -11,7 +11,6 @@ import os
 import signal
 import struct
 import time
-from collections import Counter
 from collections.abc import Hashable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
@@ -68,12 +67,15 @@ class Tally(Protocol):
         """Around adding and judging what came of it: nobody else counts meanwhile."""
 
 
+_ALONE = nullcontext()
+
+
 class OwnTally:
     """That of a process that serves alone."""
 
     def __init__(self) -> None:
         self.arrivals = Window()
-        self._counts: Counter[Hashable] = Counter()
+        self._counts: dict[Hashable, int] = {}
         self._above: dict[Hashable, Hashable] = {}
         self._under: dict[Hashable, set[Hashable]] = {}
 
@@ -81,15 +83,16 @@ class OwnTally:
         return len(self._counts)
 
     def add(self, key: Hashable, *, under: Hashable = None) -> int:
-        self._counts[key] += 1
-        if under is not None and self._counts[key] == 1:
+        many = self._counts[key] = self._counts.get(key, 0) + 1
+        if under is not None and many == 1:
             self._above[key] = under
             self._under.setdefault(under, set()).add(key)
-        return self._counts[key]
+        return many
 
     def drop(self, key: Hashable) -> None:
-        self._counts[key] -= 1
-        if self._counts[key] > 0:
+        left = self._counts[key] - 1
+        if left > 0:
+            self._counts[key] = left
             return
         del self._counts[key]
         if key in self._above:
@@ -99,13 +102,13 @@ class OwnTally:
                 del self._under[above]
 
     def count(self, key: Hashable) -> int:
-        return self._counts[key]
+        return self._counts.get(key, 0)
 
     def distinct(self, under: Hashable) -> int:
         return len(self._under.get(under, ()))
 
     def exclusively(self) -> AbstractContextManager[None]:
-        return nullcontext()
+        return _ALONE
 
 
 class Crowded(Exception):

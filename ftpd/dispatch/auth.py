@@ -20,11 +20,13 @@ from ftpd.module.session import Session
 from ftpd.module.table import Module
 
 T = TypeVar("T")
+_PLAIN = frozenset({Account, AuthAnswer, tuple})
 
 
 async def _settled(answer: T | Awaitable[T]) -> T:
-    if not inspect.isawaitable(answer):
-        return answer
+    # what answers are is told by their class at once; inspect.isawaitable() asks five times
+    if answer is None or answer.__class__ in _PLAIN or not inspect.isawaitable(answer):
+        return answer  # type: ignore[return-value]
     await in_task()
     return await answer
 

@@ -186,10 +186,15 @@ def _ignored(command: Command, path: Path, place: str, virtual_access: Chain, ac
     return False
 
 
+def _limits_login(server: Scope) -> bool:
+    """Whether a <Limit LOGIN> stands anywhere in the server: mostly there is none, and nobody to be asked about."""
+    return server.places is None or "LOGIN" in server.places.limits
+
+
 def welcome(session: Session, classes: Config) -> None:
     """A client connects: find its class, and ask <Limit LOGIN>; Refuse without words closes silently."""
-    client = who(session)
-    session.class_name = resolve.class_of(classes, client)
+    if classes.classes:
+        session.class_name = resolve.class_of(classes, who(session))
     if trace.active:
         trace.say("class", 2, "the client is of class '%s'", session.class_name or "(none)", peer=session.peer)
     readmit(session)
@@ -197,7 +202,7 @@ def welcome(session: Session, classes: Config) -> None:
 
 def readmit(session: Session) -> None:
     """<Limit LOGIN> of the server that the client has come to, or moved to by HOST, must let it in."""
-    if not resolve.connect_allowed(session.server, who(session)).allowed:
+    if _limits_login(session.server) and not resolve.connect_allowed(session.server, who(session)).allowed:
         session.log(Level.NOTICE, "Connection from %s [%s] denied", session.remote_name, session.remote.host)
         raise Refuse(530)
 
@@ -300,6 +305,8 @@ class PathGate:
         self._access.forget()
 
     def login(self, session: Session, anonymous: Scope | None, user: str, groups: tuple[str, ...]) -> bool | None:
+        if not _limits_login(session.server):
+            return None
         client = replace(who(session), user=user, groups=groups)
         verdict = resolve.login_allowed(session.server, anonymous, client)
         return verdict.allowed if verdict.explicit else None

@@ -69,8 +69,9 @@ class Generation:
         self._directives: dict[str, Directive[Any]] = {d.name.lower(): d for d in known} | {d.name: d for d in known}
         self._listeners: dict[Event[Any], list[Callable[[Any], None]]] = {}
         for module in reversed(self.modules):
-            for event, listener in reversed(module.listeners):
-                self._listeners.setdefault(event, []).append(listener)
+            for event, listener, needed in reversed(module.listeners):
+                if needed is None or needed(config):
+                    self._listeners.setdefault(event, []).append(listener)
         self.openings = tuple(
             opening
             for module in reversed(self.modules)

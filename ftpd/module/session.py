@@ -228,11 +228,18 @@ class Session:
 
     def log(self, level: _log.Level, message: str, *args: object) -> None:
         """Write to the server's log under this session's name."""
-        _log.log(level, message, *args, peer=self.peer)
+        if _log.heard(level, self.server.route):
+            _log.log(level, message, *args, peer=self.peer)
+
+    def debug(self, depth: int, message: str, *args: object) -> None:
+        """The same from ``DebugLevel depth`` on (0 to 10)."""
+        if depth <= (self.server.route or _log.main_route()).debug:
+            _log.debug(depth, message, *args, peer=self.peer)
 
     def log_login(self, level: _log.Level, message: str, *args: object) -> None:
         """The same of what concerns logging in, which syslog keeps apart (AUTHPRIV)."""
-        _log.log(level, message, *args, peer=self.peer, auth=True)
+        if _log.heard(level, self.server.route):
+            _log.log(level, message, *args, peer=self.peer, auth=True)
 
     def log_exception(self, error: BaseException) -> None:
         """Write the traceback of a fault in a module to the server's log."""

@@ -84,7 +84,7 @@ class Module:
         self.directives: list[Directive[Any]] = []
         self.handlers: list[Handler] = []
         self.backends: list[AuthBackend] = []
-        self.listeners: list[tuple[Event[Any], Callable[[Any], None]]] = []
+        self.listeners: list[tuple[Event[Any], Callable[[Any], None], Callable[[Config], bool] | None]] = []
         self.openings: list[tuple[Opening, Callable[[Config], bool] | None]] = []
         self.features: list[Callable[[Session], Iterable[str]]] = []
         self.controls: list[Control] = []
@@ -211,13 +211,13 @@ class Module:
         """Look at a command before it runs (PRE_CMD); Refuse or ERROR stops it. No verb means every verb."""
         return self._handle(Phase.PRE_CMD, verbs)
 
-    def post(self, *verbs: str) -> Callable[[O], O]:
+    def post(self, *verbs: str, needed: Callable[[Config], bool] | None = None) -> Callable[[O], O]:
         """Hear of success (POST_CMD); replies added here go out with the command's own."""
-        return self._handle(Phase.POST_CMD, verbs)
+        return self._handle(Phase.POST_CMD, verbs, needed=needed)
 
-    def post_err(self, *verbs: str) -> Callable[[O], O]:
+    def post_err(self, *verbs: str, needed: Callable[[Config], bool] | None = None) -> Callable[[O], O]:
         """Hear of failure (POST_CMD_ERR)."""
-        return self._handle(Phase.POST_CMD_ERR, verbs)
+        return self._handle(Phase.POST_CMD_ERR, verbs, needed=needed)
 
     def log(self, *verbs: str, needed: Callable[[Config], bool] | None = None) -> Callable[[O], O]:
         """Record success (LOG_CMD); ``needed`` says of a configuration whether it wants this at all."""
@@ -259,13 +259,15 @@ class Module:
         for line in lines:
             self.features.append(_always(line) if isinstance(line, str) else line)
 
-    def on(self, event: Event[T]) -> Callable[[Callable[[T], None]], Callable[[T], None]]:
-        """Listen to an event."""
+    def on(
+        self, event: Event[T], *, needed: Callable[[Config], bool] | None = None
+    ) -> Callable[[Callable[[T], None]], Callable[[T], None]]:
+        """Listen to an event; ``needed`` says of a configuration whether it wants this at all."""
         if not isinstance(event, Event):
             raise TypeError(f"{event!r} is no Event: on_named() listens to one by its name")
 
         def keep(function: Callable[[T], None]) -> Callable[[T], None]:
-            self.listeners.append((event, function))
+            self.listeners.append((event, function, needed))
             return function
 
         return keep

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from ftpd.api import Event, Level, Refuse, Session, Settings, tally
+from ftpd.api import Event, Level, Refuse, Session, Settings, Tally, tally
 from ftpd.modules import _auth_directives as d
 from ftpd.modules._auth_directives import Cap
 from ftpd.modules._auth_events import (
@@ -45,61 +43,65 @@ _CLIENTS = Rule("MaxClients", MAX_CLIENTS, f"{_TOO_MANY} allowed clients (%m) ar
 _HOSTS = Rule("MaxHostsPerUser", MAX_HOSTS_PER_USER, f"{_TOO_MANY} hosts (%m) for this user are already connected.")
 
 
-@dataclass(slots=True)
-class Presence:
-    """What one session counts as; given back as a whole when it ends."""
-
-    keys: list[Key] = field(default_factory=list)
+_CAPS = (
+    ("host", d.max_clients_per_host, _PER_HOST),
+    ("user", d.max_clients_per_user, _PER_USER),
+    ("client", d.max_clients, _CLIENTS),
+    ("hosts", d.max_hosts_per_user, _HOSTS),
+)
+"""The caps on clients in the order in which they are asked, each by what is counted."""
 
 
 class Census:
     """Counts by key; they belong to the daemon and not to a generation: who began before a reload still counts."""
 
-    def connected(self, session: Session, presence: Presence) -> None:
-        """Count a connection; Refuse the one too many from its host."""
+    def connected(self, session: Session, keys: list[Key]) -> None:
+        """Count a connection; Refuse the one too many from its host. ``keys`` are what the session counts as."""
         cap = session.settings[d.max_connections_per_host]
-        key = ("connection", _server(session), session.remote.host)
-        with tally().exclusively():
-            self._enter(key, presence)
-            self._enter(("connections", _server(session)), presence)
-            crowded = cap.most is not None and tally().count(key) > cap.most
+        server, counts = _server(session), tally()
+        key = ("connection", server, session.remote.host)
+        with counts.exclusively():
+            _enter(counts, key, keys)
+            _enter(counts, ("connections", server), keys)
+            crowded = cap.most is not None and counts.count(key) > cap.most
             if crowded:
-                self.left(presence)
+                self.left(keys)
         if crowded:
             raise _refusal(session, d.max_connections_per_host.name, cap, MAX_CONNECTIONS_PER_HOST, _CONNECTIONS)
 
-    def moved(self, session: Session, presence: Presence) -> None:
+    def moved(self, session: Session, keys: list[Key]) -> None:
         """The client goes on at another virtual host; Refuse the connection that is one too many there."""
-        before = list(presence.keys)
-        self._leave(presence, 0)
+        before = list(keys)
+        self.left(keys)
         try:
-            self.connected(session, presence)
+            self.connected(session, keys)
         except Refuse:
             for key in before:
-                self._enter(key, presence)
+                _enter(tally(), key, keys)
             raise
 
-    def logged_in(self, session: Session, presence: Presence, settings: Settings, user: str, anonymous: bool) -> None:
+    def logged_in(self, session: Session, keys: list[Key], settings: Settings, user: str, anonymous: bool) -> None:
         """Count a login; Refuse the one too many and count it as the mere connection that it was."""
+        server, counts = _server(session), tally()
         # an anonymous area has caps of its own, which count its own clients only
-        where = f"{_server(session)}/{user}" if anonymous else _server(session)
-        with tally().exclusively():
-            for key in _login_keys(session, where, user):
-                self._enter(key, presence)
-            reached = self._reached(session, settings, where, user)
+        where = f"{server}/{user}" if anonymous else server
+        with counts.exclusively():
+            for key in _login_keys(session, server, where, user):
+                _enter(counts, key, keys)
+            reached = _reached(counts, session, settings, where, user)
             if reached is not None:
-                self._leave(presence, _AS_CONNECTION)
+                _leave(keys, _AS_CONNECTION)
         if reached is not None:
             cap, rule = reached
             raise _refusal(session, rule.name, cap, rule.event, rule.text)
 
-    def logged_out(self, presence: Presence) -> None:
+    def logged_out(self, keys: list[Key]) -> None:
         """The login came to nothing after all; the connection is still there."""
-        self._leave(presence, _AS_CONNECTION)
+        _leave(keys, _AS_CONNECTION)
 
-    def left(self, presence: Presence) -> None:
+    def left(self, keys: list[Key]) -> None:
         """The session ended."""
-        self._leave(presence, 0)
+        _leave(keys, 0)
 
     def clients(self, session: Session) -> int:
         """How many are logged in to the session's server; before the login, how many are connected to it."""
@@ -108,41 +110,37 @@ class Census:
     def clients_of_class(self, session: Session) -> int:
         return tally().count(("class", _server(session), session.class_name))
 
-    def _reached(self, session: Session, settings: Settings, where: str, user: str) -> tuple[Cap, Rule] | None:
-        """The first cap that the client who has just been counted is one too many for."""
-        for key, cap, rule in self._caps(session, settings, where, user):
-            if cap.most is None:
-                continue
-            hosts = rule is _HOSTS
-            if (tally().distinct(key) if hosts else tally().count(key)) > cap.most:
-                return cap, rule
-        return None
 
-    def _caps(self, session: Session, settings: Settings, where: str, user: str) -> Iterator[tuple[Key, Cap, Rule]]:
-        if session.class_name:
-            yield (
-                ("class", _server(session), session.class_name),
-                _class_cap(session.class_name, settings),
-                Rule(f"MaxClientsPerClass {session.class_name}", MAX_CLIENTS_PER_CLASS, _CLASS),
-            )
-        host = session.remote.host
-        yield ("host", where, host), settings[d.max_clients_per_host], _PER_HOST
-        yield ("user", where, user), settings[d.max_clients_per_user], _PER_USER
-        yield ("client", where), settings[d.max_clients], _CLIENTS
-        yield ("hosts", where, user), settings[d.max_hosts_per_user], _HOSTS
-
-    def _enter(self, key: Key, presence: Presence) -> None:
-        # each host that a user is at is one of the user's hosts, however many clients are there
-        tally().add(key, under=("hosts", *key[1:3]) if key[0] == "at" else None)
-        presence.keys.append(key)
-
-    def _leave(self, presence: Presence, keep: int) -> None:
-        while len(presence.keys) > keep:
-            tally().drop(presence.keys.pop())
+def _reached(counts: Tally, session: Session, settings: Settings, where: str, user: str) -> tuple[Cap, Rule] | None:
+    """The first cap that the client who has just been counted is one too many for."""
+    if session.class_name:
+        cap = _class_cap(session.class_name, settings)
+        if cap.most is not None and counts.count(("class", _server(session), session.class_name)) > cap.most:
+            return cap, Rule(f"MaxClientsPerClass {session.class_name}", MAX_CLIENTS_PER_CLASS, _CLASS)
+    for what, directive, rule in _CAPS:
+        cap = settings[directive]
+        if cap.most is None:
+            continue
+        key = {"host": (what, where, session.remote.host), "client": (what, where)}.get(what, (what, where, user))
+        if (counts.distinct(key) if rule is _HOSTS else counts.count(key)) > cap.most:
+            return cap, rule
+    return None
 
 
-def _login_keys(session: Session, where: str, user: str) -> list[Key]:
-    host, server = session.remote.host, _server(session)
+def _enter(counts: Tally, key: Key, keys: list[Key]) -> None:
+    # each host that a user is at is one of the user's hosts, however many clients are there
+    counts.add(key, under=("hosts", *key[1:3]) if key[0] == "at" else None)
+    keys.append(key)
+
+
+def _leave(keys: list[Key], keep: int) -> None:
+    drop = tally().drop
+    while len(keys) > keep:
+        drop(keys.pop())
+
+
+def _login_keys(session: Session, server: str, where: str, user: str) -> list[Key]:
+    host = session.remote.host
     keys: list[Key] = [("client", where), ("host", where, host), ("user", where, user), ("at", where, user, host)]
     if where != server:
         keys.append(("client", server))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Awaitable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TypeVar
 
 from ftpd.api import Account, AuthAnswer, AuthUnavailable, Command, Identity, Level, Session, crypt
@@ -34,12 +35,17 @@ class Visitor:
     @property
     def identity(self) -> Identity:
         """The rights of the session: the account's own groups and none of the daemon's."""
-        gids = tuple(dict.fromkeys((self.account.gid, *(gid for gid, _ in self.groups))))
-        return Identity(self.account.uid, self.account.gid, gids)
+        return _identity(self.account.uid, self.account.gid, self.groups)
 
     @property
     def group_names(self) -> tuple[str, ...]:
-        return tuple(name for _, name in self.groups)
+        return tuple([name for _, name in self.groups])
+
+
+@lru_cache(maxsize=1024)
+def _identity(uid: int, gid: int, groups: Groups) -> Identity:
+    """One for all sessions of a user."""
+    return Identity(uid, gid, tuple(dict.fromkeys((gid, *(number for number, _ in groups)))))
 
 
 async def vet(command: Command, target: Target, password: str) -> Visitor:
@@ -96,7 +102,7 @@ async def _known(command: Command, target: Target) -> tuple[Account, Groups]:
             groups = ((chosen, name), *(group for group in groups if group[0] not in (chosen, account.gid)))
             account = replace(account, gid=chosen)
     gid = account.gid
-    if all(number != gid for number, _ in groups):
+    if gid not in [number for number, _ in groups]:
         groups = ((gid, await accounts.group_name(session, gid)), *groups)
     return account, groups
 
@@ -120,7 +126,7 @@ def _unknown(session: Session, name: str) -> str:
 def _limit_admits(command: Command, target: Target, account: Account, groups: Groups, password: str) -> None:
     """<Limit LOGIN>, and AnonRejectPasswords before it."""
     session = command.session
-    names = tuple(name for _, name in groups)
+    names = tuple([name for _, name in groups])
     main = command.gate.login(session, None, account.name, names)
     admitted = main is not False
     if target.anonymous is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,14 +24,14 @@ class Target:
 def target_of(session: Session, login: str) -> Target:
     """The account and the <Anonymous> that ``USER login`` leads to."""
     server = session.server
-    anonymous = list(_anonymous_sections(server))
+    anonymous = [child for child in server.children if child.kind is ANON]
     for scope in (server, *anonymous):
         for alias, real in scope.values.get(d.user_alias, ()):
             if alias in ("*", login):
                 # an alias inside an <Anonymous> leads there even when several blocks share one User
                 block = scope if scope.kind is ANON else _block_of(session, anonymous, real)
                 return _target(server, real, block)
-    block = _block_of(session, anonymous, login)
+    block = _block_of(session, anonymous, login) if anonymous else None
     if block is not None and block.settings[d.auth_alias_only]:
         block = None
     if server.settings[d.auth_alias_only]:
@@ -42,10 +41,6 @@ def target_of(session: Session, login: str) -> Target:
 
 def _target(server: Scope, user: str, block: Scope | None) -> Target:
     return Target(user, block, (block or server).settings)
-
-
-def _anonymous_sections(server: Scope) -> Iterator[Scope]:
-    return (child for child in server.children if child.kind is ANON)
 
 
 def _block_of(session: Session, sections: list[Scope], user: str) -> Scope | None:

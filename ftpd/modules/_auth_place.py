@@ -19,7 +19,6 @@ from ftpd.api import (
     Session,
     Settings,
     acting_as_daemon,
-    debug,
     pool_at,
     resolved,
     trace,
@@ -33,6 +32,7 @@ from ftpd.modules._auth_paths import below, real_folder, really_below, single_na
 from ftpd.modules._auth_walk import LinkOnTheWay, no_link, open_folder
 
 T = TypeVar("T")
+_ROOT = Path("/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,8 @@ class Plan:
     @property
     def places(self) -> tuple[str, ...]:
         """The paths on the machine of all that is looked at."""
-        return (self.root, *(posixpath.join(self.root, folder.lstrip("/")) for folder in self.begin))
+        root = self.root.rstrip("/")
+        return tuple(dict.fromkeys([self.root, *[f"{root}{folder}".rstrip("/") or "/" for folder in self.begin]]))
 
 
 async def plan_for(command: Command, target: Target, account: Account, groups: tuple[str, ...]) -> Plan:
@@ -92,12 +93,13 @@ def enter(session: Session, plan: Plan, visitor: Visitor, umask: int, *, show_li
     assert session.enter is not None
     if plan.root != "/":
         text = "Preparing to chroot to directory '%s'"
-        debug(1, text, plan.root, peer=session.peer)
-        trace.say("auth", 5, text, plan.root, peer=session.peer)
+        session.debug(1, text, plan.root)
+        if trace.active:
+            trace.say("auth", 5, text, plan.root, peer=session.peer)
     files = session.enter(visitor.identity, plan.root, umask)
     try:
         try:
-            root = files.stat(Path("/"))
+            root = files.stat(_ROOT)
             if not stat.S_ISDIR(root.st_mode):
                 raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
             if plain is not None and plain != (root.st_dev, root.st_ino):
@@ -117,10 +119,12 @@ def _first_enterable(session: Session, files: Files, plan: Plan, name: str, show
     """PWD will show where the folder's links lead, unless ShowSymlinks is off."""
     *wished, last = dict.fromkeys(plan.begin)
     for folder in (*wished, last):
+        path = _ROOT if folder == "/" else Path(folder)
         try:
-            if not stat.S_ISDIR(files.stat(Path(folder)).st_mode):
+            # that the root is a folder is known
+            if path is not _ROOT and not stat.S_ISDIR(files.stat(path).st_mode):
                 raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
-            if not files.access(Path(folder), os.X_OK):
+            if not files.access(path, os.X_OK):
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
             return resolved(files, folder, "/") if show_links else folder
         except OSError as error:

@@ -51,8 +51,10 @@ def greet(session: Session) -> None:
     path = session.settings[display_connect]
     # a relative path is one of the machine: there is no folder of the user's yet
     message = [] if path is None else _display.of_machine(os.path.join("/", path), session)
-    session.send(Reply(220, (*session[GREETING], *message, banner(session))))
-    session.forget(GREETING)
+    if GREETING in session:
+        message = [*session[GREETING], *message]
+        session.forget(GREETING)
+    session.send(Reply(220, (*message, banner(session))))
     watch_idle(session)
 
 

@@ -95,9 +95,9 @@ def _total(session: Session) -> int:
 
 def known_as(session: Session) -> str:
     """The address that clients know the server by, which behind NAT is not the one that it has."""
-    told = str(session.setting("MasqueradeAddress", ""))
+    told = session.setting("MasqueradeAddress", "")
     # a name that had no address when the configuration was read is still a name
-    return told if is_address(told) else session.local.host
+    return told if told and is_address(told) else session.local.host
 
 
 def default_admin(session: Session) -> str:

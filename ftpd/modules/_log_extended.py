@@ -142,12 +142,12 @@ def record(cmd: Command) -> None:
                 trace.say("extlog", 19, "%s of class %s for '%s'", cmd.name, cmd.classes, where, peer=cmd.session.peer)
 
 
-@module.on(SESSION_OPEN)
+@module.on(SESSION_OPEN, needed=_used)
 def record_connect(session: Session) -> None:
     _record_moment(session, "CONNECT", Class.CONNECT)
 
 
-@module.on(SESSION_CLOSE)
+@module.on(SESSION_CLOSE, needed=_used)
 def record_exit(session: Session) -> None:
     _record_moment(session, "EXIT", Class.DISCONNECT)
 

@@ -30,7 +30,7 @@ from ftpd.api import (
 )
 from ftpd.modules import _auth_directives as d
 from ftpd.modules import _auth_robots, _display
-from ftpd.modules._auth_census import Presence, census
+from ftpd.modules._auth_census import Key, census
 from ftpd.modules._auth_denied import Denied
 from ftpd.modules._auth_directives import module
 from ftpd.modules._auth_events import EMPTY_PASSWORD
@@ -57,7 +57,7 @@ class Visit:
     failures: int = 0
     over: bool = False
     timer: Timer | None = None
-    presence: Presence = field(default_factory=Presence)
+    counted_as: list[Key] = field(default_factory=list)
 
 
 visit_of = module.session_state(Visit)
@@ -69,7 +69,7 @@ visit_of = module.session_state(Visit)
 @module.on(SESSION_OPEN)
 def wait_for_login(session: Session) -> None:
     visit = session[visit_of]
-    census.connected(session, visit.presence)
+    census.connected(session, visit.counted_as)
     _limit_login(session, visit)
 
 
@@ -77,7 +77,7 @@ def wait_for_login(session: Session) -> None:
 def wait_at_another_host(session: Session) -> None:
     """HOST: the caps and the patience of that server count, failures and the time that has gone by remain."""
     visit = session[visit_of]
-    census.moved(session, visit.presence)
+    census.moved(session, visit.counted_as)
     if visit.timer is not None:
         visit.timer.cancel()
         visit.timer = None
@@ -104,7 +104,7 @@ def forget(session: Session) -> None:
     visit = session[visit_of]
     visit.over = True
     visit.name = None
-    census.left(visit.presence)
+    census.left(visit.counted_as)
 
 
 # -- the verbs -----------------------------------------------------------------------------------------------------
@@ -166,7 +166,8 @@ async def _log_in(cmd: Command) -> Outcome:
         granted = "Anonymous access granted, restrictions apply"
     else:
         granted = f"User {session.login} logged in"
-    return cmd.ok(232 if visitor.without_password else 230, *await _greeting(cmd), granted)
+    greeting = () if session.settings[d.display_login] is None else await _greeting(cmd)
+    return cmd.ok(232 if visitor.without_password else 230, *greeting, granted)
 
 
 @module.pre("PORT", "EPRT")
@@ -232,13 +233,13 @@ async def _let_in(cmd: Command, visitor: Visitor, visit: Visit) -> None:
     try:
         if visit.over:
             raise Denied(f"USER {session.login}: the client left before it was logged in", level=Level.INFO)
-        census.logged_in(session, visit.presence, target.settings, account.name, anonymous)
+        census.logged_in(session, visit.counted_as, target.settings, account.name, anonymous)
         _settle(cmd, visitor, files, plan.home, cwd)
         if not session.modules.emit(LOGGED_IN, session):
             raise Denied(f"USER {session.login}: a module failed to prepare the session", level=Level.ERROR, final=True)
     except BaseException:
         _unsettle(session)
-        census.logged_out(visit.presence)
+        census.logged_out(visit.counted_as)
         files.close()
         raise
     if visit.timer is not None:
@@ -309,12 +310,10 @@ def _refuse(cmd: Command, target: Target, visit: Visit, denied: Denied) -> Outco
 
 
 async def _greeting(cmd: Command) -> tuple[str, ...]:
-    """The lines of DisplayLogin; none where there is no file, which the log tells."""
+    """The lines of DisplayLogin; none where there is no such file, which the log tells."""
     session = cmd.session
     name = session.settings[d.display_login]
-    if name is None:
-        return ()
-
+    assert name is not None
     lines = await cmd.offload(lambda: _display.lines_of(name, session), "files")
     if not lines:
         session.log(Level.INFO, "unable to display DisplayLogin file '%s'", name)
@@ -323,9 +322,11 @@ async def _greeting(cmd: Command) -> tuple[str, ...]:
 
 def _limit_session(session: Session) -> None:
     """Start TimeoutSession: the first line that means this client counts."""
+    lines = session.settings[d.timeout_session]
+    if not lines:
+        return
     names = {"user": (session.user or "",), "group": tuple(name for _, name in session.groups)}
     names["class"] = (session.class_name,) if session.class_name else ()
-    lines = session.settings[d.timeout_session]
     meant = (line for line in lines if line.who is None or line.who.matches(names[line.kind]))
     seconds = next((line.seconds for line in meant), 0)
     if seconds:

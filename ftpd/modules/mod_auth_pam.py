@@ -96,8 +96,7 @@ module.auth(AuthPam())
 
 @module.on(SESSION_CLOSE)
 def close_session(session: Session) -> None:
-    visit = session[_visit]
-    if visit.conversation is not None:
+    if _visit in session and (visit := session[_visit]).conversation is not None:
         conversation, visit.conversation = visit.conversation, None
         _closing.add(task := asyncio.ensure_future(_close(session, conversation)))
         task.add_done_callback(_closing.discard)

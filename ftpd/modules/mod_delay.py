@@ -146,12 +146,16 @@ async def spread_connections(session: Session) -> None:
             await asyncio.sleep(wait)
 
 
-@module.post("USER", "PASS")
+def _holds(config: Config) -> bool:
+    return any(server.settings[engine] for server in config.servers)
+
+
+@module.post("USER", "PASS", needed=_holds)
 def even_out(cmd: Command) -> Awaitable[Outcome | None] | None:
     return _held(cmd, failed=False)
 
 
-@module.post_err("USER", "PASS")
+@module.post_err("USER", "PASS", needed=_holds)
 def even_out_failure(cmd: Command) -> Awaitable[Outcome | None] | None:
     return _held(cmd, failed=True)
 

@@ -6,7 +6,7 @@ import asyncio
 import re
 from contextlib import suppress
 
-from ftpd.api import GLOBAL, SERVER, SESSION_CLOSE, SESSION_OPEN, VHOST, Module, Session, debug, types
+from ftpd.api import GLOBAL, SERVER, SESSION_CLOSE, SESSION_OPEN, VHOST, Config, Module, Session, debug, types
 
 module = Module("mod_ident", version="1.0")
 
@@ -37,7 +37,11 @@ class Lookup:
 _lookup = module.session_state(Lookup)
 
 
-@module.on(SESSION_OPEN)
+def _looked_up(config: Config) -> bool:
+    return any(server.settings[lookups] for server in config.servers)
+
+
+@module.on(SESSION_OPEN, needed=_looked_up)
 def begin(session: Session) -> None:
     """The client is greeted meanwhile: an identity that nobody vouches for is not worth its waiting."""
     if session.server.settings[lookups]:
@@ -46,8 +50,7 @@ def begin(session: Session) -> None:
 
 @module.on(SESSION_CLOSE)
 def end(session: Session) -> None:
-    task = session[_lookup].task
-    if task is not None:
+    if _lookup in session and (task := session[_lookup].task) is not None:
         task.cancel()
 
 

@@ -172,7 +172,17 @@ def _where_to_look(language: str, folder: str | None) -> str:
 # -- the charset of a session ----------------------------------------------------------------------------
 
 
-@module.on(SESSION_OPEN)
+def _begins_otherwise(config: Config) -> bool:
+    """Whether any session begins with names that are translated, or in another language than a new one has anyway."""
+    return any(
+        server.settings[use_encoding] != Charsets()
+        or server.settings[lang_options]
+        or (server.settings[lang_engine] and any(server.settings[_languages].known.values()))
+        for server in config.servers
+    )
+
+
+@module.on(SESSION_OPEN, needed=_begins_otherwise)
 def begin(session: Session) -> None:
     _speak(session, session.settings[use_encoding].client)
 

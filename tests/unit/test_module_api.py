@@ -11,6 +11,7 @@ import pytest
 
 from ftpd.conf import types
 from ftpd.conf.directive import SERVER
+from ftpd.conf.tree import Config
 from ftpd.core import logfile
 from ftpd.core.logfile import ModuleLog
 from ftpd.core.reply import Refuse
@@ -89,6 +90,38 @@ def test_errands_come_to_their_end_when_the_module_goes_or_are_ended_after_their
 
     asyncio.run(story())
     assert sorted(done) == ["long ended", "short", "thread's"]
+
+
+@pytest.mark.parametrize(("conf", "told"), [("", []), ("Telling on", ["opened", "PASS", "QUIT failed"])])
+def test_what_no_server_of_the_configuration_wants_is_not_told(conf: str, told: list[str]) -> None:
+    module, heard = Module("tells", version="1"), []
+    telling = module.directive("Telling", types.boolean, default=False, contexts=SERVER)
+
+    def wanted(config: Config) -> bool:
+        return any(server.settings[telling] for server in config.servers)
+
+    @module.on(SESSION_OPEN, needed=wanted)
+    def opened(session: Session) -> None:
+        heard.append("opened")
+
+    @module.post("PASS", needed=wanted)
+    def passed(cmd: Command) -> None:
+        heard.append(cmd.name)
+
+    @module.pre("QUIT")
+    def not_yet(cmd: Command) -> None:
+        raise Refuse(550, "Not yet")
+
+    @module.post_err("QUIT", needed=wanted)
+    def stayed(cmd: Command) -> None:
+        heard.append(f"{cmd.name} failed")
+
+    async def story() -> None:
+        async with Bench(module, conf=conf) as ftp:
+            assert await ftp("QUIT") == "550 Not yet"
+
+    asyncio.run(story())
+    assert heard == told
 
 
 def test_an_opening_is_awaited_before_the_greeting_and_may_add_to_it() -> None:
