@@ -26,3 +26,6 @@ calls = _compiled("_calls")
 
 lines = _compiled("_lines")
 """The lines of listings: ``lines.c``."""
+
+data = _compiled("_data")
+"""What the kernel is asked for data connections: ``data.c``."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import socket
 import sys
 from collections.abc import Callable, Coroutine
@@ -15,12 +17,14 @@ from ftpd.core.clock import Sweep, Timer
 from ftpd.core.log import Level, log
 from ftpd.core.reply import Refuse
 from ftpd.module.wire import TransferError
+from ftpd.transfer import kernel
 from ftpd.transfer.errors import CLOSED, connection_lost, stalled
 from ftpd.transfer.ioloop import DataLoop, LoopTimer
 from ftpd.transfer.sockets import DEFAULT, SocketOptions
 from ftpd.transfer.throttle import Bucket
 
-_THROUGHPUT = 0x08  # IPTOS_THROUGHPUT (RFC 1349); ProFTPD marks data connections so, and some shapers look at it
+SERVICE = 0x08
+"""IPTOS_THROUGHPUT (RFC 1349); ProFTPD marks data connections so, and some shapers look at it."""
 
 
 class Ground:
@@ -66,6 +70,8 @@ class Channel(DTPHandler):  # type: ignore[misc]  # pyftpdlib is untyped
     needs = 0
     ioloop: DataLoop
     _closed = False
+    _in_order = False
+    """What came unasked is thrown away before the end, which would be a reset otherwise."""
     _ended = False
     """The other side has ended in order: nothing is left to be read."""
     _lingers = False
@@ -74,6 +80,7 @@ class Channel(DTPHandler):  # type: ignore[misc]  # pyftpdlib is untyped
     _done: asyncio.Future[None] | None = None
     _events = 0
     _watched = 0
+    _socket: socket.SocketType | None = None
     _failure: TransferError | None = None
     _bucket: Bucket | None = None
     _pause: LoopTimer | None = None
@@ -83,16 +90,22 @@ class Channel(DTPHandler):  # type: ignore[misc]  # pyftpdlib is untyped
     _stall: Timer | None = None
     _puller: asyncio.Task[Any] | None = None
 
-    def __init__(self, sock: socket.SocketType, ground: Ground, local_port: int = 0) -> None:
+    def __init__(self, descriptor: int, ground: Ground, local_port: int = 0) -> None:
         # DTPHandler's own constructor, and asyncore's beneath it, make twenty attributes and ask the kernel who is
         # there: for a transfer of a kilobyte that is more than the transfer
         self.ground = ground
         self.ioloop = ground.ioloop
-        self.socket = sock
-        self.local_port = local_port or sock.getsockname()[1]
-        self._fileno = sock.fileno()
-        sock.setblocking(False)
-        _tune(sock, no_delay=ground.options.no_delay)
+        self.local_port = local_port
+        self._fileno = descriptor
+
+    @property
+    def socket(self) -> Any:
+        """The connection as Python knows it; made where it is asked for, which a small transfer never does."""
+        if self._closed:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        if self._socket is None:
+            self._socket = socket.SocketType(fileno=self._fileno)
+        return self._socket
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} on port {self.local_port}, {self.moved} bytes moved>"
@@ -302,25 +315,24 @@ class Channel(DTPHandler):  # type: ignore[misc]  # pyftpdlib is untyped
             return
         # not DTPHandler's: that one writes replies, which is the dispatcher's work here
         self._closed = True
-        self._unwatch()
-        self.socket.close()
-        for timer in (self._pause, self._stall):
-            if timer is not None:
-                timer.cancel()
+        if self._watched:
+            self._unwatch()
+        self._release()
+        if self._pause is not None:
+            self._pause.cancel()
+        if self._stall is not None:
+            self._stall.cancel()
         self._pause = self._stall = self._step = None
         if self._held is not None:
             self._held.cancel()
         if self._done is not None and not self._done.done():
             self._done.set_exception(self._failure or connection_lost(self.moved))
 
-
-def _tune(sock: socket.SocketType, *, no_delay: bool) -> None:
-    try:
-        if no_delay:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if sock.family == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, _THROUGHPUT)
+    def _release(self) -> None:
+        sock, self._socket = self._socket, None
+        if sock is not None:
+            sock.detach()
+        if self._in_order:
+            kernel.end(self._fileno)
         else:
-            sock.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, _THROUGHPUT)
-    except OSError:
-        pass  # a client that is gone already, or a container that forbids it: the transfer will tell
+            os.close(self._fileno)

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from ftpd.core.aside import far_file
 from ftpd.core.eager import begin
+from ftpd.transfer import kernel
 from ftpd.transfer.channel import Channel
 from ftpd.transfer.cold import AT_ONCE, fetch, flags_for, is_cold
 from ftpd.transfer.errors import connection_lost, file_shrank, local_failure, too_large
@@ -95,7 +96,7 @@ class DataChannel(Channel):
             self.hold_little()
         small = min(slice or SMALL, SMALL)
         if known and end - offset <= small and not ascii:
-            offset += self._sent_at_once(descriptor, device, offset, end - offset)
+            offset += self.send_at_once(descriptor, device, offset=offset, count=end - offset)
             if offset == end:
                 return self.moved - before
         if ascii:
@@ -108,16 +109,18 @@ class DataChannel(Channel):
         await self.run(step, self.ioloop.WRITE)
         return self.moved - before
 
-    def _sent_at_once(self, descriptor: int, device: int, offset: int, count: int) -> int:
-        """Send a small file, or what the connection takes of it, without any of what long ones need."""
-        if self._bucket is not None or self._closed:
+    def send_at_once(self, descriptor: int, device: int, *, offset: int, count: int) -> int:
+        """Send a small file, or what the connection takes of it now, without any of what long ones need.
+
+        0 where that is not to be had, for whatever reason: :meth:`send_file` meets it again.
+        """
+        if count > SMALL or self._bucket is not None or self._closed or not self.use_sendfile():
             return 0
-        try:
-            # as much of it as is in memory
-            there = os.preadv(descriptor, [_buffer[:count]], offset, flags_for(device))
-            sent = self.put(_buffer[:there])
-        except OSError:
-            # the steps meet it again, and tell it or wait for the disk
+        if far_file(descriptor) is not None:
+            return 0
+        # as much of it as is in memory
+        sent = kernel.deliver(self._fileno, descriptor, offset, count, flags_for(device))
+        if sent <= 0:
             return 0
         self.moved += sent
         return sent
@@ -427,10 +430,5 @@ class DataChannel(Channel):
 
     async def finish(self) -> None:
         """Close in order: bytes left unread would turn our end into a reset, which eats what is on its way."""
-        if not self._closed:
-            if not self._ended:
-                with suppress(OSError):
-                    for _ in range(4):
-                        if not self.get(_buffer):
-                            break
-            self.close()
+        self._in_order = not self._ended
+        self.close()

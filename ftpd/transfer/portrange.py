@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
-import random
+import os
+from array import array
 from collections.abc import Iterator
 from functools import lru_cache
 
-# the next port must not be guessable
-_random = random.SystemRandom()
 _SYSCTL = "/proc/sys/net/ipv4/ip_local_"
+_AT_ONCE = 512
+"""Bytes that the kernel is asked for: two make a number, and a call for each would cost more than that."""
+
+# the next port must not be guessable, and what two processes draw has nothing to do with each other
+_numbers = array("H")
+os.register_at_fork(after_in_child=lambda: _numbers.__delitem__(slice(None)))
+
+
+def below(count: int) -> int:
+    """A number from 0 to ``count - 1``, no more than 65535, that nobody can foresee."""
+    fair = 0x10000 - 0x10000 % count
+    while True:
+        if not _numbers:
+            _numbers.frombytes(os.urandom(_AT_ONCE))
+        number = _numbers.pop()
+        # what is left over at the upper end would make some ports likelier than others
+        if number < fair:
+            return number % count
 
 
 def drawn(ports: range, most: int) -> Iterator[int]:
     """Ports of the range in no order that can be foreseen, each once, and no more than ``most``."""
     tried: set[int] = set()
     while len(tried) < min(most, len(ports)):
-        port = ports[_random.randrange(len(ports))]
+        port = ports[below(len(ports))]
         if port not in tried:
             tried.add(port)
             yield port

@@ -15,12 +15,14 @@ from pyftpdlib.ioloop import Acceptor, Connector
 from ftpd.core.clock import Timer
 from ftpd.core.log import Level, log
 from ftpd.module.wire import TransferError
-from ftpd.transfer.channel import Ground
+from ftpd.transfer import kernel
+from ftpd.transfer.channel import SERVICE, Ground
 from ftpd.transfer.data import DataChannel
 from ftpd.transfer.errors import CLOSED, cannot_connect
 from ftpd.transfer.portrange import drawn, of_system
+from ftpd.transfer.sockets import DEFAULT
 
-Make = Callable[[socket.SocketType, Ground, int], DataChannel]
+Make = Callable[[int, Ground, int], DataChannel]
 
 BACKLOG = 64
 """Strangers may come first, and must not keep the client's own connection out of the queue."""
@@ -39,6 +41,7 @@ _PASSING = frozenset(
     {errno.ECONNABORTED, errno.EPROTO, errno.ENOPROTOOPT, errno.ENETDOWN, errno.ENETUNREACH}
     | {errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENONET, errno.EOPNOTSUPP, errno.EPERM}
 )
+_NONE_YET = -errno.EAGAIN
 _MAPPED = "::ffff:"
 
 
@@ -53,22 +56,22 @@ def plain_host(host: str) -> str:
 
 
 @lru_cache(maxsize=1024)
-def _place(local: tuple[Any, ...], extended: int) -> tuple[socket.AddressFamily, str, tuple[Any, ...]]:
-    """Family, host and the rest of the address to bind; ``extended`` is a family's number in RFC 2428."""
+def _place(local: tuple[Any, ...], extended: int) -> tuple[str, bytes, int]:
+    """The address to announce, and the packed one to bind with its scope; ``extended`` is a family of RFC 2428."""
     host = plain_host(local[0])
     if ":" not in host:
         if extended == 2:  # ProFTPD listens so, too: the client reaches it over IPv4
-            return socket.AF_INET6, _MAPPED + host, ()
-        return socket.AF_INET, host, ()
+            return host, socket.inet_pton(socket.AF_INET6, _MAPPED + host), 0
+        return host, socket.inet_pton(socket.AF_INET, host), 0
     if extended == 1:
         raise OSError(errno.EAFNOSUPPORT, "an IPv4 data connection needs an IPv4 control connection")
-    return socket.AF_INET6, local[0], tuple(local[2:4])
+    return host, socket.inet_pton(socket.AF_INET6, host), local[3] if len(local) > 3 else 0
 
 
 class _Port:
     """What a listener and a connector have in common: one waiting task, one deadline, one end.
 
-    ``socket`` is the C type beneath Python's class, which costs as much again for each transfer, and pyftpdlib's own
+    Only the descriptor is kept, as a socket object costs as much again for each transfer; pyftpdlib's own
     constructors are left out, as for the data connection itself.
     """
 
@@ -78,13 +81,13 @@ class _Port:
     _watched = False
     _failure: TransferError | None = None
     _closed = False
-    socket: Any = None
+    _fileno = -1
 
     async def _wait(self, timeout: float, events: int) -> None:
         self._waiting = asyncio.get_running_loop().create_future()
         self._deadline = self.ground.sweep.start(timeout, self._late)
         self._watched = True
-        self.ground.ioloop.register(self.socket.fileno(), self, events)
+        self.ground.ioloop.register(self._fileno, self, events)
         try:
             await self._waiting
         finally:
@@ -112,7 +115,7 @@ class _Port:
     def _unwatch(self) -> None:
         if self._watched:
             self._watched = False
-            self.ground.ioloop.unregister(self.socket.fileno())
+            self.ground.ioloop.unregister(self._fileno)
 
     def abort(self, code: int = 426, text: str = CLOSED, *, aborted: bool = True) -> None:
         """Close at once; who waits for the connection gets TransferError(code, text)."""
@@ -124,10 +127,16 @@ class _Port:
         """Release the descriptor; who still waits is told 425."""
         if not self._closed:
             self._closed = True
-            self._unwatch()
-            if self.socket is not None:
-                self.socket.close()
-            self._end(self._failure or cannot_connect(errno.ECONNABORTED))
+            if self._watched:
+                self._unwatch()
+            self._let_go()
+            if self._waiting is not None:
+                self._end(self._failure or cannot_connect(errno.ECONNABORTED))
+
+    def _let_go(self) -> None:
+        if self._fileno >= 0:
+            os.close(self._fileno)
+            self._fileno = -1
 
     # the part of pyftpdlib's handler that both share
 
@@ -150,6 +159,9 @@ class PassiveListener(_Port, Acceptor):  # type: ignore[misc]  # pyftpdlib is un
     OSError where no port can be had: EADDRINUSE when the range is full, EAFNOSUPPORT for a foreign family.
     """
 
+    allow_foreign = False
+    _accepted = -1
+
     def __init__(
         self,
         ground: Ground,
@@ -165,92 +177,93 @@ class PassiveListener(_Port, Acceptor):  # type: ignore[misc]  # pyftpdlib is un
         self.peer = plain_host(peer)
         self.make = make
         self.label = label
-        self.allow_foreign = False
-        self._accepted: int | None = None
-        family, host, rest = _place(local, extended)
-        self._family = family
-        if ports is None:
-            self._listen_anywhere(family, host, rest)
-        else:
-            self._listen_within(ports, family, host, rest)
-        self.port: int = self.socket.getsockname()[1]
-        self.address = (plain_host(host), self.port)
+        host, self._packed, self._scope = _place(local, extended)
+        self.port = self._listen_anywhere() if ports is None else self._listen_within(ports, host)
+        self.address = (host, self.port)
         """What to announce, unless the configuration knows better."""
 
-    def _listen(self, family: socket.AddressFamily, address: tuple[Any, ...]) -> None:
-        sock = socket.SocketType(family, _STREAM)
-        try:
-            self.ground.prepare(sock)
-            if family == socket.AF_INET6 and address[0].startswith(_MAPPED):
-                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-            # the last transfer on this port may be in TIME_WAIT
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            sock.bind(address)
-            sock.listen(BACKLOG)
-        except OSError:
-            sock.close()
-            raise
-        self.socket = sock
+    def _listen(self, port: int) -> int:
+        """The descriptor, or what is wrong as ``-errno``."""
+        ground = self.ground
+        if ground.options is DEFAULT:
+            return kernel.listen(self._packed, self._scope, port, BACKLOG)
+        return kernel.listen_prepared(self._packed, self._scope, port, BACKLOG, ground.prepare)
 
-    def _listen_anywhere(self, family: socket.AddressFamily, host: str, rest: tuple[Any, ...]) -> None:
+    def _listen_anywhere(self) -> int:
         ports, reserved = of_system()
         for port in drawn(ports, FEW_TRIES):
-            if port not in reserved and self._is_had(family, (host, port, *rest)):
-                return
-        self._listen(family, (host, 0, *rest))
+            if port not in reserved and self._is_had(port):
+                return port
+        if not self._is_had(0):
+            raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+        drawn_by_kernel: int = kernel.with_socket(self._fileno, lambda sock: sock.getsockname()[1])
+        return drawn_by_kernel
 
-    def _listen_within(self, ports: range, family: socket.AddressFamily, host: str, rest: tuple[Any, ...]) -> None:
+    def _listen_within(self, ports: range, host: str) -> int:
         for port in drawn(ports, MOST_TRIES):
-            if self._is_had(family, (host, port, *rest)):
-                return
+            if self._is_had(port):
+                return port
         raise OSError(
             errno.EADDRINUSE, f"no port from {ports[0]} to {ports[-1]} is free for a passive data connection on {host}"
         )
 
-    def _is_had(self, family: socket.AddressFamily, address: tuple[Any, ...]) -> bool:
+    def _is_had(self, port: int) -> bool:
         """Listen there, unless the port is another's."""
-        try:
-            self._listen(family, address)
-        except OSError as error:
-            if error.errno not in _TAKEN:
-                raise
+        descriptor = self._listen(port)
+        if descriptor < 0:
+            if -descriptor not in _TAKEN:
+                raise OSError(-descriptor, os.strerror(-descriptor))
             return False
+        self._fileno = descriptor
         return True
+
+    def open_now(self, *, allow_foreign: bool = False) -> DataChannel | None:
+        """The client's connection if it is there already; the port closes then, and stays open where it is not."""
+        self.allow_foreign = allow_foreign
+        self._check()
+        try:
+            if not self._accept():
+                return None
+        except BaseException:
+            self.close()
+            raise
+        return self._made()
 
     async def open(self, *, timeout: float, allow_foreign: bool = False) -> DataChannel:
         """The client's connection; TransferError 425 when it does not come in time. The port closes either way."""
-        self.allow_foreign = allow_foreign
+        if (found := self.open_now(allow_foreign=allow_foreign)) is not None:
+            return found
         try:
-            self._check()
-            if not self._accept():
-                await self._wait(timeout, self.ground.ioloop.READ)
-            assert self._accepted is not None
-            descriptor, self._accepted = self._accepted, None
-            return self.make(socket.SocketType(self._family, _STREAM, 0, descriptor), self.ground, self.port)
+            await self._wait(timeout, self.ground.ioloop.READ)
+            return self._made()
         finally:
-            # further connections in the queue are reset by this
             self.close()
+
+    def _made(self) -> DataChannel:
+        descriptor, self._accepted = self._accepted, -1
+        # further connections in the queue are reset by this
+        self.close()
+        return self.make(descriptor, self.ground, self.port)
 
     def _accept(self) -> bool:
         """Take the first connection of the right peer and turn the others away; False while there is none."""
         for _ in range(_ACCEPTS):
-            try:
-                # what accept() of Python's class is made of: accept4(2), close-on-exec
-                descriptor, address = self.socket._accept()
-            except BlockingIOError:
-                return False
-            except OSError as error:
-                if error.errno in _PASSING:
+            found = kernel.accept(self._fileno, self.ground.options.no_delay, SERVICE)
+            if isinstance(found, int):
+                if found == _NONE_YET:
+                    return False
+                if -found in _PASSING:
                     continue
-                raise cannot_connect(error.errno or errno.EIO) from error
-            if address[0] == self.peer or self.allow_foreign or plain_host(address[0]) == self.peer:
+                raise cannot_connect(-found)
+            descriptor, host = found
+            if host == self.peer or self.allow_foreign or plain_host(host) == self.peer:
                 self._accepted = descriptor
                 return True
             os.close(descriptor)
             log(
                 Level.NOTICE,
                 "SECURITY: a data connection from %s to port %d was refused, only %s may use it",
-                address[0],
+                host,
                 self.port,
                 self.peer,
                 peer=self.label,
@@ -259,9 +272,9 @@ class PassiveListener(_Port, Acceptor):  # type: ignore[misc]  # pyftpdlib is un
 
     def close(self) -> None:
         super().close()
-        if self._accepted is not None:  # came in, but nobody fetched it any more
+        if self._accepted >= 0:  # came in, but nobody fetched it any more
             os.close(self._accepted)
-            self._accepted = None
+            self._accepted = -1
 
     def readable(self) -> bool:
         return self._watched
@@ -283,6 +296,8 @@ class ActiveConnector(_Port, Connector):  # type: ignore[misc]  # pyftpdlib is u
     It leaves from the control connection's local address, and if it is to from the port before that connection's own:
     firewalls and clients look at both.
     """
+
+    socket: Any = None
 
     def __init__(
         self,
@@ -313,10 +328,17 @@ class ActiveConnector(_Port, Connector):  # type: ignore[misc]  # pyftpdlib is u
                 code = self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
             if code:
                 raise cannot_connect(code)
-            sock, self.socket = self.socket, None
-            return self.make(sock, self.ground, 0)
+            sock, self.socket, self._fileno = self.socket, None, -1
+            kernel.tune(sock, no_delay=self.ground.options.no_delay, service=SERVICE)
+            port = sock.getsockname()[1]
+            return self.make(sock.detach(), self.ground, port)
         finally:
             self.close()
+
+    def _let_go(self) -> None:
+        if self.socket is not None:
+            self.socket.close()
+            self._fileno = -1
 
     def _start(self) -> int:
         """Begin to connect; what is to leave from a port that is taken leaves from another."""
@@ -331,6 +353,7 @@ class ActiveConnector(_Port, Connector):  # type: ignore[misc]  # pyftpdlib is u
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
             self.socket = socket.SocketType(family, _STREAM)
+            self._fileno = self.socket.fileno()
             self.ground.prepare(self.socket)
             source = plain_host(self._local[0])
             if (":" in source) == (family == socket.AF_INET6):

@@ -21,6 +21,7 @@ from ftpd.transfer.data import DataChannel
 from ftpd.transfer.throttle import Bucket
 
 loops = pytest.mark.parametrize("loop", LOOPS)
+pytestmark = pytest.mark.usefixtures("way_to_call")
 Start = Callable[[DataChannel, int], Awaitable[int]]
 
 DIRECTIONS: dict[str, Start] = {
@@ -407,7 +408,7 @@ class Record(DataChannel):
 def test_a_layer_of_its_own_sees_every_byte(loop: str, file: int) -> None:
     async def story(ground: Ground) -> None:
         plain, client = pair(ground)
-        data = Record(plain.socket, ground)
+        data = Record(plain._fileno, ground)
         async with awaiting(data.send_file(file, count=1000)) as download:
             await asyncio.sleep(0)
             assert data.moved == 0
@@ -436,7 +437,7 @@ def test_a_fault_of_ours_is_raised_and_closes_the_connection(loop: str) -> None:
 
     async def story(ground: Ground) -> None:
         plain, client = pair(ground)
-        data = Broken(plain.socket, ground)
+        data = Broken(plain._fileno, ground)
         async with awaiting(data.receive_file(-1)) as upload:
             client.send(b"x")
             with pytest.raises(ZeroDivisionError):

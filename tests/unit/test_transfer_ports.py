@@ -17,12 +17,14 @@ import pytest
 from transfer_ground import LOCAL, LOOPS, awaiting, drain, pair, reset, run, until
 
 from ftpd.module.wire import TransferError
+from ftpd.transfer import kernel
 from ftpd.transfer.channel import Ground
 from ftpd.transfer.data import DataChannel
 from ftpd.transfer.portrange import drawn, of_system
 from ftpd.transfer.ports import ActiveConnector, PassiveListener, plain_host
 
 loops = pytest.mark.parametrize("loop", LOOPS)
+pytestmark = pytest.mark.usefixtures("way_to_call")
 PORTS = range(23700, 23705)
 BEFORE = 23710
 """The port before that of a server."""
@@ -346,23 +348,13 @@ def test_an_error_of_one_newcomer_does_not_end_the_wait(loop: str, monkeypatch: 
     async def story(ground: Ground) -> None:
         listener = listen(ground)
         client = dial(listener.port)
-        real, calls = listener.socket, []
+        real, calls = kernel.accept, []
 
-        class Flaky:
-            def fileno(self) -> int:
-                return int(real.fileno())
+        def flaky(descriptor: int, no_delay: bool, service: int) -> tuple[int, str] | int:
+            calls.append(1)
+            return -errno.ECONNABORTED if len(calls) == 1 else real(descriptor, no_delay, service)
 
-            def _accept(self) -> tuple[int, object]:
-                calls.append(1)
-                if len(calls) == 1:
-                    raise ConnectionAbortedError(errno.ECONNABORTED, "gone")
-                accepted: tuple[int, object] = real._accept()
-                return accepted
-
-            def close(self) -> None:
-                real.close()
-
-        listener.socket = Flaky()
+        monkeypatch.setattr(kernel, "accept", flaky)
         await says_hello(await listener.open(timeout=5))
         assert hears(client) == b"hello"
 
@@ -452,6 +444,23 @@ def test_the_ports_are_those_that_the_kernel_would_choose_from() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         assert server.getsockname()[1] in ports
         assert server.getsockname()[1] not in reserved
+
+
+def test_what_a_worker_draws_tells_nothing_of_another_that_was_forked_beside_it() -> None:
+    def drawn_by_a_child() -> bytes:
+        reading, writing = os.pipe()
+        child = os.fork()
+        if not child:
+            os.write(writing, repr(list(drawn(range(1024, 65536), 20))).encode())
+            os._exit(0)
+        os.close(writing)
+        with os.fdopen(reading, "rb") as told:
+            text = told.read()
+        os.waitpid(child, 0)
+        return text
+
+    list(drawn(range(1024, 65536), 1))  # there is some left in store
+    assert drawn_by_a_child() != drawn_by_a_child()
 
 
 def test_ports_are_drawn_once_each_and_in_another_order_each_time() -> None:

@@ -15,6 +15,7 @@ from ftpd.module.wire import TransferError
 from ftpd.transfer.channel import Ground
 
 loops = pytest.mark.parametrize("loop", LOOPS)
+pytestmark = pytest.mark.usefixtures("way_to_call")
 
 
 def open_file(path: Path, flags: int = 0) -> int:

@@ -13,7 +13,8 @@ from typing import Any
 import uvloop
 
 from ftpd.core.clock import Sweep
-from ftpd.transfer.channel import Ground
+from ftpd.transfer import kernel
+from ftpd.transfer.channel import SERVICE, Ground
 from ftpd.transfer.data import DataChannel
 from ftpd.transfer.ioloop import AsyncioLoop
 
@@ -67,9 +68,10 @@ def pair(ground: Ground, *, buffer: int = 0) -> tuple[DataChannel, socket.socket
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
             server.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffer)
         client.connect(server.getsockname())
-        ours, _ = server.accept()
+        accepted = kernel.accept(server.fileno(), True, SERVICE)
     client.setblocking(False)
-    return DataChannel(ours, ground), client
+    assert not isinstance(accepted, int)
+    return DataChannel(accepted[0], ground, LOCAL[1]), client
 
 
 async def drain(client: socket.socket) -> bytes:

@@ -1,0 +1,178 @@
+/* The kernel calls in the life of a data connection, from its port to its end, each stretch of them in one step.
+
+   ftpd/transfer/kernel.py holds the same in Python, which serves where this could not be compiled; tests run both.
+   Nothing is decided here: who may connect, what is sent and when it is over come from there. No call waits for the
+   network; what cannot be done now is told by -errno and not by an exception, as it is no fault. */
+
+#define _GNU_SOURCE
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+/* What goes out by itself is no longer than that (SMALL in ftpd/transfer/data.py). */
+#define MOST_AT_ONCE 32768
+
+typedef union {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+} address_t;
+
+static int
+numbers(PyObject *const *arguments, Py_ssize_t count, Py_ssize_t wanted, long long *out, const char *usage)
+{
+    if (count != wanted) {
+        PyErr_SetString(PyExc_TypeError, usage);
+        return -1;
+    }
+    for (Py_ssize_t i = 0; i < count; i++) {
+        out[i] = PyLong_AsLongLong(arguments[i]);
+        if (out[i] == -1 && PyErr_Occurred())
+            return -1;
+    }
+    return 0;
+}
+
+/* listen(address, scope, port, backlog) -> descriptor; -errno where there is none.
+
+   `address` is packed: four bytes of IPv4, sixteen of IPv6. One that holds an IPv4 address takes IPv4 clients. */
+static PyObject *
+listen_at(PyObject *self, PyObject *const *arguments, Py_ssize_t count)
+{
+    long long given[3];
+    if (count != 4 || !PyBytes_CheckExact(arguments[0])) {
+        PyErr_SetString(PyExc_TypeError, "listen(address, scope, port, backlog)");
+        return NULL;
+    }
+    if (numbers(arguments + 1, 3, 3, given, "") < 0)
+        return NULL;
+    Py_ssize_t length = PyBytes_GET_SIZE(arguments[0]);
+    address_t at;
+    socklen_t size;
+    memset(&at, 0, sizeof at);
+    if (length == 4) {
+        at.v4.sin_family = AF_INET;
+        at.v4.sin_port = htons((uint16_t)given[1]);
+        memcpy(&at.v4.sin_addr, PyBytes_AS_STRING(arguments[0]), 4);
+        size = sizeof at.v4;
+    } else if (length == 16) {
+        at.v6.sin6_family = AF_INET6;
+        at.v6.sin6_port = htons((uint16_t)given[1]);
+        at.v6.sin6_scope_id = (uint32_t)given[0];
+        memcpy(&at.v6.sin6_addr, PyBytes_AS_STRING(arguments[0]), 16);
+        size = sizeof at.v6;
+    } else {
+        PyErr_SetString(PyExc_ValueError, "an address has four bytes or sixteen");
+        return NULL;
+    }
+    int fd = socket(at.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return PyLong_FromLong(-errno);
+    int yes = 1, no = 0;
+    /* the last transfer on this port may be in TIME_WAIT */
+    int failed = setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+    if (!failed && length == 16 && IN6_IS_ADDR_V4MAPPED(&at.v6.sin6_addr))
+        failed = setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof no);
+    if (failed || bind(fd, &at.any, size) < 0 || listen(fd, (int)given[2]) < 0) {
+        int code = errno;
+        close(fd);
+        return PyLong_FromLong(-code);
+    }
+    return PyLong_FromLong(fd);
+}
+
+/* accept(listener, no_delay, service) -> (descriptor, the client's address); -errno where there is none.
+
+   What is accepted never blocks, is not inherited by programs, and has its type of service. */
+static PyObject *
+accept_one(PyObject *self, PyObject *const *arguments, Py_ssize_t count)
+{
+    long long given[3];
+    if (numbers(arguments, count, 3, given, "accept(listener, no_delay, service)") < 0)
+        return NULL;
+    address_t from;
+    socklen_t size = sizeof from;
+    int fd = accept4((int)given[0], &from.any, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd < 0)
+        return PyLong_FromLong(-errno);
+    int yes = 1, service = (int)given[2], v6 = from.any.sa_family == AF_INET6;
+    /* a client that is gone already, or a container that forbids it: the transfer will tell */
+    if (given[1])
+        (void)!setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+    if (v6)
+        (void)!setsockopt(fd, IPPROTO_IPV6, IPV6_TCLASS, &service, sizeof service);
+    else
+        (void)!setsockopt(fd, IPPROTO_IP, IP_TOS, &service, sizeof service);
+    char text[INET6_ADDRSTRLEN];
+    const void *host = v6 ? (const void *)&from.v6.sin6_addr : (const void *)&from.v4.sin_addr;
+    if (inet_ntop(from.any.sa_family, host, text, sizeof text) == NULL)
+        text[0] = 0;
+    PyObject *found = Py_BuildValue("(is)", fd, text);
+    if (found == NULL)
+        close(fd);
+    return found;
+}
+
+/* deliver(connection, file, offset, count, flags) -> bytes that the connection took; -errno of whatever failed.
+
+   preadv2(2) with `flags`, and what it gave is sent; what fills no segment leaves with what follows it. */
+static PyObject *
+deliver(PyObject *self, PyObject *const *arguments, Py_ssize_t count)
+{
+    long long given[5];
+    if (numbers(arguments, count, 5, given, "deliver(connection, file, offset, count, flags)") < 0)
+        return NULL;
+    char buffer[MOST_AT_ONCE];
+    struct iovec into = {buffer, (size_t)(given[3] < 0 ? 0 : given[3] < MOST_AT_ONCE ? given[3] : MOST_AT_ONCE)};
+    ssize_t done;
+    Py_BEGIN_ALLOW_THREADS
+    done = preadv2((int)given[1], &into, 1, (off_t)given[2], (int)given[4]);
+    if (done > 0)
+        done = send((int)given[0], buffer, (size_t)done, MSG_MORE | MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (done < 0)
+        done = -errno;
+    Py_END_ALLOW_THREADS
+    return PyLong_FromSsize_t(done);
+}
+
+/* end(connection): close it, after what has come unasked is thrown away: left unread it would make our end a reset. */
+static PyObject *
+end(PyObject *self, PyObject *const *arguments, Py_ssize_t count)
+{
+    long long fd;
+    if (numbers(arguments, count, 1, &fd, "end(connection)") < 0)
+        return NULL;
+    /* TCP takes no buffer for what is only to be thrown away (tcp(7)) */
+    for (int i = 0; i < 4; i++)
+        if (recv((int)fd, NULL, 1 << 20, MSG_TRUNC | MSG_DONTWAIT) <= 0)
+            break;
+    if (close((int)fd) < 0 && errno != EINTR)
+        return PyErr_SetFromErrno(PyExc_OSError);
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef methods[] = {
+    {"listen", (PyCFunction)(void (*)(void))listen_at, METH_FASTCALL, NULL},
+    {"accept", (PyCFunction)(void (*)(void))accept_one, METH_FASTCALL, NULL},
+    {"deliver", (PyCFunction)(void (*)(void))deliver, METH_FASTCALL, NULL},
+    {"end", (PyCFunction)(void (*)(void))end, METH_FASTCALL, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT, "ftpd.native._data", NULL, -1, methods, NULL, NULL, NULL, NULL,
+};
+
+PyMODINIT_FUNC
+PyInit__data(void)
+{
+    return PyModule_Create(&definition);
+}

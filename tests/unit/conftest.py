@@ -1,0 +1,18 @@
+"""Both ways to call the kernel for data connections."""
+
+from __future__ import annotations
+
+import pytest
+
+from ftpd import native
+from ftpd.transfer import kernel
+
+
+@pytest.fixture(params=["python", "compiled"])
+def way_to_call(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The calls of a data connection made by Python, and by what is compiled."""
+    if request.param == "compiled" and native.data is None:
+        pytest.skip("not compiled here")
+    for name in ("listen", "accept", "deliver", "end"):
+        by_python, compiled = getattr(kernel, f"{name}_by_python"), getattr(native.data, name, None)
+        monkeypatch.setattr(kernel, name, by_python if request.param == "python" else compiled)
