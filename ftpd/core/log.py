@@ -55,6 +55,15 @@ def escape(text: str) -> str:
 # -- whose record it is --------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class TraceStyle:
+    """How the lines of TraceLog look (TraceOptions)."""
+
+    timestamp: bool = True
+    millis: bool = True
+    ends: bool = False
+
+
 @dataclass(slots=True)
 class Route:
     """Where the records of one server and its sessions go, which of them, and how they look."""
@@ -75,6 +84,7 @@ class Route:
     """What is traced of its sessions, see :mod:`ftpd.core.trace`."""
     own_channels: Mapping[str, range] = field(default_factory=dict)
     """What is traced of the daemon's own work."""
+    trace_style: TraceStyle = TraceStyle()
 
 
 class Peer(str):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from time import time
 
 from ftpd.core.log import Peer, escape, route_of, stamp
@@ -19,26 +18,16 @@ active = False
 """Whether anything is traced anywhere; to be looked at before :func:`say` is called where it matters."""
 
 
-@dataclass(frozen=True, slots=True)
-class Style:
-    """How the lines look (TraceOptions)."""
-
-    timestamp: bool = True
-    millis: bool = True
-    ends: bool = False
-
-
 loud = False
 """Whether somebody wants to read of each command's way through the modules: here, or with DebugLevel 4."""
 
-_style = Style()
 _write: Callable[[str], None] | None = None
 
 
-def configure(write: Callable[[str], None] | None, style: Style = _style, *, commands: bool = False) -> None:
+def configure(write: Callable[[str], None] | None, *, commands: bool = False) -> None:
     """Begin to trace with ``write``, or end it; ``commands`` asks for each command's way in any case."""
-    global active, loud, _write, _style
-    _write, _style, active = write, style, write is not None
+    global active, loud, _write
+    _write, active = write, write is not None
     loud = active or commands
 
 
@@ -51,9 +40,10 @@ def say(channel: str, level: int, message: str, *args: object, peer: str = "") -
         return
     assert _write is not None
     text = escape(message % args if args else message)
-    when = stamp(time()) if _style.millis else stamp(time())[:-4]
-    parts = [when] if _style.timestamp else []
+    style = route.trace_style
+    when = stamp(time()) if style.millis else stamp(time())[:-4]
+    parts = [when] if style.timestamp else []
     parts.append(f"[{os.getpid()}]")
-    if _style.ends and isinstance(peer, Peer) and peer.ends:
+    if style.ends and isinstance(peer, Peer) and peer.ends:
         parts.append(peer.ends)
     _write(f"{' '.join(parts)} <{channel}:{level}>: {text}")

@@ -8,12 +8,12 @@ import logging
 import os
 import stat
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from ftpd.conf.tree import Scope
 from ftpd.core import logfile, scribe, trace
-from ftpd.core.log import Level, LineFormatter, Route, logger, set_main_route
+from ftpd.core.log import Level, LineFormatter, Route, TraceStyle, logger, set_main_route
 from ftpd.core.syslog import FACILITIES, SyslogHandler, syslog
 from ftpd.daemon.errors import StartError
 from ftpd.daemon.plan import Plan
@@ -183,6 +183,8 @@ def _route(plan: Plan, server: Scope, above: Route) -> Route:
         route.channels, route.own_channels = (_channels(plan, server, daemon=daemon) for daemon in (False, True))
     else:
         route.channels, route.own_channels = above.channels, above.own_channels
+    traced = value_of(generation, server, "TraceOptions", None)
+    route.trace_style = above.trace_style if traced is None else _trace_style(traced)
     path = value_of(generation, server, "ServerLog", None)
     if path is not None and not plan.to_terminal:
         route.handler = _server_log(plan, server, path)
@@ -217,14 +219,16 @@ def _begin_to_trace(plan: Plan) -> None:
         return
     file = _file(plan, config.main, path, "TraceLog")
     file.open_soon()
-    options = value_of(plan.generation, config.main, "TraceOptions", ())
-    style = trace.Style(
-        timestamp="-Timestamp" not in options, millis="-TimestampMillis" not in options, ends="+ConnIPs" in options
-    )
-    trace.configure(lambda line: file.put(logfile.encoded(line)), style)
+    trace.configure(lambda line: file.put(logfile.encoded(line)))
     trace.say("config", 3, "%d servers, read from %s", len(config.servers), ", ".join(config.files))
     for module in plan.generation.loaded:
         trace.say("module", 5, "in service: %s", module)
+
+
+def _trace_style(options: Sequence[str]) -> TraceStyle:
+    return TraceStyle(
+        timestamp="-Timestamp" not in options, millis="-TimestampMillis" not in options, ends="+ConnIPs" in options
+    )
 
 
 def _channels(plan: Plan, server: Scope, *, daemon: bool) -> Mapping[str, range]:

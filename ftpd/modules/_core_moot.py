@@ -65,7 +65,7 @@ module.directive(
     pairs(
         engine=types.one_of("POSIX", "PCRE", "PCRE2"), matchlimit=types.integer(0), matchlimitrecursion=types.integer(0)
     ),
-    contexts=SERVER,
+    contexts=SERVERS,
     usage="Engine POSIX|PCRE|PCRE2 | MatchLimit n | MatchLimitRecursion n", doc="There is one engine of patterns.",
 )  # fmt: skip
 module.directive_list(

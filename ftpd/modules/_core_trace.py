@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ftpd.api import SERVER, ConfigError, Multi, types
+from ftpd.api import GLOBAL, SERVER, ConfigError, Multi, types
 from ftpd.modules._core import SERVERS, module
 
 _LEVELS = re.compile(r"(\d{1,3})(?:-(\d{1,3}))?", re.ASCII)
@@ -62,7 +62,7 @@ module.directive_list(
     usage="[session] channel:level|channel:low-high ...", doc="What TraceLog records: channels, and how much of each.",
 )  # fmt: skip
 module.directive(
-    "TraceLog", types.optional_path, contexts=SERVERS, multi=Multi.LAST,
+    "TraceLog", types.optional_path, contexts=SERVER | GLOBAL, multi=Multi.LAST,
     usage="path|none", doc="Where the inner workings are recorded.",
 )  # fmt: skip
 module.directive(

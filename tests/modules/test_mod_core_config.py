@@ -122,6 +122,7 @@ def test_lines_and_what_they_mean(line: str, name: str, meant: object) -> None:
         ("Trace foo", "badly formatted parameter: 'foo'"),
         ("Trace foo:bar", "error parsing level 'bar' for channel 'foo'"),
         ("TraceOptions Timestamp", "bad option: 'Timestamp'"),
+        ("<VirtualHost 127.0.0.2>\nTraceLog /t\n</VirtualHost>", "directive not allowed in <VirtualHost> context"),
         ("SocketOptions rcvbuf", "missing parameters"),
         ("SocketOptions rcvbuf many", "'many' is not a number"),
         ("SocketOptions speed 1", "'speed' is unknown here"),

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from ftpd.core import trace
-from ftpd.core.log import Peer, Route, main_route, set_main_route
+from ftpd.core.log import Peer, Route, TraceStyle, main_route, set_main_route
 
 PEER = Peer(
     "ftp.test", "h[192.0.2.7]", Route(channels={"auth": range(1, 6)}), "(client 192.0.2.7, server 192.0.2.1:21)"
@@ -48,17 +48,17 @@ def test_the_daemons_own_work_has_channels_of_its_own(lines: list[str]) -> None:
 @pytest.mark.parametrize(
     ("style", "shape"),
     [
-        (trace.Style(millis=False), r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \[\d+\] <auth:1>: x"),
-        (trace.Style(timestamp=False), r"\[\d+\] <auth:1>: x"),
+        (TraceStyle(millis=False), r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \[\d+\] <auth:1>: x"),
+        (TraceStyle(timestamp=False), r"\[\d+\] <auth:1>: x"),
         (
-            trace.Style(timestamp=False, ends=True),
+            TraceStyle(timestamp=False, ends=True),
             r"\[\d+\] \(client 192\.0\.2\.7, server 192\.0\.2\.1:21\) <auth:1>: x",
         ),
     ],
 )
-def test_traceoptions(lines: list[str], style: trace.Style, shape: str) -> None:
-    trace.configure(lines.append, style)
-    trace.say("auth", 1, "x", peer=PEER)
+def test_traceoptions(lines: list[str], style: TraceStyle, shape: str) -> None:
+    route = Route(channels={"auth": range(1, 2)}, trace_style=style)
+    trace.say("auth", 1, "x", peer=Peer("ftp.test", "h[192.0.2.7]", route, PEER.ends))
     assert re.fullmatch(shape, lines[0])
 
 

@@ -171,6 +171,24 @@ def test_tracing_tells_of_the_root_the_scoreboard_s_lock_and_the_options_of_sock
         assert re.search(rf"<inet:15>: enabled {option} on socket fd \d+", text)
 
 
+def test_a_servers_traceoptions_are_for_its_sessions(start: Start) -> None:
+    port = free_port()
+    server = start(
+        "TraceLog {run}/trace\nTrace response:1\nTraceOptions -Timestamp\n"
+        f"<VirtualHost 127.0.0.1>\nPort {port}\nTraceOptions +ConnIPs -TimestampMillis\n</VirtualHost>"
+    )
+    for at in (server.port, port):
+        with ftplib.FTP() as ftp:
+            ftp.connect(server.host, at, timeout=5)
+            ftp.quit()
+    traced = server._run / "trace"
+    until("both are traced", lambda: bool(re.search(r"\(client .*Goodbye", traced.read_text())))
+    said = [line for line in traced.read_text().splitlines() if "Goodbye" in line]
+    assert re.fullmatch(r"\[\d+\] <response:1>: 221 Goodbye\.", said[0])
+    ends = rf"\(client 127\.0\.0\.1, server 127\.0\.0\.1:{port}\)"
+    assert re.fullmatch(rf"[\d-]+ [\d:]+ \[\d+\] {ends} <response:1>: 221 Goodbye\.", said[-1])
+
+
 def test_without_tracelog_nothing_is_traced(start: Start) -> None:
     server = start("Trace DEFAULT:20")
     visit(server)
