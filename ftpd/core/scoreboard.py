@@ -13,6 +13,7 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from ftpd.core import trace
@@ -28,6 +29,8 @@ IDLE = "idle"
 _HEADER = struct.Struct("=QQi4xq")
 _ENTRY = struct.Struct("=iII32si80s32s46s80s32s32s80s65s80sxqqqqqQ")
 _MOST_ENTRIES = 1 << 20
+_NOTHING = bytes(_ENTRY.size)
+_LOCK = fcntl.LOCK_EX | fcntl.LOCK_NB
 
 
 class ScoreboardError(Exception):
@@ -71,6 +74,7 @@ class Entry:
         )  # fmt: skip
 
 
+@lru_cache(maxsize=512)
 def _text(text: str, room: int) -> bytes:
     """Cut to leave room for the NUL that ends it; control characters have no business on an administrator's screen."""
     if not text.isprintable():
@@ -149,21 +153,18 @@ class Board:
         finally:
             fcntl.lockf(self._lock, fcntl.LOCK_UN)
 
-    @contextmanager
-    def _held(self, at: int, peer: str = "") -> Iterator[None]:
+    def _hold(self, at: int, peer: str) -> bool:
         """Against ProFTPD's ftpwho and its kin, which lock what they read; never waited for, as anybody can hold it."""
-        trace.say("lock", 9, "attempting to write-lock scoreboard fd %d entry, offset %d", self._file, at, peer=peer)
+        if trace.active:
+            text = "attempting to write-lock scoreboard fd %d entry, offset %d"
+            trace.say("lock", 9, text, self._file, at, peer=peer)
         try:
-            fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, _ENTRY.size, at)
+            fcntl.lockf(self._file, _LOCK, _ENTRY.size, at)
         except OSError as error:
             text = "write-lock of scoreboard fd %d entry failed: %s"
             trace.say("lock", 3, text, self._file, error.strerror, peer=peer)
-            yield
-            return
-        try:
-            yield
-        finally:
-            fcntl.lockf(self._file, fcntl.LOCK_UN, _ENTRY.size, at)
+            return False
+        return True
 
     def claim(self) -> int:
         """A place for one entry."""
@@ -189,15 +190,21 @@ class Board:
     def write(self, place: int, entry: Entry, peer: str = "") -> None:
         """Write an entry whole; ``peer`` is the session whose it is, for the trace."""
         data, at = entry.pack(), _HEADER.size + place * _ENTRY.size
-        with self._held(at, peer):
+        held = self._hold(at, peer)
+        try:
             written = os.pwrite(self._file, data, at)
+        finally:
+            if held:
+                fcntl.lockf(self._file, fcntl.LOCK_UN, _ENTRY.size, at)
         if written < len(data):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self.path)
 
     def release(self, place: int) -> None:
         self._free.append(place)
-        with suppress(OSError):
-            os.pwrite(self._file, bytes(_ENTRY.size), _HEADER.size + place * _ENTRY.size)
+        try:
+            os.pwrite(self._file, _NOTHING, _HEADER.size + place * _ENTRY.size)
+        except OSError:
+            pass
 
     def close(self) -> None:
         """At an orderly end nothing is left to read."""

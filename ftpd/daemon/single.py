@@ -14,6 +14,7 @@ from ftpd.daemon.inetd import is_socket
 from ftpd.daemon.listen import Endpoint
 from ftpd.daemon.plan import Plan
 from ftpd.dispatch.registry import Generation
+from ftpd.engine.channel import prepare
 from ftpd.engine.worker import ServerOf, Worker
 
 
@@ -53,6 +54,7 @@ def server_for_inetd(plan: Plan) -> ServerOf:
 
 async def serve(worker: Worker, client: socket.socket, stop: asyncio.Event) -> None:
     """This session to its end, or until we are told to stop."""
+    prepare(client)
     worker.adopt(client)
     await _first_of(worker.idle(), stop.wait())
 

@@ -8,7 +8,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from pyftpdlib.handlers import FTPHandler
-from pyftpdlib.ioloop import AsyncChat, Epoll
+from pyftpdlib.ioloop import Epoll
 
 from ftpd.core.aside import Journey
 from ftpd.core.clock import Timer
@@ -31,55 +31,73 @@ LINGER = 5.0
 """Seconds that a client has to read the last reply and close, and a command whose client has gone to end."""
 
 
+def prepare(sock: socket.socket) -> None:
+    """Give a socket the options that control connections have, or a listening one, which hands them on."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
+    # a client whose machine is gone must not stay for ever
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    if sock.family != socket.AF_UNIX:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
 class Channel(FTPHandler):  # type: ignore[misc]
     """pyftpdlib's command channel with a session; each layer knows those beneath it, and this one what all share."""
 
-    def __init__(self, sock: socket.socket, worker: Worker, generation: Generation, server: Scope) -> None:
+    # what most sessions leave as it is stands here, and in those that change it
+    _closed = False
+    _pace: Pace | None = None
+    _held: asyncio.TimerHandle | None = None
+    """Runs while the client has to wait because it has sent too many commands (MaxCommandRate)."""
+    _queue: deque[bytes | LineTooLong] | None = None
+    _task: asyncio.Task[None] | None = None
+    _out = b""
+    _port: DataPort | None = None
+    work: Work | None = None
+    _journey: Journey | None = None
+    """Of the command that runs, where files may keep it waiting."""
+    _abort_heard = False
+    """ABOR came for the command that runs, if only after its data connection's end had been seen."""
+    _impatient: asyncio.TimerHandle | None = None
+    """Runs while a command waits behind a transfer."""
+    _timers: list[Timer] | None = None
+    _ending: str | None = None
+    _ended = False
+    _peer_done = False
+    _scheduled = False
+    _opened = False
+    """The client has been let in, as far as the greeting."""
+    abort_wanted = False
+    """ABOR came before the command that it is for had its data connection."""
+    _running = False
+    """A command is on its way through dispatch: whatever ends the session waits for its reply."""
+    _aside: asyncio.Task[None] | None = None
+    """A STAT that is answered while a transfer runs."""
+    _mute = False
+    """The client has had its last reply, and the command that it overtook may not add another."""
+    _events = READ
+    _linger: Timer | None = None
+
+    def __init__(
+        self, sock: socket.socket, worker: Worker, generation: Generation, server: Scope, local: tuple[str, int]
+    ) -> None:
+        """A session on a socket that is :func:`prepare`d, whose own end has that address."""
         # what fails for a client that has already gone comes first: nothing is registered with the loop yet
-        remote, local = sock.getpeername(), sock.getsockname()
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
+        remote = sock.getpeername()
         tuning = tuning_of(generation, server)
-        if sock.family != socket.AF_UNIX and tuning.control.no_delay:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if not tuning.control.no_delay and isinstance(remote, tuple):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 0)
         if tuning.control is not DEFAULT:
             tuning.control.apply(sock)
-        # FTPHandler's own constructor makes thirty attributes for verbs that modules answer here:
-        # only the channel beneath it is wanted
-        AsyncChat.__init__(self, sock, ioloop=worker.ioloop)
+        # the constructors of FTPHandler and of what is beneath it make forty attributes for verbs that modules answer
+        # here and buffers that nobody fills: nothing of them is wanted
+        self.socket = sock
+        self._fileno = sock.fileno()
+        self.ioloop = worker.ioloop
         self.worker = worker
         self.generation = generation
         self._reader = LineReader(tuning.line_buffer)
-        self._pace = None if tuning.command_rate is None else Pace(*tuning.command_rate)
-        self._held: asyncio.TimerHandle | None = None
-        """Runs while the client has to wait because it has sent too many commands (MaxCommandRate)."""
-        self._queue: deque[bytes | LineTooLong] | None = None
-        self._task: asyncio.Task[None] | None = None
-        self._out = b""
-        self._port: DataPort | None = None
-        self.work: Work | None = None
-        self._journey: Journey | None = None
-        """Of the command that runs, where files may keep it waiting."""
-        self._abort_heard = False
-        """ABOR came for the command that runs, if only after its data connection's end had been seen."""
-        self._impatient: asyncio.TimerHandle | None = None
-        """Runs while a command waits behind a transfer."""
-        self._timers: list[Timer] | None = None
-        self._ending: str | None = None
-        self._ended = False
-        self._peer_done = False
-        self._scheduled = False
-        self._opened = False
-        """The client has been let in, as far as the greeting."""
-        self.abort_wanted = False
-        """ABOR came before the command that it is for had its data connection."""
-        self._running = False
-        """A command is on its way through dispatch: whatever ends the session waits for its reply."""
-        self._aside: asyncio.Task[None] | None = None
-        """A STAT that is answered while a transfer runs."""
-        self._mute = False
-        """The client has had its last reply, and the command that it overtook may not add another."""
-        self._events = READ
-        self._linger: Timer | None = None
+        if tuning.command_rate is not None:
+            self._pace = Pace(*tuning.command_rate)
         self.session = Session(
             wire=self,
             modules=generation,
@@ -89,6 +107,7 @@ class Channel(FTPHandler):  # type: ignore[misc]
             local=Address(plain_host(local[0]), local[1]),
             enter=worker.enter,
         )
+        self.ioloop.register(self._fileno, self, READ)
 
     @property
     def working(self) -> bool:
@@ -99,6 +118,11 @@ class Channel(FTPHandler):  # type: ignore[misc]
     def _over(self) -> bool:
         """The session ends: only then is its task cancelled by us (:meth:`Worker.cancel_later`)."""
         return self._closed or self._ending is not None
+
+    def _let_socket_go(self) -> None:
+        self._closed = True
+        self.ioloop.unregister(self._fileno)
+        self.socket.close()
 
     def readable(self) -> bool:
         return not self._closed

@@ -6,8 +6,6 @@ import asyncio
 import socket
 import sys
 
-from pyftpdlib.ioloop import AsyncChat
-
 from ftpd.core.log import Level, log
 from ftpd.core.reply import Refuse, Reply
 from ftpd.engine.channel import LINGER
@@ -109,9 +107,9 @@ class Parting(Outlet):
             self._task.add_done_callback(lambda task: self._finish_closed())
             slow = self.session.files is not None and self.session.files.slow
             self.worker.cancel_later(self._task, LINGER if slow else 30.0)
-            AsyncChat.close(self)
+            self._let_socket_go()
             return
-        AsyncChat.close(self)
+        self._let_socket_go()
         self._finish_closed()
 
     def _finish_closed(self) -> None:

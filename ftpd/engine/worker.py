@@ -21,6 +21,7 @@ from ftpd.core.reply import Reply
 from ftpd.core.scoreboard import Board
 from ftpd.core.tally import Crowded, tally
 from ftpd.dispatch.registry import Generation
+from ftpd.engine.channel import prepare
 from ftpd.engine.control import ControlChannel
 from ftpd.engine.leavings import Leavings
 from ftpd.engine.names import Names
@@ -92,8 +93,8 @@ class Worker:
         self._told_of_shedding = -_TOLD_AGAIN
         self._resting: set[socket.socket] = set()
         """Listeners that are not watched, because what they have could be neither taken nor refused."""
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._idle: asyncio.Event | None = None
+        """Set when the last session ends; there when somebody waits for that."""
 
     def limit(self, *, sessions: int | None, arrivals: tuple[int, int] | None = None, names: bool = False) -> None:
         """MaxInstances, MaxConnectionRate and UseReverseDNS, as the configuration in force has them."""
@@ -108,8 +109,8 @@ class Worker:
     def listen(self, sock: socket.socket) -> None:
         """Serve what connects to this listening socket; it is ours now."""
         sock.setblocking(False)
-        # inherited by what is accepted: a client whose machine is gone must not stay for ever
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        # inherited by what is accepted
+        prepare(sock)
         self._listeners.append(sock)
         self.loop.add_reader(sock.fileno(), self._accept, sock)
 
@@ -123,7 +124,10 @@ class Worker:
 
     async def idle(self) -> None:
         """Wait until no session is left."""
-        await self._idle.wait()
+        while self.sessions:
+            if self._idle is None:
+                self._idle = asyncio.Event()
+            await self._idle.wait()
 
     def _accept(self, listener: socket.socket) -> None:
         for _ in range(_ACCEPTS):
@@ -215,6 +219,9 @@ class Worker:
 
     def _take_place(self) -> bool:
         """Be one of MaxInstances, whatever other workers take meanwhile; False where there is no room."""
+        if self.most_sessions is None:
+            tally().add(_SESSIONS)
+            return True
         with tally().exclusively():
             if self._is_full():
                 return False
@@ -226,7 +233,7 @@ class Worker:
             return arrivals.wait(monotonic()) > 0
 
     def adopt(self, sock: socket.socket) -> ControlChannel | None:
-        """Begin a session on a connected socket; None when no server is there for its address, or no room."""
+        """Begin a session on a connected socket, prepared; None when no server is there for its address, or no room."""
         sock.setblocking(False)
         local = sock.getsockname()
         server = self._server_of(self.generation, (local[0], local[1]))
@@ -239,7 +246,7 @@ class Worker:
             self._deny_one_too_many(sock)
             return None
         try:
-            channel = ControlChannel(sock, self, self.generation, server)
+            channel = ControlChannel(sock, self, self.generation, server, local)
         except BaseException:
             tally().drop(_SESSIONS)
             raise
@@ -248,7 +255,6 @@ class Worker:
         self.sessions.add(channel)
         if self.presence is not None:
             self.presence.came(channel)
-        self._idle.clear()
         channel.start()
         return channel
 
@@ -273,8 +279,9 @@ class Worker:
         if channel.generation.session_ended():
             self._endings = [task for task in self._endings if not task.done()]
             self._endings.append(self.loop.create_task(self._leavings.stop(channel.generation)))
-        if not self.sessions:
+        if self._idle is not None and not self.sessions:
             self._idle.set()
+            self._idle = None
 
     def enter(self, identity: Identity, root: str, umask: int) -> Files:
         return around(LocalFiles(identity, root, umask), identity)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,32 @@ class _Directory(AuthBackend):
     async def authenticate(self, session: Session, account: Account, password: str) -> AuthAnswer | None:
         async with asyncio.timeout(5):
             return AuthAnswer.OK if password == "right" else AuthAnswer.BAD_PASSWORD
+
+
+@pytest.mark.parametrize(
+    ("line", "options"),
+    [
+        ("", (True, True, True)),
+        ("TCPNoDelay ctrl off", (False, True, True)),
+        ("SocketOptions keepalive off", (True, False, True)),
+    ],
+)
+def test_a_clients_connection_has_the_options_that_its_server_wants(
+    tmp_path: Path, line: str, options: tuple[bool, bool, bool]
+) -> None:
+    wanted = (
+        (socket.IPPROTO_TCP, socket.TCP_NODELAY),
+        (socket.SOL_SOCKET, socket.SO_KEEPALIVE),
+        (socket.SOL_SOCKET, socket.SO_OOBINLINE),
+    )
+
+    async def story() -> None:
+        async with serving(tmp_path, *_modules(), conf=f"{line}\n") as place, place.client() as client:
+            await client.line()
+            (channel,) = place.worker.sessions
+            assert tuple(bool(channel.socket.getsockopt(*option)) for option in wanted) == options
+
+    asyncio.run(story())
 
 
 def test_a_backend_that_waits_is_in_a_task_from_its_first_line(tmp_path: Path) -> None:
