@@ -70,7 +70,7 @@ from ftpd.module.events import (
     Event,
     Rehousing,
 )
-from ftpd.module.files import Files, Folder, Path
+from ftpd.module.files import Files, Folder, Path, Use
 from ftpd.module.links import resolved
 from ftpd.module.loader import check_folder, check_writers
 from ftpd.module.names import module_name
@@ -172,6 +172,7 @@ __all__ = [
     "Timer",
     "Transfer",
     "TransferError",
+    "Use",
     "Wire",
     "Work",
     "acting_as",

@@ -6,6 +6,7 @@ import errno
 import os
 from contextlib import suppress
 from dataclasses import replace
+from typing import NamedTuple
 
 from ftpd.conf import resolve
 from ftpd.conf.acl import words_of
@@ -19,7 +20,7 @@ from ftpd.core.vocab import Group
 from ftpd.dispatch.access import AccessFiles, who
 from ftpd.dispatch.veil import FolderVeil, has_directories
 from ftpd.module.command import Command
-from ftpd.module.files import Files, Path
+from ftpd.module.files import Files, Opened, Path, Use
 from ftpd.module.hidden import Hiding, Veil
 from ftpd.module.links import resolved
 from ftpd.module.session import Session
@@ -76,21 +77,34 @@ _ON_THE_LINK = frozenset(
 """The verbs that change a link itself, where the last name is one; all others change what it leads to."""
 
 
-def _places(command: Command, virtual: str) -> tuple[tuple[str, ...], os.stat_result | None]:
-    """Where the path lies for <Directory>, links in it followed: where its last name lies, and where that leads to.
+class _Lies(NamedTuple):
+    """Where a path lies for <Directory>, and what has been seen of it."""
 
-    Nowhere else than it says is told as nothing, with what has been seen there.
-    """
+    at: tuple[str, ...] = ()
+    """Links in it followed: where its last name lies, and where that leads to. Nothing: nowhere else than it says."""
+    seen: os.stat_result | None = None
+    vacant: bool = False
+    opened: Opened | None = None
+
+
+_NOT_LOOKED, _VACANT = _Lies(), _Lies(vacant=True)
+
+
+def _places(command: Command, virtual: str, use: Use = "") -> _Lies:
     session = command.session
     files = session.files
     if files is None or not (has_directories(session) or _may_override(session)):
-        return (), None
+        return _NOT_LOOKED
     # what is not there, or cannot be reached, the command itself will tell
     try:
+        if use and (opened := files.open_at_once(Path(virtual), use)) is not None:
+            return _Lies((), opened.attributes, False, opened)
         seen = files.look(Path(virtual), follow=command.name not in _ON_THE_LINK)
+    except FileNotFoundError:
+        return _VACANT
     except OSError:
-        return (), None
-    return ((), seen) if seen is not None else (_followed(command, files, virtual), None)
+        return _NOT_LOOKED
+    return _Lies(_followed(command, files, virtual)) if seen is None else _Lies((), seen)
 
 
 def _followed(command: Command, files: Files, virtual: str) -> tuple[str, ...]:
@@ -109,17 +123,17 @@ def _followed(command: Command, files: Files, virtual: str) -> tuple[str, ...]:
     return (place,)
 
 
-def _unquestioned(command: Command, given: str, virtual: str, access: Chain) -> Path | None:
+def _unquestioned(command: Command, given: str, virtual: str, access: Chain, use: Use) -> Path | None:
     """The path where nothing is said of any in the whole configuration, and no link leads to where a file says some."""
     session = command.session
     places = session.server.places
     if access or places is None or not places.silent:
         return None
-    lies_at, seen = _places(command, virtual)
-    if lies_at:
+    lies = _places(command, virtual, use)
+    if lies.at:
         return None
     level = session.server if session.anonymous is None else session.anonymous
-    return Path(virtual, given, level.settings, False, virtual, seen)
+    return Path(virtual, given, level.settings, False, virtual, lies.seen, lies.vacant, lies.opened)
 
 
 def _may_override(session: Session) -> bool:
@@ -225,7 +239,7 @@ class PathGate:
             return True
         return limit_allows(command, session.cwd, access)
 
-    def path(self, command: Command, given: str, refusal: tuple[int, str]) -> Path:
+    def path(self, command: Command, given: str, refusal: tuple[int, str], use: Use) -> Path:
         session = command.session
         if session.user is None:
             raise Refuse(530, "Please login with USER and PASS")
@@ -236,7 +250,9 @@ class PathGate:
             raise Refuse(501, f"{command.name}: a NUL byte cannot be part of a file name")
         virtual = paths.normalise(session.cwd, given)
         access = self._at(command, virtual)
-        path = _unquestioned(command, given, virtual, access) or self._judged(command, given, virtual, access, refusal)
+        path = _unquestioned(command, given, virtual, access, use) or self._judged(
+            command, given, virtual, access, refusal
+        )
         if trace.active:
             where = real_path(session, path.place)
             trace.say("directory", 3, "'%s' is '%s' on this machine", given, where, peer=session.peer)
@@ -251,7 +267,7 @@ class PathGate:
         if not limit_allows(command, virtual, access):
             raise Refuse(*refusal)
         place, given_access = virtual, access
-        lies_at, seen = _places(command, virtual)
+        lies_at, seen, vacant, _ = _places(command, virtual)
         # a link must not lead past what is said of the folder it leads into
         for lies in lies_at:
             if lies != place:
@@ -259,11 +275,11 @@ class PathGate:
                 if lies != virtual and not limit_allows(command, lies, access):
                     raise Refuse(*refusal)
             place = lies
-        path = Path(virtual, given, _settings(session, place, access), False, place, seen)
+        path = Path(virtual, given, _settings(session, place, access), False, place, seen, vacant)
         if _ignored(command, path, place, given_access, access):
             if command.name in _MAKING:
                 raise Refuse(550, f"{given}: {os.strerror(errno.ENOENT)}")
-            path = replace(path, absent=True, seen=None)
+            path = replace(path, absent=True, seen=None, vacant=False)
         if _barred(session, path, place, access):
             code, text = refusal
             # not the command is denied here, but what is there
@@ -272,7 +288,7 @@ class PathGate:
 
     def placed(self, command: Command, virtual: str) -> tuple[str, Chain]:
         """Where a path leads when its links are followed, and the .ftpaccess files that count there."""
-        place = (virtual, *_places(command, virtual)[0])[-1]
+        place = (virtual, *_places(command, virtual).at)[-1]
         return place, self._at(command, place)
 
     def _at(self, command: Command, place: str) -> Chain:

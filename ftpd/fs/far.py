@@ -22,7 +22,7 @@ from ftpd.core.paths import decode, normalise, split
 from ftpd.fs import jail, kernel
 from ftpd.fs.folder import BATCH, LocalFolder, lines_of
 from ftpd.fs.local import LocalFiles, there
-from ftpd.module.files import Path
+from ftpd.module.files import Path, Use
 from ftpd.module.links import resolved
 
 T = TypeVar("T")
@@ -221,6 +221,9 @@ class FarFiles:
         return self._files.real(path)
 
     # -- opening -------------------------------------------------------------------------------------
+
+    def open_at_once(self, path: Path, use: Use) -> None:
+        """What lies far is opened by who can wait, and what is opened there is known to :mod:`ftpd.core.aside`."""
 
     def open_read(self, path: Path) -> int:
         return self._open(path, lambda files: files.open_read(path))

@@ -15,7 +15,7 @@ from ftpd.fs import jail, kernel
 from ftpd.fs.folder import Descriptor, LocalFolder
 from ftpd.fs.jail import Opener, encoded
 from ftpd.fs.rights import may_remove, permits
-from ftpd.module.files import Path
+from ftpd.module.files import Opened, Path, Use
 
 _LOOK = os.O_PATH | os.O_CLOEXEC
 _FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
@@ -119,7 +119,27 @@ class LocalFiles:
 
     # -- opening ---------------------------------------------------------------------------------------
 
+    def open_at_once(self, path: Path, use: Use) -> Opened | None:
+        if self._opener is not jail.by_kernel:
+            return None
+        root = self._root or self._enter()
+        flags = (os.O_WRONLY if use == "write" else os.O_RDONLY) | _TRANSFER
+        fd = jail.without_links(self._identity, root.fd, encoded(there(path)), flags)
+        if fd is None:
+            return None
+        try:
+            known = os.fstat(fd)
+            if _is_regular(known):
+                fd, taken = -1, fd
+                return Opened(taken, known, use)
+            return None
+        finally:
+            if fd >= 0:
+                os.close(fd)
+
     def open_read(self, path: Path) -> int:
+        if path.opened is not None and (fd := path.opened.take("read")) >= 0:
+            return fd
         try:
             return _regular(self._open(there(path), os.O_RDONLY | _TRANSFER), path)
         except OSError as error:
@@ -148,6 +168,8 @@ class LocalFiles:
         wanted = mode & 0o777 & ~self.umask
         virtual = there(path)
         try:
+            if not (exclusive or append) and path.opened is not None and (fd := path.opened.take("write")) >= 0:
+                return self._emptied(fd) if truncate else fd
             fd = -1 if exclusive else self._open_there(virtual, flags)
             if fd < 0:
                 try:
@@ -163,10 +185,12 @@ class LocalFiles:
             _regular(fd, path)
         except OSError as error:
             raise _only_files(error, path) from None
-        if truncate:
-            # not O_TRUNC: nothing may happen to what is there before it is known to be a regular file
-            with acting_as(self._identity):
-                _truncate(fd)
+        return self._emptied(fd) if truncate else fd
+
+    def _emptied(self, fd: int) -> int:
+        # not O_TRUNC: nothing may happen to what is there before it is known to be a regular file
+        with acting_as(self._identity):
+            _truncate(fd)
         return fd
 
     def open_folder(self, path: Path) -> LocalFolder:
@@ -382,13 +406,17 @@ def there(path: Path) -> str:
 def _regular(fd: int, path: Path) -> int:
     """The descriptor when it is a regular file's; closed and refused otherwise."""
     known = os.fstat(fd)
-    if stat.S_ISREG(known.st_mode) and known.st_dev not in kernel.kernel_devices():
+    if _is_regular(known):
         return fd
     os.close(fd)
     if stat.S_ISDIR(known.st_mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path.virtual)
-    # procfs calls /proc/self/mem a regular file: reading or writing it is reading or writing the daemon
     raise OSError(errno.EINVAL, "Not a regular file", path.virtual)
+
+
+def _is_regular(known: os.stat_result) -> bool:
+    # procfs calls /proc/self/mem a regular file: reading or writing it is reading or writing the daemon
+    return stat.S_ISREG(known.st_mode) and known.st_dev not in kernel.kernel_devices()
 
 
 def _truncate(fd: int) -> None:

@@ -15,7 +15,7 @@ from ftpd.core.paths import normalise, split
 from ftpd.core.reply import Refuse, ReplyQueue
 from ftpd.core.vocab import ERROR, HANDLED, Class, Group, Outcome
 from ftpd.module.events import WORK_DONE
-from ftpd.module.files import Files, Path
+from ftpd.module.files import Files, Path, Use
 from ftpd.module.hidden import Veil
 from ftpd.module.session import Session
 from ftpd.module.wire import Work
@@ -32,7 +32,7 @@ _NO_GROUP, _NO_CLASS = Group.NONE, Class.NONE
 class Gate(Protocol):
     """The one door to paths: confinement by text, <Limit> and the filters of the configuration."""
 
-    def path(self, command: Command, given: str, refusal: tuple[int, str]) -> Path:
+    def path(self, command: Command, given: str, refusal: tuple[int, str], use: Use) -> Path:
         """The path that the client means; Refuse with ``refusal`` when the configuration denies it."""
 
     def allows(self, command: Command) -> bool:
@@ -170,14 +170,17 @@ class Command:
         """Whether <Limit> lets the client use this command, for those that name no path; asked before login too."""
         return self.gate.allows(self)
 
-    def path(self, given: str | None = None, *, refusal: tuple[int, str] | None = None) -> Path:
+    def path(
+        self, given: str | None = None, *, refusal: tuple[int, str] | None = None, use: Use = ""
+    ) -> Path:  # fmt: skip
         """The path that ``given`` (default: the whole argument) names, if the configuration lets the client.
 
         Raises Refuse: with ``refusal`` where <Limit> denies it (default 550 ``<given>: Operation not
-        permitted``), 550 where a filter forbids the name.
+        permitted``), 550 where a filter forbids the name.  Who says to what ``use`` it is put, ``read`` or
+        ``write``, may find the file opened already when he opens it, which saves the walk to it.
         """
         text = self.argument if given is None else given
-        path = self.gate.path(self, text, refusal or (550, f"{text}: Operation not permitted"))
+        path = self.gate.path(self, text, refusal or (550, f"{text}: Operation not permitted"), use)
         self._settings = path.settings
         return path
 

@@ -6,10 +6,36 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 from ftpd.conf.directive import EMPTY, Settings
 from ftpd.core.listing import Layout
+
+Use = Literal["", "read", "write"]
+"""What a command goes on to do with a path: nothing that is known yet, or to open the regular file that is there."""
+
+
+class Opened:
+    """A regular file that was opened as it was looked at; who goes on to open it takes this, once."""
+
+    __slots__ = ("_descriptor", "attributes", "use")
+
+    def __init__(self, descriptor: int, attributes: os.stat_result, use: Use) -> None:
+        self._descriptor = descriptor
+        self.attributes = attributes
+        self.use = use
+
+    def take(self, use: Use) -> int:
+        """The descriptor, which is the caller's from now on; -1 where it is gone, or was opened for another use."""
+        if use != self.use:
+            return -1
+        descriptor, self._descriptor = self._descriptor, -1
+        return descriptor
+
+    def __del__(self) -> None:
+        # nobody wanted it: the command was refused
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +55,10 @@ class Path:
     """Where it lies with its links followed, for what the configuration says of it; empty: as ``virtual`` has it."""
     seen: os.stat_result | None = field(default=None, repr=False, compare=False)
     """What the gate has just seen there, if no link is on the way: for commands that only tell, and at once."""
+    vacant: bool = field(default=False, repr=False, compare=False)
+    """The gate has just seen that nothing is there, and no link on the way to it."""
+    opened: Opened | None = field(default=None, repr=False, compare=False)
+    """The file, where the gate was told what comes and could open it at once; ``Files`` knows what to do with it."""
 
     @property
     def name(self) -> str:
@@ -101,6 +131,12 @@ class Files(Protocol):
 
         Without ``follow`` the last name may be a link, and the attributes are its own.  OSError says why there is
         nothing, and then no link was met before.
+        """
+
+    def open_at_once(self, path: Path, use: Use) -> Opened | None:
+        """The regular file that is there, opened, if no symbolic link is on the way; None for anything else.
+
+        OSError says why it cannot be opened, and then no link was met before.
         """
 
     def open_read(self, path: Path) -> int:

@@ -54,7 +54,7 @@ async def _retrieve(cmd: Command) -> Outcome:
     if not cmd.argument:
         raise not_understood(cmd)
     with slot(cmd) as counted:
-        path = cmd.path()
+        path = cmd.path(use="read")
         descriptor = _open(cmd, path)
         try:
             await _send(cmd, path, descriptor, part, counted)
@@ -83,7 +83,9 @@ def complete(cmd: Command, *told: str) -> Outcome:
 
 
 async def _send(cmd: Command, path: Path, descriptor: int, part: Part, counted: bool) -> None:
-    size = at_file(descriptor, os.fstat).st_size
+    # what the gate has opened it has seen as well
+    known = path.seen if path.opened is not None and path.seen is not None else at_file(descriptor, os.fstat)
+    size = known.st_size
     count = _check_part(cmd, part, size)
     ascii = translates(cmd.session)
     transfer = Transfer(path.virtual, cmd.files.real(path), "o", ascii=ascii, offset=part.offset)

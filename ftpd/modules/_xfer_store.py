@@ -9,7 +9,7 @@ import stat
 import string
 from collections.abc import Awaitable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 
 from ftpd.api import (
     LARGEST_UPLOAD,
@@ -24,6 +24,7 @@ from ftpd.api import (
     Refuse,
     Transfer,
     TransferError,
+    Use,
     at_file,
     begin,
     close_file,
@@ -67,10 +68,12 @@ class Spot:
     """We made the file; otherwise it was there."""
     part: Part = field(default_factory=Part)
     appends: bool = False
+    known: InitVar[os.stat_result | None] = None
+    """What is known of the file since it was opened."""
     _inode: os.stat_result = field(init=False)
 
-    def __post_init__(self) -> None:
-        self._inode = at_file(self.descriptor, os.fstat)
+    def __post_init__(self, known: os.stat_result | None) -> None:
+        self._inode = at_file(self.descriptor, os.fstat) if known is None else known
 
     @property
     def replaces(self) -> bool:
@@ -104,7 +107,7 @@ def store(cmd: Command) -> Outcome | Awaitable[Outcome]:
 
 async def _store(cmd: Command) -> Outcome:
     part = take_part(cmd.session)
-    path, there = _destination(cmd)
+    path, there = _destination(cmd, "write" if _may_replace(cmd, part) else "")
     if there and not cmd.config[allow_overwrite]:
         raise _no_overwrite(cmd.argument)
     _note_change(cmd, there)
@@ -159,12 +162,18 @@ def _no_overwrite(label: str) -> Refuse:
     return Refuse(550, f"{label}: Overwrite permission denied")
 
 
-def _destination(cmd: Command) -> tuple[Path, os.stat_result | None]:
+def _may_replace(cmd: Command, part: Part) -> bool:
+    """Whether what is there will be opened as it is: nobody who watches a file is to see it opened for nothing."""
+    settings = cmd.config
+    return part.whole and settings[allow_overwrite] and settings[hidden] is None
+
+
+def _destination(cmd: Command, use: Use = "") -> tuple[Path, os.stat_result | None]:
     """The path, and what is there already; a folder that is missing or closed is told at once."""
     if not cmd.argument:
         raise not_understood(cmd)
-    path = cmd.path()
-    if path.seen is not None:
+    path = cmd.path(use=use)
+    if path.seen is not None or path.vacant:
         return path, path.seen
     try:
         return path, cmd.files.lstat(path)
@@ -229,7 +238,8 @@ def _open(
         descriptor = cmd.files.open_write(path, append=appends)
     except OSError as error:
         raise for_transfers(error, label) from None
-    return _checked(Spot(cmd.files, label, path, path, descriptor, False, part, appends))
+    known = None if path.opened is None else path.seen
+    return _checked(Spot(cmd.files, label, path, path, descriptor, False, part, appends, known))
 
 
 def _checked(spot: Spot) -> Spot:

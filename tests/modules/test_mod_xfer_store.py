@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import os
 import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 from xfer_ground import Breaking, closed, names, run, talk, upload_over
@@ -138,6 +141,37 @@ def test_a_link_does_not_lead_an_upload_past_a_limit_or_allowoverwrite() -> None
         "550 link: Overwrite permission denied",
         b"old",
     )
+
+
+@contextmanager
+def watched(folder: str) -> Iterator[Callable[[], int]]:
+    """Gives how often files in the folder have been opened (inotify(7)) since it was asked last."""
+    libc = ctypes.CDLL(None)
+    descriptor = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
+    assert libc.inotify_add_watch(descriptor, os.fsencode(folder), 0x20) >= 0
+    with os.fdopen(descriptor, "rb", buffering=0) as tail:
+        yield lambda: (tail.read(4096) or b"").count(b"precious")
+
+
+@pytest.mark.parametrize(
+    ("conf", "lines", "reply"),
+    [
+        ("", ["STOR precious"], "550 precious: Overwrite permission denied"),
+        (OVERWRITE, ["REST 1", "STOR precious"], "451 precious: Append/Restart not permitted, try again"),
+    ],
+)
+def test_who_watches_a_file_does_not_see_it_opened_for_an_upload_that_is_refused(
+    conf: str, lines: list[str], reply: str
+) -> None:
+    async def tale(ftp: Bench) -> None:
+        with watched(str(ftp.root)) as opened:
+            await ftp("TYPE I")
+            assert [await ftp(line) for line in lines][-1] == reply
+            assert opened() == 0
+            await ftp.download("RETR precious")
+            assert opened() == 1
+
+    run(tale, conf=conf, files={"precious": b"old"})
 
 
 # -- going on where an upload ended ----------------------------------------------------------------------

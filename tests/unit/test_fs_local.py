@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import gc
 import os
@@ -13,10 +14,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from ftpd.core.identity import Identity
-from ftpd.fs import kernel, local
+from ftpd.fs import jail, kernel, local
 from ftpd.fs.jail import Opener
 from ftpd.fs.local import LocalFiles
-from ftpd.module.files import Files, Path
+from ftpd.module.files import Files, Opened, Path
 from ftpd.module.links import resolved
 from tests.unit.fs_ground import ANNA, BERT, OWN, Ground, as_root, both_ways, ground, read, v, write
 
@@ -38,6 +39,75 @@ def test_it_is_what_modules_are_promised(here: Ground) -> None:
     assert files.real(v("/")) == str(here.root)
     assert LocalFiles(OWN, "/", 0).real(v("/a")) == "/a"
     assert LocalFiles(OWN, "/", 0).real(v("/")) == "/"
+
+
+# -- looking and opening in one step -------------------------------------------------------------------
+
+
+def opened(path: Path, found: Opened) -> Path:
+    return dataclasses.replace(path, seen=found.attributes, opened=found)
+
+
+def test_a_file_that_is_looked_at_may_be_opened_in_the_same_step(here: Ground) -> None:
+    write(here.files(), "/f", "0123")
+    files, before = here.files(), len(os.listdir("/proc/self/fd"))
+    found = files.open_at_once(v("/f"), "read")
+    assert found is not None
+    assert found.attributes.st_size == 4
+    fd = files.open_read(opened(v("/f"), found))
+    assert os.read(fd, 9) == b"0123"
+    os.close(fd)
+    found = files.open_at_once(v("/f"), "write")
+    assert found is not None
+    fd = files.open_write(opened(v("/f"), found), truncate=True)
+    os.write(fd, b"x")
+    os.close(fd)
+    assert read(files, "/f") == "x"
+    del found
+    # the root's own is kept
+    assert len(os.listdir("/proc/self/fd")) == before + 1
+
+
+def test_what_was_opened_and_is_not_wanted_is_closed(here: Ground) -> None:
+    write(here.files(), "/f", "0123")
+    files = here.files()
+    found = files.open_at_once(v("/f"), "read")
+    assert found is not None
+    before = len(os.listdir("/proc/self/fd"))
+    # for another use it is opened anew, as is what has been taken
+    with pytest.raises(OSError, match="Bad file"):
+        os.read(fd := files.open_write(opened(v("/f"), found)), 1)
+    os.close(fd)
+    os.close(found.take("read"))
+    assert found.take("read") == -1
+    fd = files.open_read(opened(v("/f"), found))
+    os.close(fd)
+    found = files.open_at_once(v("/f"), "read")
+    del found
+    assert len(os.listdir("/proc/self/fd")) == before - 1
+
+
+@as_root
+def test_only_what_the_user_may_open_and_no_link_leads_to_is_opened_at_once(here: Ground) -> None:
+    write(here.files(), "/f", "secret")
+    (here.root / "sub").mkdir()
+    (here.root / "link").symlink_to("f")
+    (here.root / "sub link").symlink_to("sub")
+    (here.root / "out").symlink_to(here.canary)
+    write(here.files(), "/sub/f", "1")
+    os.mkfifo(here.root / "fifo")
+    (here.root / "f").chmod(0o600)
+    (here.root / "fifo").chmod(0o666)
+    files = here.files(identity=ANNA)
+    before = files.open_at_once(v("/sub"), "read"), len(os.listdir("/proc/self/fd"))
+    with pytest.raises(PermissionError):
+        files.open_at_once(v("/f"), "read")
+    with pytest.raises(FileNotFoundError):
+        files.open_at_once(v("/nothing"), "write")
+    for path in ("/link", "/sub link/f", "/out", "/fifo", "/sub", "/"):
+        assert files.open_at_once(v(path), "read") is None
+    assert before == (None, len(os.listdir("/proc/self/fd")))
+    assert here.files(jail.by_walking).open_at_once(v("/f"), "read") is None, "this way cannot tell of links"
 
 
 # -- writing -----------------------------------------------------------------------------------------
