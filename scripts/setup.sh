@@ -46,7 +46,7 @@ compile_ahead() {
 # was moved, whose Python is gone or which was left half made is not worth mending
 install_venv() {
     stamp="$root/.venv/stamp"
-    want="$(cat "$root/pyproject.toml" "$root/scripts/constraints.txt" "$root/scripts/setup.sh" "$root"/ftpd/native/*.c | cksum) $root"
+    want="$(cat "$root/pyproject.toml" "$root/scripts/constraints.txt" "$root/scripts/setup.sh" "$root"/ftpd/native/*.[ch] | cksum) $root"
     case "$(cat "$stamp" 2>/dev/null)" in
         "$want ${1:-}" | "$want dev") return ;;
     esac

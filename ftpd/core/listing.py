@@ -76,11 +76,27 @@ class Layout(Protocol):
         """The lines of the entries of those names and attributes; several may be one text with line ends in it."""
 
 
+class Compact(Sequence[str]):
+    """The names in a folder without an object for each, as ``ftpd/native/names.c`` has them."""
+
+    @abstractmethod
+    def drop_hidden(self) -> None:
+        """Take those away that begin with a dot."""
+
+    @abstractmethod
+    def odd(self) -> bool:
+        """Whether one of them is no UTF-8."""
+
+    @abstractmethod
+    def sort(self, *, reverse: bool = False) -> None:
+        """As a list of them; others run meanwhile."""
+
+
 class Compiled(ABC):
     """A layout that takes attributes as ``ftpd/native/lines.c`` has them."""
 
     @abstractmethod
-    def packed(self, names: list[str], start: int, attributes: bytes) -> str:
+    def packed(self, names: Sequence[str], start: int, attributes: bytes) -> str:
         """The lines of ``names[start:]``, as many as there are attributes, with line ends between them."""
 
 
@@ -153,7 +169,7 @@ class CompiledColumns(Columns, Compiled):
     def lines(self, names: list[str], found: list[os.stat_result]) -> list[str]:
         return [self.packed(names, 0, native.lines.pack(found))] if names else []
 
-    def packed(self, names: list[str], start: int, attributes: bytes) -> str:
+    def packed(self, names: Sequence[str], start: int, attributes: bytes) -> str:
         text: str = native.lines.columns(names, start, attributes, self._heads, self._column, self._oldest, self._gmt)
         return text
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from time import gmtime
 from typing import Final
 
@@ -205,7 +205,7 @@ class CompiledLines(Lines, Compiled):
     def lines(self, names: list[str], found: list[os.stat_result]) -> list[str]:
         return [self.packed(names, 0, native.lines.pack(found))] if names else []
 
-    def packed(self, names: list[str], start: int, attributes: bytes) -> str:
+    def packed(self, names: Sequence[str], start: int, attributes: bytes) -> str:
         text: str = native.lines.facts(names, start, attributes, self._parts)
         return text
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from types import TracebackType
 from typing import TypeVar
 
 from ftpd.core.aside import hop, leave, open_aside
 from ftpd.core.identity import Identity
-from ftpd.core.listing import Layout
+from ftpd.core.listing import Compact, Layout
 from ftpd.core.mounts import ELSEWHERE, mounts
 from ftpd.core.paths import decode, normalise, split
 from ftpd.fs import jail, kernel
@@ -328,6 +328,9 @@ class FarFolder:
     def names(self) -> list[str]:
         return self._do(self._folder.names)
 
+    def compact(self) -> Compact | None:
+        return self._do(self._folder.compact)
+
     def links(self) -> list[str]:
         return self._do(self._folder.links)
 
@@ -343,16 +346,16 @@ class FarFolder:
     def readlink(self, name: str) -> str:
         return self._do(partial(self._folder.readlink, name))
 
-    def lstat_many(self, names: list[str]) -> Iterator[tuple[str, os.stat_result | None]]:
+    def lstat_many(self, names: Sequence[str]) -> Iterator[tuple[str, os.stat_result | None]]:
         for start in range(0, len(names), BATCH):
-            few = names[start : start + BATCH]
+            few = list(names[start : start + BATCH])
             yield from zip(few, self._look(few), strict=True)
 
     def lines(
-        self, names: list[str], layout: Layout, folders: list[str] | None = None
+        self, names: Sequence[str], layout: Layout, folders: list[str] | None = None
     ) -> Iterator[str | tuple[str, os.stat_result]]:
         for start in range(0, len(names), BATCH):
-            few = names[start : start + BATCH]
+            few = list(names[start : start + BATCH])
             if self._kind is None and ".." not in few:
                 yield from self._folder.lines(few, layout, folders)
             else:

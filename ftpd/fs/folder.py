@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import cast
@@ -13,7 +13,7 @@ from typing import cast
 from ftpd import native
 from ftpd.core import paths
 from ftpd.core.identity import Identity, acting_as
-from ftpd.core.listing import Compiled, Layout
+from ftpd.core.listing import Compact, Compiled, Layout
 from ftpd.fs.jail import encoded
 
 BATCH = 256
@@ -84,19 +84,27 @@ class LocalFolder:
         folder = self._open()
         with acting_as(self._identity):
             if native.lines is not None:
-                found: list[str] = native.lines.names(folder.fd, False)[0]
-                return found
+                return list(native.lines.read(folder.fd))
             found = os.listdir(folder.fd)
         # the machine's own encoding need not be UTF-8, ours is
         return found if _SAME_ENCODING else [paths.decode(os.fsencode(name)) for name in found]
+
+    def compact(self) -> Compact | None:
+        if native.lines is None:
+            return None
+        folder = self._open()
+        with acting_as(self._identity):
+            found: Compact = native.lines.read(folder.fd)
+        # the order of other bytes is not that of their texts
+        return None if found.odd() else found
 
     def links(self) -> list[str]:
         folder = self._open()
         with acting_as(self._identity):
             if native.lines is not None:
-                found, unsure = native.lines.names(folder.fd, True)
-                if not unsure:
-                    return list(found)
+                found: list[str] | None = native.lines.read(folder.fd).links()
+                if found is not None:
+                    return found
             with os.scandir(folder.fd) as entries:
                 names = [entry.name for entry in entries if entry.is_symlink()]
         return names if _SAME_ENCODING else [paths.decode(os.fsencode(name)) for name in names]
@@ -119,24 +127,24 @@ class LocalFolder:
         with acting_as(self._identity):
             return paths.decode(os.readlink(raw, dir_fd=folder.fd))
 
-    def lstat_many(self, names: list[str]) -> Iterator[tuple[str, os.stat_result | None]]:
+    def lstat_many(self, names: Sequence[str]) -> Iterator[tuple[str, os.stat_result | None]]:
         for start in range(0, len(names), BATCH):
             # collected first, handed out afterwards: the caller must never run under the session's identity
-            some = names[start : start + BATCH]
+            some = list(names[start : start + BATCH])
             yield from zip(some, self._look(some), strict=True)
 
     def lines(
-        self, names: list[str], layout: Layout, folders: list[str] | None = None
+        self, names: Sequence[str], layout: Layout, folders: list[str] | None = None
     ) -> Iterator[str | tuple[str, os.stat_result]]:
         if isinstance(layout, Compiled):
             yield from self._compiled_lines(names, layout, folders)
             return
         for start in range(0, len(names), BATCH):
-            some = names[start : start + BATCH]
+            some = list(names[start : start + BATCH])
             yield from lines_of(some, self._look(some), layout, folders)
 
     def _compiled_lines(
-        self, names: list[str], layout: Compiled, folders: list[str] | None
+        self, names: Sequence[str], layout: Compiled, folders: list[str] | None
     ) -> Iterator[str | tuple[str, os.stat_result]]:
         start = 0
         while start < len(names):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from ftpd.conf.directive import EMPTY, Settings
-from ftpd.core.listing import Layout
+from ftpd.core.listing import Compact, Layout
 
 Use = Literal["", "read", "write"]
 """What a command goes on to do with a path: nothing that is known yet, or to open the regular file that is there."""
@@ -81,6 +81,9 @@ class Folder(Protocol):
     def names(self) -> list[str]:
         """All entries but ``.`` and ``..``, in no order."""
 
+    def compact(self) -> Compact | None:
+        """The same in one piece, for long listings; None where that is not to be had, or where one is no UTF-8."""
+
     def links(self) -> list[str]:
         """The entries that are symbolic links."""
 
@@ -91,11 +94,11 @@ class Folder(Protocol):
 
     def readlink(self, name: str) -> str: ...
 
-    def lstat_many(self, names: list[str]) -> Iterator[tuple[str, os.stat_result | None]]:
+    def lstat_many(self, names: Sequence[str]) -> Iterator[tuple[str, os.stat_result | None]]:
         """Each name with its attributes, None where it went away meanwhile; identity is switched once."""
 
     def lines(
-        self, names: list[str], layout: Layout, folders: list[str] | None = None
+        self, names: Sequence[str], layout: Layout, folders: list[str] | None = None
     ) -> Iterator[str | tuple[str, os.stat_result]]:
         """The lines of the entries in their order, several at a time with line ends in between.
 

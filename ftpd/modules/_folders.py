@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from functools import partial
 from secrets import SystemRandom
 from time import perf_counter
 from typing import TypeVar
 
-from ftpd.api import Command, Folder, Session, Slot, hidden
+from ftpd.api import Command, Folder, Session, Slot, hidden, listing
 
 T = TypeVar("T")
 
@@ -48,7 +49,7 @@ class Turn:
         self._began = perf_counter()
 
 
-def sliced(items: list[T], size: int = SLICE) -> Iterator[list[T]]:
+def sliced(items: Sequence[T], size: int = SLICE) -> Iterator[Sequence[T]]:
     for start in range(0, len(items), size):
         yield items[start : start + size]
 
@@ -63,27 +64,53 @@ class Order:
     """The place in the attributes of a time or a size, of which the greatest come first; None is the name."""
 
 
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which of a folder's names are to be listed."""
+
+    dotted: bool = True
+    """Those too that begin with a dot."""
+    veil: hidden.Veil | None = None
+
+    def of(self, found: list[str]) -> list[str]:
+        # one look at all of them, as most folders have no hidden ones
+        if not self.dotted and "/." in "/" + "/".join(found):
+            found = [name for name in found if not name.startswith(".")]
+        return found if self.veil is None else self.veil.names(found)
+
+
 async def names_of(
     cmd: Command,
     folder: Folder,
     turn: Turn,
-    pick: Callable[[list[str]], list[str]],
+    choice: Choice,
     order: Order = Order(),  # it is frozen
     dots: tuple[str, ...] = (),
-) -> AsyncGenerator[list[str], None]:
-    """The names of a folder that ``pick`` leaves, and the ``dots``: all at once, or some at a time if there are many.
+) -> AsyncGenerator[Sequence[str], None]:
+    """The chosen names of a folder, and the ``dots``: all at once, or some at a time if there are many.
 
     Neither choosing nor sorting many holds up anybody, and the first are there before all are sorted.
     """
+    if choice.veil is None and order.column is None:
+        compact = await reading(cmd, folder, folder.compact)
+        if compact is not None:
+            await _arrange(cmd, compact, choice, order)
+            above = order.sort and order.last_first
+            if dots and not above:
+                yield [*dots]
+            yield compact
+            if dots and above:
+                yield [*reversed(dots)]
+            return
     found = await reading(cmd, folder, folder.names)
     if len(found) <= AT_ONCE:
-        found = pick(found)
+        found = choice.of(found)
     else:
         every, found = found, []
         for some in sliced(every):
             if turn.over:
                 await turn.give()
-            found += pick(some)
+            found += choice.of([*some])
     if not order.sort:
         yield [*dots, *found]
     elif order.column is not None:
@@ -104,6 +131,15 @@ async def names_of(
                 head = []
         if order.last_first and dots:
             yield [*reversed(dots)]
+
+
+async def _arrange(cmd: Command, names: listing.Compact, choice: Choice, order: Order) -> None:
+    """Choose and sort; many are sorted off the loop, which they do not hold up there."""
+    if not choice.dotted:
+        names.drop_hidden()
+    if order.sort:
+        sort = partial(names.sort, reverse=order.last_first)
+        await cmd.offload(sort) if len(names) > AT_ONCE else sort()
 
 
 async def _keys(folder: Folder, turn: Turn, names: list[str], column: int, least_first: bool) -> list[str]:
@@ -157,7 +193,7 @@ async def reading(cmd: Command, folder: Folder, work: Callable[[], T]) -> T:
     return await cmd.offload(work) if folder.attributes.st_size > _LARGE else work()
 
 
-async def unveiled(veil: hidden.Veil, folder: Folder, names: list[str], turn: Turn) -> list[str]:
+async def unveiled(veil: hidden.Veil, folder: Folder, names: Sequence[str], turn: Turn) -> list[str]:
     """The names of the entries that may be shown, once they were looked at."""
     shown: list[str] = []
     for some in sliced(names, LOOKED_AT):

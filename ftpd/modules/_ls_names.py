@@ -10,7 +10,7 @@ from contextlib import aclosing
 from ftpd.api import Command, Folder, hidden, listing
 from ftpd.modules._folders import DOTS, Order, Turn, names_of, reading, sliced, unveiled
 from ftpd.modules._ls_request import Found, Request, Target
-from ftpd.modules._ls_walk import NO_LIMIT, chooser, is_folder
+from ftpd.modules._ls_walk import NO_LIMIT, chosen, is_folder
 
 
 async def names(cmd: Command, request: Request, found: Found) -> AsyncGenerator[list[str], None]:
@@ -55,14 +55,15 @@ async def _inside(
             veil = cmd.veil(target.path)
             hidden_links = await _useless_links(cmd, veil, folder, turn)
             async with aclosing(
-                names_of(cmd, folder, turn, chooser(veil, flags), Order(sort="U" not in flags), dots)
+                names_of(cmd, folder, turn, chosen(veil, flags), Order(sort="U" not in flags), dots)
             ) as source:
                 async for names in source:
                     if veil is not None and veil.looks:
                         names = await unveiled(veil, folder, names, turn)
                     if hidden_links:
                         names = [name for name in names if name not in hidden_links]
-                    names = names[:most]
+                    if len(names) > most:
+                        names = names[:most]
                     most -= len(names)
                     for some in sliced(names):
                         if turn.over:

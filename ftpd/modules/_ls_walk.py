@@ -5,12 +5,12 @@ from __future__ import annotations
 import errno
 import posixpath
 import stat
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
 from ftpd.api import Command, Folder, Path, hidden, listing
-from ftpd.modules._folders import DOTS, Order, Turn, names_of, sliced, unveiled
+from ftpd.modules._folders import DOTS, Choice, Order, Turn, names_of, sliced, unveiled
 from ftpd.modules._ls_request import Flags, Found, Request, Target
 from ftpd.modules._ls_view import View, clock
 
@@ -91,7 +91,7 @@ class _Single:
         self._flags = request.flags
         self._views: dict[int, View] = {}
 
-    def lines(self, targets: list[Target]) -> list[str]:
+    def lines(self, targets: Sequence[Target]) -> list[str]:
         made = (
             self._view(target.path).line(
                 target.shown, target.attributes, self._cmd.files, target.path, posixpath.dirname(target.path.virtual)
@@ -146,13 +146,14 @@ async def _entries(
     turn = budget.turn
     made: list[str] = []
     dots = DOTS if "a" in flags else ()
-    async with aclosing(names_of(cmd, folder, turn, chooser(veil, flags), _order(flags), dots)) as source:
+    async with aclosing(names_of(cmd, folder, turn, chosen(veil, flags), _order(flags), dots)) as source:
         async for names in source:
             if veil is not None and looked:
                 names = await unveiled(veil, folder, names, turn)
-            names = names[: budget.files]
+            if len(names) > budget.files:
+                names = names[: budget.files]
             budget.files -= len(names)
-            for some in sliced(names):
+            for some in sliced(names) if flags.layout == "C" else (names,):
                 for piece in folder.lines(some, view.layout, folders):
                     if turn.over:
                         if made and flags.layout != "C":
@@ -174,16 +175,9 @@ async def _entries(
         yield made
 
 
-def chooser(veil: hidden.Veil | None, flags: Flags) -> Callable[[list[str]], list[str]]:
-    """What leaves those of a folder's names that the flags and HideFiles let be seen."""
-
-    def pick(found: list[str]) -> list[str]:
-        # one look at all of them, as most folders have no hidden ones
-        if "a" not in flags and "A" not in flags and "/." in "/" + "/".join(found):
-            found = [name for name in found if not name.startswith(".")]
-        return found if veil is None else veil.names(found)
-
-    return pick
+def chosen(veil: hidden.Veil | None, flags: Flags) -> Choice:
+    """What the flags and HideFiles let be seen."""
+    return Choice("a" in flags or "A" in flags, veil)
 
 
 def _as_above(shown: str) -> str:

@@ -27,7 +27,7 @@ from ftpd.api import (
 )
 from ftpd.modules import _facts_change
 from ftpd.modules._facts_config import UNABLE, advertise, choose, chosen, module, offered, option
-from ftpd.modules._folders import DOTS, Owners, Turn, fake_number, names_of, sliced, unveiled
+from ftpd.modules._folders import DOTS, Choice, Owners, Turn, fake_number, names_of, unveiled
 from ftpd.modules._transfer import carry, opening
 
 __all__ = ["module"]
@@ -232,20 +232,19 @@ async def _chunks(cmd: Command, path: Path, folder: Folder) -> AsyncGenerator[by
         made.clear()
         return chunk
 
-    source = names_of(cmd, folder, turn, lambda found: found if veil is None else veil.names(found))
+    source = names_of(cmd, folder, turn, Choice(veil=veil))
     async with aclosing(source):
         async for names in source:
             if veil is not None and veil.looks:
                 names = await unveiled(veil, folder, names, turn)
-            for some in sliced(names):
-                for piece in folder.lines(some, layout):
-                    if turn.over:
-                        if made:
-                            yield sendable()
-                        await turn.give()
-                    if isinstance(piece, str):
-                        made.append(piece)
-                    elif veil is None or veil.looks or veil.shows(*piece):
-                        made.append(facts.entry(*piece, folder, path, above))
+            for piece in folder.lines(names, layout):
+                if turn.over:
+                    if made:
+                        yield sendable()
+                    await turn.give()
+                if isinstance(piece, str):
+                    made.append(piece)
+                elif veil is None or veil.looks or veil.shows(*piece):
+                    made.append(facts.entry(*piece, folder, path, above))
     if made:
         yield sendable()

@@ -25,7 +25,7 @@ calls = _compiled("_calls")
 """Acting as a user, and openat2(2): ``calls.c``."""
 
 lines = _compiled("_lines")
-"""The lines of listings: ``lines.c``."""
+"""The lines of listings: ``lines.c`` and what stands around it."""
 
 data = _compiled("_data")
 """What the kernel is asked for data connections: ``data.c``."""

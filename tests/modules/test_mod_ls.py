@@ -572,6 +572,7 @@ _RULES = ("", _HERE.format("HideFiles ^f1"), _HERE.format("HideUser nobody"), 'L
 _FLAGS = ("-a", "-r", "-ar", "-t", "-atr", "-S", "-Sr", "-U", "-aU", "-R", "-1", "-F", "-h")
 
 
+@pytest.mark.usefixtures("way_to_list")
 @pytest.mark.parametrize(
     ("line", "conf"),
     [

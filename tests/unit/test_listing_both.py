@@ -171,10 +171,10 @@ def test_the_names_and_the_links_of_a_folder_are_those_that_python_finds(
 def test_what_cannot_be_read_as_a_folder_is_an_error() -> None:
     for path, code in (("/dev/null", errno.ENOTDIR), ("/etc/passwd", errno.ENOTDIR)):
         with open(path) as file, pytest.raises(OSError) as failure:
-            native.lines.names(file.fileno(), False)
+            native.lines.read(file.fileno())
         assert failure.value.errno in (code, errno.ESPIPE)
     with pytest.raises(OSError) as failure:
-        native.lines.names(-1, False)
+        native.lines.read(-1)
     assert failure.value.errno == errno.EBADF
 
 
@@ -303,7 +303,7 @@ def test_names_may_vanish_from_the_list_while_owners_are_asked_for() -> None:
             asked.clear()
             return ""
 
-    with pytest.raises(RuntimeError, match="shorter"):
+    with pytest.raises(RuntimeError, match="fewer"):
         native.lines.columns(asked, 0, packed, Heads(), 8, 0, True)
 
 

@@ -1,0 +1,159 @@
+/* What the parts of the listings share: names in one buffer, the attributes of entries, and text in the making. */
+
+#ifndef FTPD_LISTING_H
+#define FTPD_LISTING_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include <stdint.h>
+#include <string.h>
+#include <time.h>
+
+/* -- arguments ---------------------------------------------------------------------------------------------- */
+
+static inline int
+number(PyObject *value, int64_t *out)
+{
+    *out = PyLong_AsLongLong(value);
+    return *out == -1 && PyErr_Occurred() ? -1 : 0;
+}
+
+/* -- names.c: the names in a folder ------------------------------------------------------------------------- */
+
+extern PyTypeObject Names_Type;
+
+PyObject *read_names(PyObject *module, PyObject *folder);
+
+/* A name's bytes, behind which a NUL stands. `kept` is to be given to Py_XDECREF when they are needed no more.
+   `bytes` is NULL where no bytes stand for it. */
+typedef struct {
+    const char *bytes;
+    Py_ssize_t length;
+    PyObject *kept;
+} name_t;
+
+/* How many names a list or Names holds; -1 with an error set for anything else. */
+Py_ssize_t count_names(PyObject *names);
+
+/* Name number `index` of them, which has to be there; -1 with an error set. */
+int name_at(PyObject *names, Py_ssize_t index, name_t *name);
+
+/* The same as a str; a new reference. */
+PyObject *name_as_str(PyObject *names, Py_ssize_t index);
+
+/* -- look.c: attributes ------------------------------------------------------------------------------------- */
+
+typedef struct {
+    int64_t accessed, modified, changed; /* in the order of os.stat_result */
+    int64_t size, uid, gid;
+    uint64_t inode, device, links;
+    uint32_t mode;
+    uint32_t gone; /* it went away meanwhile, or cannot be looked at */
+} entry_t;
+
+PyObject *look(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
+PyObject *pack(PyObject *module, PyObject *found);
+PyObject *folders(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
+
+/* The attributes in `packed`, of names[start:]; NULL with an error set where they are no such thing. */
+const entry_t *entries_of(PyObject *names, PyObject *packed, int64_t start, Py_ssize_t *count);
+
+/* -- text.c: text in the making ------------------------------------------------------------------------------ */
+
+typedef struct {
+    char *text;
+    size_t length, room;
+    int ascii;
+} text_t;
+
+int reserve(text_t *out, size_t more);
+/* What was written as a str, without the end of the last line; the text is gone then. */
+PyObject *finished(text_t *out);
+
+/* All that follows writes at `to`, where there is room for it, and gives where it came to. */
+
+/* The room that all numbers and the time of a line may take. */
+#define ROOM 160
+
+char *put_signed(char *to, int64_t value, int width, char pad);
+char *put_hex(char *to, uint64_t value);
+/* A name as people see it (`everything`), or with nothing but its line ends replaced. */
+char *put_name(char *to, const char *name, Py_ssize_t length, int everything, int *ascii);
+
+static inline char *
+put(char *to, const char *bytes, size_t length)
+{
+    memcpy(to, bytes, length);
+    return to + length;
+}
+
+static inline char *
+put_two(char *to, int value)
+{
+    to[0] = (char)('0' + value / 10);
+    to[1] = (char)('0' + value % 10);
+    return to + 2;
+}
+
+/* The date and time at the beginning of a stretch of so many seconds; those of the epoch where no calendar reaches.
+   What was read last is kept: files that came together have the same. */
+typedef struct {
+    int64_t stretch;
+    int seconds; /* 0: nothing was read yet */
+    struct tm at;
+} reading_t;
+
+const struct tm *read_clock(reading_t *last, int64_t moment, int seconds, int gmt);
+
+static inline int64_t
+year_of(const struct tm *at)
+{
+    return (int64_t)at->tm_year + 1900;
+}
+
+/* -- lines.c: lines of entries -------------------------------------------------------------------------------- */
+
+/* What Python says of a kind of entry; most entries of a folder share a few. */
+#define SLOTS 16
+
+typedef struct {
+    entry_t like;
+    PyObject *parts[4]; /* bytes; NULL where Python said None */
+    size_t room;        /* of all of them */
+    int used, ascii;
+} slot_t;
+
+typedef struct style style_t;
+
+/* What differs between LIST and MLSD: which entries share their kind, what Python is asked for it, what stands in
+   front of a name. */
+typedef struct {
+    int (*same)(const entry_t *one, const entry_t *other);
+    PyObject *(*key)(const entry_t *entry);
+    char *(*begin)(char *to, const entry_t *entry, const slot_t *slot, style_t *style); /* NULL with an error set */
+    int everything; /* see put_name */
+} layout_t;
+
+struct style {
+    const layout_t *layout;
+    PyObject *kinds; /* a mapping: what Python says for a key */
+    reading_t clock;
+    int64_t column, oldest; /* of LIST */
+    int gmt;
+};
+
+static inline char *
+put_part(char *to, PyObject *part)
+{
+    return put(to, PyBytes_AS_STRING(part), (size_t)PyBytes_GET_SIZE(part));
+}
+
+PyObject *write_lines(PyObject *names, PyObject *start, PyObject *packed, style_t *style);
+
+/* -- columns.c, facts.c ---------------------------------------------------------------------------------------- */
+
+PyObject *columns(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
+PyObject *facts(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
+
+#endif

@@ -1,0 +1,212 @@
+/* The attributes of a folder's entries, a slice of them at a time, as a string of `entry_t`. */
+
+#include "listing.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* How often the clock is asked while entries are looked at: a disk that has to fetch them takes long. */
+#define BETWEEN_CLOCKS 16
+
+/* Python's own way to tell of (uid_t)-1. */
+static int64_t
+id_number(uint32_t id)
+{
+    return id == UINT32_MAX ? -1 : (int64_t)id;
+}
+
+static int
+is_entry(const name_t *name)
+{
+    /* a NUL would cut it short on the way to the kernel, a path would lead out of the folder */
+    return name->bytes != NULL && name->length > 0 && strlen(name->bytes) == (size_t)name->length
+           && memchr(name->bytes, '/', (size_t)name->length) == NULL;
+}
+
+static void
+fill(entry_t *entry, const struct stat *st)
+{
+    entry->accessed = st->st_atime;
+    entry->modified = st->st_mtime;
+    entry->changed = st->st_ctime;
+    entry->size = st->st_size;
+    entry->uid = id_number(st->st_uid);
+    entry->gid = id_number(st->st_gid);
+    entry->inode = st->st_ino;
+    entry->device = st->st_dev;
+    entry->links = st->st_nlink;
+    entry->mode = st->st_mode;
+    entry->gone = 0;
+}
+
+static int64_t
+nanoseconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* Look at entries until there is a link, or "..", which is `odd`; gives how many were looked at before it. */
+static Py_ssize_t
+look_at(int folder, const char *const *paths, Py_ssize_t count, entry_t *entries, int64_t patience, int *odd)
+{
+    struct stat st;
+    int64_t until = nanoseconds() + patience;
+    for (Py_ssize_t i = 0; i < count; i++) {
+        if (i > 0 && i % BETWEEN_CLOCKS == 0 && nanoseconds() > until)
+            return i;
+        if (paths[i] == NULL || fstatat(folder, paths[i], &st, AT_SYMLINK_NOFOLLOW) != 0) {
+            memset(&entries[i], 0, sizeof entries[i]);
+            entries[i].gone = 1;
+            continue;
+        }
+        if (S_ISLNK(st.st_mode) || !strcmp(paths[i], "..")) {
+            *odd = 1;
+            return i;
+        }
+        fill(&entries[i], &st);
+    }
+    return count;
+}
+
+/* The paths of names[start:start + count], which live as long as the list that is given: NULL for what is no entry. */
+static PyObject *
+paths_of(PyObject *names, Py_ssize_t start, Py_ssize_t count, const char **paths)
+{
+    PyObject *kept = PyList_New(0);
+    for (Py_ssize_t i = 0; kept != NULL && i < count; i++) {
+        name_t name;
+        if (name_at(names, start + i, &name) < 0)
+            Py_CLEAR(kept);
+        else if (name.kept != NULL && PyList_Append(kept, name.kept) < 0)
+            Py_CLEAR(kept);
+        paths[i] = is_entry(&name) ? name.bytes : NULL;
+        Py_XDECREF(name.kept);
+    }
+    return kept;
+}
+
+/* look(folder, names, start, stop, patience) -> (attributes of names[start:stop], odd)
+
+   They are fewer than asked where a link or ".." stands behind them, which is `odd`, or where `patience` nanoseconds
+   are over.
+
+   Who asks is who the thread is; other threads run meanwhile. */
+PyObject *
+look(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
+{
+    int64_t folder, start, stop, patience;
+    if (count != 5) {
+        PyErr_SetString(PyExc_TypeError, "look(folder, names, start, stop, patience)");
+        return NULL;
+    }
+    Py_ssize_t most = count_names(arguments[1]);
+    if (most < 0 || number(arguments[0], &folder) < 0 || number(arguments[2], &start) < 0
+        || number(arguments[3], &stop) < 0 || number(arguments[4], &patience) < 0)
+        return NULL;
+    start = start < 0 ? 0 : start > most ? most : start;
+    stop = stop > most ? most : stop;
+    Py_ssize_t size = stop > start ? (Py_ssize_t)(stop - start) : 0, seen = 0;
+    int odd = 0;
+    const char **paths = PyMem_New(const char *, size ? size : 1);
+    PyObject *kept = paths == NULL ? PyErr_NoMemory() : paths_of(arguments[1], (Py_ssize_t)start, size, paths);
+    PyObject *looked = kept == NULL ? NULL : PyBytes_FromStringAndSize(NULL, size * (Py_ssize_t)sizeof(entry_t));
+    if (looked != NULL) {
+        entry_t *entries = (entry_t *)PyBytes_AS_STRING(looked);
+        Py_BEGIN_ALLOW_THREADS
+        seen = look_at((int)folder, paths, size, entries, patience, &odd);
+        Py_END_ALLOW_THREADS
+        if (seen < size)
+            _PyBytes_Resize(&looked, seen * (Py_ssize_t)sizeof(entry_t));
+    }
+    PyMem_Free(paths);
+    Py_XDECREF(kept);
+    return looked == NULL ? NULL : Py_BuildValue("(NO)", looked, odd ? Py_True : Py_False);
+}
+
+static int
+pack_one(PyObject *known, entry_t *entry)
+{
+    int64_t fields[10];
+    if (!PyTuple_Check(known) || PyTuple_GET_SIZE(known) < 10) {
+        PyErr_SetString(PyExc_TypeError, "attributes are an os.stat_result");
+        return -1;
+    }
+    for (int i = 0; i < 10; i++) {
+        PyObject *field = PyTuple_GET_ITEM(known, i);
+        if (i == 1 || i == 2 || i == 3) /* inode, device, links */
+            fields[i] = (int64_t)PyLong_AsUnsignedLongLong(field);
+        else
+            fields[i] = PyLong_AsLongLong(field);
+        if (fields[i] == -1 && PyErr_Occurred())
+            return -1;
+    }
+    *entry = (entry_t){
+        .mode = (uint32_t)fields[0], .inode = (uint64_t)fields[1], .device = (uint64_t)fields[2],
+        .links = (uint64_t)fields[3], .uid = fields[4], .gid = fields[5], .size = fields[6],
+        .accessed = fields[7], .modified = fields[8], .changed = fields[9],
+    };
+    return 0;
+}
+
+/* pack(found) -> the same of what was looked at before, a list of os.stat_result. */
+PyObject *
+pack(PyObject *module, PyObject *found)
+{
+    if (!PyList_CheckExact(found)) {
+        PyErr_SetString(PyExc_TypeError, "pack(list of os.stat_result)");
+        return NULL;
+    }
+    Py_ssize_t size = PyList_GET_SIZE(found);
+    PyObject *packed = PyBytes_FromStringAndSize(NULL, size * (Py_ssize_t)sizeof(entry_t));
+    for (Py_ssize_t i = 0; packed != NULL && i < size; i++)
+        if (pack_one(PyList_GET_ITEM(found, i), (entry_t *)PyBytes_AS_STRING(packed) + i) < 0)
+            Py_CLEAR(packed);
+    return packed;
+}
+
+const entry_t *
+entries_of(PyObject *names, PyObject *packed, int64_t start, Py_ssize_t *count)
+{
+    Py_ssize_t size = count_names(names);
+    if (size < 0)
+        return NULL;
+    if (!PyBytes_CheckExact(packed)) {
+        PyErr_SetString(PyExc_TypeError, "attributes are what look or pack gave");
+        return NULL;
+    }
+    *count = PyBytes_GET_SIZE(packed) / (Py_ssize_t)sizeof(entry_t);
+    if (start < 0 || start > size || *count > size - start) {
+        PyErr_SetString(PyExc_ValueError, "there are more attributes than names");
+        return NULL;
+    }
+    return (const entry_t *)PyBytes_AS_STRING(packed);
+}
+
+/* folders(names, start, attributes) -> those of names[start:] that are folders, but for ".". */
+PyObject *
+folders(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
+{
+    int64_t start;
+    Py_ssize_t size;
+    if (count != 3) {
+        PyErr_SetString(PyExc_TypeError, "folders(names, start, attributes)");
+        return NULL;
+    }
+    if (number(arguments[1], &start) < 0)
+        return NULL;
+    const entry_t *entries = entries_of(arguments[0], arguments[2], start, &size);
+    PyObject *found = entries == NULL ? NULL : PyList_New(0);
+    for (Py_ssize_t i = 0; found != NULL && i < size; i++) {
+        if (!S_ISDIR(entries[i].mode))
+            continue;
+        PyObject *name = name_as_str(arguments[0], (Py_ssize_t)start + i);
+        if (name == NULL
+            || (PyUnicode_CompareWithASCIIString(name, ".") != 0 && PyList_Append(found, name) < 0))
+            Py_CLEAR(found);
+        Py_XDECREF(name);
+    }
+    return found;
+}

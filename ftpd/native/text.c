@@ -1,0 +1,127 @@
+/* Text in the making: numbers, dates and names as they stand in the lines of listings. */
+
+#include "listing.h"
+
+int
+reserve(text_t *out, size_t more)
+{
+    if (out->length + more <= out->room)
+        return 0;
+    size_t room = (out->length + more) * 2;
+    char *text = PyMem_Realloc(out->text, room);
+    if (text == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    out->text = text;
+    out->room = room;
+    return 0;
+}
+
+PyObject *
+finished(text_t *out)
+{
+    PyObject *text;
+    if (out->length >= 2)
+        out->length -= 2; /* the last line's end */
+    if (out->ascii) {
+        text = PyUnicode_New((Py_ssize_t)out->length, 127);
+        if (text != NULL && out->length)
+            memcpy(PyUnicode_1BYTE_DATA(text), out->text, out->length);
+    } else
+        text = PyUnicode_DecodeUTF8(out->text, (Py_ssize_t)out->length, "surrogateescape");
+    PyMem_Free(out->text);
+    return text;
+}
+
+char *
+put_signed(char *to, int64_t value, int width, char pad)
+{
+    char digits[20];
+    int length = 0, negative = value < 0;
+    uint64_t rest = negative ? 0 - (uint64_t)value : (uint64_t)value;
+    do
+        digits[sizeof digits - 1 - (size_t)length++] = (char)('0' + rest % 10);
+    while ((rest /= 10) != 0);
+    width -= length + negative;
+    if (negative && pad == '0')
+        *to++ = '-';
+    for (; width > 0; width--)
+        *to++ = pad;
+    if (negative && pad != '0')
+        *to++ = '-';
+    return put(to, digits + sizeof digits - length, (size_t)length);
+}
+
+char *
+put_hex(char *to, uint64_t value)
+{
+    int shift = 60;
+    while (shift > 0 && value >> shift == 0)
+        shift -= 4;
+    for (; shift >= 0; shift -= 4)
+        *to++ = "0123456789ABCDEF"[value >> shift & 15];
+    return to;
+}
+
+/* Whether one of eight letters is no plain one: below a blank, DEL, or beyond ASCII. */
+static int
+any_odd(uint64_t letters)
+{
+    const uint64_t ones = 0x0101010101010101u, tops = ones * 0x80;
+    uint64_t dels = letters ^ ones * 0x7F;
+    return ((letters | (letters - ones * ' ') | (dels - ones)) & tops) != 0;
+}
+
+char *
+put_name(char *to, const char *name, Py_ssize_t length, int everything, int *ascii)
+{
+    Py_ssize_t at = 0;
+    uint64_t letters;
+    for (; at + (Py_ssize_t)sizeof letters <= length; at += (Py_ssize_t)sizeof letters) {
+        memcpy(&letters, name + at, sizeof letters);
+        if (any_odd(letters))
+            break;
+        to = put(to, name + at, sizeof letters);
+    }
+    for (; at < length; at++) {
+        unsigned char letter = (unsigned char)name[at];
+        if (letter == '\r' || letter == '\n')
+            letter = '?';
+        else if (everything && ((letter < ' ' && letter != '\t') || letter == 0x7F))
+            letter = '?';
+        else if (letter >= 0x80) {
+            *ascii = 0;
+            if (everything && letter == 0xC2 && at + 1 < length && ((unsigned char)name[at + 1] & 0xE0) == 0x80) {
+                /* U+0080 to U+009F */
+                letter = '?';
+                at++;
+            }
+        }
+        *to++ = (char)letter;
+    }
+    return to;
+}
+
+/* Seconds from 1970 in which all calendars have a year for everything. */
+#define CALENDAR ((int64_t)1 << 55)
+
+const struct tm *
+read_clock(reading_t *last, int64_t moment, int seconds, int gmt)
+{
+    int64_t stretch = moment / seconds - (moment % seconds < 0);
+    if (last->seconds != seconds || last->stretch != stretch) {
+        last->stretch = stretch;
+        last->seconds = seconds;
+        time_t start = 0;
+        if (stretch >= -CALENDAR / seconds - 1 && stretch <= CALENDAR / seconds)
+            start = (time_t)(stretch * seconds);
+        else
+            gmt = 1;
+        if (start < -CALENDAR || start >= CALENDAR || (gmt ? gmtime_r : localtime_r)(&start, &last->at) == NULL) {
+            start = 0;
+            gmtime_r(&start, &last->at);
+        }
+    }
+    return &last->at;
+}

@@ -1,0 +1,184 @@
+"""The names in a folder as one piece: the same names, in the same order, as a list of them."""
+
+from __future__ import annotations
+
+import gc
+import os
+import stat
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from fs_ground import Ground, v
+from fs_ground import ground as fs_ground
+from hypothesis import given
+from hypothesis import strategies as some
+
+from ftpd import native
+from ftpd.core.listing import Columns, Compact, CompiledColumns
+
+pytestmark = pytest.mark.skipif(native.lines is None, reason="not compiled here")
+
+_long = some.sampled_from(["x" * 200, "prefix-", "prefix-00000000", "é" * 9, ""])
+_text = some.text(some.characters(blacklist_categories=["Cs"]), min_size=1, max_size=8)
+_names = some.builds(
+    lambda head, tail: (head + tail).replace("/", "|").replace("\0", "0"),
+    _long,
+    some.one_of(_text, some.text("ab\x01\x7f .-", min_size=1, max_size=12)),
+).filter(lambda name: len(name.encode()) < 256 and name not in (".", ".."))
+_slices = some.slices(30)
+
+
+@contextmanager
+def holding(names: set[bytes]) -> Iterator[int]:
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if os.path.isdir("/dev/shm") else None) as folder:
+        for name in names:
+            os.close(os.open(os.path.join(folder.encode(), name), os.O_CREAT, 0o600))
+        fd = os.open(folder, os.O_RDONLY)
+        try:
+            yield fd
+        finally:
+            os.close(fd)
+
+
+@given(some.sets(_names, max_size=30), some.booleans(), some.booleans(), _slices)
+def test_they_are_sorted_and_cut_as_a_list_is(given: set[str], dotted: bool, reverse: bool, part: slice) -> None:
+    with holding({name.encode() for name in given}) as fd:
+        found: Compact = native.lines.read(fd)
+        listed = os.listdir(fd)
+        assert [*found] == listed
+        if not dotted:
+            found.drop_hidden()
+            listed = [name for name in listed if not name.startswith(".")]
+        found.sort(reverse=reverse)
+        listed.sort(reverse=reverse)
+        assert not found.odd()
+        assert [*found] == listed
+        assert len(found) == len(listed)
+        assert [*found[part]] == listed[part]
+        assert [found[-index - 1] for index in range(len(listed))] == listed[::-1]
+
+
+@given(some.sets(some.binary(min_size=1, max_size=6), max_size=8))
+def test_names_that_are_no_text_are_told_apart(given: set[bytes]) -> None:
+    given = {name.replace(b"/", b"|").replace(b"\0", b"0") for name in given} - {b".", b".."}
+    with holding(given) as fd:
+        found: Compact = native.lines.read(fd)
+        assert {name.encode("utf-8", "surrogateescape") for name in found} == given
+        assert found.odd() == any("\udc80" <= letter <= "\udcff" for name in found for letter in name)
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 13, 700])
+@pytest.mark.parametrize("order", ["made", "reversed", "mixed"])
+def test_whatever_order_they_come_in(count: int, order: str) -> None:
+    """More than a block of the kernel's answer, and in every order in which file systems give them."""
+    names = [f"{'long' * 50}{number:05}" for number in range(count)]
+    made = {"made": names, "reversed": names[::-1], "mixed": [*names[::2], *names[1::2]]}[order]
+    with holding(set()) as fd:
+        for name in made:
+            os.close(os.open(name, os.O_CREAT, dir_fd=fd))
+        for _ in range(2):  # as often as one wants
+            found: Compact = native.lines.read(fd)
+            found.sort()
+            assert [*found] == names
+            found.sort(reverse=True)
+            assert [*found] == names[::-1]
+
+
+def test_a_part_outlives_the_whole_and_nothing_is_left_of_either() -> None:
+    with holding({b"a", b"b", b"c"}) as fd:
+        whole: Compact = native.lines.read(fd)
+        whole.sort()
+        part = whole[1:]
+        del whole
+        gc.collect()
+        assert [*part] == ["b", "c"]
+        assert part[0] == part[-2] == "b"
+        assert "c" in part
+        with pytest.raises(IndexError):
+            part[2]
+        with pytest.raises(IndexError):
+            part[-3]
+        with pytest.raises(TypeError):
+            part["b"]  # type: ignore[call-overload]
+        with pytest.raises(TypeError):
+            type(part)()
+
+
+def test_it_can_be_read_and_sorted_by_many_threads() -> None:
+    """While one sorts, there are all or none for the others: never some twice."""
+    names = {f"{number * 7919 % 2003:04}".encode() for number in range(2003)}
+    with holding(names) as fd:
+        shared: Compact = native.lines.read(fd)
+        odd: list[int] = []
+
+        def work() -> None:
+            for _ in range(100):
+                shared.sort(reverse=True)
+                shared.sort()
+                if len(set(shared[:])) not in (0, 2003):
+                    odd.append(len(set(shared[:])))
+
+        threads = [threading.Thread(target=work) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert not odd
+        shared.sort()
+        assert [*shared] == sorted(name.decode() for name in names)
+
+
+# -- the lines of them -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def here() -> Iterator[Ground]:
+    with fs_ground() as made:
+        yield made
+
+
+@pytest.mark.parametrize("way", [Columns, CompiledColumns], ids=["python", "compiled"])
+def test_their_lines_are_those_of_a_list(here: Ground, way: type[Columns]) -> None:
+    for number in range(1300):
+        (here.root / f"{number * 7919 % 1303:04}").touch()
+    for name in ("é\nb", "\x1b[2K", "Ж", "t\tt", ".h"):
+        (here.root / name).touch()
+    (here.root / "folder").mkdir()
+    (here.root / "0555-link").symlink_to("folder")
+    layout = way({0: "root", os.getuid(): "ann"}, {0: "root", os.getgid(): "staff"}, now=0)
+    with here.files().open_folder(v("/")) as folder:
+        compact = folder.compact()
+        assert compact is not None
+        compact.sort()
+        inside: list[str] = []
+        below: list[str] = []
+        lines = [*folder.lines(compact, layout, inside)]
+        of_a_list = [*folder.lines(sorted(folder.names()), layout, below)]
+        assert [*compact] == sorted(folder.names())
+        attributes = [*folder.lstat_many(compact)]
+    odd = [piece[0] for piece in lines if not isinstance(piece, str)]
+    assert odd == ["0555-link"]
+    assert inside == below == ["folder"]
+    assert _text(lines) == _text(of_a_list)
+    assert len(_text(lines).split("\r\n")) == len(attributes) == 1307 - 1 + 1
+    assert [name for name, known in attributes if known and stat.S_ISLNK(known.st_mode)] == odd
+
+
+def _text(pieces: list[str | tuple[str, os.stat_result]]) -> str:
+    return "\r\n".join(piece if isinstance(piece, str) else piece[0] for piece in pieces)
+
+
+def test_a_folder_with_a_name_that_is_no_text_is_listed_as_ever(here: Ground) -> None:
+    os.close(os.open(os.fsencode(here.root / "\udcff"), os.O_CREAT))
+    with here.files().open_folder(v("/")) as folder:
+        assert folder.compact() is None
+        assert "\udcff" in folder.names()
+
+
+def test_where_nothing_is_compiled_there_is_none(here: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(native, "lines", None)
+    with here.files().open_folder(v("/")) as folder:
+        assert folder.compact() is None
