@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from ftpd.core import crypt
+from ftpd.core.identity import Identity, acting_as
 
 NAME = "demo"
 
@@ -70,7 +71,26 @@ def main() -> int:
             f"Files are in {var / 'home' / NAME}; anonymous visitors see {var / 'ftp'}.",
             flush=True,
         )
+    if serve_as:
+        closed = [closed_to(Identity(uid, gid), path) for path in (var / "ftp", var / "home" / NAME)]
+        for folder in dict.fromkeys(filter(None, closed)):
+            print(
+                f"run: {folder} is closed to {serve_as.pw_name}, as whom a daemon of root serves here, so logins will"
+                f" fail. Move the checkout to where all may enter, such as /opt, or: chmod o+x {folder}",
+                file=sys.stderr,
+            )
     return 0
+
+
+def closed_to(identity: Identity, path: Path) -> Path | None:
+    """The first folder down to ``path`` that this identity may not enter."""
+    with acting_as(identity):
+        for folder in (*reversed(path.parents), path):
+            try:
+                os.stat(f"{folder}/.")
+            except PermissionError:
+                return folder
+    return None
 
 
 if __name__ == "__main__":

@@ -21,6 +21,8 @@ from ftpd.module.table import API_VERSION, Module
 
 _loads = itertools.count(1)
 _code: dict[str, tuple[bytes, types.CodeType]] = {}
+_author = os.stat(__file__).st_uid
+"""Who owns the daemon's own code, as in a checkout that root starts: no module is needed to have anything run by it."""
 
 
 def load(folder: str, name: str) -> Module:
@@ -64,7 +66,7 @@ def check_folder(folder: str) -> str:
 
 def check_writers(path: str, found: os.stat_result, *, is_parent: bool = False) -> None:
     """ConfigError where others than root and the daemon's user may write to what has these attributes."""
-    if found.st_uid not in (0, os.geteuid()):
+    if found.st_uid not in (0, os.geteuid(), _author):
         raise ConfigError(
             f"{path} belongs to uid {found.st_uid}; only root and the daemon's user may own modules and their folder",
             right=f"chown {'root' if os.geteuid() == 0 else os.geteuid()} {path}",
@@ -89,7 +91,7 @@ def _is_private(found: os.stat_result) -> bool:
 
     Root's group is not taken for one, nor is a group that has members.
     """
-    if found.st_uid == 0 or found.st_uid != os.geteuid():
+    if found.st_uid == 0 or found.st_uid not in (os.geteuid(), _author):
         return False
     try:
         owner, group = pwd.getpwuid(found.st_uid), grp.getgrgid(found.st_gid)

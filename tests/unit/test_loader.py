@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from ftpd.conf.directive import ConfigError
 from ftpd.module import loader
 from ftpd.module.table import API_VERSION, Module
 
+PACKAGE = Path(loader.__file__).parents[1]
 GOOD = "from ftpd.api import Module\nmodule = Module('mod_good', version='0.1')\n"
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 
@@ -211,6 +213,29 @@ def test_a_foreign_owner_of_file_folder_or_parent_is_refused(folder: Path, tmp_p
         assert wrong.right == f"chown root {path}"
         os.chown(path, 0, -1)
     assert load(folder).name == "mod_good"
+
+
+@root_only
+def test_who_owns_the_daemon_s_code_may_own_modules_too(tmp_path: Path) -> None:
+    """A checkout that belongs to somebody and is started by root, as in a container: all of its code is theirs."""
+    checkout = tmp_path / "checkout"
+    shutil.copytree(PACKAGE, checkout / "ftpd", ignore=shutil.ignore_patterns("__pycache__", "*.so"))
+    (checkout / "libexec").mkdir(mode=0o755)
+    module = write(checkout / "libexec" / "mod_good.py", GOOD)
+    conf = write(checkout / "proftpd.conf", f"Port 2121\nModulePath {module.parent}\nLoadModule mod_good.c\n")
+
+    def check() -> subprocess.CompletedProcess[str]:
+        program = [sys.executable, "-c", "from ftpd.cli.ftpd import main; main()", "-t", "-c", str(conf)]
+        return subprocess.run(program, cwd=checkout, capture_output=True, text=True)
+
+    for path in (checkout, *checkout.rglob("*")):
+        os.chown(path, 12345, 12345)
+    assert check().stdout.endswith("Syntax check complete.\n"), check().stderr
+    module.chmod(0o666)
+    assert f"{module} can be written by everybody" in check().stderr
+    module.chmod(0o644)
+    os.chown(module, 23456, -1)
+    assert f"{module} belongs to uid 23456" in check().stderr
 
 
 def status(mode: int, uid: int, gid: int) -> os.stat_result:

@@ -48,12 +48,16 @@ class OutOfTheBox(Running):
         return found[1], found[2]
 
     def first_start(self) -> str:
-        return subprocess.run(
-            [sys.executable, CHECKOUT / "scripts" / "first_start.py"],
-            env=self._environ | {"PYTHONPATH": str(CHECKOUT)},
-            stdout=subprocess.PIPE,
-            check=True,
-        ).stdout.decode()
+        return self._first_start().stdout
+
+    def first_start_told(self) -> str:
+        """What it wrote on standard error."""
+        return self._first_start().stderr
+
+    def _first_start(self) -> subprocess.CompletedProcess[str]:
+        program = [sys.executable, CHECKOUT / "scripts" / "first_start.py"]
+        environ = self._environ | {"PYTHONPATH": str(CHECKOUT)}
+        return subprocess.run(program, env=environ, capture_output=True, text=True, check=True)
 
 
 @pytest.fixture(scope="module")
@@ -164,3 +168,16 @@ def test_who_started_it_may_ask_it_to_load_a_module(fresh: OutOfTheBox) -> None:
     with session(fresh, *fresh.account) as ftp:
         assert "SITE COPY" in ftp.sendcmd("FEAT")
     ctl("rmmod", "mod_copy.c")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="any other user serves as who started it")
+def test_root_is_told_where_the_user_that_serves_cannot_enter(tmp_path: Path) -> None:
+    for folder in (tmp_path, *tmp_path.parents):
+        if folder.name.startswith(("pytest-", "test_")):
+            folder.chmod(0o755)
+    assert OutOfTheBox(tmp_path).first_start_told() == ""
+    (tmp_path / "closed").mkdir(mode=0o700)
+    told = OutOfTheBox(tmp_path / "closed").first_start_told()
+    assert told.startswith(f"run: {tmp_path}/closed is closed to nobody, as whom a daemon of root serves here")
+    assert told.endswith(f"or: chmod o+x {tmp_path}/closed\n")
+    assert told.count("\n") == 1
