@@ -94,14 +94,14 @@ class OrderedAccounts:
             if account is not None:
                 return account if account.source is backend else replace(account, source=backend)
             # the last word of one that only checks passwords (PAM) is about these alone
-            if final and not backend.checks_first:
+            if final and not backend.checks_first and backend.takes_part(session):
                 return None
         return None
 
     async def getgroups(self, session: Session, account: Account) -> tuple[tuple[int, str], ...]:
         for backend, final in self._asked(session, "getgroups"):
             groups = await _settled(backend.getgroups(session, account))
-            if groups is not None or (final and not backend.checks_first):
+            if groups is not None or (final and not backend.checks_first and backend.takes_part(session)):
                 return groups or ()
         return ((account.gid, await self.group_name(session, account.gid)),)
 
@@ -127,7 +127,7 @@ class OrderedAccounts:
                 if trace.active:
                     trace.say("auth", 4, "user '%s': %s", account.name, answer.value, peer=session.peer)
                 return answer
-            if final:
+            if final and backend.takes_part(session):
                 break
         return AuthAnswer.BAD_PASSWORD
 

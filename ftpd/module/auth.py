@@ -59,6 +59,10 @@ class AuthBackend:
     names_wait = True
     """Whether the four that name ids may have to wait for somebody; those that do not are asked on the loop."""
 
+    def takes_part(self, session: Session) -> bool:
+        """Whether it is switched on for the session's server: where it is not, AuthOrder's ``*`` means nothing."""
+        return True
+
     def getpwnam(self, session: Session, user: str) -> Account | Awaitable[Account | None] | None:
         """The account of that name."""
         return None

@@ -25,7 +25,7 @@ def _answers() -> dict[int, AuthAnswer]:
         _pam.PAM_USER_UNKNOWN: AuthAnswer.NO_SUCH_USER,
         _pam.PAM_AUTH_ERR: AuthAnswer.BAD_PASSWORD,
         _pam.PAM_MAXTRIES: AuthAnswer.BAD_PASSWORD,
-        _pam.PAM_ACCT_EXPIRED: AuthAnswer.EXPIRED,
+        _pam.PAM_ACCT_EXPIRED: AuthAnswer.DISABLED,
         _pam.PAM_NEW_AUTHTOK_REQD: AuthAnswer.EXPIRED,
         _pam.PAM_AUTHTOK_EXPIRED: AuthAnswer.EXPIRED,
         _pam.PAM_PERM_DENIED: AuthAnswer.DISABLED,
@@ -49,7 +49,7 @@ class Conversation:
             with _loading:
                 # the first one loads libpam, which python-pam does without a lock
                 handle = self._pam = _pam.PamAuthenticator()
-            self._prepare(handle)
+            self._prepare(handle, user)
             try:
                 handle.authenticate(
                     user, password, self._service, call_end=False, resetcreds=True, encoding="utf-8"
@@ -66,17 +66,18 @@ class Conversation:
                 self._end()
             return _answers().get(code, AuthAnswer.ERROR), reason
 
-    def _prepare(self, handle: Any) -> None:
+    def _prepare(self, handle: Any, user: str) -> None:
         start, check = handle.pam_start, handle.pam_authenticate
 
-        def begin(service: bytes, user: bytes, conversation: Any, to: Any) -> int:
+        def begin(service: bytes, name: bytes, conversation: Any, to: Any) -> int:
             # PAM may ask as long as the transaction lasts; python-pam lets go of its callback when authenticate() ends
             self._kept = conversation
-            code: int = start(service, user, conversation, to)
+            code: int = start(service, name, conversation, to)
             return code
 
         def authenticate(transaction: Any, flags: int) -> int:
             handle.pam_set_item(transaction, _pam.PAM_RHOST, self._host.encode())
+            handle.pam_set_item(transaction, _pam.PAM_RUSER, user.encode())
             if self._tty is not None:
                 handle.pam_set_item(transaction, _pam.PAM_TTY, self._tty.encode())
             # what modules have to say is for a terminal, which there is none of

@@ -59,9 +59,12 @@ class AuthPam(AuthBackend):
 
     checks_first = True
 
+    def takes_part(self, session: Session) -> bool:
+        return session.server.settings[enabled]
+
     async def authenticate(self, session: Session, account: Account, password: str) -> AuthAnswer | None:
         settings = session.server.settings
-        if not settings[enabled]:
+        if not self.takes_part(session):
             return None
         order: tuple[str, ...] = session.setting("AuthOrder", ()) or ()
         named = any(module_name(entry.rstrip("*")) == module.name for entry in order)

@@ -201,6 +201,9 @@ class SqlAccounts(AuthBackend):
         found = self._directory(session)
         return found if found is not None and lookups in found.lookups else None
 
+    def takes_part(self, session: Session) -> bool:
+        return self._directory(session) is not None
+
     async def getpwnam(self, session: Session, user: str) -> Account | None:
         found = self._on(session, "users")
         if found is None or not _can_be_a_name(user):

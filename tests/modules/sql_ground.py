@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import tempfile
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -61,11 +61,12 @@ class Database:
         )  # fmt: skip
 
     def bench(
-        self, conf: str = "", *, base: str = CONF, login: str | None = None, modules: Sequence[Module] = (), **more: Any
+        self, conf: str = "", *, base: str = CONF, login: str | None = None, modules: Sequence[Module] = (),
+        users: Mapping[str, str] | None = None, **more: Any,
     ) -> Bench:  # fmt: skip
         lines = (base + conf).replace("{db}", str(self.path))
         modules = (mod_sql.module, mod_sql_sqlite.module, mod_sql_passwd.module, *modules)
-        return Bench(*modules, conf=lines, users={}, login=login, **more)
+        return Bench(*modules, conf=lines, users=users or {}, login=login, **more)
 
 
 async def entered(ftp: Bench, user: str = "tom", password: str = "secret") -> str:

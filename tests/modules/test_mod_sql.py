@@ -241,6 +241,17 @@ def test_engine_and_lookups_can_be_switched_off(db: Database) -> None:
     play(story)
 
 
+def test_the_last_word_of_an_engine_that_is_off_is_none(db: Database) -> None:
+    last = CONF.replace("AuthOrder mod_sql.c", "AuthOrder mod_sql.c* mod_bench.c")
+
+    async def story() -> None:
+        for conf, answer in (("SQLEngine off", "230 User ann logged in"), ("SQLEngine on", REFUSED)):
+            async with db.bench(conf, base=last, users={"ann": "pw"}) as ftp:
+                assert await entered(ftp, "ann", "pw") == answer
+
+    play(story)
+
+
 @pytest.mark.parametrize(
     ("kind", "stored", "good", "bad"),
     [
