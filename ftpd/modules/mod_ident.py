@@ -17,7 +17,10 @@ _PATIENCE = 10.0
 """Seconds for all of it, as in ProFTPD."""
 _LONGEST = 1000
 """Bytes of an answer (RFC 1413, 5)."""
-_USER = re.compile(rb"\s*(\d+)\s*,\s*(\d+)\s*:\s*USERID\s*:[^:]*:\s?([^\r\n]{1,512})", re.IGNORECASE)
+_ANSWER = re.compile(
+    rb"\s*(\d+)\s*,\s*(\d+)\s*:\s*(?:USERID\s*:[^:]*:\s?([^\r\n]{1,512})|ERROR\s*:\s*([!-~]{1,64}))", re.IGNORECASE
+)
+"""A user, or the word for why none is told: ``HIDDEN-USER``, ``NO-USER``."""
 
 lookups = module.directive(
     "IdentLookups", types.boolean, default=False, contexts=SERVER | GLOBAL | VHOST,
@@ -45,6 +48,7 @@ def _looked_up(config: Config) -> bool:
 def begin(session: Session) -> None:
     """The client is greeted meanwhile: an identity that nobody vouches for is not worth its waiting."""
     if session.server.settings[lookups]:
+        session.notes[NOTE] = "UNKNOWN"
         session[_lookup].task = asyncio.get_running_loop().create_task(_ask(session))
 
 
@@ -75,7 +79,7 @@ async def _question(there: str, here: str, their_port: int, our_port: int) -> st
         writer.close()
         with suppress(OSError):
             await writer.wait_closed()
-    found = _USER.match(line)
+    found = _ANSWER.match(line)
     if found is None or (int(found[1]), int(found[2])) != (their_port, our_port):
         return None
-    return found[3].decode("utf-8", "replace").strip()
+    return (found[3] or found[4]).decode("utf-8", "replace").strip()
