@@ -11,6 +11,7 @@ from ftpd.core.log import Level, log
 from ftpd.sql.backend import Backend, Connection, Row, SqlError, SqlLost, Statement, Target, Value
 from ftpd.sql.patience import Patience
 
+_WAITING = "no connection was free"
 _CONNECTING = "no connection was made"
 
 
@@ -34,10 +35,11 @@ class Limits:
 class Attempt:
     """How far a statement has come, for the word on it when its time is up."""
 
-    __slots__ = ("doing",)
+    __slots__ = ("doing", "since")
 
     def __init__(self) -> None:
-        self.doing = "no connection was free"
+        self.doing = _WAITING
+        self.since = 0.0
 
 
 class Pool:
@@ -89,7 +91,11 @@ class Pool:
             self.spent += monotonic() - began
         self.failures += 1
         if attempt.doing == _CONNECTING:
-            self._is_down(attempt.doing)
+            if monotonic() - attempt.since < self.limits.timeout / 2:
+                # its turn came too late to say anything about the database
+                attempt.doing = _WAITING
+            else:
+                self._is_down(attempt.doing)
         raise SqlLost(f"{self.target.label}: {attempt.doing} within {self.limits.timeout:g} s")
 
     async def _run(self, statement: Statement, values: Sequence[Value], attempt: Attempt) -> list[Row]:
@@ -128,7 +134,7 @@ class Pool:
                 await self._close(connection)
             elif now - since <= self.limits.health or await self._is_alive(connection):
                 return connection
-        attempt.doing = _CONNECTING
+        attempt.doing, attempt.since = _CONNECTING, monotonic()
         return await self._connect()
 
     async def _connect(self) -> Connection:

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import fcntl
-import json
-import os
-import re
-import stat
+import asyncio
 from collections import deque
 from collections.abc import Sequence
 
-from ftpd.core.identity import acting_as_daemon
 from ftpd.core.log import Level, log
 from ftpd.sql.backend import SqlError, SqlLost, Statement, Value
 from ftpd.sql.pool import Pool
-
-_UNSAFE = re.compile(r"[^A-Za-z0-9_.@-]")
+from ftpd.sql.spoolfile import Row, SpoolFile, SpoolFolder
 
 
 class Spool:
-    """The rows that wait for one database; the file belongs to whoever holds its lock.
+    """The rows of this process that wait for one database, and those that another process left when it died.
 
     A row is written at least once: when the daemon dies between a write and the note of it, twice.
     """
@@ -28,9 +22,11 @@ class Spool:
         self.pool = pool
         self.dropped = 0
         self._most = most
-        self._rows: deque[tuple[str, tuple[Value, ...]]] = deque()
-        self._path = None if folder is None else os.path.join(folder, f"{_UNSAFE.sub('_', pool.target.label)}.spool")
-        self._file: int | None = None
+        self._rows: deque[tuple[Row, bool]] = deque()
+        """Each with whether it stands in the file."""
+        self._folder = None if folder is None else SpoolFolder(folder, pool.target)
+        self._file: SpoolFile | None = None
+        self._flushing = asyncio.Lock()
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -40,112 +36,80 @@ class Spool:
         if len(self._rows) >= self._most:
             self.dropped += 1
             return False
-        row = (statement.text, tuple(values))
         if not self._rows:
             log(Level.WARN, "mod_sql: rows for %s are spooled until it is back", self.pool.target.label)
-        self._rows.append(row)
-        if self._file is not None:
-            self._write(_line(row))
+        self._keep([Row(statement.text, tuple(values))])
         return True
 
+    def _keep(self, rows: Sequence[Row]) -> None:
+        kept = self._file is not None and self._file.add(rows)
+        self._rows.extend((row, kept) for row in rows)
+
     def open(self) -> None:
-        """Take the file over, with the rows that an earlier daemon left in it; somebody else's stays theirs."""
-        if self._path is None or self._file is not None:
+        """Have a file of one's own, with what an earlier process left in it and in others."""
+        if self._folder is None:
             return
         try:
-            with acting_as_daemon():
-                self._file = _owned(self._path)
-        except BlockingIOError:
-            return
+            if self._file is None:
+                self._file = self._folder.own()
+                new = [row for row, _ in self._rows]
+                left = self._file.rows()
+                self._tell_of(left, self._file)
+                self._rows = deque((row, True) for row in left)
+                self._keep(new)
+            self._adopt(self._folder, self._file)
         except OSError as error:
-            log(Level.ERROR, "mod_sql: the spool %s cannot be used: %s", self._path, error.strerror)
-            self._path = None
-            return
-        with os.fdopen(os.dup(self._file), "rb") as file:
-            left = [row for line in file if (row := _row(line)) is not None]
+            log(Level.ERROR, "mod_sql: the spool for %s cannot be used: %s", self.pool.target.label, error.strerror)
+            self._folder = None
+
+    def _adopt(self, folder: SpoolFolder, mine: SpoolFile) -> None:
+        """Take over what a process that died, a worker as it may be, had not written yet."""
+        for file in folder.left():
+            left = file.rows()
+            self._tell_of(left, file)
+            if mine.add(left):
+                self._rows.extend((row, True) for row in left)
+                file.clear()
+
+    def _tell_of(self, left: Sequence[Row], file: SpoolFile) -> None:
         if left:
-            log(Level.NOTICE, "mod_sql: %d rows for %s wait in %s", len(left), self.pool.target.label, self._path)
-        new = list(self._rows)
-        self._rows = deque([*left, *new])
-        self._write(b"".join(map(_line, new)))
+            log(Level.NOTICE, "mod_sql: %d rows for %s wait in %s", len(left), self.pool.target.label, file.path)
 
     async def flush(self) -> None:
         """Write what waits, oldest first, until all of it is written or the database is gone again."""
-        self.open()
-        if not self._rows:
-            return
-        written = 0
-        try:
+        # a turn may take longer than the time to the next one
+        async with self._flushing:
+            self.open()
+            written = 0
             while self._rows:
-                text, values = self._rows[0]
+                row, kept = self._rows[0]
                 try:
-                    await self.pool.run(Statement(text), values)
+                    await self.pool.run(Statement(row.text), row.values)
                 except SqlLost:
                     return
                 except SqlError as error:
-                    log(Level.ERROR, "mod_sql: a spooled row was refused: %s: %s %r", error, text, values)
+                    log(Level.ERROR, "mod_sql: a spooled row was refused: %s: %s %r", error, row.text, row.values)
                 self._rows.popleft()
                 written += 1
-            log(Level.NOTICE, "mod_sql: %d spooled rows were written to %s", written, self.pool.target.label)
-        finally:
+                if self._file is not None and kept:
+                    self._file.note_written()
             if written:
-                self._rewrite()
+                if self._file is not None:
+                    self._file.clear()
+                log(Level.NOTICE, "mod_sql: %d spooled rows were written to %s", written, self.pool.target.label)
 
     def close(self) -> None:
         """Let go of the file; rows that are nowhere else are lost, and the log says how many."""
-        if self._rows and self._file is None:
+        lost = [row for row, kept in self._rows if not kept]
+        if lost and self._file is None:
             self.open()
+            lost = [row for row, kept in self._rows if not kept]
+        elif lost and self._file is not None and self._file.add(lost):
+            lost = []
         if self._file is not None:
-            os.close(self._file)
+            self._file.close()
             self._file = None
-        elif self._rows:
-            log(
-                Level.ERROR,
-                "mod_sql: %d rows for %s are lost: no SQLSpool keeps them",
-                len(self),
-                self.pool.target.label,
-            )
+        if lost:
+            label = self.pool.target.label
+            log(Level.ERROR, "mod_sql: %d rows for %s are lost: no SQLSpool keeps them", len(lost), label)
         self._rows.clear()
-
-    def _rewrite(self) -> None:
-        if self._file is not None:
-            os.ftruncate(self._file, 0)
-            self._write(b"".join(map(_line, self._rows)))
-
-    def _write(self, data: bytes) -> None:
-        assert self._file is not None
-        try:
-            while data:
-                data = data[os.write(self._file, data) :]
-        except OSError as error:
-            log(Level.ERROR, "mod_sql: the spool %s is not written: %s", self._path, error.strerror)
-
-
-def _owned(path: str) -> int:
-    """The file, open, locked and surely ours: what stands in it is executed."""
-    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    try:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode) or found.st_uid not in (0, os.geteuid()) or found.st_mode & 0o022:
-            raise PermissionError(1, "it is not the daemon's own, or others can write to it")
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BaseException:
-        os.close(descriptor)
-        raise
-    return descriptor
-
-
-def _line(row: tuple[str, tuple[Value, ...]]) -> bytes:
-    return json.dumps(row).encode("ascii") + b"\n"
-
-
-def _row(line: bytes) -> tuple[str, tuple[Value, ...]] | None:
-    try:
-        text, values = json.loads(line)
-        if isinstance(text, str) and all(value is None or isinstance(value, str | int) for value in values):
-            return text, tuple(values)
-    except (ValueError, TypeError):
-        pass
-    # the last line of a daemon that died while it wrote
-    log(Level.ERROR, "mod_sql: a line of the spool is no row and is left out: %r", line[:200])
-    return None

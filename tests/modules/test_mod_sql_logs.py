@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -337,21 +338,117 @@ def test_a_line_that_was_cut_off_costs_itself_alone(db: Database, tmp_path: Path
     assert [row[0] for row in rows(db)] == ["-", "a", "-"]
 
 
-def test_two_daemons_do_not_share_a_spool(db: Database, tmp_path: Path) -> None:
-    from ftpd.api import sql
+def spool_of(folder: Path, database: str = "y", user: str = "ftpd") -> sql.Spool:
+    pool = sql.Pool(None, sql.Target("x", database, user=user), sql.Limits())  # type: ignore[arg-type]
+    return sql.Spool(pool, str(folder), 10)
 
-    pool = sql.Pool(None, sql.Target("x", "y"), sql.Limits())  # type: ignore[arg-type]
-    one, two = (sql.Spool(pool, str(tmp_path), 10) for _ in range(2))
+
+def waiting(spool: sql.Spool) -> list[str]:
+    return [row.text for row, _ in spool._rows]
+
+
+def test_each_process_has_its_own_spool_and_the_next_one_takes_over_what_is_left(tmp_path: Path) -> None:
+    one, two = spool_of(tmp_path), spool_of(tmp_path)
     one.open()
     two.open()
     one.add(sql.Statement("A"), ["ü\udcff", 1, None])
     two.add(sql.Statement("B"), [])
+    # they are in files now: both processes may die at any moment
+    assert sorted(path.read_text()[:5] for path in tmp_path.iterdir()) == ['["A",', '["B",']
     one.close()
     two.open()
-    assert [row[0] for row in two._rows] == ["A", "B"]
-    assert two._rows[0][1] == ("ü\udcff", 1, None)
+    assert waiting(two) == ["B", "A"]
+    assert two._rows[1][0].values == ("ü\udcff", 1, None)
     two.close()
-    three = sql.Spool(pool, str(tmp_path), 10)
+    three = spool_of(tmp_path)
     three.open()
-    assert len(three) == 2
+    assert waiting(three) == ["B", "A"]
     three.close()
+
+
+def test_what_waits_for_one_database_is_never_written_to_another(tmp_path: Path) -> None:
+    for database, user in (("y", "ftpd"), ("y+1", "ftpd"), ("y/z", "ftpd"), ("y_z", "ftpd"), ("y", "other")):
+        spool = spool_of(tmp_path, database, user)
+        spool.open()
+        spool.add(sql.Statement(f"{database} {user}"), [])
+        spool.close()
+    for database, user in (("y_z", "ftpd"), ("y", "other"), ("y", "ftpd"), ("y+1", "ftpd"), ("y/z", "ftpd")):
+        spool = spool_of(tmp_path, database, user)
+        spool.open()
+        assert waiting(spool) == [f"{database} {user}"]
+        spool.close()
+
+
+class Recorder:
+    """A database that takes some rows and is gone then."""
+
+    def __init__(self, takes: int) -> None:
+        self.target = sql.Target("x", "y", user="ftpd")
+        self.takes = takes
+        self.rows: list[str] = []
+
+    async def run(self, statement: sql.Statement, values: object) -> list[object]:
+        await asyncio.sleep(0)
+        if len(self.rows) == self.takes:
+            raise sql.SqlLost("gone")
+        self.rows.append(statement.text)
+        return []
+
+
+def test_a_daemon_that_dies_while_it_writes_loses_no_row_and_repeats_none(tmp_path: Path) -> None:
+    async def story() -> None:
+        first = Recorder(2)
+        spool = sql.Spool(first, str(tmp_path), 10)  # type: ignore[arg-type]
+        spool.open()
+        for text in "ABCDE":
+            spool.add(sql.Statement(text), [])
+        # two turns at once write no row twice
+        await asyncio.gather(spool.flush(), spool.flush())
+        assert first.rows == ["A", "B"]
+        (path,) = tmp_path.iterdir()
+        # what a kill leaves behind
+        killed = path.read_bytes()
+        spool.close()
+        path.write_bytes(killed)
+        second = Recorder(99)
+        spool = sql.Spool(second, str(tmp_path), 10)  # type: ignore[arg-type]
+        await spool.flush()
+        assert second.rows == ["C", "D", "E"]
+        assert path.read_bytes() == b""
+        spool.close()
+
+    play(story)
+
+
+class Door:
+    """A database that takes a while to connect to, and breaks what it is asked on the first connection."""
+
+    names = ("x",)
+
+    def __init__(self, breaks_after: float) -> None:
+        self._breaks_after = breaks_after
+
+    async def connect(self, target: sql.Target, timeout: float) -> Door:
+        await asyncio.sleep(0.1)
+        return self
+
+    async def run(self, statement: sql.Statement, values: object) -> list[object]:
+        await asyncio.sleep(self._breaks_after)
+        raise sql.SqlLost("broken")
+
+    def abort(self) -> None:
+        pass
+
+
+def test_a_turn_that_comes_too_late_says_nothing_about_the_database() -> None:
+    async def story() -> None:
+        limits = sql.Limits(size=1, timeout=0.6, retries=0)
+        pool = sql.Pool(Door(0.45), sql.Target("x", "y"), limits)  # type: ignore[arg-type]
+        first, second = await asyncio.gather(
+            *(pool.run(sql.Statement("SELECT 1")) for _ in range(2)), return_exceptions=True
+        )
+        assert str(first) == "broken"
+        assert str(second) == "x:y: no connection was free within 0.6 s"
+        assert pool.down is None
+
+    play(story)

@@ -119,3 +119,36 @@ def test_who_cannot_be_recorded_hears_the_answer_before_the_end(ftpd_server: Sta
         assert ftp.sendcmd("NOOP").startswith("200")
         with pytest.raises(EOFError):
             ftp.sendcmd("PWD")
+
+
+def test_rows_that_wait_outlive_every_worker(ftpd_server: StartServer, db: Database, tmp_path: Path) -> None:
+    spool = tmp_path / "spool"
+    spool.mkdir(mode=0o700)
+    lines = conf(
+        db, f"Workers 3\nSQLTimeout 1\nSQLRetry 0\nSQLSpool {spool}\nSQLNamedQuery note INSERT \"'%u', '%m'\" log"
+    )
+    lines = lines.replace("SQLLog PASS,EXIT record", "SQLLog NOOP note")
+    server = ftpd_server(lines, MODULES)
+    sessions = [login(server.port, "tom") for _ in range(6)]
+    locked = sqlite3.connect(db.path, isolation_level=None)
+    locked.execute("BEGIN EXCLUSIVE")
+    for ftp in sessions:
+        assert ftp.sendcmd("NOOP").startswith("200")
+    pid = server.process.pid
+    workers = [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    assert len(workers) == 3 and len(list(spool.iterdir())) == 3
+    for number in (pid, *workers):
+        os.kill(number, signal.SIGKILL)
+    server.process.wait(10)
+    for ftp in sessions:
+        ftp.close()
+    locked.close()
+    assert db.do("SELECT * FROM log") == []
+
+    # the next one has fewer workers, and writes what all of them left
+    ftpd_server(lines.replace("Workers 3", "Workers 1"), MODULES)
+    end = time.monotonic() + 15
+    while len(db.do("SELECT * FROM log")) < 6 or any(path.stat().st_size for path in spool.iterdir()):
+        assert time.monotonic() < end, [path.read_text() for path in spool.iterdir()]
+        time.sleep(0.05)
+    assert db.do("SELECT who, what, count(*) FROM log") == [("tom", "NOOP", 6)]
