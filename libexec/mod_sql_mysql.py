@@ -157,7 +157,11 @@ class MySQL:
             name = "max_statement_time" if "mariadb" in connection.get_server_info().lower() else "max_execution_time"
             limit = timeout if name == "max_statement_time" else timeout * 1000
             await connection.query(f"SET SESSION {name} = {limit:.0f}")
-        except (errors.MySQLError, OSError, EOFError, ssl.SSLError, RuntimeError) as error:
+        except RuntimeError as error:
+            # a way to prove who we are that wants a package, where TLS would do or the package is missing
+            tls = "cryptography" in str(error)
+            raise sql.SqlLost("the account needs TLS, which the server does not have" if tls else str(error)) from None
+        except (errors.MySQLError, OSError, EOFError, ssl.SSLError) as error:
             raise sql.SqlLost(str(error.args[1]) if len(error.args) > 1 else str(error)) from None
         return MySQLConnection(connection, lambda: self._first(ways, target, timeout, place))
 
@@ -179,9 +183,10 @@ class MySQL:
         for tls in ways:
             try:
                 connection = await _connected(target, timeout, place, tls)
-            except errors.OperationalError as error:
+            except (errors.OperationalError, RuntimeError) as error:
                 no_tls_there = isinstance(error.__cause__, ssl.SSLError | ConnectionResetError)
-                refused = error.args[0] in _WANTS_TLS
+                # RuntimeError: MySQL 8 wants the password, and nothing encrypts it
+                refused = isinstance(error, RuntimeError) or error.args[0] in _WANTS_TLS
                 if tls is ways[-1] or not (refused if tls is None else no_tls_there):
                     raise
             else:

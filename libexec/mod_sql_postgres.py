@@ -68,14 +68,16 @@ class PostgresConnection:
 
     async def _leave(self, work: asyncio.Future[list[sql.Row]]) -> None:
         """Have the statement ended, if the server still hears; then the connection is closed in any case."""
-        for _ in range(2):
-            work.cancel()
-            await asyncio.wait({work}, timeout=_FAREWELL)
-            if work.done():
-                break
-        if work.done() and not work.cancelled():
-            work.exception()
-        self._connection.pgconn.finish()
+        try:
+            for _ in range(2):
+                work.cancel()
+                await asyncio.wait({work}, timeout=_FAREWELL)
+                if work.done():
+                    break
+            if work.done() and not work.cancelled():
+                work.exception()
+        finally:
+            self._connection.pgconn.finish()
 
     async def _run(self, statement: sql.Statement, values: Sequence[sql.Value]) -> list[sql.Row]:
         try:

@@ -11,6 +11,7 @@ from pathlib import Path
 from time import monotonic, sleep
 
 import pytest
+from mysql8 import MySQL8
 from sql_ground import entered, play
 from sql_servers import MariaDB, Server
 
@@ -350,6 +351,44 @@ def test_a_mysql_without_tls_is_one_as_well(monkeypatch: pytest.MonkeyPatch) -> 
         play(story)
     finally:
         server.remove()
+
+
+def test_a_mysql_8_lets_in_by_its_own_kind_of_password(
+    mariadb_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    mariadb_server.fresh()
+    assert isinstance(mariadb_server, MariaDB)
+
+    async def story() -> None:
+        for here in (True, False):
+            door = MySQL8(mariadb_server, "db secret")
+            try:
+                monkeypatch.setattr(mod_sql_mysql, "_is_here", lambda host, here=here: here)
+                lines = f'SQLConnectInfo ftp@127.0.0.1:{door.port} ftpd "db secret"'
+
+                def through(line: str, conf: str = LOG) -> Bench:
+                    ftp = bench(mariadb_server, conf)
+                    ftp._conf = ftp._conf.replace(f"SQLConnectInfo {mariadb_server.connect}", line)
+                    return ftp
+
+                async with through(lines) as ftp:
+                    # it has not seen the password since it was started, so it wants to have it, by TLS
+                    assert await entered(ftp) == "230 User tom logged in"
+                    assert await ftp("NOOP") == "200 NOOP command successful"
+                door.remembers = True
+                async with through(lines) as ftp:
+                    assert await entered(ftp) == "230 User tom logged in"
+                ways = ["full without TLS", "full over TLS"] if here else ["full over TLS"]
+                assert door.ways[: len(ways)] == ways and set(door.ways[len(ways) :]) <= {"fast"}
+                # whoever does not know the password is not helped by any of that
+                for door.remembers in (True, False):
+                    async with through(lines.replace("db secret", "secret"), "SQLRetry 0") as ftp:
+                        assert await entered(ftp) == "530 Login incorrect."
+                assert "password by key" not in door.ways
+            finally:
+                door.close()
+
+    play(story)
 
 
 def test_a_certificate_that_is_not_there_ends_the_start(server: Server) -> None:
