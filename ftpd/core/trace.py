@@ -9,8 +9,8 @@ from time import time
 from ftpd.core.log import Peer, escape, route_of, stamp
 
 CHANNELS = (
-    "auth", "binding", "class", "command", "config", "data", "directory", "event", "extlog", "inet", "lock", "log",
-    "module", "netio", "response", "signal", "timer", "xfer",
+    "auth", "auth.pam", "binding", "class", "command", "config", "data", "delay", "directory", "dns", "event", "extlog",
+    "ident", "inet", "lock", "log", "module", "netio", "response", "signal", "timer", "xfer",
 )  # fmt: skip
 """What DEFAULT stands for: the channels on which something is said in this version."""
 

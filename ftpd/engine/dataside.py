@@ -88,7 +88,8 @@ class DataSide(Channel):
                 self.session.log_exception(error)
 
         if trace.active:
-            trace.say("timer", 7, "added a timer of %g seconds", seconds, peer=self.session.peer)
+            who = callback.__qualname__.partition(".")[0]
+            trace.say("timer", 7, "added a timer of %g seconds (%s)", seconds, who, peer=self.session.peer)
         timer = self.worker.sweep.start(seconds, ring)
         if self._timers is None:
             self._timers = []

@@ -9,6 +9,7 @@ import socket
 from collections.abc import Callable
 from time import monotonic
 
+from ftpd.core import trace
 from ftpd.core.log import debug
 from ftpd.module.command import Pool
 
@@ -74,6 +75,8 @@ class Names:
             name = host
         finally:
             del self._asking[host]
+        if trace.active:
+            trace.say("dns", 4, "the name of %s: %s", host, name if name != host else "none that has the address, too")
         if len(self._kept) >= _MOST_KEPT:
             self._kept.clear()
         self._kept[host] = (monotonic() + _KEPT, name)

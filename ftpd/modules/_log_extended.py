@@ -139,7 +139,9 @@ def record(cmd: Command) -> None:
             target.write(cmd)
             if trace.active:
                 where = _shown(target.line)
-                trace.say("extlog", 19, "%s of class %s for '%s'", cmd.name, cmd.classes, where, peer=cmd.session.peer)
+                trace.say(
+                    "extlog", 19, "%s of class %s for '%s'", cmd.name, cmd.classes.name, where, peer=cmd.session.peer
+                )
 
 
 @module.on(SESSION_OPEN, needed=_used)

@@ -19,6 +19,7 @@ from ftpd.api import (
     Session,
     module_name,
     privileged,
+    trace,
     types,
 )
 from ftpd.modules._pam_conversation import Conversation, available
@@ -80,6 +81,8 @@ class AuthPam(AuthBackend):
         tty = None if "NoTTY" in settings[options] else f"/dev/ftpd{os.getpid()}"
         conversation = Conversation(settings[service], host=session.remote.host, tty=tty)
         answer, reason = await session.offload(lambda: conversation.log_in(account.name, password), "pam")
+        if trace.active:
+            trace.say("auth.pam", 7, "%s, user '%s': %s", settings[service], account.name, reason, peer=session.peer)
         if answer is AuthAnswer.OK:
             visit = session[_visit]
             if visit.conversation is not None:

@@ -27,6 +27,7 @@ from ftpd.api import (
     Status,
     control_rules,
     log,
+    trace,
     types,
 )
 from ftpd.modules._delay_table import DelayTable
@@ -174,7 +175,11 @@ def _held(cmd: Command, *, failed: bool) -> Awaitable[Outcome | None] | None:
         # from wrong passwords nothing is learnt: whoever guesses at a slow hash would slow down everybody's login
         learns = verb == "USER" or not failed
         wait = max(wait, _learnt(session, verb, time() - cmd.started, learns=learns))
-    return _rest(wait) if wait > 0 else None
+    if wait <= 0:
+        return None
+    if trace.active:
+        trace.say("delay", 8, "%s is answered %.1f ms later", verb, wait * 1000, peer=session.peer)
+    return _rest(wait)
 
 
 async def _rest(seconds: float) -> None:

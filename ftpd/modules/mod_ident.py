@@ -6,7 +6,7 @@ import asyncio
 import re
 from contextlib import suppress
 
-from ftpd.api import GLOBAL, SERVER, SESSION_CLOSE, SESSION_OPEN, VHOST, Config, Module, Session, debug, types
+from ftpd.api import GLOBAL, SERVER, SESSION_CLOSE, SESSION_OPEN, VHOST, Config, Module, Session, debug, trace, types
 
 module = Module("mod_ident", version="1.0")
 
@@ -68,6 +68,8 @@ async def _ask(session: Session) -> None:
     else:
         if user is not None:
             session.notes[NOTE] = user
+    if trace.active:
+        trace.say("ident", 5, "%s says '%s'", remote.host, session.notes[NOTE], peer=session.peer)
 
 
 async def _question(there: str, here: str, their_port: int, our_port: int) -> str | None:

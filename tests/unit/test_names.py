@@ -10,6 +10,8 @@ from time import monotonic
 
 import pytest
 
+from ftpd.core import trace
+from ftpd.core.log import Route, main_route, set_main_route
 from ftpd.engine import names
 from ftpd.engine.names import Names, look_up
 from ftpd.engine.pool import Pools
@@ -115,3 +117,28 @@ def test_an_answer_is_known_for_some_time() -> None:
             pools.close()
 
     assert asyncio.run(story()) == (None, "one.example.org", "one.example.org")
+
+
+@pytest.mark.parametrize(
+    ("found", "told"), [("client.example.org", "client.example.org"), (HERE, "none that has the address, too")]
+)
+def test_what_was_found_is_traced(found: str, told: str) -> None:
+    lines: list[str] = []
+    before = main_route()
+
+    async def story() -> None:
+        pools = Pools()
+        try:
+            assert await Names(pools, look_up=lambda host: found).of(HERE) == found
+        finally:
+            pools.close()
+
+    trace.configure(lines.append)
+    set_main_route(Route(own_channels={"dns": range(1, 5)}))
+    try:
+        asyncio.run(story())
+    finally:
+        trace.configure(None)
+        set_main_route(before)
+    (line,) = lines
+    assert line.endswith(f"<dns:4>: the name of {HERE}: {told}")

@@ -171,6 +171,21 @@ def test_tracing_tells_of_the_root_the_scoreboard_s_lock_and_the_options_of_sock
         assert re.search(rf"<inet:15>: enabled {option} on socket fd \d+", text)
 
 
+def test_tracing_tells_why_a_client_waits_and_whose_timers_run(start: Start) -> None:
+    server = start(
+        "IdentLookups on\nDelayOnEvent USER 5\nExtendedLog {run}/all MISC\n"
+        "TraceLog {run}/trace\nTrace DEFAULT:0 ident:5 delay:8 timer:7 extlog:19\n"
+    )
+    visit(server)
+    traced = server._run / "trace"
+    until("the visit is traced", lambda: "<extlog:19>" in traced.read_text())
+    text = traced.read_text()
+    assert "<ident:5>: 127.0.0.1 says 'UNKNOWN'" in text
+    assert re.search(r"<delay:8>: USER is answered \d+\.\d ms later", text)
+    assert "<timer:7>: added a timer of 600 seconds (watch_idle)" in text
+    assert "<extlog:19>: NOOP of class MISC for" in text
+
+
 def test_a_servers_traceoptions_are_for_its_sessions(start: Start) -> None:
     port = free_port()
     server = start(
