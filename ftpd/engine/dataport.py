@@ -47,6 +47,18 @@ class DataPort:
             self._ground, local=self._local, address=address, port=port, from_before=from_before
         )
 
+    def open_now(self, allow_foreign: bool) -> Data | None:
+        """The client's connection if it is there already."""
+        opening = self._prepared
+        if not isinstance(opening, PassiveListener):
+            return None
+        try:
+            self._channel = opening.open_now(allow_foreign=allow_foreign)
+        finally:
+            if opening._closed:
+                self._prepared = None
+        return self._channel
+
     async def open(self, *, timeout: float, allow_foreign: bool) -> Data:
         opening, self._prepared = self._prepared, None
         if opening is None:

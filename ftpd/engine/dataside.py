@@ -59,6 +59,12 @@ class DataSide(Channel):
         if self._port is not None:
             self._port.forget()
 
+    def data_at_once(self, *, allow_foreign: bool = False) -> Data | None:
+        if self.abort_wanted:
+            self.forget_data()
+            raise TransferError(426, ABORTED, aborted=True)
+        return self._data_port().open_now(allow_foreign)
+
     def open_data(self, *, timeout: float, allow_foreign: bool = False) -> Coroutine[Any, Any, Data]:
         if self.abort_wanted:
             self.forget_data()

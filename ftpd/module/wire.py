@@ -45,6 +45,12 @@ class Data(Protocol):
         ``sendfile`` all bytes go through memory.
         """
 
+    def send_at_once(self, descriptor: int, device: int, *, offset: int, count: int) -> int:
+        """Send of a small file, which lies on that device, what goes out now; gives the bytes, 0 where none do.
+
+        Nothing is waited for and nothing raised: :meth:`send_file` is for what is left, and says what is wrong.
+        """
+
     async def send(self, chunks: Iterable[bytes] | AsyncIterator[bytes]) -> int:
         """Send what the iterable yields, asking for the next chunk only when the last one has left."""
 
@@ -151,6 +157,12 @@ class Wire(Protocol):
 
     def forget_data(self) -> None:
         """Close the listener and the pending data connection, if there are any."""
+
+    def data_at_once(self, *, allow_foreign: bool = False) -> Data | None:
+        """The data connection if it is there already; None where it has to be waited for, with :meth:`open_data`.
+
+        TransferError as there.
+        """
 
     async def open_data(self, *, timeout: float, allow_foreign: bool = False) -> Data:
         """The data connection that PASV or PORT prepared; TransferError 425 when there is none or it fails.

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from functools import lru_cache
 
-from ftpd.api import RESTART, STARTUP, Command, Config, Refuse, Session, logfile
+from ftpd.api import RESTART, STARTUP, Command, Config, Refuse, Scope, Session, logfile
 from ftpd.modules._log_config import allow_symlinks, module
 
 _configured: dict[str, bool] = {}
@@ -15,11 +16,8 @@ _configured: dict[str, bool] = {}
 @module.check
 def find_logs(config: Config) -> None:
     _configured.clear()
-    for server in config.servers:
-        for scope in (server, *server.children):
-            for key, value in scope.values.items():
-                if key.name == "TransferLog" and value not in (None, "none"):
-                    _configured[value] = server.settings[allow_symlinks]
+    for server, path in _named(config):
+        _configured[path] = server.settings[allow_symlinks]
 
 
 @module.on(STARTUP)
@@ -44,12 +42,26 @@ def note_size(cmd: Command) -> None:
         return
 
 
-@module.log("APPE", "RETR", "STOR", "STOU", "SITE COPY", "SITE CPTO")
+def _is_kept(config: Config) -> bool:
+    """Whether anybody has such a log."""
+    return any(_named(config))
+
+
+def _named(config: Config) -> Iterator[tuple[Scope, str]]:
+    """Each TransferLog, and the server whose settings hold for it."""
+    for server in config.servers:
+        for scope in (server, *server.children):
+            for key, value in scope.values.items():
+                if key.name == "TransferLog" and value not in (None, "none"):
+                    yield server, value
+
+
+@module.log("APPE", "RETR", "STOR", "STOU", "SITE COPY", "SITE CPTO", needed=_is_kept)
 def log_transfer(cmd: Command) -> None:
     _record(cmd, whole=True)
 
 
-@module.log_err("APPE", "RETR", "STOR", "STOU")
+@module.log_err("APPE", "RETR", "STOR", "STOU", needed=_is_kept)
 def log_broken_transfer(cmd: Command) -> None:
     # without a data connection nothing was transferred, and nothing was broken off
     if cmd.transfer is not None and cmd.transfer.port:

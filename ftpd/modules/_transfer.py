@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from time import perf_counter
 
-from ftpd.api import TIMEOUT_STALLED, Command, Data, Reply, Slot, Transfer, TransferError, trace
+from ftpd.api import TIMEOUT_STALLED, Command, Data, Reply, Settings, Slot, Transfer, TransferError, trace
 
 PATIENCE = 60
 """Seconds that a client has to make the data connection it asked for."""
@@ -18,12 +18,30 @@ _TAKEN_BACK = "Transfer aborted. Data connection closed."
 """What the engine says of a transfer that ABOR ends; without the full stop it was lost."""
 
 
+@dataclass(frozen=True, slots=True)
+class Manners:
+    """What the configuration says of data connections in one place, for one client."""
+
+    settings: Settings
+    class_name: str
+    patience: int
+    """Seconds for the client to make the connection."""
+    foreign: bool
+    """AllowForeignAddress: another host than the client may be at the other end."""
+    stalled: int
+    """Seconds without a byte moving, 0 for ever."""
+    linger: int | None
+    """TimeoutLinger, if it is said."""
+
+
 @dataclass(slots=True)
 class Tally:
     """What a session has moved and is moving, for STAT and the timers."""
 
     moved: int = 0
     current: Transfer | None = None
+    manners: Manners | None = None
+    """Of the last transfer; the next one is mostly in the same place."""
 
 
 tally = Slot("transfers", Tally)
@@ -48,42 +66,47 @@ async def carry(
     cmd: Command,
     transfer: Transfer,
     announce: str,
-    move: Callable[[Data], Awaitable[object]],
+    move: Callable[[Data], Awaitable[object] | None],
     *,
     counted: bool = False,
 ) -> None:
     """Open the data connection, say 150, move the bytes and close in order; ``transfer`` is kept true.
 
+    ``move`` gives what is to be awaited, or None where the bytes have gone already.
     ``counted``: others are refused while this transfer lasts, so it lasts until the client has everything.
     When this returns the bytes are over; TransferError says why they are not, and then the connection is closed.
     """
     session = cmd.session
-    counts = session[tally]
+    wire, counts = session.wire, session[tally]
+    manners = _manners(cmd, counts)
     cmd.transfer = transfer
     transfer.status = "failed"
     data: Data | None = None
     error: TransferError | None = None
     began = perf_counter()
     try:
-        data = await session.wire.open_data(timeout=_patience(cmd), allow_foreign=_foreigners(cmd))
+        data = wire.data_at_once(allow_foreign=manners.foreign)
+        if data is None:
+            data = await wire.open_data(timeout=manners.patience, allow_foreign=manners.foreign)
         transfer.port = data.local_port
         if trace.active:
             trace.say("data", 4, "data connection opened, our port %d", transfer.port, peer=session.peer)
             trace.say("xfer", 3, "%s of '%s' begins", cmd.name, transfer.real_path, peer=session.peer)
         counts.current = transfer
-        stalled = cmd.setting("TimeoutStalled", 3600)
-        data.stall_after(stalled)
-        cmd.send(Reply(150, (announce,)))
-        await move(data)
-        if transfer.direction == "i" and session.wire.hear():
-            raise TransferError(426, _TAKEN_BACK, aborted=True, moved=data.moved)
-        if transfer.direction != "i" and (seconds := _lingering(cmd, stalled, counted)):
+        data.stall_after(manners.stalled)
+        wire.send(Reply(150, (announce,)))
+        if (moving := move(data)) is not None:
+            await moving
+        if transfer.direction == "i":
+            if wire.hear():
+                raise TransferError(426, _TAKEN_BACK, aborted=True, moved=data.moved)
+        elif seconds := _lingering(manners, counted):
             await data.linger(seconds)
         await data.finish()
         transfer.status = "success"
     except TransferError as caught:
         error = caught
-        if error.code == 426 and not error.aborted and session.wire.hear():
+        if error.code == 426 and not error.aborted and wire.hear():
             # the client has closed the data connection behind its ABOR
             error = TransferError(426, _TAKEN_BACK, aborted=True, moved=error.moved)
         transfer.status = "cancelled" if error.aborted else "timeout" if error.code == 421 else "failed"
@@ -112,24 +135,29 @@ async def carry(
                 session.bytes_out += data.moved
 
 
-def _lingering(cmd: Command, stalled: int, counted: bool) -> int:
+def _lingering(manners: Manners, counted: bool) -> int:
     """TimeoutLinger: how long a download waits for the client's own end before 226.
 
     Without it the kernel has everything, and the client saves a way there and back. Without that line it is waited
     only where it matters who is at the other end and how fast it takes what is sent.
     """
-    asked: int | None = cmd.setting("TimeoutLinger", None)
+    asked, stalled = manners.linger, manners.stalled
     if asked is None:
         asked = LINGER if counted or 0 < stalled <= LINGER else 0
     # where both would end in the same moment, the client is one that takes nothing
     return stalled + 1 if 0 < stalled <= asked else asked
 
 
-def _patience(cmd: Command) -> int:
-    return min(cmd.setting("TimeoutNoTransfer", PATIENCE) or PATIENCE, PATIENCE)
-
-
-def _foreigners(cmd: Command) -> bool:
-    """AllowForeignAddress: whether another host than the client may be at the other end."""
-    allowed: bool | str = cmd.setting("AllowForeignAddress", False)
-    return allowed if isinstance(allowed, bool) else allowed == cmd.session.class_name
+def _manners(cmd: Command, counts: Tally) -> Manners:
+    found, settings, class_name = counts.manners, cmd.config, cmd.session.class_name
+    if found is None or found.settings is not settings or found.class_name != class_name:
+        foreign: bool | str = cmd.setting("AllowForeignAddress", False)
+        found = counts.manners = Manners(
+            settings=settings,
+            class_name=class_name,
+            patience=min(cmd.setting("TimeoutNoTransfer", PATIENCE) or PATIENCE, PATIENCE),
+            foreign=foreign if isinstance(foreign, bool) else foreign == class_name,
+            stalled=cmd.setting("TimeoutStalled", 3600),
+            linger=cmd.setting("TimeoutLinger", None),
+        )
+    return found

@@ -346,4 +346,6 @@ def option(session: Session, name: str) -> bool:
 
 def rate_for(session: Session, rates: tuple[Rate, ...], verb: str) -> Rate | None:
     """The line of TransferRate that counts for this client and verb."""
+    if not rates:
+        return None
     return rule_for(session, tuple(rate for rate in rates if verb in rate.commands))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Awaitable
+from functools import partial
 
 from ftpd.api import (
     Class,
@@ -20,7 +21,6 @@ from ftpd.api import (
     at_file,
     begin,
     close_file,
-    debug,
     normalise,
 )
 from ftpd.modules import _display
@@ -50,14 +50,22 @@ def retrieve(cmd: Command) -> Outcome | Awaitable[Outcome]:
 
 
 async def _retrieve(cmd: Command) -> Outcome:
-    part = take_part(cmd.session)
+    session = cmd.session
+    part = take_part(session)
     if not cmd.argument:
         raise not_understood(cmd)
     with slot(cmd) as counted:
         path = cmd.path(use="read")
         descriptor = _open(cmd, path)
         try:
-            await _send(cmd, path, descriptor, part, counted)
+            # what the gate has opened it has seen as well
+            known = path.seen if path.opened is not None and path.seen is not None else at_file(descriptor, os.fstat)
+            count = _check_part(cmd, part, known.st_size)
+            ascii = translates(session)
+            transfer = Transfer(path.virtual, cmd.files.real(path), "o", ascii=ascii, offset=part.offset)
+            transfer.file_size = known.st_size
+            move = partial(_move, cmd, descriptor, known, part.offset, count, ascii)
+            await carry(cmd, transfer, opening(cmd, cmd.argument, count), move, counted=counted)
         finally:
             close_file(descriptor)
     return complete(cmd)
@@ -82,27 +90,24 @@ def complete(cmd: Command, *told: str) -> Outcome:
     return cmd.ok(226, *told, *shown, "Transfer complete")
 
 
-async def _send(cmd: Command, path: Path, descriptor: int, part: Part, counted: bool) -> None:
-    # what the gate has opened it has seen as well
-    known = path.seen if path.opened is not None and path.seen is not None else at_file(descriptor, os.fstat)
-    size = known.st_size
-    count = _check_part(cmd, part, size)
-    ascii = translates(cmd.session)
-    transfer = Transfer(path.virtual, cmd.files.real(path), "o", ascii=ascii, offset=part.offset)
-    transfer.file_size = size
-
-    async def move(data: Data) -> None:
-        _check_size(cmd, size)
-        if rate := rate_for(cmd.session, cmd.config[transfer_rates], "RETR"):
-            data.throttle(rate.rate, rate.free)
-        how = cmd.config[use_sendfile]
-        for line in how.told(ascii=ascii):
-            debug(10, "%s", line, peer=cmd.session.peer)
-        await data.send_file(
-            descriptor, offset=part.offset, count=count, ascii=ascii, sendfile=how.on, slice=how.slice(size)
-        )
-
-    await carry(cmd, transfer, opening(cmd, cmd.argument, count), move, counted=counted)
+def _move(
+    cmd: Command, descriptor: int, known: os.stat_result, offset: int, count: int, ascii: bool, data: Data
+) -> Awaitable[object] | None:
+    session, config, size = cmd.session, cmd.config, known.st_size
+    _check_size(cmd, size)
+    if rate := rate_for(session, config[transfer_rates], "RETR"):
+        data.throttle(rate.rate, rate.free)
+    how = config[use_sendfile]
+    for line in how.told(ascii=ascii):
+        session.debug(10, "%s", line)
+    slice = how.slice(size)
+    sent = 0 if ascii or slice else data.send_at_once(descriptor, known.st_dev, offset=offset, count=count)
+    # nothing at all says nothing (procfs)
+    if sent and sent == count:
+        return None
+    return data.send_file(
+        descriptor, offset=offset + sent, count=count - sent, ascii=ascii, sendfile=how.on, slice=slice
+    )  # fmt: skip
 
 
 def _check_size(cmd: Command, size: int) -> None:

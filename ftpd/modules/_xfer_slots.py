@@ -2,12 +2,40 @@
 
 from __future__ import annotations
 
-from ftpd.api import Command, Event, Level, Refuse, Session, tally
-from ftpd.modules._xfer_config import Transfers, max_transfers_per_host, max_transfers_per_user
+from dataclasses import dataclass, field
+
+from ftpd.api import Command, Event, Level, Refuse, Scope, Session, tally
+from ftpd.modules._xfer_config import Transfers, max_transfers_per_host, max_transfers_per_user, module
 
 _Key = tuple[str, str, str, str]
 MAX_TRANSFERS_PER_HOST: Event[Session] = Event("mod_xfer.max-transfers-per-host")
 MAX_TRANSFERS_PER_USER: Event[Session] = Event("mod_xfer.max-transfers-per-user")
+
+
+@dataclass(slots=True)
+class _Keys:
+    """What a session is counted under, by verb: made with its first transfer of each kind."""
+
+    server: Scope | None = None
+    user: str | None = None
+    of: dict[str, tuple[_Key, _Key]] = field(default_factory=dict)
+
+
+_keys = module.session_state(_Keys)
+
+
+def _keys_of(session: Session, verb: str) -> tuple[_Key, _Key]:
+    known = session[_keys]
+    if known.server is not session.server or known.user != session.user:
+        known.server, known.user, known.of = session.server, session.user, {}
+    found = known.of.get(verb)
+    if found is None:
+        server = f"{' '.join(session.server.args)}:{session.local.port}"
+        found = known.of[verb] = (
+            ("host", server, session.remote.host, verb),
+            ("user", server, session.user or "", verb),
+        )
+    return found
 
 
 class slot:
@@ -17,12 +45,7 @@ class slot:
 
     def __init__(self, cmd: Command) -> None:
         self._cmd = cmd
-        session = cmd.session
-        server = f"{' '.join(session.server.args)}:{session.local.port}"
-        self._keys: tuple[_Key, ...] = (
-            ("host", server, session.remote.host, cmd.name),
-            ("user", server, session.user or "", cmd.name),
-        )
+        self._keys = _keys_of(cmd.session, cmd.name)
 
     def __enter__(self) -> bool:
         settings = self._cmd.session.settings
@@ -39,12 +62,14 @@ class slot:
         return any(self._cmd.name in rule.commands for rule in (*of_hosts, *of_users))
 
     def _count(self) -> None:
+        counts = tally()
         for key in self._keys:
-            tally().add(key)
+            counts.add(key)
 
     def __exit__(self, *_: object) -> None:
+        counts = tally()
         for key in self._keys:
-            tally().drop(key)
+            counts.drop(key)
 
 
 def _check(

@@ -19,6 +19,8 @@
 
 /* What goes out by itself is no longer than that (SMALL in ftpd/transfer/data.py). */
 #define MOST_AT_ONCE 32768
+/* More is no faster. */
+#define MOST_IN_ONE_READ (1 << 20)
 
 typedef union {
     struct sockaddr any;
@@ -143,6 +145,74 @@ deliver(PyObject *self, PyObject *const *arguments, Py_ssize_t count)
     return PyLong_FromSsize_t(done);
 }
 
+/* Room for what comes, made when the first upload needs it; used by whoever holds the interpreter's lock first, and by
+   another thread at the same time never. */
+static char *room;
+static int room_taken;
+
+static ssize_t
+write_all(int file, const char *from, size_t length, off_t at, int tries)
+{
+    size_t done = 0;
+    while (done < length) {
+        ssize_t written = at < 0 ? write(file, from + done, length - done)
+                                 : pwrite(file, from + done, length - done, at + (off_t)done);
+        if (written > 0)
+            done += (size_t)written;
+        else if (written == 0)
+            errno = EIO;
+        if (written <= 0 && (errno != EINTR && (errno != EAGAIN || --tries <= 0)))
+            break;
+    }
+    return (ssize_t)done;
+}
+
+/* receive(connection, file, offset, turn) -> (bytes written, how it stands, errno).
+
+   Take what comes and write it at `offset`, at the file's end where that is negative, until nothing is there (WAITS),
+   the other side has ended in order (ENDED), `turn` bytes have come (TURN), or one side failed (LOST, FAILED): then
+   `errno` says why, and what came last may have been written in part. */
+enum { ENDED, WAITS, TURN, LOST, FAILED };
+
+static PyObject *
+receive(PyObject *self, PyObject *const *arguments, Py_ssize_t count)
+{
+    long long given[4];
+    if (numbers(arguments, count, 4, given, "receive(connection, file, offset, turn)") < 0)
+        return NULL;
+    if (room_taken) {
+        PyErr_SetString(PyExc_RuntimeError, "another thread receives");
+        return NULL;
+    }
+    if (room == NULL && (room = PyMem_RawMalloc(MOST_IN_ONE_READ)) == NULL)
+        return PyErr_NoMemory();
+    int connection = (int)given[0], file = (int)given[1], how = TURN, code = 0;
+    off_t at = (off_t)given[2];
+    ssize_t stored = 0, left = (ssize_t)given[3];
+    room_taken = 1;
+    Py_BEGIN_ALLOW_THREADS
+    while (left > 0) {
+        ssize_t came = recv(connection, room, left < MOST_IN_ONE_READ ? (size_t)left : MOST_IN_ONE_READ, MSG_DONTWAIT);
+        if (came <= 0) {
+            code = came < 0 ? errno : 0;
+            how = came == 0 ? ENDED : code == EAGAIN || code == EINTR ? WAITS : LOST;
+            break;
+        }
+        errno = 0;
+        ssize_t written = write_all(file, room, (size_t)came, at < 0 ? -1 : at + stored, 100);
+        stored += written;
+        left -= came;
+        if (written < came) {
+            code = errno;
+            how = FAILED;
+            break;
+        }
+    }
+    Py_END_ALLOW_THREADS
+    room_taken = 0;
+    return Py_BuildValue("(nii)", stored, how, code);
+}
+
 /* end(connection): close it, after what has come unasked is thrown away: left unread it would make our end a reset. */
 static PyObject *
 end(PyObject *self, PyObject *const *arguments, Py_ssize_t count)
@@ -163,6 +233,7 @@ static PyMethodDef methods[] = {
     {"listen", (PyCFunction)(void (*)(void))listen_at, METH_FASTCALL, NULL},
     {"accept", (PyCFunction)(void (*)(void))accept_one, METH_FASTCALL, NULL},
     {"deliver", (PyCFunction)(void (*)(void))deliver, METH_FASTCALL, NULL},
+    {"receive", (PyCFunction)(void (*)(void))receive, METH_FASTCALL, NULL},
     {"end", (PyCFunction)(void (*)(void))end, METH_FASTCALL, NULL},
     {NULL, NULL, 0, NULL},
 };

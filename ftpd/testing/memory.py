@@ -45,6 +45,9 @@ class MemoryData:
         self.moved = len(self.sent)
         return self.moved
 
+    def send_at_once(self, descriptor: int, device: int, *, offset: int, count: int) -> int:
+        return 0
+
     async def send(self, chunks: Iterable[bytes] | AsyncIterator[bytes]) -> int:
         self._checked()
         if isinstance(chunks, AsyncIterator):
@@ -133,6 +136,9 @@ class MemoryWire:
 
     def forget_data(self) -> None:
         self.listening = self.incoming = None
+
+    def data_at_once(self, *, allow_foreign: bool = False) -> Data | None:
+        return None
 
     async def open_data(self, *, timeout: float, allow_foreign: bool = False) -> Data:
         if self.incoming is None:

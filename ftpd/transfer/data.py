@@ -33,13 +33,11 @@ UNSENT_MOST = 192 << 10
 """Bytes that may wait unsent in the kernel: with megabytes there, 226 would be said long before it is true."""
 PATIENCE = 0.005
 """Seconds of sending without a break before the loop is given a turn (a listing goes out in slices)."""
-_FILE_TRIES = 100
 _NOTSENT_LOWAT = 25
 """TCP_NOTSENT_LOWAT of <linux/tcp.h>, which the socket module does not name."""
 _UNKNOWN = 1 << 62
 
-# one for the whole process: it is only used inside a step, and a step never waits
-_buffer = memoryview(bytearray(TURN))
+_buffer = kernel.ROOM
 
 _NO_SENDFILE = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP})
 _LOST = frozenset(
@@ -65,7 +63,7 @@ class DataChannel(Channel):
             self.socket.setsockopt(socket.IPPROTO_TCP, _NOTSENT_LOWAT, UNSENT_MOST)
 
     def use_sendfile(self) -> bool:
-        """False where bytes have to pass through us: TLS overrides it."""
+        """False where bytes have to pass through us, out or in: TLS overrides it."""
         return True
 
     # -- out -----------------------------------------------------------------------------------------
@@ -310,7 +308,11 @@ class DataChannel(Channel):
             if len(data) > room:
                 raise too_large(self.moved)
 
+        as_it_comes = convert is None and limit is None and self.use_sendfile()
+
         def step() -> bool:
+            if as_it_comes and self._bucket is None:
+                return self._receive(descriptor, -1 if offset is None else offset + self.moved - before)
             turn = TURN
             while turn > 0:
                 wanted = self.allowed(TURN)
@@ -335,6 +337,22 @@ class DataChannel(Channel):
 
         await self.run(step, self.ioloop.READ)
         return self.moved - before
+
+    def _receive(self, descriptor: int, at: int) -> bool:
+        """A step that writes what comes as it is."""
+        stored, how, code = kernel.receive(self._fileno, descriptor, at, TURN)
+        self.moved += stored
+        if stored:
+            self.passed(stored)
+        if how == kernel.ENDED:
+            self._ended = True
+            return True
+        if how == kernel.LOST:
+            # a reset is no end: what the client meant to send after it is unknown
+            raise connection_lost(self.moved)
+        if how == kernel.FAILED:
+            raise local_failure(OSError(code, os.strerror(code)), self.moved)
+        return False
 
     def _far_end(self, descriptor: int) -> FarEnd | None:
         file, threads = far_file(descriptor), self.ground.threads
@@ -384,25 +402,10 @@ class DataChannel(Channel):
             raise
 
     def _store(self, descriptor: int, data: bytes | memoryview, at: int | None) -> None:
-        """Write all of it: the kernel may take less at once, and says why only when asked again."""
-        view = memoryview(data)
-        tries = _FILE_TRIES
-        while view:
-            try:
-                written = os.write(descriptor, view) if at is None else os.pwrite(descriptor, view, at)
-            except BlockingIOError as error:  # FUSE; regular files of the kernel's own never say it
-                tries -= 1
-                if not tries:
-                    raise local_failure(error, self.moved) from error
-                continue
-            except OSError as error:
-                raise local_failure(error, self.moved) from error
-            if not written:
-                raise local_failure(OSError(errno.EIO, "nothing was written"), self.moved)
-            view = view[written:]
-            self.moved += written
-            if at is not None:
-                at += written
+        written, code = kernel.written_all(descriptor, memoryview(data), -1 if at is None else at)
+        self.moved += written
+        if code:
+            raise local_failure(OSError(code, os.strerror(code)), self.moved)
 
     # -- the end -------------------------------------------------------------------------------------
 

@@ -21,7 +21,8 @@ _IPV4_BYTES = 4
 _MAPPED = bytes(10) + b"\xff\xff"
 """How an IPv6 address begins that holds one of IPv4."""
 _DRAINS = 4
-_buffer = bytearray(64 << 10)
+ROOM = memoryview(bytearray(1 << 20))
+"""For bytes on their way; one for the whole process: it is only used inside a step, and a step never waits."""
 
 Prepare = Callable[[socket.SocketType], None]
 
@@ -96,12 +97,66 @@ def deliver_by_python(connection: int, file: int, offset: int, count: int, flags
 
     What fills no segment leaves together with what follows it.
     """
-    most = memoryview(_buffer)[: min(count, 32 << 10)]
+    most = ROOM[: min(count, 32 << 10)]
     try:
         there = os.preadv(file, [most], offset, flags)
         return with_socket(connection, lambda sock: sock.send(most[:there], socket.MSG_MORE)) if there else 0
     except OSError as error:
         return -(error.errno or errno.EIO)
+
+
+ENDED, WAITS, TURN, LOST, FAILED = range(5)
+"""How an upload stands: the client has ended in order; nothing is there now; others want a turn; either side failed."""
+_TRIES = 100
+
+
+def receive_by_python(connection: int, file: int, offset: int, turn: int) -> tuple[int, int, int]:
+    """Take what comes and write it at ``offset``, or at the file's end where that is negative.
+
+    Up to ``turn`` bytes; gives how many were written, how it stands and, where that is a failure, why (``errno``).
+    """
+    return with_socket(connection, lambda sock: _received(sock, file, offset, turn))
+
+
+def _received(sock: socket.SocketType, file: int, offset: int, turn: int) -> tuple[int, int, int]:
+    stored = 0
+    while turn > 0:
+        try:
+            came = sock.recv_into(ROOM[: min(turn, len(ROOM))])
+        except BlockingIOError:
+            return stored, WAITS, errno.EAGAIN
+        except OSError as error:
+            return stored, LOST, error.errno or errno.EIO
+        if not came:
+            return stored, ENDED, 0
+        turn -= came
+        written, code = written_all(file, ROOM[:came], -1 if offset < 0 else offset + stored)
+        stored += written
+        if code:
+            return stored, FAILED, code
+    return stored, TURN, 0
+
+
+def written_all(file: int, data: memoryview, at: int) -> tuple[int, int]:
+    """Write all of it: the kernel may take less at once, and says why only when asked again.
+
+    At the end of the file where ``at`` is negative; gives how much was written and, where that is not all, why.
+    """
+    done, tries = 0, _TRIES
+    while done < len(data):
+        try:
+            count = os.write(file, data[done:]) if at < 0 else os.pwrite(file, data[done:], at + done)
+        except BlockingIOError as error:  # FUSE; regular files of the kernel's own never say it
+            tries -= 1
+            if not tries:
+                return done, error.errno or errno.EAGAIN
+            continue
+        except OSError as error:
+            return done, error.errno or errno.EIO
+        if not count:
+            return done, errno.EIO
+        done += count
+    return done, 0
 
 
 def end_by_python(connection: int) -> None:
@@ -112,7 +167,7 @@ def end_by_python(connection: int) -> None:
     sock = socket.SocketType(fileno=connection)
     with suppress(OSError):
         for _ in range(_DRAINS):
-            if not sock.recv_into(_buffer):
+            if not sock.recv_into(ROOM):
                 break
     sock.close()
 
@@ -121,4 +176,7 @@ _compiled = native.data
 listen: Callable[[bytes, int, int, int], int] = listen_by_python if _compiled is None else _compiled.listen
 accept: Callable[[int, bool, int], tuple[int, str] | int] = accept_by_python if _compiled is None else _compiled.accept
 deliver: Callable[[int, int, int, int, int], int] = deliver_by_python if _compiled is None else _compiled.deliver
+receive: Callable[[int, int, int, int], tuple[int, int, int]] = (
+    receive_by_python if _compiled is None else _compiled.receive
+)
 end: Callable[[int], None] = end_by_python if _compiled is None else _compiled.end

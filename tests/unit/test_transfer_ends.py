@@ -430,6 +430,9 @@ def test_a_layer_of_its_own_sees_every_byte(loop: str, file: int) -> None:
 @loops
 def test_a_fault_of_ours_is_raised_and_closes_the_connection(loop: str) -> None:
     class Broken(DataChannel):
+        def use_sendfile(self) -> bool:
+            return False
+
         def get(self, buffer: memoryview) -> int:
             if self._step is None:
                 raise BlockingIOError

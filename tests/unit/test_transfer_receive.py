@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import random
+import resource
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import pytest
 from transfer_ground import LOOPS, awaiting, both, drain, feed, pair, reset, run, until
 
 from ftpd.module.wire import TransferError
+from ftpd.transfer import kernel
 from ftpd.transfer.channel import Ground
 
 loops = pytest.mark.parametrize("loop", LOOPS)
@@ -143,6 +146,7 @@ def test_a_write_that_fails_is_answered_with_its_cause(
         raise OSError(cause, os.strerror(cause))
 
     monkeypatch.setattr("os.pwrite", fail)
+    monkeypatch.setattr(kernel, "receive", kernel.receive_by_python)
 
     async def story(ground: Ground) -> None:
         data, client = pair(ground)
@@ -151,6 +155,47 @@ def test_a_write_that_fails_is_answered_with_its_cause(
         os.close(file)
         assert isinstance(failure, TransferError)
         assert (failure.code, failure.text) == (code, f"Transfer aborted. {text}")
+
+    run(loop, story)
+
+
+@loops
+@pytest.mark.parametrize("offset", [0, None])
+@pytest.mark.parametrize(
+    ("path", "flags", "code", "text"),
+    [
+        ("/dev/full", os.O_WRONLY, 452, "No space left on device"),
+        ("file", os.O_RDONLY | os.O_CREAT, 451, "Bad file descriptor"),
+    ],
+)
+def test_a_disk_that_is_full_is_told_as_such(
+    loop: str, offset: int | None, path: str, flags: int, code: int, text: str, tmp_path: Path
+) -> None:
+    async def story(ground: Ground) -> None:
+        data, client = pair(ground)
+        file = os.open(tmp_path / path, flags)
+        failure, _ = await both(data.receive_file(file, offset=offset), feed(client, b"abc"))
+        os.close(file)
+        assert isinstance(failure, TransferError)
+        assert (failure.code, failure.text, failure.moved) == (code, f"Transfer aborted. {text}", 0)
+
+    run(loop, story)
+
+
+@loops
+def test_what_was_written_before_the_limit_of_file_sizes_is_counted(loop: str, tmp_path: Path) -> None:
+    most, highest = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    async def story(ground: Ground) -> None:
+        data, client = pair(ground)
+        file = open_file(tmp_path / "file")
+        resource.setrlimit(resource.RLIMIT_FSIZE, (70_000, highest))
+        failure, _ = await both(data.receive_file(file, offset=0), feed(client, b"x" * 100_000))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, highest))
+        os.close(file)
+        assert isinstance(failure, TransferError)
+        assert (failure.code, failure.moved, data.moved) == (552, 70_000, 70_000)
+        assert (tmp_path / "file").read_bytes() == b"x" * 70_000
 
     run(loop, story)
 
@@ -167,6 +212,7 @@ def test_short_and_busy_writes_lose_nothing(loop: str, tmp_path: Path, monkeypat
         return write(descriptor, view[: chance.randint(1, 5000)], at)
 
     monkeypatch.setattr("os.pwrite", moody)
+    monkeypatch.setattr(kernel, "receive", kernel.receive_by_python)
 
     async def story(ground: Ground) -> None:
         data, client = pair(ground)
@@ -182,19 +228,27 @@ def test_short_and_busy_writes_lose_nothing(loop: str, tmp_path: Path, monkeypat
 
 @loops
 def test_a_file_that_never_takes_a_byte_is_given_up(loop: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def busy(*_: object) -> int:
-        raise BlockingIOError(errno.EAGAIN, "later")
-
     async def story(ground: Ground) -> None:
-        for never in (busy, lambda *_: 0):
-            monkeypatch.setattr("os.write", never)
+        data, client = pair(ground)
+        # a file that never takes a byte, as one of FUSE may be
+        reading, full = os.pipe2(os.O_NONBLOCK)
+        with contextlib.suppress(BlockingIOError):
+            while os.write(full, b"x" * 4096):
+                pass
+        failure, _ = await both(data.receive_file(full), feed(client, b"abc"))
+        assert isinstance(failure, TransferError)
+        assert (failure.code, failure.moved) == (451, 0)
+        os.close(reading)
+        os.close(full)
+        with monkeypatch.context() as patch:
+            patch.setattr("os.write", lambda *_: 0)
+            patch.setattr(kernel, "receive", kernel.receive_by_python)
             data, client = pair(ground)
             file = open_file(tmp_path / "file")
             failure, _ = await both(data.receive_file(file), feed(client, b"abc"))
-            monkeypatch.undo()
-            os.close(file)
-            assert isinstance(failure, TransferError)
-            assert failure.code == 451
+        os.close(file)
+        assert isinstance(failure, TransferError)
+        assert failure.code == 451
 
     run(loop, story)
 
