@@ -40,36 +40,40 @@ def asked_order(modules: Sequence[Module]) -> list[Handler]:
     return [handler for module in reversed(modules) for handler in reversed(module.handlers)]
 
 
-def _chain(handlers: Iterable[Handler], phase: Phase, *verbs: str) -> Chain:
-    """The handlers of a phase for these names; those of the first name (the wildcard) come first."""
-    rows = [handler for handler in handlers if handler.phase is phase]
-    return tuple(row for verb in verbs for row in rows if row.verb == verb)
+class _Rows:
+    """The handlers by phase and name, each row in the order in which they are asked."""
 
+    def __init__(self, handlers: Iterable[Handler]) -> None:
+        self._rows: dict[tuple[Phase, str], list[Handler]] = {}
+        for handler in handlers:
+            self._rows.setdefault((handler.phase, handler.verb), []).append(handler)
 
-def _behind(handlers: list[Handler], verb: str, post: Phase, log: Phase) -> Chains:
-    chains = (
-        (post, _chain(handlers, post, ANY, verb)),
-        (log, _chain(handlers, log, ANY)),
-        (log, _chain(handlers, log, verb)),
-    )
-    return tuple((phase, chain) for phase, chain in chains if chain)
+    def named(self, phase: Phase | None = None) -> set[str]:
+        return {verb for of, verb in self._rows if phase in (None, of)} - {ANY}
 
+    def chain(self, phase: Phase, *verbs: str) -> Chain:
+        """The handlers of a phase for these names; those of the first name (the wildcard) come first."""
+        return tuple(row for verb in verbs for row in self._rows.get((phase, verb), ()))
 
-def _plan(handlers: list[Handler], verb: str, *, known: bool) -> Plan:
-    rows = [handler for handler in handlers if handler.verb == verb and handler.phase is Phase.CMD]
-    classes = Class.NONE
-    for row in rows:
-        classes |= row.classes
-    return Plan(
-        verb=verb,
-        known=known,
-        group=next((row.group for row in rows if row.group is not None), Group.NONE),
-        classes=classes,
-        pre=_chain(handlers, Phase.PRE_CMD, ANY, verb),
-        cmd=_chain(handlers, Phase.CMD, ANY, verb),
-        after=_behind(handlers, verb, Phase.POST_CMD, Phase.LOG_CMD),
-        after_err=_behind(handlers, verb, Phase.POST_CMD_ERR, Phase.LOG_CMD_ERR),
-    )
+    def _behind(self, verb: str, post: Phase, log: Phase) -> Chains:
+        chains = ((post, self.chain(post, ANY, verb)), (log, self.chain(log, ANY)), (log, self.chain(log, verb)))
+        return tuple((phase, chain) for phase, chain in chains if chain)
+
+    def plan(self, verb: str, *, known: bool) -> Plan:
+        rows = self.chain(Phase.CMD, verb)
+        classes = Class.NONE
+        for row in rows:
+            classes |= row.classes
+        return Plan(
+            verb=verb,
+            known=known,
+            group=next((row.group for row in rows if row.group is not None), Group.NONE),
+            classes=classes,
+            pre=self.chain(Phase.PRE_CMD, ANY, verb),
+            cmd=self.chain(Phase.CMD, ANY, verb),
+            after=self._behind(verb, Phase.POST_CMD, Phase.LOG_CMD),
+            after_err=self._behind(verb, Phase.POST_CMD_ERR, Phase.LOG_CMD_ERR),
+        )
 
 
 class Table:
@@ -78,15 +82,14 @@ class Table:
     __slots__ = ("_plans", "_unknown", "verbs")
 
     def __init__(self, modules: Sequence[Module], config: Config | None = None) -> None:
-        handlers = [
+        rows = _Rows(
             handler
             for handler in asked_order(modules)
             if handler.needed is None or config is None or handler.needed(config)
-        ]
-        known = {handler.verb for handler in handlers if handler.phase is Phase.CMD} - {ANY}
-        named = {handler.verb for handler in handlers} - {ANY}
-        self._plans = {verb: _plan(handlers, verb, known=verb in known) for verb in named}
-        self._unknown = _plan([handler for handler in handlers if handler.verb == ANY], "", known=False)
+        )
+        known = rows.named(Phase.CMD)
+        self._plans = {verb: rows.plan(verb, known=verb in known) for verb in rows.named()}
+        self._unknown = rows.plan("", known=False)
         self.verbs = frozenset(known)
 
     def plan(self, verb: str) -> Plan:
