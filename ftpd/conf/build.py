@@ -31,6 +31,7 @@ from ftpd.conf.parser import Reader
 from ftpd.conf.sections import SECTIONS, TITLES, Section, places
 from ftpd.conf.tree import Config, Scope
 from ftpd.conf.types import arity
+from ftpd.core import turns
 from ftpd.core.fault import is_interrupt
 
 _EVERYWHERE = SERVER | GLOBAL | VHOST | ANON | DIRECTORY | LIMIT | FTPACCESS | CLASS
@@ -114,6 +115,7 @@ class _Builder:
 
     def walk(self) -> None:
         for line in self.reader.lines():
+            turns.rest()
             self._line = line
             try:
                 self._take(line)
@@ -333,6 +335,7 @@ class _Builder:
         warnings = tuple(self.report.warnings)
         servers = (self.top, *self._hosts)
         for server in servers:
+            turns.rest()
             add_globals(server, self._globals)
             finish(server)
         for scope in self._classes:

@@ -19,7 +19,7 @@ class _Rest(Generic[T]):
         self._waits_for = waits_for
 
     def __await__(self) -> Generator[Any, Any, T]:
-        coroutine, waits_for = self._coroutine, self._waits_for
+        coroutine, waits_for, self._waits_for = self._coroutine, self._waits_for, None
         proceed: Callable[[Any], Any]
         while True:
             try:
@@ -28,10 +28,14 @@ class _Rest(Generic[T]):
                 proceed, value = coroutine.throw, error
             else:
                 proceed = coroutine.send
+            waits_for = None
             try:
                 waits_for = proceed(value)
             except StopIteration as done:
                 return done.value  # type: ignore[no-any-return]
+            finally:
+                # an exception that its own frame holds, or its future, would stay until the collector comes by
+                value = None
 
 
 def begin(coroutine: Coroutine[Any, Any, T]) -> T | Awaitable[T]:

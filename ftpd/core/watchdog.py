@@ -47,6 +47,8 @@ def timed(what: str, work: Awaitable[T]) -> Generator[Any, Any, T]:
         except StopIteration as done:
             return done.value  # type: ignore[no-any-return]
         finally:
+            # an exception that its own frame holds, or its future, would stay until the collector comes by
+            value = None
             spent = perf_counter() - began
             if spent > LIMIT:
                 note(what, spent)
@@ -56,3 +58,4 @@ def timed(what: str, work: Awaitable[T]) -> Generator[Any, Any, T]:
         except BaseException as error:
             # thrown in from outside (a cancellation): the inner coroutine must see it
             value, send = error, steps.throw
+        waits_for = None

@@ -6,6 +6,7 @@ own way from there. A new configuration is a new team of workers; the one before
 
 from __future__ import annotations
 
+import gc
 import os
 import selectors
 import signal
@@ -443,6 +444,8 @@ class Master:
     def _begin(self, changes: Changes) -> Team:
         """A team for the configuration as it is now; nothing is in force before all of its workers are ready."""
         before = self._team.plan
+        # what teams before these have left; nobody waits for us
+        gc.collect()
         # in a thread, as modules are told: there a KeyboardInterrupt is their own; it has ended before we fork
         with ThreadPoolExecutor(1) as reader:
             plan = reader.submit(plans.read, before.options, before.record, self._pools, changes).result()

@@ -15,6 +15,7 @@ from importlib import import_module
 from ftpd.daemon.errors import StartError
 from ftpd.daemon.plan import Plan
 from ftpd.dispatch.registry import CannotBegin
+from ftpd.engine import tidying
 from ftpd.engine.worker import Worker
 
 GRACE = 2.0
@@ -50,11 +51,12 @@ def spare_the_loop() -> None:
     """Keep what goes on in other threads, and the collector of garbage, from holding up those that are served.
 
     All that the start has made stays to the end, but for the first generation, which is small: were it looked
-    through again at each full collection, that would take 5 to 15 ms, and each change of modules brings one about.
+    through again at each full collection, that would take 5 to 15 ms.
     The collector has rested up to here: what it would have found was not worth its time.
     """
     sys.setswitchinterval(_TURN)
     gc.freeze()
+    tidying.only_when_told()
     gc.enable()
     _keep_memory()
 

@@ -6,12 +6,12 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from ftpd.conf.directive import ConfigError
 from ftpd.conf.faults import ConfigFaults
 from ftpd.conf.tree import Scope
-from ftpd.core import logfile, trace
+from ftpd.core import logfile, trace, turns
 from ftpd.core.log import Level, log
 from ftpd.daemon import detach, logs, pidfile, plan, rights, scoreboard, single, systemd
 from ftpd.daemon.announce import announce, status
@@ -184,8 +184,7 @@ class Daemon:
             log(Level.NOTICE, "received SIGHUP -- reading the configuration %s again", self.plan.options.config)
             systemd.notify_reloading()
             try:
-                async with self._swapping:
-                    await self._take_over(worker, desk, await self._read(Changes()))
+                await self._swap(worker, desk, Changes)
                 desk.disabled.clear()
                 said = self._status()
             except ConfigFaults as faults:
@@ -205,16 +204,26 @@ class Daemon:
         self, worker: Worker, desk: ControlDesk, add: Collection[str], remove: Collection[str]
     ) -> None:  # fmt: skip
         """insmod, rmmod and their kin: the configuration and all shared modules anew, with these more or less."""
-        async with self._swapping:
-            changes = self.plan.changes.after(self.plan.generation, add, remove)
-            await self._take_over(worker, desk, await self._read(changes))
+        await self._swap(worker, desk, lambda: self.plan.changes.after(self.plan.generation, add, remove))
         for names, what in ((add, "loaded"), (remove, "unloaded")):
             for name in names:
                 log(Level.NOTICE, "module '%s.c' %s", name, what)
 
+    async def _swap(self, worker: Worker, desk: ControlDesk, changes: Callable[[], Changes]) -> None:
+        async with self._swapping:
+            try:
+                await self._take_over(worker, desk, await self._read(changes()))
+            finally:
+                # of those that could not be put into force something is left, too
+                worker.leavings.clear_soon()
+
     async def _read(self, changes: Changes) -> Plan:
+        def read() -> Plan:
+            with turns.taken():
+                return plan.read(self.plan.options, self.plan.record, self.pools, changes)
+
         # in a thread: names are looked up, and files may lie on a disk that has to spin up
-        return await asyncio.to_thread(plan.read, self.plan.options, self.plan.record, self.pools, changes)
+        return await asyncio.to_thread(read)
 
     async def _take_over(self, worker: Worker, desk: ControlDesk, wanted: Plan) -> None:
         opened: Opened = {}

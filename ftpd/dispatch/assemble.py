@@ -13,6 +13,7 @@ from ftpd.conf import build
 from ftpd.conf.directive import ConfigError, ConfigWarning, DirectiveTable, Reading
 from ftpd.conf.faults import ConfigFaults, Fault, of_check
 from ftpd.conf.tree import Config
+from ftpd.core import turns
 from ftpd.core.fault import is_interrupt
 from ftpd.dispatch.auth import vain_entries
 from ftpd.dispatch.registry import Generation
@@ -255,6 +256,7 @@ def _read(path: str, assembly: Assembly, defines: Iterable[str], environment: di
         config, faults = wrong_lines.config, list(wrong_lines.faults)
     _bring_together(assembly.modules)
     for owner, check in [(module, check) for module in assembly.modules for check in module.checks]:
+        turns.rest()
         found: list[Fault] = []
         try:
             for wrong in check(config) or ():

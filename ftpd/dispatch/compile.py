@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ftpd.conf.tree import Config
+from ftpd.core import turns
 from ftpd.core.vocab import ANY, Class, Group, Phase
 from ftpd.module.table import Handler, Module
 
@@ -60,6 +61,7 @@ class _Rows:
         return tuple((phase, chain) for phase, chain in chains if chain)
 
     def plan(self, verb: str, *, known: bool) -> Plan:
+        turns.rest()
         rows = self.chain(Phase.CMD, verb)
         classes = Class.NONE
         for row in rows:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 
 from ftpd.core import trace
 from ftpd.core.aside import Journey
@@ -78,7 +79,7 @@ class Intake(Running):
         if self._ended:
             self.close()
         if self._task is not None and self._journey is not None:
-            self.worker.loop.call_later(LINGER, self._leave, self._task, self._journey)
+            self._look_after(self._task, LINGER, self._leave, self._journey)
         self._watch()
         if self._ending is None and self._task is None and not self._queue:
             self.end("Read EOF from client")
@@ -189,7 +190,7 @@ class Intake(Running):
         if is_abort(line):
             self._abort_heard = True
             if self._journey is not None and self._journey.transfers and self._task is not None:
-                self.worker.loop.call_later(_TIDYING, self._abandon, self._task, self._journey)
+                self._look_after(self._task, _TIDYING, self._abandon, self._journey)
             if self.abort_transfer():
                 self._queue.appendleft(line)
                 return True
@@ -199,11 +200,19 @@ class Intake(Running):
             return True
         return False
 
+    def _look_after(
+        self, task: asyncio.Task[None], seconds: float, look: Callable[[asyncio.Task[None], Journey], None],
+        journey: Journey,
+    ) -> None:  # fmt: skip
+        """Look whether the task is done by then; done before, it does not keep its session in memory for that."""
+        looking = self.worker.loop.call_later(seconds, look, task, journey)
+        task.add_done_callback(lambda done: looking.cancel())
+
     def _abandon(self, task: asyncio.Task[None], journey: Journey) -> None:
         """ABOR came, and the transfer that it ended still waits for a file system."""
         if not task.done():
             journey.abort(task)
-            self.worker.loop.call_later(_TIDYING, self._abandon, task, journey)
+            self._look_after(task, _TIDYING, self._abandon, journey)
 
     def _leave(self, task: asyncio.Task[None], journey: Journey) -> None:
         """The client has closed its side, and what it asked for last still waits for a file system."""
@@ -212,4 +221,4 @@ class Intake(Running):
                 # what it has asked for besides would wait as well
                 self._queue = None
             journey.abort(task)
-            self.worker.loop.call_later(LINGER, self._leave, task, journey)
+            self._look_after(task, LINGER, self._leave, journey)

@@ -9,6 +9,7 @@ import sys
 from ftpd.core.log import Level, log
 from ftpd.core.reply import Refuse, Reply
 from ftpd.engine.channel import LINGER
+from ftpd.engine.gone import Gone
 from ftpd.engine.outlet import Outlet
 from ftpd.module.events import SESSION_CLOSE
 
@@ -117,6 +118,7 @@ class Parting(Outlet):
         if self.session.files is not None:
             self.session.files.close()
             self.session.files = None
+        self.session.wire = Gone(self.worker.sweep)
 
     def handle_close(self) -> None:
         self.vanish("Read EOF from client")

@@ -28,6 +28,7 @@ from ftpd.engine.names import Names
 from ftpd.engine.pace import Pace
 from ftpd.engine.pool import Pools
 from ftpd.engine.presence import Presence
+from ftpd.engine.tidying import Tidying
 from ftpd.fs.far import around
 from ftpd.fs.local import LocalFiles
 from ftpd.module.events import MAX_CONNECTION_RATE, MAX_INSTANCES
@@ -88,7 +89,8 @@ class Worker:
         self.ioloop.calm = lambda: not self._tasks
         self._endings: list[asyncio.Task[None]] = []
         """Generations on their way out of service; unlike commands, these are never cancelled."""
-        self._leavings = Leavings(self.loop)
+        self.leavings = Leavings(self.loop)
+        self._tidying = Tidying(self.loop, lambda: len(self.sessions))
         self._spare = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
         self._told_of_shedding = -_TOLD_AGAIN
         self._resting: set[socket.socket] = set()
@@ -278,7 +280,7 @@ class Worker:
             self.loop.call_soon(self._listen_again)
         if channel.generation.session_ended():
             self._endings = [task for task in self._endings if not task.done()]
-            self._endings.append(self.loop.create_task(self._leavings.stop(channel.generation)))
+            self._endings.append(self.loop.create_task(self.leavings.stop(channel.generation)))
         if self._idle is not None and not self.sessions:
             self._idle.set()
             self._idle = None
@@ -300,7 +302,7 @@ class Worker:
         await generation.start()
         old, self.generation = self.generation, generation
         if old.retire():
-            await self._leavings.stop(old)
+            await self.leavings.stop(old)
 
     # -- tasks and the end ---------------------------------------------------------------------------
 
@@ -346,6 +348,8 @@ class Worker:
             channel.close()
         await asyncio.gather(*self._endings)
         self.show_on(None)
+        self.leavings.close()
+        self._tidying.close()
         await self.generation.stop()
         if self.names is not None:
             self.names.close()

@@ -12,8 +12,10 @@ import re
 import stat
 import sys
 import types
+import weakref
 
 from ftpd.conf.directive import ConfigError
+from ftpd.core import turns
 from ftpd.core.fault import is_interrupt
 from ftpd.core.identity import acting_as_daemon
 from ftpd.module.names import module_name
@@ -23,6 +25,9 @@ _loads = itertools.count(1)
 _code: dict[str, tuple[bytes, types.CodeType]] = {}
 _author = os.stat(__file__).st_uid
 """Who owns the daemon's own code, as in a checkout that root starts: no module is needed to have anything run by it."""
+
+unloaded: weakref.WeakValueDictionary[str, types.ModuleType] = weakref.WeakValueDictionary()
+"""The namespaces that were forgotten and are there still: rings of functions and their globals, for the collector."""
 
 
 def load(folder: str, name: str) -> Module:
@@ -43,7 +48,9 @@ def load(folder: str, name: str) -> Module:
 
 def unload(module: types.ModuleType | str) -> None:
     """Forget a loaded file's namespace; what still runs from it keeps it alive until it is done."""
-    sys.modules.pop(module if isinstance(module, str) else module.__name__, None)
+    namespace = sys.modules.pop(module if isinstance(module, str) else module.__name__, None)
+    if namespace is not None:
+        unloaded[namespace.__name__] = namespace
 
 
 def check_folder(folder: str) -> str:
@@ -145,8 +152,11 @@ def execute(path: str, bare: str, source: bytes) -> Module:
         raise ConfigError(f"{path}:{line}: source code string cannot contain null bytes", word=0)
     namespace = types.ModuleType(f"ftpd_shared_{next(_loads)}.{bare}")
     namespace.__file__ = path
+    # its functions keep the names that they use, not the module that these are in: so both are there for as long
+    namespace.__dict__["__namespace__"] = namespace
     # dataclasses and typing look their module up by name while the file runs
     sys.modules[namespace.__name__] = namespace
+    turns.rest()
     try:
         exec(_compiled(path, source), namespace.__dict__)  # noqa: S102
         return _checked(namespace, path, bare, source)

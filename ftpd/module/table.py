@@ -10,6 +10,7 @@ from typing import Any, TypeVar, overload
 
 from ftpd.conf.directive import ConfigError, Context, Directive, Multi, Reading
 from ftpd.conf.tree import Config
+from ftpd.core import turns
 from ftpd.core.vocab import ANY, Class, Group, Outcome, Phase
 from ftpd.module.auth import AuthBackend
 from ftpd.module.command import Command
@@ -136,6 +137,7 @@ class Module:
             act=act, module=self.name, inert=inert, keeps_variables=keeps_variables,
         )  # fmt: skip
         self.directives.append(key)
+        turns.rest()
         return key
 
     def directive_list(
@@ -149,6 +151,7 @@ class Module:
             act=act, module=self.name, inert=inert, keeps_variables=keeps_variables,
         )  # fmt: skip
         self.directives.append(key)
+        turns.rest()
         return key
 
     def adopt(self, *directives: Directive[Any]) -> None:
@@ -234,6 +237,7 @@ class Module:
             run = function if when is None else _only(when, function)
             for verb in tuple(verbs) or (ANY,):
                 self.handlers.append(Handler(phase, verb.upper(), run, self.name, when=when, **row))
+            turns.rest()
             return function
 
         return keep

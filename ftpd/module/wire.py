@@ -22,6 +22,10 @@ class TransferError(Exception):
         self.aborted = aborted
         self.moved = moved
 
+    def again(self) -> TransferError:
+        """The same to be raised once more: one that is raised where it is kept would hold all that it came through."""
+        return TransferError(self.code, self.text, aborted=self.aborted, moved=self.moved)
+
 
 class Data(Protocol):
     """An established data connection; all calls count into :attr:`moved` and raise TransferError."""

@@ -138,7 +138,7 @@ class Channel(DTPHandler):  # type: ignore[misc]  # pyftpdlib is untyped
     async def run(self, step: Callable[[], bool], events: int) -> None:
         """Run ``step`` until it is done, waiting for ``events`` in between; any failure closes the connection."""
         if self._closed:
-            raise self._failure or connection_lost(self.moved)
+            raise self._cause()
         try:
             if step():
                 return
@@ -274,6 +274,10 @@ class Channel(DTPHandler):  # type: ignore[misc]  # pyftpdlib is untyped
         """
         self._fail(TransferError(code, text, aborted=aborted, moved=self.moved))
 
+    def _cause(self) -> TransferError:
+        """Why the connection is closed, to be raised."""
+        return connection_lost(self.moved) if self._failure is None else self._failure.again()
+
     def _fail(self, error: TransferError) -> None:
         if not self._closed:
             self._failure = error
@@ -326,7 +330,7 @@ class Channel(DTPHandler):  # type: ignore[misc]  # pyftpdlib is untyped
         if self._held is not None:
             self._held.cancel()
         if self._done is not None and not self._done.done():
-            self._done.set_exception(self._failure or connection_lost(self.moved))
+            self._done.set_exception(self._cause())
 
     def _release(self) -> None:
         sock, self._socket = self._socket, None

@@ -243,7 +243,7 @@ class DataChannel(Channel):
                         await asyncio.sleep(0)
                         began = perf_counter()
             if self._failure is not None:  # aborted while the loop had its turn
-                raise self._failure
+                raise self._cause()
         except BaseException:  # the source's own failures too: nothing must stay open behind them
             self.close()
             raise
@@ -281,7 +281,7 @@ class DataChannel(Channel):
         except asyncio.CancelledError:
             # ours, from an abort, unless somebody else has cancelled the task as well
             if self._failure is not None and (own is None or own.uncancel() == 0):
-                raise self._failure from None
+                raise self._cause() from None
             raise
         finally:
             self._puller = None

@@ -98,7 +98,7 @@ class _Port:
 
     def _check(self) -> None:
         if self._closed:
-            raise self._failure or cannot_connect(errno.ECONNABORTED)
+            raise self._cause()
 
     def _late(self) -> None:
         self._end(cannot_connect(errno.ETIMEDOUT))
@@ -123,6 +123,9 @@ class _Port:
             self._failure = TransferError(code, text, aborted=aborted)
             self.close()
 
+    def _cause(self) -> TransferError:
+        return cannot_connect(errno.ECONNABORTED) if self._failure is None else self._failure.again()
+
     def close(self) -> None:
         """Release the descriptor; who still waits is told 425."""
         if not self._closed:
@@ -131,7 +134,7 @@ class _Port:
                 self._unwatch()
             self._let_go()
             if self._waiting is not None:
-                self._end(self._failure or cannot_connect(errno.ECONNABORTED))
+                self._end(self._cause())
 
     def _let_go(self) -> None:
         if self._fileno >= 0:
