@@ -58,6 +58,9 @@ class Gone:
     def forget_data(self) -> None:
         pass
 
+    def data_at_once(self, *, allow_foreign: bool = False) -> Data | None:
+        return None
+
     async def open_data(self, *, timeout: float, allow_foreign: bool = False) -> Data:
         raise TransferError(425, "Unable to build data connection: the client has gone away")
 

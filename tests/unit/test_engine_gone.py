@@ -161,6 +161,7 @@ def test_a_module_may_talk_to_a_session_that_is_over() -> None:
         assert wire.gone and not wire.busy and not wire.abort_transfer()
         with pytest.raises(OSError, match="not connected"):
             wire.passive(ports=None, address=None)
+        assert wire.data_at_once() is None
         with pytest.raises(TransferError) as refused:
             await wire.open_data(timeout=1)
         assert refused.value.code == 425
