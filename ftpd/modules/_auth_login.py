@@ -151,6 +151,7 @@ async def _password_holds(command: Command, target: Target, account: Account, pa
             await _spend(command, password)
             raise Denied(_unknown(session, session.login))
         account = other
+        session.log_login(Level.INFO, "ANON AUTH: User %s, authenticating using alias %s", target.user, session.login)
     stored = next((hash for name, hash in target.settings[d.user_password] if name == account.name), None)
     if stored is not None:
         if crypt.quick(stored):

@@ -49,5 +49,5 @@ async def _send(cmd: Command) -> Outcome:
 
     transfer = Transfer(path.virtual, cmd.files.real(path), "o", ascii=ascii, offset=part.offset)
     transfer.file_size = len(_TEXT)
-    await carry(cmd, transfer, opening(cmd, cmd.argument, len(content)), move)
+    await carry(cmd, transfer, opening(cmd, cmd.argument, last - part.offset), move)
     return cmd.ok(226, "Transfer complete")

@@ -18,6 +18,7 @@ from ftpd.api import (
     ConfigError,
     Expression,
     Module,
+    Reading,
     Session,
     class_expression,
     group_expression,
@@ -122,6 +123,15 @@ class Rate:
     rate: float
     free: int
     audience: Audience = Audience()
+
+
+@types.takes(1)
+def _anything(words: list[str]) -> tuple[str, ...]:
+    return tuple(words)
+
+
+def _without_effect(reading: Reading, value: object) -> None:
+    reading.warn("has no effect, and is no directive of ProFTPD's any more: the line can go")
 
 
 _RATE = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)(?::(\d{1,18}))?", re.ASCII)
@@ -328,6 +338,10 @@ transfer_options = module.directive_list(
     "TransferOptions", types.flags("AllowSymlinkUpload", "AllowSymlinkUploads", "IgnoreASCII"),
     contexts=_SERVERS, usage="AllowSymlinkUpload|IgnoreASCII ...",
     doc="Uploads through symbolic links, and TYPE A without translation.",
+)  # fmt: skip
+module.directive_list(
+    "TransferPriority", _anything, contexts=_PLACES, act=_without_effect, usage="cmd-list low|medium|high",
+    doc="Had no effect, and went from ProFTPD with 1.3.7.",
 )  # fmt: skip
 transfer_rates = module.directive_list(
     "TransferRate", transfer_rate, contexts=_EVERYWHERE, doc="How fast a transfer may be.",

@@ -206,7 +206,7 @@ def _worth_a_try(session: Session, target: Target, password: str) -> None:
         raise Denied(
             f"USER {name} (Login failed): client-provided password size exceeds MaxPasswordSize ({most}), rejecting"
         )
-    if not password and target.wants_password() and not settings[d.allow_empty_passwords]:
+    if not password and not settings[d.allow_empty_passwords]:
         session.modules.emit(EMPTY_PASSWORD, session)
         raise Denied(f"Refusing empty password from user '{name}'", code=501)
 

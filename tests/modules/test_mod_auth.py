@@ -152,6 +152,13 @@ def test_an_empty_password_may_be_refused_out_of_hand() -> None:
     assert login(fresh("AllowEmptyPasswords off", users=users), "tom", "") == ["501 Login incorrect."]
 
 
+def test_an_empty_password_of_a_guest_may_be_refused_as_well() -> None:
+    area = "<Anonymous {root}>\nUser tom\n%s</Anonymous>\n"
+    assert login(fresh(area % ""), "tom", "") == ["230 Anonymous access granted, restrictions apply"]
+    for conf in ("AllowEmptyPasswords off\n" + area % "", area % "AllowEmptyPasswords off\n"):
+        assert login(fresh(conf), "tom", "") == ["501 Login incorrect."]
+
+
 async def _wait(bench: Bench, seconds: int, *lines: str) -> tuple[str, str | None]:
     async with bench:
         for line in lines:

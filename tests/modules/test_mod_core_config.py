@@ -163,6 +163,7 @@ def test_setenv_acts_on_the_lines_below() -> None:
     ("line", "warning"),
     [
         ("MultilineRFC2228 on", "deprecated"),
+        ("TransferPriority APPE,RETR low", "the line can go"),
         ("MasqueradeAddress no-such-host.invalid", "has no address now"),
     ],
 )
