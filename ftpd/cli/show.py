@@ -35,6 +35,7 @@ def settings(record: BuildRecord) -> str:
         "DSO": record.dso,
         "IPv6": socket.has_ipv6,
         "Largefile": True,
+        "Native answers": native.front is not None,
         "Native calls": native.calls is not None,
         "Native listings": native.lines is not None,
         "NLS": "mod_lang" in record.static,

@@ -105,6 +105,10 @@ class AccessFiles:
         self._absent.clear()
         self._bare.clear()
 
+    def absent_until(self, root: str, folder: str) -> float:
+        """Until when no file is taken to count in that folder of a session's root; 0 where one may."""
+        return self._bare.get((root, folder), 0.0)
+
     def at(self, session: Session, place: str, *, folder: bool = True) -> Chain:
         """The sections that count at a path of the session, the deepest first; links in it have been followed.
 

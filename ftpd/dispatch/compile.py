@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ftpd.conf.tree import Config
 from ftpd.core import turns
 from ftpd.core.vocab import ANY, Class, Group, Phase
-from ftpd.module.table import Handler, Module
+from ftpd.module.table import Handler, Module, Steady
 
 Chain = tuple[Handler, ...]
 Chains = tuple[tuple[Phase, Chain], ...]
@@ -30,6 +30,10 @@ class Plan:
     The LOG phases have two chains, the wildcard's and the verb's: ending one does not end the other.
     """
     after_err: Chains
+    limited: bool
+    """The gate is asked about <Limit> before a handler is."""
+    steady: tuple[Steady, ...] | None
+    """What must hold of a command for its answer to be given again; None: it is never known without asking."""
 
 
 def asked_order(modules: Sequence[Module]) -> list[Handler]:
@@ -66,16 +70,26 @@ class _Rows:
         classes = Class.NONE
         for row in rows:
             classes |= row.classes
+        pre, cmd = self.chain(Phase.PRE_CMD, ANY, verb), self.chain(Phase.CMD, ANY, verb)
+        after = self._behind(verb, Phase.POST_CMD, Phase.LOG_CMD)
         return Plan(
             verb=verb,
             known=known,
             group=next((row.group for row in rows if row.group is not None), Group.NONE),
             classes=classes,
-            pre=self.chain(Phase.PRE_CMD, ANY, verb),
-            cmd=self.chain(Phase.CMD, ANY, verb),
-            after=self._behind(verb, Phase.POST_CMD, Phase.LOG_CMD),
+            pre=pre,
+            cmd=cmd,
+            after=after,
             after_err=self._behind(verb, Phase.POST_CMD_ERR, Phase.LOG_CMD_ERR),
+            limited=any(row.limit is not None for row in cmd),
+            steady=_steady((*pre, *cmd, *(handler for _, chain in after for handler in chain))),
         )
+
+
+def _steady(road: Chain) -> tuple[Steady, ...] | None:
+    """What all handlers on the road of a success have to say; one that says nothing stands for none."""
+    asked = tuple(handler.steady for handler in road if handler.steady is not None)
+    return asked if len(asked) == len(road) else None
 
 
 class Table:

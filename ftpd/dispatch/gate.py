@@ -6,7 +6,9 @@ import errno
 import os
 from contextlib import suppress
 from dataclasses import replace
+from math import inf
 from typing import NamedTuple
+from weakref import WeakSet
 
 from ftpd.conf import resolve
 from ftpd.conf.acl import words_of
@@ -14,6 +16,7 @@ from ftpd.conf.directive import Settings
 from ftpd.conf.places import Chain
 from ftpd.conf.tree import Config, Scope
 from ftpd.core import paths, trace
+from ftpd.core.answers import Answers
 from ftpd.core.log import Level
 from ftpd.core.reply import Refuse
 from ftpd.core.vocab import Group
@@ -224,10 +227,12 @@ def readmit(session: Session) -> None:
 class PathGate:
     """Turns what a client wrote into a :class:`Path`, or refuses it."""
 
-    __slots__ = ("_access",)
+    __slots__ = ("_access", "_lent")
 
     def __init__(self, access: AccessFiles) -> None:
         self._access = access
+        self._lent: WeakSet[Answers] = WeakSet()
+        """What sessions take to be so because no .ftpaccess file says otherwise."""
 
     def allows(self, command: Command) -> bool:
         session = command.session
@@ -317,8 +322,17 @@ class PathGate:
     def settings_at(self, session: Session, virtual: str) -> Settings:
         return _settings(session, virtual, self._access.at(session, virtual) if _may_override(session) else ())
 
+    def holds_until(self, session: Session, answers: Answers) -> float:
+        if session.files is None or not _may_override(session):
+            return inf
+        self._lent.add(answers)
+        return self._access.absent_until(session.files.root, session.cwd)
+
     def forget(self) -> None:
         self._access.forget()
+        for answers in self._lent:
+            answers.clear()
+        self._lent.clear()
 
     def login(self, session: Session, anonymous: Scope | None, user: str, groups: tuple[str, ...]) -> bool | None:
         if not _limits_login(session.server):

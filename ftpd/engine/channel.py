@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from pyftpdlib.handlers import FTPHandler
 from pyftpdlib.ioloop import Epoll
 
+from ftpd.core.answers import Answers
 from ftpd.core.aside import Journey
 from ftpd.core.clock import Timer
 from ftpd.dispatch.registry import Generation
@@ -60,6 +61,10 @@ class Channel(FTPHandler):  # type: ignore[misc]
     _impatient: asyncio.TimerHandle | None = None
     """Runs while a command waits behind a transfer."""
     _timers: list[Timer] | None = None
+    _idlers: tuple[Timer, ...] = ()
+    """Those of them that begin anew with each command."""
+    _answers: Answers | None = None
+    """Made when the first is known."""
     _ending: str | None = None
     _ended = False
     _peer_done = False
@@ -123,6 +128,11 @@ class Channel(FTPHandler):  # type: ignore[misc]
         self._closed = True
         self.ioloop.unregister(self._fileno)
         self.socket.close()
+
+    def _unsettle(self) -> None:
+        """Something may be other than it was, or comes before what the client says next: no answer is known now."""
+        if self._answers:
+            self._answers.clear()
 
     def readable(self) -> bool:
         return not self._closed

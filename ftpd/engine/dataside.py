@@ -85,8 +85,9 @@ class DataSide(Channel):
     def busy(self) -> bool:
         return self.work is not None or self.data is not None
 
-    def timer(self, seconds: float, callback: Callable[[], None]) -> Timer:
+    def timer(self, seconds: float, callback: Callable[[], None], *, idle: bool = False) -> Timer:
         def ring() -> None:
+            self._unsettle()
             try:
                 callback()
             except BaseException as error:
@@ -101,4 +102,6 @@ class DataSide(Channel):
             self._timers = []
         self._timers = [one for one in self._timers if one.active]
         self._timers.append(timer)
+        if idle:
+            self._idlers = (*(one for one in self._idlers if one.active), timer)
         return timer

@@ -70,7 +70,7 @@ class Gone:
     def hear(self) -> bool:
         return False
 
-    def timer(self, seconds: float, callback: Callable[[], None]) -> Timer:
+    def timer(self, seconds: float, callback: Callable[[], None], *, idle: bool = False) -> Timer:
         """One that never rings."""
         timer = self._sweep.start(seconds, callback)
         timer.cancel()

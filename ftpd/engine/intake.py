@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections import deque
 from collections.abc import Callable
 
@@ -40,9 +41,28 @@ class Intake(Running):
         except (BlockingIOError, InterruptedError):
             return
         except OSError as error:
-            debug(3, "reading from the client failed: %s", error, peer=self.session.peer)
-            self.vanish("Read EOF from client")
+            self._reading_failed(error)
             return
+        if not self.answer_known(data):
+            self.receive(data)
+
+    handle_read_event = handle_read
+
+    def handle_read_already(self, read: bytes | int, sent: int) -> None:
+        """The loop has read, for answers that are known: this is none, or one of which only a part was sent."""
+        if isinstance(read, int):
+            self._reading_failed(OSError(read, os.strerror(read)))
+        elif sent >= 0:
+            self.answered_in_part(read, sent)
+        else:
+            self.receive(read)
+
+    def _reading_failed(self, error: OSError) -> None:
+        debug(3, "reading from the client failed: %s", error, peer=self.session.peer)
+        self.vanish("Read EOF from client")
+
+    def receive(self, data: bytes) -> None:
+        """Take a packet of which nothing is known; nothing in it is the end of what the client has to say."""
         if not data:
             self._hear_end()
             return
@@ -56,22 +76,27 @@ class Intake(Running):
         session.bytes_in += len(data)
         if trace.active:
             trace.say("netio", 19, "read %d bytes from the client", len(data), peer=session.peer)
+        only = reader.single(data)
+        if only is not None and self._task is None and not self._queue and not self._running and self._pace is None:
+            self._take(only, data)
+        else:
+            self._unsettle()
+            self._take_all(data)
+        self._watch()
+
+    def _take_all(self, data: bytes) -> None:
+        session, reader = self.session, self._reader
         reader.telnet_is_text = session.recode is not None and session.recode.telnet_is_text
         lines = reader.feed(data)
         if reader.telnet:
             self._write(reader.telnet)
             reader.telnet = b""
-        if len(lines) == 1 and self._task is None and not self._queue and not self._running and self._pace is None:
-            self._take(lines[0])
-        elif lines:
+        if lines:
             if self._queue is None:
                 self._queue = deque()
             for line in lines:
                 self._enqueue(line)
             self._drain()
-        self._watch()
-
-    handle_read_event = handle_read
 
     def _hear_end(self) -> None:
         """The client has closed its side: what it has asked for is still done."""
@@ -151,7 +176,7 @@ class Intake(Running):
     def _schedule(self) -> None:
         if not self._scheduled and not self._ended:
             self._scheduled = True
-            self.worker.loop.call_soon(self._drain)
+            self.worker.soon(self._drain)
 
     # -- MaxCommandRate ----------------------------------------------------------------------------
 

@@ -74,16 +74,14 @@ class LineReader:
         self._rest = b""
         self._dropping = False
 
+    def single(self, data: bytes) -> bytes | None:
+        """The line, where ``data`` is one and nothing else, as nearly always; if not, feed on it."""
+        if self._rest or self._dropping or not 0 <= data.find(b"\n") == len(data) - 1 <= self.limit or b"\xff" in data:
+            return None
+        return data[:-1].rstrip(b"\r")
+
     def feed(self, data: bytes) -> list[bytes | LineTooLong]:
         """The lines that ``data`` completes, without their ends; a line too long is told once."""
-        if (
-            not self._rest
-            and not self._dropping
-            and 0 <= data.find(b"\n") == len(data) - 1 <= self.limit
-            and b"\xff" not in data
-        ):
-            # nearly always: one line, and nothing else
-            return [data[:-1].rstrip(b"\r")]
         found: list[bytes | LineTooLong] = []
         *whole, self._rest = (self._rest + data).split(b"\n")
         for line in whole:

@@ -37,11 +37,15 @@ class Outlet(DataSide):
             sent = 0
         except OSError as error:
             debug(3, "writing to the client failed: %s", error, peer=self.session.peer)
-            self.worker.loop.call_soon(self.vanish, "Client has gone away")
+            self.worker.soon(self.vanish, "Client has gone away")
             return
         if sent < len(data):
-            self._out = data[sent:]
-            self._watch()
+            self._write_later(data[sent:])
+
+    def _write_later(self, data: bytes) -> None:
+        self._unsettle()
+        self._out = data
+        self._watch()
 
     def handle_write(self) -> None:
         if not self._out:

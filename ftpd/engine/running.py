@@ -14,7 +14,7 @@ from ftpd.core.reply import Refuse, Reply
 from ftpd.dispatch.compile import Plan
 from ftpd.dispatch.phases import LOCAL_ERROR, Road, run_inline, run_on
 from ftpd.engine.lines import LineTooLong
-from ftpd.engine.parting import Parting
+from ftpd.engine.recall import Recall
 from ftpd.engine.request import INVALID, is_abort, understand
 from ftpd.module.command import Command
 from ftpd.module.events import BAD_PROTOCOL, INVALID_COMMAND
@@ -31,12 +31,14 @@ async def _run_rest(rest: _Begun) -> None:
         await run_on(*rest)
 
 
-class Running(Parting):
+class Running(Recall):
     """Runs one command at a time, and a STAT aside while a transfer goes on."""
 
-    def _take(self, line: bytes | LineTooLong) -> None:
+    def _take(self, line: bytes | LineTooLong, packet: bytes = b"") -> None:
+        """Run a line's command, to its end if nothing must be waited for; ``packet``: it came alone in that one."""
         request = understand(line)
         if isinstance(request, Reply):
+            self._unsettle()
             if request is INVALID:
                 self.generation.emit(INVALID_COMMAND, self.session)
             self.send(request)
@@ -45,6 +47,8 @@ class Running(Parting):
         if self.session.recode is not None:
             argument = self.session.heard(verb, argument)
         command, plan = self.generation.command(self.session, verb, argument)
+        if plan.steady is None or not packet:
+            self._unsettle()
         if not plan.known and request.foreign and not self.generation.knows(verb):
             self._foreign(verb)
             return
@@ -56,8 +60,11 @@ class Running(Parting):
         rest = self._run(command, plan)
         if rest is None:
             self.abort_wanted = self._abort_heard = False
-            self._answer(command)
+            answer = self._answer(command)
+            if plan.steady is not None and packet:
+                self._remember(packet, command, plan, answer)
         else:
+            self._unsettle()
             self._task = self.worker.spawn(self._wait(command, rest))
 
     def _foreign(self, what: str) -> None:
@@ -105,15 +112,17 @@ class Running(Parting):
         self.abort_wanted = self._abort_heard = False
         self._go_on()
 
-    def _answer(self, command: Command) -> None:
+    def _answer(self, command: Command) -> bytes:
         reply = command.reply
         if reply is None:
             # every command is answered exactly once, also where a module forgot to
             self.session.log(Level.ERROR, "no module gave %s a reply", command.shown)
             reply = _LOCAL_ERROR
-        self._write(self._encoded(reply, command))
+        answer = self._encoded(reply, command)
+        self._write(answer)
         if self._ending is not None:
             self._hang_up()
+        return answer
 
     def _encoded(self, reply: Reply, command: Command) -> bytes:
         """The reply's bytes; one that would leave the client waiting, or is no text, is a module's fault."""

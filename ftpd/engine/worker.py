@@ -23,6 +23,7 @@ from ftpd.core.tally import Crowded, tally
 from ftpd.dispatch.registry import Generation
 from ftpd.engine.channel import prepare
 from ftpd.engine.control import ControlChannel
+from ftpd.engine.door import Door
 from ftpd.engine.leavings import Leavings
 from ftpd.engine.names import Names
 from ftpd.engine.pace import Pace
@@ -84,9 +85,11 @@ class Worker:
         self.accepted = 0
         self.presence: Presence | None = None
         self._server_of = server_of
-        self._listeners: list[socket.socket] = []
+        self._listeners: dict[socket.socket, Door] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
-        self.ioloop.calm = lambda: not self._tasks
+        self._soon = 0
+        """Calls that the loop is to make in its next round."""
+        self.ioloop.calm = lambda: not self._tasks and not self._soon
         self._endings: list[asyncio.Task[None]] = []
         """Generations on their way out of service; unlike commands, these are never cancelled."""
         self.leavings = Leavings(self.loop)
@@ -113,14 +116,13 @@ class Worker:
         sock.setblocking(False)
         # inherited by what is accepted
         prepare(sock)
-        self._listeners.append(sock)
-        self.loop.add_reader(sock.fileno(), self._accept, sock)
+        door = self._listeners[sock] = Door(self.ioloop, sock, self._accept)
+        door.open()
 
     def stop_listening(self, *which: socket.socket) -> None:
         """Close these listening sockets, or all."""
         for sock in which or tuple(self._listeners):
-            self.loop.remove_reader(sock.fileno())
-            self._listeners.remove(sock)
+            self._listeners.pop(sock).close()
             self._resting.discard(sock)
             sock.close()
 
@@ -185,13 +187,13 @@ class Worker:
     def _rest(self, listener: socket.socket) -> None:
         if listener not in self._resting:
             self._resting.add(listener)
-            self.loop.remove_reader(listener.fileno())
+            self._listeners[listener].close()
             self.loop.call_later(_PAUSE, self._listen_again)
 
     def _listen_again(self) -> None:
         """A descriptor may be free again: a session has ended, or some time has gone by."""
         for listener in self._resting:
-            self.loop.add_reader(listener.fileno(), self._accept, listener)
+            self._listeners[listener].open()
         self._resting.clear()
 
     def _serve(self, sock: socket.socket) -> None:
@@ -277,7 +279,7 @@ class Worker:
         if self.presence is not None:
             self.presence.went(channel)
         if self._resting:
-            self.loop.call_soon(self._listen_again)
+            self.soon(self._listen_again)
         if channel.generation.session_ended():
             self._endings = [task for task in self._endings if not task.done()]
             self._endings.append(self.loop.create_task(self.leavings.stop(channel.generation)))
@@ -311,6 +313,15 @@ class Worker:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+    def soon(self, callback: Callable[..., None], *arguments: object) -> None:
+        """Call it in the next round of the loop, for which nobody waits longer than for this one's."""
+        self._soon += 1
+        self.loop.call_soon(self._call, callback, arguments)
+
+    def _call(self, callback: Callable[..., None], arguments: tuple[object, ...]) -> None:
+        self._soon -= 1
+        callback(*arguments)
 
     def cancel_later(self, task: asyncio.Task[Any], seconds: float = 30.0) -> None:
         """Cancel a command whose client is gone, when it does not come to its end by itself.

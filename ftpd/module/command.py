@@ -10,6 +10,7 @@ from time import time
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from ftpd.conf.directive import Settings
+from ftpd.core.answers import Answers
 from ftpd.core.listing import shown
 from ftpd.core.paths import normalise, split
 from ftpd.core.reply import Refuse, ReplyQueue
@@ -37,6 +38,12 @@ class Gate(Protocol):
 
     def allows(self, command: Command) -> bool:
         """Whether <Limit> lets the client use the command at the working directory."""
+
+    def holds_until(self, session: Session, answers: Answers) -> float:
+        """Until when :meth:`allows` says what it has said, where the session stays as it is (``time.monotonic``).
+
+        Should it be otherwise before, it clears the answers.
+        """
 
     def settings_at(self, session: Session, virtual: str) -> Settings: ...
 

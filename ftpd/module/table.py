@@ -25,6 +25,7 @@ API_VERSION = 1
 
 Opening = Callable[[Session], Awaitable[None]]
 Answer = Callable[[Command], Outcome | None | Awaitable[Outcome | None]]
+Steady = Callable[[Command], bool]
 Observer = Callable[[Command], None | Awaitable[None]]
 A = TypeVar("A", bound=Answer)
 O = TypeVar("O", bound=Callable[[Command], Outcome | None | Awaitable[Outcome | None]])  # noqa: E741
@@ -35,6 +36,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def _always(line: str) -> Callable[[Session], Iterable[str]]:
     return lambda session: (line,)
+
+
+def _every(steady: bool | Steady) -> Steady | None:
+    return (lambda command: True) if steady is True else steady or None
 
 
 def _only(engine: Directive[bool], function: Answer) -> Answer:
@@ -67,6 +72,8 @@ class Handler:
     """Whether a configuration has any use for it; where none has, no command pays for it."""
     limit: tuple[int, str] | None = None
     """The refusal when <Limit> denies the verb at the working directory; None: the handler asks for its path."""
+    steady: Steady | None = None
+    """Whether it would do the same again, and nothing else, for the same line; None: nobody knows."""
 
 
 class Module:
@@ -172,15 +179,18 @@ class Module:
     def cmd(
         self, *verbs: str, group: Group | None = None, classes: Class = Class.NONE, auth: bool = True,
         usage: str | None = None, arity: tuple[int, int | None] = (0, None), limit: tuple[int, str] | None = None,
-        when: Directive[bool] | None = None,
+        when: Directive[bool] | None = None, steady: bool | Steady = False,
     ) -> Callable[[A], A]:  # fmt: skip
         """Answer these verbs (CMD): an Outcome, or None to leave it to another module.
 
         ``when`` is a directive that switches them: where it is off nobody asks, and HELP does not show them.
+        ``steady`` says that the answer changes nothing, and is the same until the client has another verb answered
+        that is not steady: it may then be given again without asking.
         """
         return self._handle(
-            Phase.CMD, verbs, auth=auth, group=group, classes=classes, usage=usage, arity=arity, limit=limit, when=when
-        )
+            Phase.CMD, verbs, auth=auth, group=group, classes=classes, usage=usage, arity=arity, limit=limit,
+            when=when, steady=_every(steady),
+        )  # fmt: skip
 
     def site(
         self, name: str, *, group: Group = Group.NONE, auth: bool = True, usage: str | None = None,
@@ -210,9 +220,12 @@ class Module:
         limit = (550, f"OPTS {name}: Permission denied")
         return self._handle(Phase.CMD, (f"OPTS_{name}",), auth=auth, arity=arity, limit=limit, when=when)
 
-    def pre(self, *verbs: str) -> Callable[[O], O]:
-        """Look at a command before it runs (PRE_CMD); Refuse or ERROR stops it. No verb means every verb."""
-        return self._handle(Phase.PRE_CMD, verbs)
+    def pre(self, *verbs: str, steady: bool | Steady = False) -> Callable[[O], O]:
+        """Look at a command before it runs (PRE_CMD); Refuse or ERROR stops it. No verb means every verb.
+
+        ``steady``, as for :meth:`cmd`, lets the answers of others that say so be given again without asking.
+        """
+        return self._handle(Phase.PRE_CMD, verbs, steady=_every(steady))
 
     def post(self, *verbs: str, needed: Callable[[Config], bool] | None = None) -> Callable[[O], O]:
         """Hear of success (POST_CMD); replies added here go out with the command's own."""
@@ -222,9 +235,14 @@ class Module:
         """Hear of failure (POST_CMD_ERR)."""
         return self._handle(Phase.POST_CMD_ERR, verbs, needed=needed)
 
-    def log(self, *verbs: str, needed: Callable[[Config], bool] | None = None) -> Callable[[O], O]:
-        """Record success (LOG_CMD); ``needed`` says of a configuration whether it wants this at all."""
-        return self._handle(Phase.LOG_CMD, verbs, needed=needed)
+    def log(
+        self, *verbs: str, needed: Callable[[Config], bool] | None = None, steady: bool | Steady = False
+    ) -> Callable[[O], O]:
+        """Record success (LOG_CMD); ``needed`` says of a configuration whether it wants this at all.
+
+        ``steady``, as for :meth:`pre`: whether there is nothing to record of a command.
+        """
+        return self._handle(Phase.LOG_CMD, verbs, needed=needed, steady=_every(steady))
 
     def log_err(self, *verbs: str, needed: Callable[[Config], bool] | None = None) -> Callable[[O], O]:
         """Record failure (LOG_CMD_ERR)."""

@@ -201,5 +201,9 @@ class Wire(Protocol):
     def gone(self) -> bool:
         """Whether the client has closed its side, or the session is ending: long work for it is to stop."""
 
-    def timer(self, seconds: float, callback: Callable[[], None]) -> Timer:
-        """A timer to the second that dies with the session; an exception in it is logged."""
+    def timer(self, seconds: float, callback: Callable[[], None], *, idle: bool = False) -> Timer:
+        """A timer to the second that dies with the session; an exception in it is logged.
+
+        One of ``idle`` also begins anew with every command that is answered without asking any module, because the
+        answer is known; where modules are asked, they see to that.
+        """

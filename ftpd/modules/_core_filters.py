@@ -32,7 +32,7 @@ _WHILE_RENAMING = frozenset(
 _SECRET = frozenset({"PASS", "ACCT", "ADAT"})
 
 
-@module.pre()
+@module.pre(steady=True)
 def before_every_command(cmd: Command) -> None:
     session = cmd.session
     idle = session[state].idle

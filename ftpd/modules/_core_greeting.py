@@ -87,13 +87,13 @@ def watch_idle(session: Session) -> None:
         if kept.idle.seconds == seconds:
             return
         kept.idle.cancel()
-    kept.idle = session.wire.timer(seconds, lambda: _idle_for(session, seconds)) if seconds else None
+    kept.idle = session.wire.timer(seconds, lambda: _idle_for(session, seconds), idle=True) if seconds else None
 
 
 def _idle_for(session: Session, seconds: int) -> None:
     if session.wire.busy:
         # a long transfer or copy is no idleness: count from its end at the latest
-        session[state].idle = session.wire.timer(seconds, lambda: _idle_for(session, seconds))
+        session[state].idle = session.wire.timer(seconds, lambda: _idle_for(session, seconds), idle=True)
         return
     session.modules.emit(TIMEOUT_IDLE, session)
     session.log(Level.INFO, "Client session idle timeout, disconnected")

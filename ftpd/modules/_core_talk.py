@@ -133,13 +133,14 @@ _MOST_OF_A_NAME = 256
 
 
 @module.cmd(
-    "NOOP", auth=False, classes=Class.MISC, usage="(no operation)", limit=(550, "Operation not permitted")
+    "NOOP", auth=False, classes=Class.MISC, usage="(no operation)", limit=(550, "Operation not permitted"),
+    steady=True,
 )  # fmt: skip
 def do_nothing(cmd: Command) -> Outcome:
     return cmd.ok(200, "NOOP command successful")
 
 
-@module.cmd("SYST", auth=False, classes=Class.INFO, usage="(returns system type)")
+@module.cmd("SYST", auth=False, classes=Class.INFO, usage="(returns system type)", steady=True)
 def system_type(cmd: Command) -> Outcome:
     return cmd.ok(215, "UNIX Type: L8")
 

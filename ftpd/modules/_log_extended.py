@@ -130,7 +130,12 @@ def _used(config: Config) -> bool:
     return any(True for server in config.servers for _ in _lines_of(server))
 
 
-@module.log(needed=_used)
+def _has_nothing_to_record(cmd: Command) -> bool:
+    lines = cmd.session.settings[extended_log]
+    return not (lines and _recorder(lines).of(cmd))
+
+
+@module.log(needed=_used, steady=_has_nothing_to_record)
 @module.log_err(needed=_used)
 def record(cmd: Command) -> None:
     lines = cmd.session.settings[extended_log]

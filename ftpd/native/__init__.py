@@ -24,6 +24,9 @@ def _compiled(name: str) -> Any:
 calls = _compiled("_calls")
 """Acting as a user, and openat2(2): ``calls.c``."""
 
+front = _compiled("_front")
+"""Waiting for what clients say, and answering what is known beforehand: ``front.c``."""
+
 lines = _compiled("_lines")
 """The lines of listings: ``lines.c`` and what stands around it."""
 

@@ -168,7 +168,7 @@ class MemoryWire:
     def gone(self) -> bool:
         return self.closed_for is not None
 
-    def timer(self, seconds: float, callback: Callable[[], None]) -> Timer:
+    def timer(self, seconds: float, callback: Callable[[], None], *, idle: bool = False) -> Timer:
         timer = Timer(self._sweep, seconds, callback)
         self._timers.append(timer)
         return timer

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from time import perf_counter
 from typing import Any
 
 from pyftpdlib.ioloop import Epoll
 
-from ftpd.core import watchdog
+from ftpd import native
+from ftpd.core import trace, watchdog
+from ftpd.core.answers import Answers
 from ftpd.core.log import Level, log
 
 _SOON = 0.001
 """Seconds within which a client that waits for each reply mostly sends its next command."""
 _STAY = 0.005
-"""Seconds for which others (timers, threads, sockets of modules) may wait meanwhile."""
+"""Seconds for which others (timers, threads, sockets of modules) may wait meanwhile, and once more as long for a client
+that has fallen silent: a shorter wait would set the processor's timer each time, which costs more than a command."""
 _NOT_READ, _NOT_WRITE = ~Epoll.READ, ~Epoll.WRITE
 BATCH = 16
 """Channels served before the loop gives everybody else a turn; one of data may move a megabyte or four."""
@@ -100,9 +103,14 @@ class _Guest(Epoll):  # type: ignore[misc]  # pyftpdlib is untyped
         """Serve one batch of what is ready within ``timeout`` seconds; gives how many channels that were."""
         # never more than a batch: epoll keeps the rest, and hands it out in turn (ready list, round robin)
         ready = self._poller.poll(timeout, BATCH)
+        self._serve_each(ready)
+        return len(ready)
+
+    def _serve_each(self, ready: Iterable[tuple[Any, ...]]) -> None:
+        """Have handlers deal with their events; behind those may stand what was read for them already."""
         handlers = self.socket_map
         began = perf_counter()
-        for fd, events in ready:
+        for fd, events, *read in ready:
             # .get: an earlier handler of the batch may have closed this one
             handler = handlers.get(fd)
             if handler is None:
@@ -110,7 +118,9 @@ class _Guest(Epoll):  # type: ignore[misc]  # pyftpdlib is untyped
             step = "handle_read_event"
             try:
                 # errors and hang-ups come to whoever waits: the next read or write says what it was
-                if events & _NOT_WRITE and handler.readable():
+                if read:
+                    handler.handle_read_already(*read)
+                elif events & _NOT_WRITE and handler.readable():
                     handler.handle_read_event()
                 if events & _NOT_READ and handlers.get(fd) is handler and handler.writable():
                     step = "handle_write_event"
@@ -121,7 +131,6 @@ class _Guest(Epoll):  # type: ignore[misc]  # pyftpdlib is untyped
             if ended - began > watchdog.LIMIT:
                 watchdog.note(f"{type(handler).__name__}.{step}", ended - began)
             began = ended
-        return len(ready)
 
     def close(self) -> None:
         """Close every handler."""
@@ -145,6 +154,31 @@ class AsyncioLoop(_Guest):
         self.calm: Callable[[], bool] = lambda: False
         """Whether nobody waits for anything but these channels."""
         self._served = 0.0
+        self._front = None if native.front is None else native.front.Front()
+
+    def recall(self, fd: int, answers: Answers) -> None:
+        """These packets of the channel need not come to it: they have these answers, for as long as they are there."""
+        if self._front is not None:
+            self._front.recall(fd, answers, answers.until)
+
+    def unregister(self, fd: int) -> None:
+        if self._front is not None:
+            self._front.forget(fd)
+        super().unregister(fd)
+
+    def serve(self, timeout: float, until: float = 0.0) -> int:
+        """The same, and until that moment again and again while what comes has a known answer; the last batch counts.
+
+        Channels that let answers be recalled have ``answered``, to be told of that, and ``handle_read_already``.
+        """
+        if self._front is None or trace.loud:
+            return super().serve(timeout)
+        ready, told, served = self._front.serve(self.fileno(), timeout, until, BATCH)
+        for fd, received, sent, when in told:
+            self.socket_map[fd].answered(received, sent, when)
+        if ready:
+            self._serve_each(ready)
+        return served  # type: ignore[no-any-return]
 
     def _ready(self) -> None:
         """Serve, and stay for a moment with clients that answer at once: half of a round of asyncio's loop is saved."""
@@ -152,7 +186,7 @@ class AsyncioLoop(_Guest):
         self.serve(0)
         if came - self._served < _SOON:
             until = came + _STAY
-            while self.calm() and self.serve(_SOON) and perf_counter() < until:
+            while self.calm() and self.serve(_STAY, until) and perf_counter() < until:
                 pass
         self._served = perf_counter()
 

@@ -1,0 +1,22 @@
+"""Answers that are known before they are asked for: packets of one line, and what each is answered."""
+
+from __future__ import annotations
+
+from math import inf
+
+
+class Answers(dict[bytes, bytes]):
+    """Of one session, for as long as nothing changes, and no longer than until a moment of :func:`time.monotonic`.
+
+    Whoever changes something that an answer hangs on clears the table.
+    """
+
+    __slots__ = ("__weakref__", "until")
+    __hash__ = object.__hash__  # type: ignore[assignment]  # one table is not another, whatever is in them
+
+    def __init__(self) -> None:
+        self.until = inf
+
+    def clear(self) -> None:
+        super().clear()
+        self.until = inf

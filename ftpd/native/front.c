@@ -1,0 +1,249 @@
+/* The front of the control connections: waits for what clients say, and answers at once what is known beforehand.
+
+   ftpd/transfer/ioloop.py and ftpd/engine/recall.py hold the same in Python, which serves where this could not be
+   compiled; tests run both. Nothing is decided here: which packet has which answer comes from there, in a dict for each
+   connection, and all else that comes goes back there. */
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+
+/* Connections served before all others get a turn, as in Python. */
+#define MOST_EVENTS 64
+#define PACKET 8192
+/* No longer packet is ever known: to look one up costs a copy. */
+#define LONGEST 256
+
+typedef struct {
+    PyObject *known; /* packet -> answer; NULL where nothing is remembered */
+    double until;    /* no answer holds after that moment */
+    long long received, sent;
+    double when;
+} line_t;
+
+typedef struct {
+    PyObject_HEAD
+    line_t *lines; /* by descriptor */
+    int size;
+    int *told; /* the descriptors with something to tell */
+    int told_count;
+    char packet[PACKET];
+} Front;
+
+static double
+now(void)
+{
+    struct timespec at;
+    clock_gettime(CLOCK_MONOTONIC, &at);
+    return (double)at.tv_sec + 1e-9 * (double)at.tv_nsec;
+}
+
+static void
+front_dealloc(Front *self)
+{
+    for (int fd = 0; fd < self->size; fd++)
+        Py_XDECREF(self->lines[fd].known);
+    PyMem_Free(self->lines);
+    PyMem_Free(self->told);
+    PyTypeObject *type = Py_TYPE(self);
+    type->tp_free((PyObject *)self);
+    Py_DECREF(type);
+}
+
+static int
+has_room_for(Front *self, int fd)
+{
+    if (fd < self->size)
+        return 1;
+    int size = fd + 64;
+    line_t *lines = PyMem_Realloc(self->lines, (size_t)size * sizeof *lines);
+    if (lines != NULL) {
+        memset(lines + self->size, 0, (size_t)(size - self->size) * sizeof *lines);
+        self->lines = lines;
+    }
+    int *told = PyMem_Realloc(self->told, (size_t)size * sizeof *told);
+    if (told != NULL)
+        self->told = told;
+    if (lines == NULL || told == NULL) {
+        PyErr_NoMemory();
+        return 0;
+    }
+    self->size = size;
+    return 1;
+}
+
+/* recall(fd, known, until): answer the packets of this connection that are keys of the dict, as long as there are any
+   and the clock has not come to `until`. */
+static PyObject *
+front_recall(Front *self, PyObject *arguments)
+{
+    int fd;
+    PyObject *known;
+    double until;
+    if (!PyArg_ParseTuple(arguments, "iO!d", &fd, &PyDict_Type, &known, &until))
+        return NULL;
+    if (fd < 0) {
+        PyErr_SetString(PyExc_ValueError, "a descriptor is no negative number");
+        return NULL;
+    }
+    if (!has_room_for(self, fd))
+        return NULL;
+    Py_XSETREF(self->lines[fd].known, Py_NewRef(known));
+    self->lines[fd].until = until;
+    Py_RETURN_NONE;
+}
+
+/* forget(fd): the connection is over; the number may soon be another one's. */
+static PyObject *
+front_forget(Front *self, PyObject *argument)
+{
+    long fd = PyLong_AsLong(argument);
+    if (fd == -1 && PyErr_Occurred())
+        return NULL;
+    if (fd >= 0 && fd < self->size)
+        Py_CLEAR(self->lines[fd].known);
+    Py_RETURN_NONE;
+}
+
+static int
+put(PyObject *list, PyObject *item)
+{
+    int failed = item == NULL || PyList_Append(list, item) < 0;
+    Py_XDECREF(item);
+    return failed ? -1 : 0;
+}
+
+/* One connection has something for us: answer it, or put on the list what Python has to do; -1 with an error set. */
+static int
+hear(Front *self, const struct epoll_event *event, double when, PyObject *rest)
+{
+    int fd = event->data.fd;
+    line_t *line = fd < self->size ? &self->lines[fd] : NULL;
+    if (event->events != EPOLLIN || line == NULL || line->known == NULL || PyDict_GET_SIZE(line->known) == 0
+        || when >= line->until)
+        return put(rest, Py_BuildValue("iI", fd, event->events));
+    ssize_t got = recv(fd, self->packet, PACKET, MSG_DONTWAIT);
+    if (got < 0)
+        return errno == EAGAIN || errno == EINTR ? 0 : put(rest, Py_BuildValue("iIii", fd, event->events, errno, -1));
+    PyObject *packet = PyBytes_FromStringAndSize(self->packet, got);
+    if (packet == NULL)
+        return -1;
+    PyObject *answer = got > 0 && got <= LONGEST ? PyDict_GetItemWithError(line->known, packet) : NULL;
+    int failed = 0;
+    if (answer == NULL || !PyBytes_CheckExact(answer)) {
+        failed = PyErr_Occurred() ? -1 : put(rest, Py_BuildValue("iIOi", fd, event->events, packet, -1));
+    } else {
+        Py_ssize_t whole = PyBytes_GET_SIZE(answer);
+        ssize_t sent = send(fd, PyBytes_AS_STRING(answer), (size_t)whole, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (sent == whole) {
+            if (line->received == 0)
+                self->told[self->told_count++] = fd;
+            line->received += got;
+            line->sent += sent;
+            line->when = when;
+        } else
+            /* what the socket has against it, the next attempt will tell */
+            failed = put(rest, Py_BuildValue("iIOi", fd, event->events, packet, sent < 0 ? 0 : (int)sent));
+    }
+    Py_DECREF(packet);
+    return failed;
+}
+
+/* What was answered since it was last asked: (fd, bytes received, bytes sent, the moment of the last). */
+static PyObject *
+tell(Front *self)
+{
+    PyObject *told = PyList_New(0);
+    for (int i = 0; told != NULL && i < self->told_count; i++) {
+        line_t *line = &self->lines[self->told[i]];
+        if (put(told, Py_BuildValue("iLLd", self->told[i], line->received, line->sent, line->when)) < 0)
+            Py_CLEAR(told);
+        line->received = line->sent = 0;
+    }
+    self->told_count = 0;
+    return told;
+}
+
+/* serve(epoll, wait, until, most) -> (what is left to do, what was answered, connections served at the last look)
+
+   Wait for at most `wait` seconds for connections that have something to say, no more than `most` of them, and again
+   and again while all of it could be answered and the clock (CLOCK_MONOTONIC) has not come to `until`. What is left to
+   do: (fd, events) where nothing was read, else behind them the packet, or the number of the error that came instead,
+   and how many bytes of its known answer the socket took, if not all; -1 where none is known. */
+static PyObject *
+front_serve(Front *self, PyObject *arguments)
+{
+    int epoll, most, count, failed = 0;
+    double wait, until, when;
+    if (!PyArg_ParseTuple(arguments, "iddi", &epoll, &wait, &until, &most))
+        return NULL;
+    most = most < 1 ? 1 : most > MOST_EVENTS ? MOST_EVENTS : most;
+    int milliseconds = (int)(wait * 1000.0 + 0.5);
+    struct epoll_event events[MOST_EVENTS];
+    PyObject *rest = PyList_New(0);
+    if (rest == NULL)
+        return NULL;
+    do {
+        if (milliseconds == 0) {
+            count = epoll_wait(epoll, events, most, 0);
+        } else {
+            Py_BEGIN_ALLOW_THREADS
+            count = epoll_wait(epoll, events, most, milliseconds);
+            Py_END_ALLOW_THREADS
+        }
+        if (count < 0 && errno != EINTR) {
+            PyErr_SetFromErrno(PyExc_OSError);
+            failed = -1;
+        } else if (count < 0)
+            failed = PyErr_CheckSignals();
+        when = now();
+        for (int i = 0; i < count && !failed; i++)
+            failed = hear(self, &events[i], when, rest);
+    } while (!failed && count > 0 && PyList_GET_SIZE(rest) == 0 && when < until);
+    PyObject *told = failed ? NULL : tell(self);
+    if (told == NULL) {
+        Py_DECREF(rest);
+        return NULL;
+    }
+    return Py_BuildValue("NNi", rest, told, count < 0 ? 0 : count);
+}
+
+static PyMethodDef methods[] = {
+    {"recall", (PyCFunction)front_recall, METH_VARARGS, NULL},
+    {"forget", (PyCFunction)front_forget, METH_O, NULL},
+    {"serve", (PyCFunction)front_serve, METH_VARARGS, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot slots[] = {
+    {Py_tp_dealloc, front_dealloc},
+    {Py_tp_methods, methods},
+    {Py_tp_new, PyType_GenericNew},
+    {0, NULL},
+};
+
+static PyType_Spec specification = {
+    "ftpd.native._front.Front", sizeof(Front), 0, Py_TPFLAGS_DEFAULT, slots,
+};
+
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT, "ftpd.native._front", NULL, -1, NULL, NULL, NULL, NULL, NULL,
+};
+
+PyMODINIT_FUNC
+PyInit__front(void)
+{
+    PyObject *module = PyModule_Create(&definition);
+    PyObject *type = module == NULL ? NULL : PyType_FromSpec(&specification);
+    if (type == NULL || PyModule_AddObject(module, "Front", type) < 0) {
+        Py_XDECREF(type);
+        Py_XDECREF(module);
+        return NULL;
+    }
+    return module;
+}
