@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import shlex
@@ -223,7 +224,28 @@ def _check_static(asked: Asked, packages: dict[str, str]) -> list[str]:
             static.append(name)
         else:
             raise Refused(_unknown("--with-modules", name, [*CORE_MODULES, *libexec_modules(), *packages]))
+    for index, name in enumerate(static):
+        if missing := [need for need in _needs(name) if need not in (*CORE_MODULES, *static[:index])]:
+            order = [*missing, *(other for other in static if other not in missing)]
+            raise Refused(f"{name} needs {', '.join(missing)} before it: --with-modules={':'.join(order)}")
     return static
+
+
+def _needs(name: str) -> list[str]:
+    """The modules that a file in libexec/ says it needs; what a package brings says so at the start."""
+    try:
+        tree = ast.parse((LIBEXEC / f"{name}.py").read_bytes())
+        said = [
+            ast.literal_eval(word.value)
+            for node in tree.body
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call)
+            for word in node.value.keywords
+            if word.arg == "needs" and ast.unparse(node.value.func).rpartition(".")[2] == "Module"
+        ]
+    except (OSError, SyntaxError, ValueError):
+        # "make" loads it, and tells better what is wrong
+        return []
+    return [need if need.startswith("mod_") else f"mod_{need}" for needs in said for need in needs]
 
 
 def _check_shared(asked: Asked, packages: dict[str, str]) -> None:
@@ -241,6 +263,12 @@ def _check_shared(asked: Asked, packages: dict[str, str]) -> None:
                 f"cannot build {name} as a shared module: it is a core module, which is always in; leave it out"
             )
         if name in libexec_modules():
+            there = (*CORE_MODULES, *asked.static, *asked.shared)
+            asked.notes += [
+                f"{name} needs {need}, and cannot be loaded without it: --with-shared={need}:{name} brings both"
+                for need in _needs(name)
+                if need not in there
+            ]
             continue
         if name in packages:
             raise Refused(

@@ -43,7 +43,8 @@ compile_ahead() {
 }
 
 # Does nothing when what it would install is what it installed last time; else it starts afresh, for a folder that
-# was moved, whose Python is gone or which was left half made is not worth mending
+# was moved, whose Python is gone or which was left half made is not worth mending. What a module needs and somebody
+# installed, as asyncmy for mod_sql_mysql, is installed again
 install_venv() {
     stamp="$root/.venv/stamp"
     want="$(cat "$root/pyproject.toml" "$root/scripts/constraints.txt" "$root/scripts/setup.sh" "$root"/ftpd/native/*.[ch] | cksum) $root"
@@ -52,10 +53,11 @@ install_venv() {
     esac
     python=$(find_python) || return 1
     echo "${0##*/}: setting up $root/.venv" >&2
+    extras=$("$python" "$root/scripts/extras.py" "$root" ${1:+"$1"}) || return 1
     make_venv "$python" &&
         # the build tool comes from the constraints too, which a build in isolation would not heed
         pip_install setuptools &&
         # a plain path: the finder that setuptools would make costs each start 8 ms
-        pip_install --no-build-isolation --config-settings editable_mode=compat -e "$root${1:+[$1]}" &&
-        echo "$want ${1:-}" >"$stamp"
+        pip_install --no-build-isolation --config-settings editable_mode=compat -e "$root${extras:+[$extras]}" &&
+        case ",$extras," in *,dev,*) echo "$want dev" ;; *) echo "$want " ;; esac >"$stamp"
 }

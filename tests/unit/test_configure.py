@@ -136,6 +136,29 @@ def test_what_cannot_be_meant(capsys: pytest.CaptureFixture[str], words: str, sa
     assert said in complaint(capsys, *words.split())
 
 
+def test_a_module_that_needs_another_is_built_in_behind_it(
+    nothing_is_written_into_the_checkout: Path, capsys: pytest.CaptureFixture[str]
+) -> None:  # fmt: skip
+    libexec = nothing_is_written_into_the_checkout
+    (libexec / "mod_sql.py").write_text('module = Module("sql", version="1")\n')
+    (libexec / "mod_sql_x.py").write_text('module = Module("sql_x", version="1", needs=("sql", "mod_auth"))\n')
+    for words, right in (
+        ("--with-modules=mod_sql_x", "mod_sql:mod_sql_x"),
+        ("--with-modules=mod_readme:mod_sql_x:mod_sql", "mod_sql:mod_readme:mod_sql_x"),
+        ("--enable-dso --with-modules=mod_sql_x --with-shared=mod_sql", "mod_sql:mod_sql_x"),
+    ):
+        said = complaint(capsys, *words.split())
+        assert f"mod_sql_x needs mod_sql before it: --with-modules={right}" in said
+    assert " mod_sql mod_sql_x " in " ".join(plan("--with-modules=mod_sql:mod_sql_x").static)
+    capsys.readouterr()
+    plan("--enable-dso", "--with-modules=mod_sql", "--with-shared=mod_sql_x")
+    assert "needs" not in capsys.readouterr().out
+    # a shared one may get it later; but it is told
+    plan("--enable-dso", "--with-shared=mod_sql_x")
+    said = "mod_sql_x needs mod_sql, and cannot be loaded without it: --with-shared=mod_sql:mod_sql_x brings both"
+    assert said in "".join(capsys.readouterr())
+
+
 def test_a_configure_line_of_proftpd_is_taken(capsys: pytest.CaptureFixture[str]) -> None:
     words = (
         "--enable-ctrls",
