@@ -74,7 +74,7 @@ from ftpd.module.files import Files, Folder, Path, Use
 from ftpd.module.links import resolved
 from ftpd.module.loader import check_folder, check_writers
 from ftpd.module.names import module_name
-from ftpd.module.offers import LARGEST_UPLOAD, RATIOS, Offer, Ratios
+from ftpd.module.offers import LARGEST_UPLOAD, RATIOS, UPLOAD_GUARD, Offer, Ratios
 from ftpd.module.session import GREETING, Address, Session, Slot
 from ftpd.module.table import API_VERSION, Module
 from ftpd.module.wire import Data, TransferError, Wire, Work
@@ -121,6 +121,7 @@ __all__ = [
     "TIMEOUT_NO_TRANSFER",
     "TIMEOUT_STALLED",
     "UNHANDLED_COMMAND",
+    "UPLOAD_GUARD",
     "VHOST",
     "WORK_DONE",
     "Account",

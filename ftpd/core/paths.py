@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from typing import AnyStr
+
+_ODD_PART = re.compile(r"(?:^|/)\.{0,2}(?:/|$)")
+"""Nothing, one dot or two between two slashes, or at an end."""
 
 
 def normalise(cwd: str, argument: str) -> str:
-    """The absolute virtual path that ``argument`` names for a client whose directory is ``cwd``.
+    """The absolute virtual path that ``argument`` names for a client whose directory is ``cwd``, one of these.
 
     >>> normalise("/pub", "a//./b/../c")
     '/pub/a/c'
     >>> normalise("/pub", "../../..")
     '/'
     """
+    base, rest = ("", argument[1:]) if argument[:1] == "/" else (cwd if cwd != "/" else "", argument)
+    if not _ODD_PART.search(rest):
+        # nearly always
+        return f"{base}/{rest}"
     parts: list[str] = []
     whole = argument if argument.startswith("/") else f"{cwd}/{argument}"
     for part in whole.split("/"):

@@ -7,7 +7,6 @@ import os
 from contextlib import suppress
 from dataclasses import replace
 from math import inf
-from typing import NamedTuple
 from weakref import WeakSet
 
 from ftpd.conf import resolve
@@ -23,7 +22,7 @@ from ftpd.core.vocab import Group
 from ftpd.dispatch.access import AccessFiles, who
 from ftpd.dispatch.veil import FolderVeil, has_directories
 from ftpd.module.command import Command
-from ftpd.module.files import Files, Opened, Path, Use
+from ftpd.module.files import Files, Path, Use
 from ftpd.module.hidden import Hiding, Veil
 from ftpd.module.links import resolved
 from ftpd.module.session import Session
@@ -80,34 +79,30 @@ _ON_THE_LINK = frozenset(
 """The verbs that change a link itself, where the last name is one; all others change what it leads to."""
 
 
-class _Lies(NamedTuple):
-    """Where a path lies for <Directory>, and what has been seen of it."""
+def _places(command: Command, path: Path, use: Use = "") -> tuple[str, ...]:
+    """Where the path lies for <Directory>, links in it followed: where its last name lies, and where that leads to.
 
-    at: tuple[str, ...] = ()
-    """Links in it followed: where its last name lies, and where that leads to. Nothing: nowhere else than it says."""
-    seen: os.stat_result | None = None
-    vacant: bool = False
-    opened: Opened | None = None
-
-
-_NOT_LOOKED, _VACANT = _Lies(), _Lies(vacant=True)
-
-
-def _places(command: Command, virtual: str, use: Use = "") -> _Lies:
+    Nowhere else than it says is told as nothing; what has been seen there is on the path.
+    """
     session = command.session
     files = session.files
     if files is None or not (has_directories(session) or _may_override(session)):
-        return _NOT_LOOKED
+        return ()
     # what is not there, or cannot be reached, the command itself will tell
     try:
-        if use and (opened := files.open_at_once(Path(virtual), use)) is not None:
-            return _Lies((), opened.attributes, False, opened)
-        seen = files.look(Path(virtual), follow=command.name not in _ON_THE_LINK)
+        if use and (opened := files.open_at_once(path, use)) is not None:
+            path.saw(opened.attributes, opened=opened)
+            return ()
+        seen = files.look(path, follow=command.name not in _ON_THE_LINK)
     except FileNotFoundError:
-        return _VACANT
+        path.saw(None, vacant=True)
+        return ()
     except OSError:
-        return _NOT_LOOKED
-    return _Lies(_followed(command, files, virtual)) if seen is None else _Lies((), seen)
+        return ()
+    if seen is None:
+        return _followed(command, files, path.virtual)
+    path.saw(seen)
+    return ()
 
 
 def _followed(command: Command, files: Files, virtual: str) -> tuple[str, ...]:
@@ -132,11 +127,9 @@ def _unquestioned(command: Command, given: str, virtual: str, access: Chain, use
     places = session.server.places
     if access or places is None or not places.silent:
         return None
-    lies = _places(command, virtual, use)
-    if lies.at:
-        return None
     level = session.server if session.anonymous is None else session.anonymous
-    return Path(virtual, given, level.settings, False, virtual, lies.seen, lies.vacant, lies.opened)
+    path = Path(virtual, given, level.settings, False, virtual)
+    return None if _places(command, path, use) else path
 
 
 def _may_override(session: Session) -> bool:
@@ -261,9 +254,10 @@ class PathGate:
         if trace.active:
             where = real_path(session, path.place)
             trace.say("directory", 3, "'%s' is '%s' on this machine", given, where, peer=session.peer)
-        umask = session.modules.directive("Umask")
-        if umask is not None and session.files is not None:
-            session.files.umask, session.files.folder_umask = path.settings[umask]
+        if use != "read":
+            umask = session.modules.directive("Umask")
+            if umask is not None and session.files is not None:
+                session.files.umask, session.files.folder_umask = path.settings[umask]
         return path
 
     def _judged(self, command: Command, given: str, virtual: str, access: Chain, refusal: tuple[int, str]) -> Path:
@@ -272,7 +266,8 @@ class PathGate:
         if not limit_allows(command, virtual, access):
             raise Refuse(*refusal)
         place, given_access = virtual, access
-        lies_at, seen, vacant, _ = _places(command, virtual)
+        looked = Path(virtual)
+        lies_at = _places(command, looked)
         # a link must not lead past what is said of the folder it leads into
         for lies in lies_at:
             if lies != place:
@@ -280,7 +275,7 @@ class PathGate:
                 if lies != virtual and not limit_allows(command, lies, access):
                     raise Refuse(*refusal)
             place = lies
-        path = Path(virtual, given, _settings(session, place, access), False, place, seen, vacant)
+        path = Path(virtual, given, _settings(session, place, access), False, place, looked.seen, looked.vacant)
         if _ignored(command, path, place, given_access, access):
             if command.name in _MAKING:
                 raise Refuse(550, f"{given}: {os.strerror(errno.ENOENT)}")
@@ -293,7 +288,7 @@ class PathGate:
 
     def placed(self, command: Command, virtual: str) -> tuple[str, Chain]:
         """Where a path leads when its links are followed, and the .ftpaccess files that count there."""
-        place = (virtual, *_places(command, virtual).at)[-1]
+        place = (virtual, *_places(command, Path(virtual)))[-1]
         return place, self._at(command, place)
 
     def _at(self, command: Command, place: str) -> Chain:

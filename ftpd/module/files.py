@@ -60,6 +60,12 @@ class Path:
     opened: Opened | None = field(default=None, repr=False, compare=False)
     """The file, where the gate was told what comes and could open it at once; ``Files`` knows what to do with it."""
 
+    def saw(self, seen: os.stat_result | None, *, vacant: bool = False, opened: Opened | None = None) -> None:
+        """For the gate, which looks before anybody else has the path."""
+        object.__setattr__(self, "seen", seen)
+        object.__setattr__(self, "vacant", vacant)
+        object.__setattr__(self, "opened", opened)
+
     @property
     def name(self) -> str:
         """The last component; empty for the root."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from ftpd.module.command import Command
+    from ftpd.module.files import Path
     from ftpd.module.session import Session
 
 T = TypeVar("T")
@@ -26,6 +27,9 @@ class Offer(Generic[T]):
 
 LARGEST_UPLOAD: Offer[Callable[[Command], int | None]] = Offer("xfer.largest-upload")
 """The bytes that a file may have which the command makes, by the configuration at its path; None is any number."""
+
+UPLOAD_GUARD: Offer[Callable[[Command, Path], None]] = Offer("xfer.upload-guard")
+"""Asked before a file is opened for STOR or APPE, when the gate has looked where it lies; it may Refuse."""
 
 Four = tuple[int, int, int, int]
 

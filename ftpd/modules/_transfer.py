@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from time import perf_counter
+from typing import Protocol
 
 from ftpd.api import TIMEOUT_STALLED, Command, Data, Reply, Settings, Slot, Transfer, TransferError, trace
 
@@ -16,6 +17,16 @@ LINGER = 10
 
 _TAKEN_BACK = "Transfer aborted. Data connection closed."
 """What the engine says of a transfer that ABOR ends; without the full stop it was lost."""
+
+
+class Place(Protocol):
+    """One of the transfers that may run at the same time."""
+
+    limited: bool
+    """Others are refused while it lasts."""
+
+    def waits(self) -> None:
+        """To be told before the transfer is waited for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +79,13 @@ async def carry(
     announce: str,
     move: Callable[[Data], Awaitable[object] | None],
     *,
-    counted: bool = False,
+    place: Place | None = None,
 ) -> None:
     """Open the data connection, say 150, move the bytes and close in order; ``transfer`` is kept true.
 
     ``move`` gives what is to be awaited, or None where the bytes have gone already.
-    ``counted``: others are refused while this transfer lasts, so it lasts until the client has everything.
+    ``place`` is what it takes of those there are: where others are refused while this transfer lasts, it lasts until
+    the client has everything.
     When this returns the bytes are over; TransferError says why they are not, and then the connection is closed.
     """
     session = cmd.session
@@ -87,6 +99,8 @@ async def carry(
     try:
         data = wire.data_at_once(allow_foreign=manners.foreign)
         if data is None:
+            if place is not None:
+                place.waits()
             data = await wire.open_data(timeout=manners.patience, allow_foreign=manners.foreign)
         transfer.port = data.local_port
         if trace.active:
@@ -96,11 +110,15 @@ async def carry(
         data.stall_after(manners.stalled)
         wire.send(Reply(150, (announce,)))
         if (moving := move(data)) is not None:
+            if place is not None:
+                place.waits()
             await moving
         if transfer.direction == "i":
             if wire.hear():
                 raise TransferError(426, _TAKEN_BACK, aborted=True, moved=data.moved)
-        elif seconds := _lingering(manners, counted):
+        elif seconds := _lingering(manners, place is not None and place.limited):
+            if place is not None:
+                place.waits()
             await data.linger(seconds)
         await data.finish()
         transfer.status = "success"

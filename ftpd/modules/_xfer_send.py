@@ -54,7 +54,7 @@ async def _retrieve(cmd: Command) -> Outcome:
     part = take_part(session)
     if not cmd.argument:
         raise not_understood(cmd)
-    with slot(cmd) as counted:
+    with slot(cmd) as place:
         path = cmd.path(use="read")
         descriptor = _open(cmd, path)
         try:
@@ -65,7 +65,7 @@ async def _retrieve(cmd: Command) -> Outcome:
             transfer = Transfer(path.virtual, cmd.files.real(path), "o", ascii=ascii, offset=part.offset)
             transfer.file_size = known.st_size
             move = partial(_move, cmd, descriptor, known, part.offset, count, ascii)
-            await carry(cmd, transfer, opening(cmd, cmd.argument, count), move, counted=counted)
+            await carry(cmd, transfer, opening(cmd, cmd.argument, count), move, place=place)
         finally:
             close_file(descriptor)
     return complete(cmd)

@@ -39,37 +39,48 @@ def _keys_of(session: Session, verb: str) -> tuple[_Key, _Key]:
 
 
 class slot:
-    """Be one of the transfers that run; Refuse the one too many of its host or its user. Gives whether one counts."""
+    """Be one of the transfers that run; Refuse the one too many of its host or its user."""
 
-    __slots__ = ("_cmd", "_keys")
+    __slots__ = ("_cmd", "_keys", "limited")
 
     def __init__(self, cmd: Command) -> None:
         self._cmd = cmd
-        self._keys = _keys_of(cmd.session, cmd.name)
+        self._keys: tuple[_Key, ...] = ()
+        """What it is counted under."""
+        self.limited = False
+        """Others are refused while it lasts."""
 
-    def __enter__(self) -> bool:
-        settings = self._cmd.session.settings
+    def __enter__(self) -> slot:
+        cmd = self._cmd
+        settings = cmd.session.settings
         of_hosts, of_users = settings[max_transfers_per_host], settings[max_transfers_per_user]
         if not of_hosts and not of_users:
-            # counted nonetheless: a new configuration may ask how many there are
-            self._count()
-            return False
-        host, user = (key[:3] for key in self._keys)
+            return self
+        keys = _keys_of(cmd.session, cmd.name)
+        host, user = (key[:3] for key in keys)
         with tally().exclusively():
-            _check(self._cmd, host, of_hosts, MAX_TRANSFERS_PER_HOST, "your host")
-            _check(self._cmd, user, of_users, MAX_TRANSFERS_PER_USER, "this user")
-            self._count()
-        return any(self._cmd.name in rule.commands for rule in (*of_hosts, *of_users))
+            _check(cmd, host, of_hosts, MAX_TRANSFERS_PER_HOST, "your host")
+            _check(cmd, user, of_users, MAX_TRANSFERS_PER_USER, "this user")
+            self.waits()
+        self.limited = any(cmd.name in rule.commands for rule in (*of_hosts, *of_users))
+        return self
 
-    def _count(self) -> None:
-        counts = tally()
-        for key in self._keys:
-            counts.add(key)
+    def waits(self) -> None:
+        """The transfer is not over at once, so that others may see it.
+
+        It is counted also where nothing is limited: a new configuration may ask how many there are.
+        """
+        if not self._keys:
+            self._keys = _keys_of(self._cmd.session, self._cmd.name)
+            counts = tally()
+            for key in self._keys:
+                counts.add(key)
 
     def __exit__(self, *_: object) -> None:
-        counts = tally()
-        for key in self._keys:
-            counts.drop(key)
+        if self._keys:
+            counts = tally()
+            for key in self._keys:
+                counts.drop(key)
 
 
 def _check(

@@ -13,6 +13,7 @@ from dataclasses import InitVar, dataclass, field
 
 from ftpd.api import (
     LARGEST_UPLOAD,
+    UPLOAD_GUARD,
     Class,
     Command,
     Data,
@@ -30,7 +31,7 @@ from ftpd.api import (
     close_file,
     resolved,
 )
-from ftpd.modules._transfer import carry, opening
+from ftpd.modules._transfer import Place, carry, opening
 from ftpd.modules._xfer_config import (
     allow_overwrite,
     allow_store_restart,
@@ -51,6 +52,7 @@ from ftpd.modules._xfer_slots import slot
 _TRIES = 20
 _LETTERS = string.ascii_letters + string.digits
 _FULL = (452, 552)
+_guards = module.takes_offers(UPLOAD_GUARD)
 
 
 @dataclass(slots=True)
@@ -117,9 +119,9 @@ async def _store(cmd: Command) -> Outcome:
         if cmd.config[hidden] is not None:
             # the part would be renamed over the whole
             raise Refuse(501, f"{part.verb} not compatible with server configuration")
-    with slot(cmd):
+    with slot(cmd) as place:
         spot = _open(cmd, path, there, part)
-        return await _receive(cmd, spot, opening(cmd, cmd.argument, part.count or 0))
+        return await _receive(cmd, spot, place, opening(cmd, cmd.argument, part.count or 0))
 
 
 @module.cmd("APPE", group=Group.WRITE, classes=Class.WRITE, usage="<sp> pathname")
@@ -136,9 +138,9 @@ async def _append(cmd: Command) -> Outcome:
     path, there = _aim(cmd, path, there)
     _check_restart(cmd, there)
     # some clients send REST before APPE as they do before STOR: then the offset holds, as with ProFTPD
-    with slot(cmd):
+    with slot(cmd) as place:
         spot = _open(cmd, path, there, part, appends=part.whole)
-        return await _receive(cmd, spot, opening(cmd, cmd.argument))
+        return await _receive(cmd, spot, place, opening(cmd, cmd.argument))
 
 
 @module.cmd("STOU", group=Group.WRITE, classes=Class.WRITE, usage="(store unique filename)")
@@ -148,11 +150,11 @@ async def store_unique(cmd: Command) -> Outcome:
         raise not_understood(cmd)
     if not part.whole:
         raise Refuse(550, f"STOU incompatible with {part.verb}")
-    with slot(cmd):
+    with slot(cmd) as place:
         spot = _open_unique(cmd)
         # RFC 1123 4.1.2.9: clients parse the name out of this text; ftplib's programs only get to see the last reply
         named = f"FILE: {spot.target.name}"
-        return await _receive(cmd, spot, named, named)
+        return await _receive(cmd, spot, place, named, named)
 
 
 # -- before the data connection --------------------------------------------------------------------------
@@ -173,6 +175,8 @@ def _destination(cmd: Command, use: Use = "") -> tuple[Path, os.stat_result | No
     if not cmd.argument:
         raise not_understood(cmd)
     path = cmd.path(use=use)
+    for guard in _guards:
+        guard(cmd, path)
     if path.seen is not None or path.vacant:
         return path, path.seen
     try:
@@ -289,7 +293,7 @@ def _open_unique(cmd: Command) -> Spot:
 # -- the transfer and its end ------------------------------------------------------------------------------
 
 
-async def _receive(cmd: Command, spot: Spot, announce: str, *told: str) -> Outcome:
+async def _receive(cmd: Command, spot: Spot, place: Place, announce: str, *told: str) -> Outcome:
     ascii = translates(cmd.session)
     offset = spot.size if spot.appends else spot.part.offset
     transfer = Transfer(spot.target.virtual, spot.files.real(spot.target), "i", ascii=ascii, offset=offset)
@@ -307,8 +311,10 @@ async def _receive(cmd: Command, spot: Spot, announce: str, *told: str) -> Outco
                 # the range was promised whole; what is missing would look as if it had come
                 raise TransferError(426, f"Transfer aborted. {os.strerror(errno.EPERM)}", moved=moved)
 
-        await carry(cmd, transfer, announce, move)
-        transfer.file_size = at_file(spot.descriptor, os.fstat).st_size
+        await carry(cmd, transfer, announce, move, place=place)
+        # what was empty holds what has come; of anything else the file itself tells
+        begun_empty = spot.replaces or (spot.made and not offset)
+        transfer.file_size = transfer.moved if begun_empty else at_file(spot.descriptor, os.fstat).st_size
         _publish(cmd, spot)
     except BaseException as error:  # a session that ends in the middle of it cleans up as well
         if transfer.status == "success":

@@ -14,6 +14,7 @@ from ftpd.api import (
     SERVER,
     SHUTDOWN,
     STARTUP,
+    UPLOAD_GUARD,
     VHOST,
     Command,
     Config,
@@ -21,6 +22,7 @@ from ftpd.api import (
     ConfigWarning,
     Level,
     Module,
+    Path,
     Reading,
     Refuse,
     debug,
@@ -192,7 +194,31 @@ def relax(_: object) -> None:
 # -- /etc and /lib -------------------------------------------------------------------------------------
 
 
-@module.pre("APPE", "DELE", "MKD", "XMKD", "RMD", "XRMD", "STOR", "STOU")
+def leave_uploads_alone(cmd: Command, path: Path) -> None:
+    # where no link is on the way, the path itself says where it leads
+    looked = path.seen is not None or path.vacant
+    if _is_sensitive(cmd, path.virtual) if looked else _leads_there(cmd, path.virtual):
+        raise Refuse(550, f"{cmd.argument}: Permission denied")
+
+
+def _leads_there(cmd: Command, virtual: str) -> bool:
+    """Whether an upload comes to such a place, be it by a link that bears its own name."""
+    session = cmd.session
+    if session.files is None:
+        return False
+    if _sensitive(cmd, virtual):
+        return True
+    try:
+        return _is_sensitive(cmd, resolved(session.files, virtual, session.settled, to_be_made=True))
+    except OSError:
+        # what is not there the command itself will tell
+        return False
+
+
+module.offer(UPLOAD_GUARD, leave_uploads_alone)
+
+
+@module.pre("DELE", "MKD", "XMKD", "RMD", "XRMD", "STOU")
 def leave_alone(cmd: Command) -> None:
     given = cmd.argument or ("." if cmd.name == "STOU" else "")
     if _sensitive(cmd, normalise(cmd.session.cwd, given)):
@@ -214,8 +240,22 @@ def leave_alone_when_renaming(cmd: Command) -> None:
         raise Refuse(550, f"Rename {cmd.argument}: Permission denied")
 
 
-def _sensitive(cmd: Command, virtual: str) -> bool:
+def _is_sensitive(cmd: Command, place: str) -> bool:
     """Whether that is, or lies in, what a program inside a chroot would trust."""
+    if not f"{place}/".startswith(_GUARDED):
+        return False
+    session = cmd.session
+    if session.files is None or session.files.root == "/" or not session.settings[guard]:
+        return False
+    debug(
+        2, "attempt to use sensitive path '%s' within the root '%s', refused", place, session.files.root,
+        peer=session.peer,
+    )  # fmt: skip
+    return True
+
+
+def _sensitive(cmd: Command, virtual: str) -> bool:
+    """The same of a path that may lead there by a link."""
     session = cmd.session
     if session.files is None or session.files.root == "/" or not session.settings[guard]:
         return False
@@ -223,10 +263,4 @@ def _sensitive(cmd: Command, virtual: str) -> bool:
     # through a link into it, too; what is not there the command itself will tell
     with suppress(OSError):
         virtual = f"{resolved(session.files, folder or '/', session.settled).rstrip('/')}/{name}"
-    if f"{virtual}/".startswith(_GUARDED):
-        debug(
-            2, "attempt to use sensitive path '%s' within the root '%s', refused", virtual, session.files.root,
-            peer=session.peer,
-        )  # fmt: skip
-        return True
-    return False
+    return _is_sensitive(cmd, virtual)

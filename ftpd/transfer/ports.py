@@ -19,7 +19,7 @@ from ftpd.transfer import kernel
 from ftpd.transfer.channel import SERVICE, Ground
 from ftpd.transfer.data import DataChannel
 from ftpd.transfer.errors import CLOSED, cannot_connect
-from ftpd.transfer.portrange import drawn, of_system
+from ftpd.transfer.portrange import below, drawn, of_system
 from ftpd.transfer.sockets import DEFAULT
 
 Make = Callable[[int, Ground, int], DataChannel]
@@ -185,16 +185,11 @@ class PassiveListener(_Port, Acceptor):  # type: ignore[misc]  # pyftpdlib is un
         self.address = (host, self.port)
         """What to announce, unless the configuration knows better."""
 
-    def _listen(self, port: int) -> int:
-        """The descriptor, or what is wrong as ``-errno``."""
-        ground = self.ground
-        if ground.options is DEFAULT:
-            return kernel.listen(self._packed, self._scope, port, BACKLOG)
-        return kernel.listen_prepared(self._packed, self._scope, port, BACKLOG, ground.prepare)
-
     def _listen_anywhere(self) -> int:
         ports, reserved = of_system()
-        for port in drawn(ports, FEW_TRIES):
+        many = len(ports)
+        for _ in range(FEW_TRIES if many else 0):
+            port = ports[below(many)]
             if port not in reserved and self._is_had(port):
                 return port
         if not self._is_had(0):
@@ -212,7 +207,11 @@ class PassiveListener(_Port, Acceptor):  # type: ignore[misc]  # pyftpdlib is un
 
     def _is_had(self, port: int) -> bool:
         """Listen there, unless the port is another's."""
-        descriptor = self._listen(port)
+        ground = self.ground
+        if ground.options is DEFAULT:
+            descriptor = kernel.listen(self._packed, self._scope, port, BACKLOG)
+        else:
+            descriptor = kernel.listen_prepared(self._packed, self._scope, port, BACKLOG, ground.prepare)
         if descriptor < 0:
             if -descriptor not in _TAKEN:
                 raise OSError(-descriptor, os.strerror(-descriptor))

@@ -49,12 +49,23 @@ def test_nothing_is_put_there_nor_renamed() -> None:
     ]
 
 
-def test_a_link_is_no_way_in() -> None:
-    async def tale(ftp: Bench) -> str:
-        os.symlink("etc", os.path.join(ftp.root, "plain", "way"))
-        return await ftp.upload("STOR plain/way/../way/x", b"x")
+@pytest.mark.parametrize("conf", ["", "AllowOverride off\n"])
+def test_a_link_is_no_way_in(conf: str) -> None:
+    async def tale(ftp: Bench) -> list[str]:
+        os.symlink("../etc", os.path.join(ftp.root, "plain", "way"))
+        os.symlink("../etc/passwd", os.path.join(ftp.root, "plain", "secret"))
+        os.symlink("../plain", os.path.join(ftp.root, "plain", "free"))
+        lines = ["STOR plain/way/x", "APPE plain/way/passwd", "STOR plain/free/../free/x", "STOR plain/secret"]
+        told = [(await ftp.upload(line, b"x")).splitlines()[-1] for line in lines]
+        assert ftp.read("etc/passwd") == b"root"
+        return told
 
-    assert run(tale, conf=JAIL, files=FILES).startswith("550")
+    assert run(tale, conf=JAIL + conf + "AllowOverwrite on\nAllowStoreRestart on\n", files=FILES) == [
+        "550 plain/way/x: Permission denied",
+        "550 plain/way/passwd: Permission denied",
+        "226 Transfer complete",
+        "550 plain/secret: Permission denied",
+    ]
 
 
 def test_what_only_begins_like_them_is_free() -> None:
