@@ -361,6 +361,9 @@ class FarFolder:
             else:
                 yield from lines_of(few, self._look(few), layout, folders)
 
+    def lines_at_once(self, layout: Layout, order: int, most: int, *, dotted: bool) -> None:
+        """Who waits for a disk does it in small steps."""
+
     def _look(self, names: list[str]) -> list[os.stat_result | None]:
         plain = [name for name in names if name != ".."]
         found = dict(self._do(lambda: list(self._folder.lstat_many(plain))))

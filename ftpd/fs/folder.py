@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import cast
@@ -137,20 +137,40 @@ class LocalFolder:
         self, names: Sequence[str], layout: Layout, folders: list[str] | None = None
     ) -> Iterator[str | tuple[str, os.stat_result]]:
         if isinstance(layout, Compiled):
-            yield from self._compiled_lines(names, layout, folders)
+            yield from self._compiled_lines(names, layout, folders, None)
             return
         for start in range(0, len(names), BATCH):
             some = list(names[start : start + BATCH])
             yield from lines_of(some, self._look(some), layout, folders)
 
+    def lines_at_once(
+        self, layout: Layout, order: int, most: int, *, dotted: bool
+    ) -> Iterable[str | tuple[str, os.stat_result]] | None:
+        if not isinstance(layout, Compiled):
+            return None
+        folder = self._open()
+        with acting_as(self._identity):
+            found = native.lines.survey(folder.fd, dotted, order, most, _PATIENCE)
+        if found is None:
+            return None
+        names, attributes, odd = found
+        if odd or len(attributes) != len(names) * native.lines.ENTRY:
+            return self._compiled_lines(names, layout, None, (attributes, odd))
+        text = layout.packed(names, 0, attributes)
+        return (text,) if text else ()
+
     def _compiled_lines(
-        self, names: Sequence[str], layout: Compiled, folders: list[str] | None
+        self, names: Sequence[str], layout: Compiled, folders: list[str] | None, looked: tuple[bytes, bool] | None
     ) -> Iterator[str | tuple[str, os.stat_result]]:
+        """``looked``: what the first of them look like is known, as ``look`` would tell it."""
         start = 0
         while start < len(names):
-            folder = self._open()
-            with acting_as(self._identity):
-                attributes, odd = native.lines.look(folder.fd, names, start, start + _COMPILED_BATCH, _PATIENCE)
+            if looked is not None:
+                (attributes, odd), looked = looked, None
+            else:
+                folder = self._open()
+                with acting_as(self._identity):
+                    attributes, odd = native.lines.look(folder.fd, names, start, start + _COMPILED_BATCH, _PATIENCE)
             if attributes:
                 if folders is not None:
                     folders += native.lines.folders(names, start, attributes)

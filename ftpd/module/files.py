@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
@@ -111,6 +111,15 @@ class Folder(Protocol):
         Links and ``..`` are given as they are, with their own attributes, for the caller to tell of.  What went
         away meanwhile is left out; ``folders`` is given the names of those that are folders,
         but for ``.`` and ``..``.
+        """
+
+    def lines_at_once(
+        self, layout: Layout, order: int, most: int, *, dotted: bool
+    ) -> Iterable[str | tuple[str, os.stat_result]] | None:
+        """:meth:`lines` of all entries of a small folder, in fewer steps; ``.`` and ``..`` are not among them.
+
+        ``order`` is 1 by name, -1 with the last first, 0 as they are; ``dotted`` are those that begin with a dot.
+        None where there are more than ``most``, or where it is not to be had: then ask for names and lines.
         """
 
 

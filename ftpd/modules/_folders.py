@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+import os
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,6 +15,8 @@ from typing import TypeVar
 from ftpd.api import Command, Folder, Session, Slot, hidden, listing
 
 T = TypeVar("T")
+Piece = str | tuple[str, os.stat_result]
+"""What a folder gives: lines, with line ends in between, or an entry for the caller to tell of."""
 
 SLICE = 500
 """Entries that are handled before it is asked whether others wait."""
@@ -25,6 +28,9 @@ _PATIENCE = 0.002
 """Seconds of work after which the others get their turn."""
 _LARGE = 256 * 1024
 """Bytes of a folder itself from which on its names, ten thousand or more, are read off the loop."""
+SMALL = 64 * 1024
+"""The same up to which it is read, looked at and written in one step: three thousand names, or fewer."""
+_FEW = 4000
 _SAMPLE = 255
 _DIGITS = 20
 """Those of the greatest number of 64 bits."""
@@ -131,6 +137,17 @@ async def names_of(
                 head = []
         if order.last_first and dots:
             yield [*reversed(dots)]
+
+
+def short(folder: Folder, layout: listing.Layout, choice: Choice, order: Order) -> Iterable[Piece] | None:
+    """The lines of all entries of a small folder in one step; None where that is not to be had.
+
+    Who takes them does it in one step as well, or for no longer than his :class:`Turn` lasts.
+    """
+    if folder.attributes.st_size > SMALL or choice.veil is not None or order.column is not None:
+        return None
+    by_name = (-1 if order.last_first else 1) if order.sort else 0
+    return folder.lines_at_once(layout, by_name, _FEW, dotted=choice.dotted)
 
 
 async def _arrange(cmd: Command, names: listing.Compact, choice: Choice, order: Order) -> None:

@@ -34,10 +34,17 @@ class Listing:
     most_depth: int | None = None
     most_folders: int | None = None
 
+    @property
+    def counts(self) -> bool:
+        return self.most_files is not None or self.most_folders is not None
+
     def counts_for(self, verb: str) -> bool:
         if "LISTOnly" in self.words:
             return verb == "LIST"
         return verb == "NLST" or "NLSTOnly" not in self.words
+
+
+NO_LIMITS = Listing()
 
 
 @types.takes(1)

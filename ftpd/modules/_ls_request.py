@@ -6,25 +6,28 @@ import errno
 import os
 import posixpath
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from itertools import groupby
 
 from ftpd.api import Command, Folder, Path, Refuse, globbing, normalise
-from ftpd.modules._ls_config import Listing, list_style, options, use_globbing
+from ftpd.modules._ls_config import NO_LIMITS, Listing, list_style, options, use_globbing
 
 
-@dataclass(frozen=True, slots=True)
-class Flags:
-    """The letters of ls that mean something here; all others are left unheard, as ProFTPD does."""
+class Flags(frozenset[str]):
+    """The letters of ls; those that mean nothing here are left unheard, as ProFTPD does."""
 
-    letters: frozenset[str] = frozenset()
-    layout: str = "l"
+    layout: str
     """``l``, ``1`` or ``C``: the one that came last."""
 
-    def __contains__(self, letter: str) -> bool:
-        return letter in self.letters
+    def __new__(cls, letters: Iterable[str] = (), layout: str = "l") -> Flags:
+        made = super().__new__(cls, letters)
+        made.layout = layout
+        return made
+
+
+_NONE = Flags()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,9 @@ def read(cmd: Command) -> Request:
     """Peel the flags off the argument; a file that is really called ``-a`` wins over the flag."""
     limits = cmd.config[options]
     if not limits.counts_for(cmd.name):
-        limits = Listing()
+        limits = NO_LIMITS
+    if not limits.flags and not cmd.argument.startswith((" ", "-")):
+        return Request(_NONE, cmd.argument, limits)
     given, text = ("", cmd.argument) if _is_there(cmd, cmd.argument, "-") else peel(cmd.argument)
     if text.startswith(" ") and not _is_there(cmd, text, " "):
         # ProFTPD knows no blanks in front of a path, and there are clients that send two
@@ -67,7 +72,7 @@ def read(cmd: Command) -> Request:
     if cmd.name == "LIST" and cmd.config[list_style] == "Windows":
         # a Windows server has no . and .. either
         letters = ["A" if letter == "a" else letter for letter in letters]
-    return Request(Flags(frozenset(letters), layout), text, limits)
+    return Request(Flags(letters, layout), text, limits)
 
 
 def peel(argument: str) -> tuple[str, str]:

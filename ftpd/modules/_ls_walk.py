@@ -8,14 +8,16 @@ import stat
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from ftpd.api import Command, Folder, Path, hidden, listing
-from ftpd.modules._folders import DOTS, Choice, Order, Turn, names_of, sliced, unveiled
+from ftpd.modules._folders import DOTS, SMALL, Choice, Order, Turn, names_of, short, sliced, unveiled
 from ftpd.modules._ls_request import Flags, Found, Request, Target
 from ftpd.modules._ls_view import View, clock
 
 _WIDTH = 75
 NO_LIMIT = 1 << 62
+_CLOSED = (errno.EACCES, errno.EPERM)
 
 
 @dataclass(slots=True)
@@ -37,6 +39,35 @@ def lines(cmd: Command, request: Request, found: Found) -> AsyncGenerator[list[s
     if found.literal and "d" not in request.flags and found.is_folder:
         return _folders(cmd, request, found.targets, budget, headed=False)
     return _targets(cmd, request, found, budget)
+
+
+def at_once(cmd: Command, request: Request, found: Found) -> list[str] | None:
+    """The same where one small folder is to be listed as most are: in one step; None where that is not to be had."""
+    flags, limits = request.flags, request.limits
+    if not (found.literal and found.is_folder and flags.layout == "l" and flags.isdisjoint("Rda")):
+        return None
+    target = found.targets[0]
+    path = target.path
+    if limits.counts or target.attributes.st_size > SMALL or cmd.veil(path) is not None:
+        return None
+    turn = Turn()
+    made: list[str] = []
+    try:
+        with cmd.files.open_folder(path) as folder:
+            view = View(cmd, path.settings, flags)
+            pieces = short(folder, view.layout, chosen(None, flags), _order(flags))
+            if pieces is None:
+                return None
+            for piece in pieces:
+                if turn.over:
+                    return None
+                line = piece if isinstance(piece, str) else view.line(*piece, folder, piece[0], path.virtual)
+                if line is not None:
+                    made.append(line)
+    except OSError as error:
+        if error.errno not in _CLOSED:
+            raise
+    return made
 
 
 async def _targets(cmd: Command, request: Request, found: Found, budget: _Budget) -> AsyncGenerator[list[str], None]:
@@ -129,7 +160,7 @@ async def _folders(
                         yield some
         except OSError as error:
             # a folder that may be entered but not read is a drop box: clients list it before they upload
-            if depth == 1 and error.errno not in (errno.EACCES, errno.EPERM):
+            if depth == 1 and error.errno not in _CLOSED:
                 raise
         if "R" in request.flags and depth < deepest:
             for name in reversed(below):
@@ -177,7 +208,11 @@ async def _entries(
 
 def chosen(veil: hidden.Veil | None, flags: Flags) -> Choice:
     """What the flags and HideFiles let be seen."""
-    return Choice("a" in flags or "A" in flags, veil)
+    dotted = "a" in flags or "A" in flags
+    return _PLAIN[dotted] if veil is None else Choice(dotted, veil)
+
+
+_PLAIN = Choice(dotted=False), Choice(dotted=True)
 
 
 def _as_above(shown: str) -> str:
@@ -190,6 +225,7 @@ def _column(flags: Flags) -> int | None:
     return clock(flags) if "t" in flags else 6 if "S" in flags else None
 
 
+@lru_cache
 def _order(flags: Flags) -> Order:
     """By time (-t), by size (-S), by name, or as they are (-U); -r turns it round, but not the names of equals."""
     return Order(sort="U" not in flags, last_first="r" in flags, column=_column(flags))

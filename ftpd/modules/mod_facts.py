@@ -27,10 +27,12 @@ from ftpd.api import (
 )
 from ftpd.modules import _facts_change
 from ftpd.modules._facts_config import UNABLE, advertise, choose, chosen, module, offered, option
-from ftpd.modules._folders import DOTS, Choice, Owners, Turn, fake_number, names_of, unveiled
+from ftpd.modules._folders import DOTS, SMALL, Choice, Order, Owners, Turn, fake_number, names_of, short, unveiled
 from ftpd.modules._transfer import carry, opening
 
 __all__ = ["module"]
+
+_ALL, _BY_NAME = Choice(), Order()
 
 
 @module.feat
@@ -85,6 +87,14 @@ class Facts:
             except OSError:
                 pass  # a link that leads nowhere is shown as the link it is
         return self.line(name, attributes, self._perm(target or attributes, above), kind=kind, unique=target)
+
+    def dots(self, folder: Folder, at: Path) -> list[str]:
+        """The lines of the folder itself and of the one above it."""
+        return [
+            self.entry(name, attributes, folder, at, folder.attributes)
+            for name, attributes in folder.lstat_many(DOTS)
+            if attributes is not None
+        ]
 
     def kind_of_link(self, path: Path) -> str:
         if not self.slink:
@@ -199,6 +209,10 @@ async def _facts_of_folder(cmd: Command) -> Outcome:
         transfer = Transfer(path.virtual, cmd.files.real(path), "l", ascii=True)
 
         async def move(data: Data) -> None:
+            whole = _at_once(cmd, path, folder)
+            if whole is not None:
+                await data.send([whole])
+                return
             async with aclosing(_chunks(cmd, path, folder)) as made:
                 await data.send(made)
 
@@ -215,22 +229,37 @@ def _is_entry(cmd: Command, path: Path) -> bool:
     return True
 
 
+def _at_once(cmd: Command, path: Path, folder: Folder) -> bytes | None:
+    """All lines of a small folder in one step; None where that is not to be had."""
+    if folder.attributes.st_size > SMALL or cmd.veil(path) is not None:
+        return None
+    facts = Facts(cmd)
+    above = folder.attributes
+    turn = Turn()
+    pieces = short(folder, facts.layout(above), _ALL, _BY_NAME)
+    if pieces is None:
+        return None
+    made = facts.dots(folder, path)
+    for piece in pieces:
+        if turn.over:
+            return None
+        made.append(piece if isinstance(piece, str) else facts.entry(*piece, folder, path, above))
+    return _sendable(cmd, made)
+
+
+def _sendable(cmd: Command, made: list[str]) -> bytes:
+    chunk = cmd.session.spoken("\r\n".join(made) + "\r\n")
+    made.clear()
+    return chunk
+
+
 async def _chunks(cmd: Command, path: Path, folder: Folder) -> AsyncGenerator[bytes, None]:
     facts = Facts(cmd)
     above = folder.attributes
     veil = cmd.veil(path)
     layout = facts.layout(above)
     turn = Turn()
-    made = [
-        facts.entry(name, attributes, folder, path, above)
-        for name, attributes in folder.lstat_many([*DOTS])
-        if attributes is not None
-    ]
-
-    def sendable() -> bytes:
-        chunk = cmd.session.spoken("\r\n".join(made) + "\r\n")
-        made.clear()
-        return chunk
+    made = facts.dots(folder, path)
 
     source = names_of(cmd, folder, turn, Choice(veil=veil))
     async with aclosing(source):
@@ -240,11 +269,11 @@ async def _chunks(cmd: Command, path: Path, folder: Folder) -> AsyncGenerator[by
             for piece in folder.lines(names, layout):
                 if turn.over:
                     if made:
-                        yield sendable()
+                        yield _sendable(cmd, made)
                     await turn.give()
                 if isinstance(piece, str):
                     made.append(piece)
                 elif veil is None or veil.looks or veil.shows(*piece):
                     made.append(facts.entry(*piece, folder, path, above))
     if made:
-        yield sendable()
+        yield _sendable(cmd, made)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import AsyncGenerator, Awaitable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 
 from ftpd.api import DECLINED, Class, Command, Data, Group, Outcome, Path, Refuse, Transfer, begin, normalise
 from ftpd.modules._ls_config import module
 from ftpd.modules._ls_names import names
 from ftpd.modules._ls_request import Denied, Flags, Found, Request, find, read
-from ftpd.modules._ls_walk import lines
+from ftpd.modules._ls_walk import at_once, lines
 from ftpd.modules._transfer import carry, opening, plural, tally
 
 __all__ = ["module"]
@@ -34,7 +34,7 @@ async def _list_folder(cmd: Command) -> Outcome:
         # ProFTPD lists nothing where <Limit> denies: whether something is there stays untold
         failure = None if isinstance(error, Denied) else _absent(request, error)
     # ProFTPD announces the list before it looks: clients that wait for 150 get it, and the 450 after it
-    await _send(cmd, lines(cmd, request, found), request)
+    await _send(cmd, lambda: lines(cmd, request, found), request, lambda: at_once(cmd, request, found))
     if failure is not None and "NoErrorIfAbsent" not in request.limits.words:
         raise failure
     return cmd.ok(226, "Transfer complete")
@@ -64,7 +64,7 @@ async def _list_names(cmd: Command) -> Outcome:
         if "NoErrorIfAbsent" not in request.limits.words:
             raise error if isinstance(error, Refuse) else _absent(request, error, cmd.session.cwd) from None
         found = Found([], False)
-    await _send(cmd, names(cmd, request, found), request)
+    await _send(cmd, lambda: names(cmd, request, found), request)
     return cmd.ok(226, "Transfer complete")
 
 
@@ -72,18 +72,32 @@ def _absent(request: Request, error: OSError, here: str = ".") -> Refuse:
     return Refuse(450, f"{request.text or here}: {error.strerror}")
 
 
-async def _send(cmd: Command, source: AsyncGenerator[list[str], None], request: Request) -> None:
+async def _send(
+    cmd: Command,
+    source: Callable[[], AsyncGenerator[list[str], None]],
+    request: Request,
+    whole: Callable[[], list[str] | None] = lambda: None,
+) -> None:
+    """Send what ``whole`` gives, or else what comes from the source."""
     path = Path(normalise(cmd.session.cwd, request.text))
     transfer = Transfer(path.virtual, cmd.files.real(path), "l", ascii=True)
 
     async def chunks() -> AsyncGenerator[bytes, None]:
-        async for some in source:
-            if some:
-                yield cmd.session.spoken("\r\n".join(some) + "\r\n")
+        async with aclosing(source()) as made:
+            async for some in made:
+                if some:
+                    yield sendable(some)
+
+    def sendable(some: list[str]) -> bytes:
+        return cmd.session.spoken("\r\n".join(some) + "\r\n")
 
     async def move(data: Data) -> None:
+        some = whole()
+        if some is not None:
+            await data.send([sendable(some)] if some else ())
+            return
         # closing: a folder must not stay open behind a client that went away
-        async with aclosing(chunks()) as made, aclosing(source):
+        async with aclosing(chunks()) as made:
             await data.send(made)
 
     await carry(cmd, transfer, opening(cmd, "file list"), move)
@@ -102,7 +116,7 @@ async def _status_of_path(cmd: Command) -> Outcome:
     request = read(cmd)
     shown = request.text or "."
     always = {"a"} - set(request.limits.denied)
-    letters = (request.flags.letters | always) - {"R", "d", "C", "1", "F"}
+    letters = (request.flags | always) - {"R", "d", "C", "1", "F"}
     request = Request(Flags(letters), request.text, request.limits)
     try:
         found = await find(cmd, request.text, patterns=False)

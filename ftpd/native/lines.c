@@ -121,6 +121,7 @@ write_lines(PyObject *names, PyObject *start, PyObject *packed, style_t *style)
 static PyMethodDef methods[] = {
     {"read", read_names, METH_O, NULL},
     {"look", (PyCFunction)(void (*)(void))look, METH_FASTCALL, NULL},
+    {"survey", (PyCFunction)(void (*)(void))survey, METH_FASTCALL, NULL},
     {"pack", pack, METH_O, NULL},
     {"folders", (PyCFunction)(void (*)(void))folders, METH_FASTCALL, NULL},
     {"columns", (PyCFunction)(void (*)(void))columns, METH_FASTCALL, NULL},

@@ -24,6 +24,10 @@ number(PyObject *value, int64_t *out)
 extern PyTypeObject Names_Type;
 
 PyObject *read_names(PyObject *module, PyObject *folder);
+PyObject *names_in(int folder);
+void drop_hidden_names(PyObject *names);
+int sort_names(PyObject *names, int reverse);
+int any_odd_name(PyObject *names);
 
 /* A name's bytes, behind which a NUL stands. `kept` is to be given to Py_XDECREF when they are needed no more.
    `bytes` is NULL where no bytes stand for it. */
@@ -53,6 +57,7 @@ typedef struct {
 } entry_t;
 
 PyObject *look(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
+PyObject *survey(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
 PyObject *pack(PyObject *module, PyObject *found);
 PyObject *folders(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
 

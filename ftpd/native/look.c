@@ -88,6 +88,28 @@ paths_of(PyObject *names, Py_ssize_t start, Py_ssize_t count, const char **paths
     return kept;
 }
 
+/* The attributes of names[start:stop]; NULL with an error set. */
+static PyObject *
+looked_at(int folder, PyObject *names, Py_ssize_t start, Py_ssize_t stop, int64_t patience, int *odd)
+{
+    Py_ssize_t size = stop > start ? stop - start : 0, seen = 0;
+    const char **paths = PyMem_New(const char *, size ? size : 1);
+    PyObject *kept = paths == NULL ? PyErr_NoMemory() : paths_of(names, start, size, paths);
+    PyObject *looked = kept == NULL ? NULL : PyBytes_FromStringAndSize(NULL, size * (Py_ssize_t)sizeof(entry_t));
+    *odd = 0;
+    if (looked != NULL) {
+        entry_t *entries = (entry_t *)PyBytes_AS_STRING(looked);
+        Py_BEGIN_ALLOW_THREADS
+        seen = look_at(folder, paths, size, entries, patience, odd);
+        Py_END_ALLOW_THREADS
+        if (seen < size)
+            _PyBytes_Resize(&looked, seen * (Py_ssize_t)sizeof(entry_t));
+    }
+    PyMem_Free(paths);
+    Py_XDECREF(kept);
+    return looked;
+}
+
 /* look(folder, names, start, stop, patience) -> (attributes of names[start:stop], odd)
 
    They are fewer than asked where a link or ".." stands behind them, which is `odd`, or where `patience` nanoseconds
@@ -98,6 +120,7 @@ PyObject *
 look(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
 {
     int64_t folder, start, stop, patience;
+    int odd;
     if (count != 5) {
         PyErr_SetString(PyExc_TypeError, "look(folder, names, start, stop, patience)");
         return NULL;
@@ -108,22 +131,44 @@ look(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
         return NULL;
     start = start < 0 ? 0 : start > most ? most : start;
     stop = stop > most ? most : stop;
-    Py_ssize_t size = stop > start ? (Py_ssize_t)(stop - start) : 0, seen = 0;
-    int odd = 0;
-    const char **paths = PyMem_New(const char *, size ? size : 1);
-    PyObject *kept = paths == NULL ? PyErr_NoMemory() : paths_of(arguments[1], (Py_ssize_t)start, size, paths);
-    PyObject *looked = kept == NULL ? NULL : PyBytes_FromStringAndSize(NULL, size * (Py_ssize_t)sizeof(entry_t));
-    if (looked != NULL) {
-        entry_t *entries = (entry_t *)PyBytes_AS_STRING(looked);
-        Py_BEGIN_ALLOW_THREADS
-        seen = look_at((int)folder, paths, size, entries, patience, &odd);
-        Py_END_ALLOW_THREADS
-        if (seen < size)
-            _PyBytes_Resize(&looked, seen * (Py_ssize_t)sizeof(entry_t));
-    }
-    PyMem_Free(paths);
-    Py_XDECREF(kept);
+    PyObject *looked =
+        looked_at((int)folder, arguments[1], (Py_ssize_t)start, (Py_ssize_t)stop, patience, &odd);
     return looked == NULL ? NULL : Py_BuildValue("(NO)", looked, odd ? Py_True : Py_False);
+}
+
+/* survey(folder, dotted, order, most, patience) -> (names, attributes of the first of them, odd), or None
+
+   All of a small folder's, in one stay: read, with those that begin with a dot if `dotted`, sorted (`order` 1, or -1
+   for the last first; 0 as they are), and looked at as look does it. None where they are more than `most`, or where
+   one is no UTF-8. */
+PyObject *
+survey(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
+{
+    int64_t folder, dotted, order, most, patience;
+    int odd;
+    if (count != 5) {
+        PyErr_SetString(PyExc_TypeError, "survey(folder, dotted, order, most, patience)");
+        return NULL;
+    }
+    if (number(arguments[0], &folder) < 0 || number(arguments[1], &dotted) < 0 || number(arguments[2], &order) < 0
+        || number(arguments[3], &most) < 0 || number(arguments[4], &patience) < 0)
+        return NULL;
+    PyObject *names = names_in((int)folder), *looked = NULL;
+    if (names == NULL)
+        return NULL;
+    if (!dotted)
+        drop_hidden_names(names);
+    if (count_names(names) > most || any_odd_name(names)) {
+        Py_DECREF(names);
+        Py_RETURN_NONE;
+    }
+    if (order == 0 || sort_names(names, order < 0) == 0)
+        looked = looked_at((int)folder, names, 0, count_names(names), patience, &odd);
+    if (looked == NULL) {
+        Py_DECREF(names);
+        return NULL;
+    }
+    return Py_BuildValue("(NNO)", names, looked, odd ? Py_True : Py_False);
 }
 
 static int

@@ -186,22 +186,19 @@ read_all(int folder, found_t *found)
     return size < 0 ? -1 : 0;
 }
 
-/* read(folder) -> Names, all but "." and "..", in no order; OSError.
+/* All but "." and "..", in no order; NULL with an OSError set.
 
    Others run meanwhile: os.listdir gives the interpreter away, and has to win it back, for each entry. */
 PyObject *
-read_names(PyObject *module, PyObject *argument)
+names_in(int folder)
 {
-    int64_t folder;
-    if (number(argument, &folder) < 0)
-        return NULL;
     found_t found = {.shelf = PyMem_RawCalloc(1, sizeof(shelf_t))};
     if (found.shelf == NULL)
         return PyErr_NoMemory();
     found.shelf->users = 1;
     int failed;
     Py_BEGIN_ALLOW_THREADS
-    failed = read_all((int)folder, &found);
+    failed = read_all(folder, &found);
     Py_END_ALLOW_THREADS
     PyObject *names = NULL;
     if (failed) {
@@ -213,11 +210,18 @@ read_names(PyObject *module, PyObject *argument)
     return names;
 }
 
+/* read(folder) -> Names, all but "." and "..", in no order; OSError. */
+PyObject *
+read_names(PyObject *module, PyObject *argument)
+{
+    int64_t folder;
+    return number(argument, &folder) < 0 ? NULL : names_in((int)folder);
+}
+
 /* -- choosing and sorting ------------------------------------------------------------------------------------- */
 
-/* drop_hidden(): take those away that begin with a dot. */
-static PyObject *
-drop_hidden(PyObject *self, PyObject *unused)
+void
+drop_hidden_names(PyObject *self)
 {
     Names *names = (Names *)self;
     Py_ssize_t left = 0;
@@ -225,6 +229,13 @@ drop_hidden(PyObject *self, PyObject *unused)
         if (*text_of(names->shelf, &names->records[i]) != '.')
             names->records[left++] = names->records[i];
     names->count = left;
+}
+
+/* drop_hidden(): take those away that begin with a dot. */
+static PyObject *
+drop_hidden(PyObject *self, PyObject *unused)
+{
+    drop_hidden_names(self);
     Py_RETURN_NONE;
 }
 
@@ -331,22 +342,19 @@ put_in_order(const shelf_t *shelf, record_t *records, record_t *spare, size_t co
         turn_round(records, count);
 }
 
-/* sort(reverse=False): by the bytes of the names, which is the order of str where all are UTF-8. Others run meanwhile,
-   to whom there are no names until it is done. */
-static PyObject *
-sort(PyObject *self, PyObject *arguments, PyObject *keywords)
+/* Others run meanwhile, to whom there are no names until it is done; -1 with an error set. */
+int
+sort_names(PyObject *self, int reverse)
 {
-    static char *words[] = {"reverse", NULL};
     Names *names = (Names *)self;
-    int reverse = 0;
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|$p", words, &reverse))
-        return NULL;
     Py_ssize_t count = names->count;
     if (count == 0) /* none there are, or another thread sorts them */
-        Py_RETURN_NONE;
+        return 0;
     record_t *records = names->records, *spare = PyMem_RawMalloc((size_t)count * sizeof *records / 2 + 1);
-    if (spare == NULL)
-        return PyErr_NoMemory();
+    if (spare == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
     names->records = NULL;
     names->count = 0;
     Py_BEGIN_ALLOW_THREADS
@@ -355,6 +363,17 @@ sort(PyObject *self, PyObject *arguments, PyObject *keywords)
     PyMem_RawFree(spare);
     names->records = records;
     names->count = count;
+    return 0;
+}
+
+/* sort(reverse=False): by the bytes of the names, which is the order of str where all are UTF-8. */
+static PyObject *
+sort(PyObject *self, PyObject *arguments, PyObject *keywords)
+{
+    static char *words[] = {"reverse", NULL};
+    int reverse = 0;
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|$p", words, &reverse) || sort_names(self, reverse) < 0)
+        return NULL;
     Py_RETURN_NONE;
 }
 
@@ -430,15 +449,21 @@ links(PyObject *self, PyObject *unused)
     return found;
 }
 
-/* odd() -> whether one of them is no UTF-8: the order of its bytes is not that of its str. */
-static PyObject *
-odd(PyObject *self, PyObject *unused)
+int
+any_odd_name(PyObject *self)
 {
     Names *names = (Names *)self;
     for (Py_ssize_t i = 0; i < names->count; i++)
         if (names->records[i].odd)
-            Py_RETURN_TRUE;
-    Py_RETURN_FALSE;
+            return 1;
+    return 0;
+}
+
+/* odd() -> whether one of them is no UTF-8: the order of its bytes is not that of its str. */
+static PyObject *
+odd(PyObject *self, PyObject *unused)
+{
+    return PyBool_FromLong(any_odd_name(self));
 }
 
 static PyMethodDef methods[] = {

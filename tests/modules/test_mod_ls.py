@@ -12,7 +12,7 @@ from xfer_ground import fetch, run, talk, upload_over
 from ftpd.conf.faults import ConfigFaults
 from ftpd.dispatch.phases import run as dispatch
 from ftpd.module import globbing
-from ftpd.modules import _folders
+from ftpd.modules import _folders, _ls_walk, mod_facts
 from ftpd.modules._folders import Turn, in_order, sliced
 from ftpd.testing import Bench
 from ftpd.testing.memory import MemoryData, MemoryWire
@@ -601,6 +601,43 @@ def test_no_flag_or_rule_is_lost_where_a_folder_is_too_large_to_be_sorted_at_onc
     at_once, in_parts = run(tale, conf=conf)
     assert in_parts == at_once
     assert len(at_once.splitlines()) >= 33
+
+
+@pytest.mark.parametrize("patience", [1, 0])
+@pytest.mark.parametrize(
+    ("line", "conf"),
+    [
+        *((line, conf) for line in ("LIST", "MLSD", "LIST folder/", "MLSD folder", "LIST link") for conf in _RULES),
+        *((f"LIST {flags}", "") for flags in (*_FLAGS, "-A", "-l", "-n", "-L", "-lc")),
+        ("LIST", "ShowSymlinks off\n"),
+        ("MLSD", "ShowSymlinks off\n"),
+        ("LIST", "DirFakeUser on ~\nDirFakeMode 444\n"),
+        ("LIST", "ListStyle Windows\n"),
+        ("LIST", 'ListOptions "-r"\n'),
+    ],
+)
+def test_a_small_folder_is_listed_at_once_as_it_would_be_in_steps(
+    monkeypatch: pytest.MonkeyPatch, line: str, conf: str, patience: float
+) -> None:
+    """Also where it takes so long that the others have to have their turn in between."""
+
+    async def tale(ftp: Bench) -> tuple[bytes, bytes]:
+        os.mkdir(f"{ftp.root}/folder")
+        for name in ("b", "a\nb", "\x1b[2K", "é", "Ж", ".hidden", "f10", "folder/f11", "folder/seen"):
+            os.close(os.open(f"{ftp.root}/{name}", os.O_CREAT))
+            os.utime(f"{ftp.root}/{name}", (2**40, 2**40))
+        os.truncate(f"{ftp.root}/b", 2**40 + 1)
+        for name, target in (("link", "folder"), ("vain", "nowhere"), ("up", ".."), ("f12", "b")):
+            os.symlink(target, f"{ftp.root}/{name}")
+        monkeypatch.setattr(_folders, "_PATIENCE", patience)
+        at_once = await ftp.download(line)
+        for module in (_folders, _ls_walk, mod_facts):
+            monkeypatch.setattr(module, "SMALL", -1)
+        return at_once, await ftp.download(line)
+
+    at_once, in_steps = run(tale, conf=conf)
+    assert at_once == in_steps
+    assert (b"seen" if "folder" in line or "link" in line else "Ж".encode()) in at_once
 
 
 def test_others_have_their_turn_while_a_hundred_thousand_names_are_sorted() -> None:

@@ -16,6 +16,7 @@ from fs_ground import ground as fs_ground
 from hypothesis import given
 from hypothesis import strategies as some
 
+import ftpd.fs.folder
 from ftpd import native
 from ftpd.core.listing import Columns, Compact, CompiledColumns
 
@@ -182,3 +183,42 @@ def test_where_nothing_is_compiled_there_is_none(here: Ground, monkeypatch: pyte
     monkeypatch.setattr(native, "lines", None)
     with here.files().open_folder(v("/")) as folder:
         assert folder.compact() is None
+
+
+@given(some.sets(_names, max_size=25), some.booleans(), some.sampled_from([-1, 0, 1]), some.sampled_from([10**9, -1]))
+def test_all_lines_of_a_small_folder_at_once_are_those_in_steps(
+    given: set[str], dotted: bool, order: int, patience: int
+) -> None:
+    """Whatever lies there: links are the caller's, and a disk that takes long is asked in several stays."""
+    with fs_ground() as here, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ftpd.fs.folder, "_PATIENCE", patience)
+        for number, name in enumerate(sorted(given)):
+            if number % 5 == 4:
+                (here.root / name).symlink_to("nowhere")
+            else:
+                (here.root / name).touch()
+        _compare(here, dotted, order)
+
+
+def _compare(here: Ground, dotted: bool, order: int) -> None:
+    layout = CompiledColumns({os.getuid(): "ann"}, {os.getgid(): "staff"}, now=0)
+    with here.files().open_folder(v("/")) as folder:
+        at_once = folder.lines_at_once(layout, order, 25, dotted=dotted)
+        names = [name for name in folder.names() if dotted or not name.startswith(".")]
+        if order:
+            names.sort(reverse=order < 0)
+        assert at_once is not None
+        assert _text([*at_once]) == _text([*folder.lines(names, layout)])
+        assert folder.lines_at_once(layout, order, len(names) - 1, dotted=dotted) is None
+
+
+def test_what_is_not_to_be_had_at_once_is_told(here: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    users, groups = {os.getuid(): "ann"}, {os.getgid(): "staff"}
+    compiled, python = CompiledColumns(users, groups, now=0), Columns(users, groups, now=0)
+    with here.files().open_folder(v("/")) as folder:
+        assert folder.lines_at_once(compiled, 1, 9, dotted=True) == ()
+        assert folder.lines_at_once(python, 1, 9, dotted=True) is None
+        os.close(os.open(os.fsencode(here.root / "\udcff"), os.O_CREAT))
+        assert folder.lines_at_once(compiled, 1, 9, dotted=True) is None
+    with pytest.raises(OSError, match="closed"):
+        folder.lines_at_once(compiled, 1, 9, dotted=True)
