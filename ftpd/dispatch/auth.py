@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Awaitable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
 from ftpd.conf.faults import Fault
-from ftpd.conf.tree import Config
+from ftpd.conf.tree import Config, Scope
 from ftpd.core import trace
 from ftpd.core.eager import in_task
 from ftpd.core.fault import is_cancelled
@@ -20,13 +19,9 @@ from ftpd.module.session import Session
 from ftpd.module.table import Module
 
 T = TypeVar("T")
-_PLAIN = frozenset({Account, AuthAnswer, tuple})
 
 
-async def _settled(answer: T | Awaitable[T]) -> T:
-    # what answers are is told by their class at once; inspect.isawaitable() asks five times
-    if answer is None or answer.__class__ in _PLAIN or not inspect.isawaitable(answer):
-        return answer  # type: ignore[return-value]
+async def _settled(answer: Awaitable[T]) -> T:
     await in_task()
     return await answer
 
@@ -60,20 +55,22 @@ class OrderedAccounts:
     def __init__(self, modules: Sequence[Module]) -> None:
         # without AuthOrder the module loaded last is asked first, as everywhere
         self._backends = [(module.name, backend) for module in reversed(modules) for backend in module.backends]
-        self._orders: dict[tuple[str, ...], _Order] = {(): tuple((backend, False) for _, backend in self._backends)}
-        """What each AuthOrder that a session came with means; there are as many as the configuration has."""
+        self._plain: _Order = tuple((backend, False) for _, backend in self._backends)
+        self._orders: dict[Scope, _Order] = {}
+        """What the AuthOrder of each server means."""
 
     def _order(self, session: Session) -> _Order:
         """Each backend to ask, and whether its word is final (a trailing ``*`` in AuthOrder)."""
-        wanted: Sequence[str] = session.setting("AuthOrder", ()) or ()
-        order = self._orders.get(tuple(wanted))
+        order = self._orders.get(session.server)
         if order is None:
-            order = self._orders[tuple(wanted)] = tuple(
+            wanted: Sequence[str] = session.setting("AuthOrder", ()) or ()
+            named = [
                 (backend, entry.endswith("*"))
                 for entry in wanted
                 for name, backend in self._backends
                 if name == module_name(entry.rstrip("*"))
-            )
+            ]
+            order = self._orders[session.server] = tuple(named) if wanted else self._plain
         return order
 
     def _asked(self, session: Session, what: str) -> Iterator[tuple[AuthBackend, bool]]:
@@ -90,7 +87,8 @@ class OrderedAccounts:
 
     async def getpwnam(self, session: Session, user: str) -> Account | None:
         for backend, final in self._asked(session, "getpwnam"):
-            account = await _settled(backend.getpwnam(session, user))
+            found = backend.getpwnam(session, user)
+            account = found if found is None or isinstance(found, Account) else await _settled(found)
             if account is not None:
                 return account if account.source is backend else replace(account, source=backend)
             # the last word of one that only checks passwords (PAM) is about these alone
@@ -100,7 +98,8 @@ class OrderedAccounts:
 
     async def getgroups(self, session: Session, account: Account) -> tuple[tuple[int, str], ...]:
         for backend, final in self._asked(session, "getgroups"):
-            groups = await _settled(backend.getgroups(session, account))
+            found = backend.getgroups(session, account)
+            groups = found if found is None or isinstance(found, tuple) else await _settled(found)
             if groups is not None or (final and not backend.checks_first and backend.takes_part(session)):
                 return groups or ()
         return ((account.gid, await self.group_name(session, account.gid)),)
@@ -111,7 +110,8 @@ class OrderedAccounts:
             asked.sort(key=lambda entry: (not entry[0].checks_first, entry[0] is not account.source))
         for backend, final in asked:
             try:
-                answer = await _settled(backend.authenticate(session, account, password))
+                found = backend.authenticate(session, account, password)
+                answer = found if found is None or isinstance(found, AuthAnswer) else await _settled(found)
             except AuthUnavailable as error:
                 session.log(Level.ERROR, "user %s: %s", account.name, error)
                 return AuthAnswer.ERROR

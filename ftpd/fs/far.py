@@ -26,6 +26,7 @@ from ftpd.module.files import Path, Use
 from ftpd.module.links import resolved
 
 T = TypeVar("T")
+_ROOT = Path("/")
 
 _UNDECIDED = frozenset({errno.EXDEV, errno.EAGAIN})
 """The way leads over a mount point, or a rename came between."""
@@ -178,6 +179,9 @@ class FarFiles:
         return False
 
     # -- looking -------------------------------------------------------------------------------------
+
+    def enter(self) -> bool:
+        return self._do(_ROOT, lambda files: files.enter())
 
     def stat(self, path: Path) -> os.stat_result:
         return self._do(path, lambda files: files.stat(path))

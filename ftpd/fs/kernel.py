@@ -123,6 +123,37 @@ def place_of(descriptor: int) -> tuple[int, int, int, int] | None:
     return (inode, major, minor, mount) if mask & _STATX_MNT_ID else None
 
 
+Place = bytes | tuple[int, int, int, int]
+"""By what an open folder is known: the same for the same folder through the same mount."""
+
+
+def enter_by_calls(identity: Identity, path: bytes, flags: int) -> tuple[int, Place | None, bool | None]:
+    """Open a folder of the machine as that user: its descriptor, what it is known by, and whether it may be searched.
+
+    None is what cannot be told here; OSError says why it cannot be opened.
+    """
+    with acting_as(identity):
+        descriptor = os.open(path, flags)
+        try:
+            searchable = accessible(descriptor, os.X_OK) if has_faccessat2() else None
+        except OSError:
+            searchable = False
+    return descriptor, place_of(descriptor), searchable
+
+
+def enter_compiled(identity: Identity, path: bytes, flags: int) -> tuple[int, Place | None, bool | None]:
+    """The same in one step."""
+    found = native.calls.enter(identity.raw if privileged() else None, neutral().raw, path, flags)
+    if isinstance(found, int):
+        raise OSError(-found, os.strerror(-found), path.decode("utf-8", "surrogateescape"))
+    descriptor, place, searchable = found
+    return descriptor, place, searchable if has_faccessat2() else None
+
+
+enter = enter_by_calls if native.calls is None else enter_compiled
+"""The quicker way that this installation has."""
+
+
 def rename_exclusively(source_folder: int, source: bytes, target_folder: int, target: bytes) -> None:
     """Rename, FileExistsError where the target is there; OSError ENOSYS or EINVAL where that cannot be asked."""
     try:

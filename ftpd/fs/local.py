@@ -7,7 +7,7 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from weakref import WeakValueDictionary
+from weakref import ref
 
 from ftpd.core import paths
 from ftpd.core.identity import Identity, acting_as, acting_as_daemon, effective
@@ -21,20 +21,40 @@ _LOOK = os.O_PATH | os.O_CLOEXEC
 _FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 # O_NONBLOCK: a FIFO without a partner, a tape, a modem must answer at once; O_NOCTTY: none becomes our terminal
 _TRANSFER = os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_ROOT = Path("/")
 _SPECIAL = stat.S_ISUID | stat.S_ISGID | stat.S_ISVTX
 
 
-_roots: WeakValueDictionary[tuple[int, ...], Descriptor] = WeakValueDictionary()
+_roots: dict[kernel.Place, ref[Descriptor]] = {}
 
 
-def _shared_root(fd: int) -> Descriptor:
-    """One descriptor for all sessions in a folder: what each may do there is asked with each path, and not of it."""
-    place = kernel.place_of(fd)
+class _Root(Descriptor):
+    """One for all sessions in a folder: what each may do there is asked with each path, and not of it."""
+
+    __slots__ = ("_place",)
+
+    def __init__(self, fd: int, place: kernel.Place) -> None:
+        self.fd = fd
+        self._place = place
+        _roots[place] = ref(self)
+
+    def __del__(self) -> None:
+        os.close(self.fd)
+        known = _roots.get(self._place)
+        # another may be there since: of two that enter it at once in two threads, each has its own
+        if known is not None and known() is None:
+            _roots.pop(self._place, None)
+
+
+def _shared_root(fd: int, place: kernel.Place | None) -> Descriptor:
     if place is None:
         return Descriptor(fd)
-    mine = Descriptor(fd)
-    # in one step: others may be entering it in other threads
-    return _roots.setdefault(place, mine)
+    known = _roots.get(place)
+    there = None if known is None else known()
+    if there is None:
+        return _Root(fd, place)
+    os.close(fd)
+    return there
 
 
 class LocalFiles:
@@ -54,6 +74,10 @@ class LocalFiles:
         self._closed = False
 
     # -- looking ---------------------------------------------------------------------------------------
+
+    def enter(self) -> bool:
+        searchable = self._open_root() if self._root is None else None
+        return self.access(_ROOT, os.X_OK) if searchable is None else searchable
 
     def stat(self, path: Path) -> os.stat_result:
         virtual = there(path)
@@ -314,13 +338,18 @@ class LocalFiles:
 
     def _enter(self) -> Descriptor:
         """The root's descriptor; opened at first use, so that a session that only idles costs none."""
+        if self._root is None:
+            self._open_root()
+        assert self._root is not None
+        return self._root
+
+    def _open_root(self) -> bool | None:
+        """Open the root, and tell whether its user may go on from it, where that is known."""
         if self._closed:
             raise OSError(errno.EBADF, "The session's files were closed before this use of them")
-        if self._root is None:
-            with acting_as(self._identity):
-                fd = os.open(encoded(self.root), _FOLDER)
-            self._root = _shared_root(fd)
-        return self._root
+        fd, place, searchable = kernel.enter(self._identity, encoded(self.root), _FOLDER)
+        self._root = _shared_root(fd, place)
+        return searchable
 
     def _open(self, virtual: str, flags: int, mode: int = 0) -> int:
         """Open beneath the root, as the session's user."""

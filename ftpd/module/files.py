@@ -140,6 +140,9 @@ class Files(Protocol):
     made: Callable[[Path, int | str], None] | None
     """Called with each file opened for writing and each folder made; ``os.chown`` and ``os.stat`` take its handle."""
 
+    def enter(self) -> bool:
+        """Open the root, and tell whether the user may go on from it; OSError where it cannot be opened as a folder."""
+
     def stat(self, path: Path) -> os.stat_result: ...
 
     def lstat(self, path: Path) -> os.stat_result: ...

@@ -126,6 +126,7 @@ class Table(Generic[T]):
 
     def __init__(self, spec: FileSpec, parse: Callable[[FileSpec, str], T]) -> None:
         self._spec = spec
+        self._path = spec.path
         self._parse = parse
         self._lock = threading.Lock()
         self._seen: tuple[int, ...] = ()
@@ -142,10 +143,10 @@ class Table(Generic[T]):
         if self._content is None or not self._near:
             return None
         try:
-            now = os.stat(self._spec.path)
+            now = os.stat(self._path)
         except PermissionError:
             with acting_as_daemon():
-                now = os.stat(self._spec.path)
+                now = os.stat(self._path)
         except OSError:
             return None
         return self._content if _signature(now) == self._seen and not now.st_mode & stat.S_IWOTH else None

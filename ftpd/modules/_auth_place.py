@@ -99,32 +99,34 @@ def enter(session: Session, plan: Plan, visitor: Visitor, umask: int, *, show_li
     files = session.enter(visitor.identity, plan.root, umask)
     try:
         try:
-            root = files.stat(_ROOT)
-            if not stat.S_ISDIR(root.st_mode):
-                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
-            if plain is not None and plain != (root.st_dev, root.st_ino):
-                raise PermissionError(errno.EPERM, "It was exchanged for another while the user logged in")
+            searchable = files.enter()
+            if plain is not None:
+                root = files.stat(_ROOT)
+                if plain != (root.st_dev, root.st_ino):
+                    raise PermissionError(errno.EPERM, "It was exchanged for another while the user logged in")
         except OSError as error:
             raise Denied(
                 f"chroot to '{plan.root}' failed for user '{name}': {error.strerror}",
                 level=Level.ERROR, first=refusal, final=not anonymous,
             ) from None  # fmt: skip
-        return files, _first_enterable(session, files, plan, name, show_links)
+        return files, _first_enterable(session, files, plan, name, show_links, searchable)
     except BaseException:
         files.close()
         raise
 
 
-def _first_enterable(session: Session, files: Files, plan: Plan, name: str, show_links: bool) -> str:
+def _first_enterable(
+    session: Session, files: Files, plan: Plan, name: str, show_links: bool, root_searchable: bool
+) -> str:
     """PWD will show where the folder's links lead, unless ShowSymlinks is off."""
     *wished, last = dict.fromkeys(plan.begin)
     for folder in (*wished, last):
-        path = _ROOT if folder == "/" else Path(folder)
         try:
-            # that the root is a folder is known
-            if path is not _ROOT and not stat.S_ISDIR(files.stat(path).st_mode):
-                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
-            if not files.access(path, os.X_OK):
+            if folder != "/":
+                path = Path(folder)
+                if not stat.S_ISDIR(files.stat(path).st_mode):
+                    raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+            if not (root_searchable if folder == "/" else files.access(path, os.X_OK)):
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
             return resolved(files, folder, "/") if show_links else folder
         except OSError as error:

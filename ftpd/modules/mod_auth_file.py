@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from typing import Any, TypeVar
 
@@ -21,7 +21,6 @@ from ftpd.api import (
     Module,
     Session,
     acting_as_daemon,
-    begin,
     crypt,
     types,
 )
@@ -30,6 +29,7 @@ from ftpd.modules._auth_file_tables import FileSpec, Groups, Table, Users, Wante
 module = Module("mod_auth_file", version="1.0")
 
 T = TypeVar("T")
+F = TypeVar("F")
 _Memberships = tuple[tuple[int, str], ...]
 _SERVERS = SERVER | GLOBAL | VHOST
 
@@ -164,10 +164,29 @@ def _refuse_malformed(name: str, spec: FileSpec, users: bool) -> None:
 # -- the backend ---------------------------------------------------------------------------------------------------
 
 
-async def _current(session: Session, table: Table[T]) -> T:
-    """What the file says now; off the loop where that takes more than a look."""
-    unchanged = table.unchanged()
-    return await session.offload(table.current, "auth") if unchanged is None else unchanged
+def _looked_up(session: Session, table: Table[T], find: Callable[[T], F]) -> F | Awaitable[F]:
+    """What is found in the file as it is now; to be waited for where that takes more than a look."""
+    content = table.unchanged()
+    return _read(session, table, find) if content is None else find(content)
+
+
+async def _read(session: Session, table: Table[T], find: Callable[[T], F]) -> F:
+    return find(await session.offload(table.current, "auth"))
+
+
+def _check(session: Session, stored: str | None, password: str) -> AuthAnswer | Awaitable[AuthAnswer]:
+    """By a thread where the hash is a slow one."""
+    check = partial(_checked, stored, password)
+    return check() if crypt.quick(stored) else session.offload(check, "auth")
+
+
+def _checked(stored: str | None, password: str) -> AuthAnswer:
+    if stored is None:
+        crypt.spend(password)
+        return AuthAnswer.NO_SUCH_USER
+    if crypt.verify(password, stored):
+        return AuthAnswer.OK
+    return AuthAnswer.BAD_PASSWORD if crypt.usable(stored) else AuthAnswer.DISABLED
 
 
 class AuthFile(AuthBackend):
@@ -197,50 +216,33 @@ class AuthFile(AuthBackend):
             table = self._groups[spec] = Table(spec, Groups)
         return table
 
-    # plain where a look at the file says that it is as it was read, so that a login makes no task for it
-
     def getpwnam(self, session: Session, user: str) -> Account | Awaitable[Account | None] | None:
-        return begin(self._account(session, user))
+        table = self._users_of(session)
+        return None if table is None else _looked_up(session, table, lambda users: users.by_name.get(user))
 
-    def getgroups(self, session: Session, account: Account) -> _Memberships | Awaitable[_Memberships | None] | None:
-        return begin(self._groups_of_account(session, account))
+    def getgroups(self, session: Session, account: Account) -> _Memberships | Awaitable[_Memberships] | None:
+        if account.source is not self:
+            return None
+        table = self._groups_of(session)
+        # a system group that names a user of the same name is not meant for a user of the file
+        return () if table is None else _looked_up(session, table, lambda groups: groups.of(account))
 
     def authenticate(
         self, session: Session, account: Account, password: str
     ) -> AuthAnswer | Awaitable[AuthAnswer | None] | None:
-        return begin(self._answer(session, account, password))
-
-    async def _account(self, session: Session, user: str) -> Account | None:
-        table = self._users_of(session)
-        if table is None:
-            return None
-        return (await _current(session, table)).by_name.get(user)
-
-    async def _groups_of_account(self, session: Session, account: Account) -> _Memberships | None:
-        if account.source is not self:
-            return None
-        table = self._groups_of(session)
-        if table is None:
-            # a system group that names a user of the same name is not meant for a user of the file
-            return ()
-        return (await _current(session, table)).of(account)
-
-    async def _answer(self, session: Session, account: Account, password: str) -> AuthAnswer | None:
         table = self._users_of(session)
         if table is None or account.source is not self:
             return None
+        users = table.known()
+        if users.by_name.get(account.name) is not account:
+            return self._check_anew(session, table, account.name, password)
+        # what the file said when it was asked for the account, a moment ago
+        return _check(session, users.hashes[account.name], password)
 
-        stored = (await _current(session, table)).hashes.get(account.name)
-
-        def check() -> AuthAnswer:
-            if stored is None:
-                crypt.spend(password)
-                return AuthAnswer.NO_SUCH_USER
-            if crypt.verify(password, stored):
-                return AuthAnswer.OK
-            return AuthAnswer.BAD_PASSWORD if crypt.usable(stored) else AuthAnswer.DISABLED
-
-        return check() if crypt.quick(stored) else await session.offload(check, "auth")
+    async def _check_anew(self, session: Session, table: Table[Users], name: str, password: str) -> AuthAnswer:
+        users = await session.offload(table.current, "auth")
+        answer = _check(session, users.hashes.get(name), password)
+        return answer if isinstance(answer, AuthAnswer) else await answer
 
     def uid_name(self, session: Session, uid: int) -> str | None:
         table = self._users_of(session)

@@ -9,14 +9,23 @@
 #include <Python.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+/* Newer than some headers; calls from 5.0 on have one number on all architectures. */
 #ifndef SYS_openat2
 #define SYS_openat2 437
 #endif
+#ifndef SYS_faccessat2
+#define SYS_faccessat2 439
+#endif
+#undef STATX_INO
+#undef STATX_MNT_ID
+#define STATX_INO 0x100u
+#define STATX_MNT_ID 0x1000u
 
 /* On old 32-bit machines the plain calls take 16-bit numbers. */
 #ifdef SYS_setgroups32
@@ -196,9 +205,66 @@ open_as(PyObject *self, PyObject *const *arguments, Py_ssize_t count)
     return PyLong_FromLong(opened);
 }
 
+/* enter(identity or None, otherwise, path, flags) -> (descriptor, place or None, searchable or None), or -errno.
+
+   Opens a folder as the identity, and tells by what it is known (inode, device and mount of statx(2), where the kernel
+   has the mount) and whether one may go on from it (faccessat2(2); None where the kernel cannot be asked). */
+static PyObject *
+enter(PyObject *self, PyObject *const *arguments, Py_ssize_t count)
+{
+    long long flags;
+    if (count != 4 || !PyBytes_CheckExact(arguments[2])) {
+        PyErr_SetString(PyExc_TypeError, "enter(identity, otherwise, path, flags)");
+        return NULL;
+    }
+    if (number(arguments[3], &flags) < 0)
+        return NULL;
+    PyObject *before = NULL;
+    if (arguments[0] != Py_None && (before = become(self, arguments, 2)) == NULL)
+        return NULL;
+    const char *path = PyBytes_AS_STRING(arguments[2]);
+    unsigned char about[256] = {0};
+    int known = 0, searchable = 0;
+    long opened;
+    Py_BEGIN_ALLOW_THREADS
+    opened = syscall(SYS_openat, AT_FDCWD, path, (int)flags, 0);
+    if (opened < 0)
+        opened = -errno;
+    else {
+#ifdef SYS_statx
+        uint32_t got;
+        known = syscall(SYS_statx, (int)opened, "", AT_EMPTY_PATH, STATX_INO | STATX_MNT_ID, about) == 0;
+        memcpy(&got, about, sizeof got);
+        known = known && got & STATX_MNT_ID;
+#endif
+        searchable = syscall(SYS_faccessat2, (int)opened, "", X_OK, AT_EACCESS | AT_EMPTY_PATH) == 0 ? 1 : -errno;
+    }
+    Py_END_ALLOW_THREADS
+    if (before != NULL) {
+        int failed = switch_back(before);
+        Py_DECREF(before);
+        if (failed) {
+            if (opened >= 0)
+                close((int)opened);
+            return NULL;
+        }
+    }
+    if (opened < 0)
+        return PyLong_FromLong(opened);
+    /* struct statx: the inode at 32, the device's two numbers and the mount from 136 on */
+    memmove(about + 40, about + 136, 16);
+    PyObject *place = known ? PyBytes_FromStringAndSize((char *)about + 32, 24) : Py_NewRef(Py_None);
+    PyObject *answer = searchable == -ENOSYS ? Py_NewRef(Py_None) : PyBool_FromLong(searchable > 0);
+    PyObject *found = place == NULL ? NULL : Py_BuildValue("(lNN)", opened, place, answer);
+    if (found == NULL)
+        close((int)opened);
+    return found;
+}
+
 static PyMethodDef methods[] = {
     {"become", (PyCFunction)(void (*)(void))become, METH_FASTCALL, NULL},
     {"openat2", (PyCFunction)(void (*)(void))open_as, METH_FASTCALL, NULL},
+    {"enter", (PyCFunction)(void (*)(void))enter, METH_FASTCALL, NULL},
     {NULL, NULL, 0, NULL},
 };
 

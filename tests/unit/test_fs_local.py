@@ -8,12 +8,13 @@ import gc
 import os
 import stat
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from ftpd.core.identity import Identity
+from ftpd import native
+from ftpd.core.identity import ROOT, Identity
 from ftpd.fs import jail, kernel, local
 from ftpd.fs.jail import Opener
 from ftpd.fs.local import LocalFiles
@@ -673,6 +674,64 @@ def test_a_folder_put_in_the_place_of_another_is_not_taken_for_it(here: Ground) 
         old.stat(v("/new"))
     old.close()
     new.close()
+
+
+Enter = Callable[[Identity, bytes, int], tuple[int, kernel.Place | None, bool | None]]
+_compiled = pytest.mark.skipif(native.calls is None, reason="not compiled here")
+ways_in = pytest.mark.parametrize(
+    "enter",
+    [
+        pytest.param(kernel.enter_by_calls, id="python"),
+        pytest.param(kernel.enter_compiled, marks=_compiled, id="compiled"),
+    ],
+)
+_FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
+
+
+@ways_in
+@as_root
+@pytest.mark.parametrize(("mode", "searchable"), [(0o755, True), (0o711, True), (0o744, False), (0o700, False)])
+def test_a_root_is_entered_as_its_user(here: Ground, enter: Enter, mode: int, searchable: bool) -> None:
+    home = here.root / "home"
+    home.mkdir()
+    home.chmod(mode)
+    fd, _, found = enter(ANNA, os.fsencode(home), _FOLDER)
+    os.close(fd)
+    assert found is searchable
+    (home / "inner").mkdir()
+    if searchable:
+        os.close(enter(ANNA, os.fsencode(home / "inner"), _FOLDER)[0])
+    else:
+        with pytest.raises(PermissionError):
+            enter(ANNA, os.fsencode(home / "inner"), _FOLDER)
+    # and nobody is left who the user was
+    os.close(enter(ROOT, os.fsencode(home / "inner"), _FOLDER)[0])
+
+
+@ways_in
+def test_what_is_no_folder_is_not_entered(here: Ground, enter: Enter) -> None:
+    (here.root / "file").touch()
+    with pytest.raises(NotADirectoryError):
+        enter(OWN, os.fsencode(here.root / "file"), _FOLDER)
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        enter(OWN, os.fsencode(here.root / "nowhere"), _FOLDER)
+
+
+@ways_in
+@as_root
+def test_one_folder_entered_by_two_mounts_is_two(here: Ground, enter: Enter) -> None:
+    for name in ("real", "mounted"):
+        (here.root / name).mkdir()
+    if subprocess.run(["mount", "--bind", here.root / "real", here.root / "mounted"], check=False).returncode:
+        pytest.skip("nothing can be mounted here")
+    try:
+        entered = [enter(OWN, os.fsencode(here.root / name), _FOLDER) for name in ("real", "mounted", "real")]
+        for fd, _, _ in entered:
+            os.close(fd)
+        real, mounted, again = (place for _, place, _ in entered)
+        assert real is not None and real == again != mounted
+    finally:
+        subprocess.run(["umount", here.root / "mounted"], check=True)
 
 
 @as_root

@@ -219,6 +219,8 @@ def test_what_is_compiled_reads_nothing_that_is_no_identity() -> None:
     for path in ("/", None):
         with pytest.raises(TypeError, match="openat2"):
             native.calls.openat2(None, ROOT.raw, 0, path, 0, 0, 0)
+        with pytest.raises(TypeError, match="enter"):
+            native.calls.enter(None, ROOT.raw, path, 0)
 
 
 def test_unprivileged_every_identity_is_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
