@@ -116,12 +116,13 @@ class Directive(Generic[T]):
     ``parse`` takes the words behind the name; a LIST directive's value is the tuple of all its parsed lines.
     ``usage`` is the argument syntax as the documents write it, ``act`` runs as soon as the line is read.
     An ``inert`` directive is read and checked but has no effect in this version, and the reader is warned of it.
-    One that ``keeps_variables`` gets ``%{env:NAME}`` as it stands, and fills it in itself.
+    ``combine(inner, outer)`` gives what holds where a section and one around it both say something; without it the
+    inner one's value does. One that ``keeps_variables`` gets ``%{env:NAME}`` as it stands, and fills it in itself.
     """
 
     __slots__ = (
-        "act", "contexts", "default", "doc", "inert", "inherit", "keeps_variables", "module", "multi", "name", "parse",
-        "usage",
+        "act", "combine", "contexts", "default", "doc", "inert", "inherit", "keeps_variables", "module", "multi",
+        "name", "parse", "usage",
     )  # fmt: skip
 
     def __init__(
@@ -139,8 +140,10 @@ class Directive(Generic[T]):
         module: str = "",
         inert: bool = False,
         keeps_variables: bool = False,
+        combine: Callable[[Any, Any], Any] | None = None,
     ) -> None:
         self.name = name
+        self.combine = combine
         self.parse = parse
         self.default = default
         self.contexts = contexts

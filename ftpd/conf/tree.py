@@ -104,7 +104,7 @@ class Config:
 
 
 def merged(inner: Values, outer: Values, *, inheriting: bool = True) -> Values:
-    """Outer values behind inner ones: the inner wins, lists are joined.
+    """Outer values behind inner ones: the inner wins, lists are joined, and some are put together.
 
     ``inheriting`` leaves out what does not flow down.
     """
@@ -114,6 +114,8 @@ def merged(inner: Values, outer: Values, *, inheriting: bool = True) -> Values:
             continue
         if directive.multi is Multi.LIST:
             result[directive] = (*result.get(directive, ()), *value)
+        elif directive.combine is not None and directive in result:
+            result[directive] = directive.combine(result[directive], value)
         else:
             result.setdefault(directive, value)
     return result

@@ -151,11 +151,30 @@ def octal(words: list[str]) -> int:
     return to_octal(_first(words))
 
 
+class OneUmask(tuple[int, int]):
+    """A umask of one word: directories have it as well, unless a line further out has one for them."""
+
+    __slots__ = ()
+
+
 @takes(1, 2)
 def umask(words: list[str]) -> tuple[int, int]:
     """The umask of files and that of directories; one word stands for both."""
     files = to_octal(_first(words), 0o777, what="umask")
-    return files, to_octal(words[1], 0o777, what="umask", word=1) if len(words) > 1 else files
+    if len(words) == 1:
+        return OneUmask((files, files))
+    return files, to_octal(words[1], 0o777, what="umask", word=1)
+
+
+def umasks(inner: tuple[int, int], outer: tuple[int, int]) -> tuple[int, int]:
+    """Two Umasks together, as ProFTPD keeps that of files and that of directories apart.
+
+    >>> umasks(umask(["000"]), umask(["027", "077"])) == (0o000, 0o077)
+    True
+    """
+    if not isinstance(inner, OneUmask) or isinstance(outer, OneUmask):
+        return inner
+    return inner[0], outer[1]
 
 
 def one_of(*names: str) -> Parser[str]:

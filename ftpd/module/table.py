@@ -123,17 +123,20 @@ class Module:
         act: Callable[[Reading, T], None] | None = ...,
         inert: bool = ...,
         keeps_variables: bool = ...,
+        combine: Callable[[T, T], T] | None = ...,
     ) -> Directive[T]: ...
     @overload
     def directive(
         self, name: str, parse: Callable[[list[str]], T], *, contexts: Context, multi: Multi = ...,
         inherit: bool = ..., usage: str = ..., doc: str = ...,
         act: Callable[[Reading, T], None] | None = ..., inert: bool = ..., keeps_variables: bool = ...,
+        combine: Callable[[T, T], T] | None = ...,
     ) -> Directive[T | None]: ...  # fmt: skip
     def directive(
         self, name: str, parse: Callable[[list[str]], Any], *, default: Any = None, contexts: Context,
         multi: Multi = Multi.FIRST, inherit: bool = True, usage: str = "", doc: str = "",
         act: Callable[[Reading, Any], None] | None = None, inert: bool = False, keeps_variables: bool = False,
+        combine: Callable[[Any, Any], Any] | None = None,
     ) -> Directive[Any]:  # fmt: skip
         """Declare a directive; the result is the key to its value: ``cmd.config[key]``.
 
@@ -141,7 +144,7 @@ class Module:
         """
         key: Directive[Any] = Directive(
             name, parse, default=default, contexts=contexts, multi=multi, inherit=inherit, usage=usage, doc=doc,
-            act=act, module=self.name, inert=inert, keeps_variables=keeps_variables,
+            act=act, module=self.name, inert=inert, keeps_variables=keeps_variables, combine=combine,
         )  # fmt: skip
         self.directives.append(key)
         turns.rest()

@@ -302,7 +302,7 @@ times_gmt = module.directive(
     usage="on|off", doc="Tell times in UTC instead of the server's time zone.",
 )  # fmt: skip
 module.directive(
-    "Umask", types.umask, default=(0o022, 0o022), contexts=PLACES,
+    "Umask", types.umask, default=(0o022, 0o022), contexts=PLACES, combine=types.umasks,
     usage="file-umask [directory-umask]", doc="The permissions that new files and directories do not get.",
 )  # fmt: skip
 

@@ -327,6 +327,9 @@ async def _receive(cmd: Command, spot: Spot, place: Place, announce: str, *told:
             spot.remove()
         if isinstance(error, TransferError) and error.code == 552 and error.moved == spot.part.count:
             raise TransferError(426, f"Transfer aborted. {os.strerror(errno.EPERM)}", moved=error.moved) from None
+        if isinstance(error, TransferError) and error.code == 552 and offset + error.moved == (most := _largest(cmd)):
+            text = "MaxStoreFileSize (%d bytes) reached: aborting transfer of '%s'"
+            cmd.session.log(Level.NOTICE, text, most, transfer.real_path)
         raise
     finally:
         spot.close()

@@ -59,6 +59,10 @@ def faults(conf: str) -> str:
         ("ScoreboardFile none", "ScoreboardFile", "none"),
         ("TransferLog none", "TransferLog", "none"),
         ("Umask 027", "Umask", (0o027, 0o027)),
+        # the second line has no say for files, and the only one for directories
+        ("<Global>\nUmask 007 077\n</Global>\nUmask 027", "Umask", (0o027, 0o077)),
+        ("<Global>\nUmask 007 077\n</Global>\nUmask 027 022", "Umask", (0o027, 0o022)),
+        ("<Global>\nUmask 007\n</Global>\nUmask 027", "Umask", (0o027, 0o027)),
         ("TimeoutIdle 5min", "TimeoutIdle", 300),
         ("User root", "User", "root"),
         ("User 0", "User", "0"),

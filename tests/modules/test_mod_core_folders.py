@@ -200,6 +200,17 @@ def test_the_second_word_of_umask_is_for_folders() -> None:
     assert asyncio.run(story()) == (0o750, 0o600)
 
 
+def test_a_folder_with_a_umask_of_one_word_keeps_that_of_folders_from_further_out() -> None:
+    async def story() -> list[int]:
+        conf = HOME + "Umask 077 027\n<Directory {root}/sub>\nUmask 000\n</Directory>\n"
+        async with Bench(conf=conf, files={"sub/": b""}) as ftp:
+            await ftp("MKD sub/made")
+            await ftp.upload("STOR sub/file", b"")
+            return [stat.S_IMODE(os.stat(os.path.join(ftp.root, "sub", name)).st_mode) for name in ("made", "file")]
+
+    assert asyncio.run(story()) == [0o750, 0o666]
+
+
 # -- DisplayChdir --------------------------------------------------------------------------------------
 
 MESSAGE = {"sub/.message": b"welcome to %C\n100%% of it, %U\n", "other/": b""}

@@ -412,7 +412,9 @@ def test_stou_takes_no_offset_and_no_second_word() -> None:
 # -- limits --------------------------------------------------------------------------------------------------
 
 
-def test_maxstorefilesize_ends_the_upload_and_removes_it() -> None:
+def test_maxstorefilesize_ends_the_upload_and_removes_it(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(Level.NOTICE)
+
     async def tale(ftp: Bench) -> tuple[str, str, list[str]]:
         too_much = await ftp.upload("STOR big", b"123456")
         fits = await ftp.upload("STOR fits", b"12345")
@@ -422,6 +424,8 @@ def test_maxstorefilesize_ends_the_upload_and_removes_it() -> None:
     assert too_much.splitlines()[-1].startswith("552 Transfer aborted.")
     assert fits == DONE.format("fits")
     assert left == ["fits"]
+    told = [record.getMessage() for record in caplog.records if "MaxStoreFileSize" in record.getMessage()]
+    assert len(told) == 1 and told[0].startswith("MaxStoreFileSize (5 bytes) reached: aborting transfer of '/")
 
 
 def test_maxstorefilesize_counts_what_is_there_already() -> None:
