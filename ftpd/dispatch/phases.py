@@ -45,21 +45,22 @@ class Road:
     def go(self) -> Awaitable[object] | None:
         """Ask on until a handler must be waited for: what it waits for. None at the end of the road."""
         command = self.command
-        loud = trace.loud
+        loud, limit = trace.loud, watchdog.LIMIT
         began = perf_counter()
         while True:
             answer: object = None
+            is_cmd = self._phase is _CMD
             for handler in self._chain:
                 if loud:
                     _tell(handler, command)
                 try:
-                    if handler.phase is _CMD:
+                    if is_cmd:
                         admit(command, handler)
                     answer = handler.run(command)
                 except BaseException as error:
                     answer = _answer_for(error, handler, command)
                 ended = perf_counter()
-                if ended - began > watchdog.LIMIT:
+                if ended - began > limit:
                     watchdog.note(_what(handler), ended - began)
                 began = ended
                 if answer is None:
@@ -67,10 +68,13 @@ class Road:
                 if answer.__class__ is not Outcome:
                     self._asked = handler
                     return watchdog.timed(_what(handler), answer)  # type: ignore[arg-type]
-                if self._counts(answer):
+                if answer is not ERROR or self._phase not in _LOGS:
                     break
+                # a LOG handler that fails stops no other
                 answer = None
-            if not self._turn(answer):
+            if self._phase is _PRE_CMD and answer is not ERROR:
+                self._phase, self._chain = _CMD, iter(self._plan.cmd)
+            elif not self._turn(answer):
                 return None
 
     def resume(self, answer: object, error: BaseException | None = None) -> Awaitable[object] | None:
@@ -81,13 +85,10 @@ class Road:
             error = TypeError(f"the handler gave {answer!r}, which is no Outcome")
         if error is not None:
             answer = _answer_for(error, handler, self.command)
-        if answer is not None and self._counts(answer) and not self._turn(answer):
+        ends = answer is not None and (answer is not ERROR or self._phase not in _LOGS)
+        if ends and not self._turn(answer):
             return None
         return self.go()
-
-    def _counts(self, answer: object) -> bool:
-        """Whether an answer ends its chain: a LOG handler that fails stops no other."""
-        return answer is not ERROR or self._phase not in _LOGS
 
     def _turn(self, answer: object) -> bool:
         """Into the next chain, after this answer of the last one; False when that was all."""

@@ -22,6 +22,7 @@ _FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 # O_NONBLOCK: a FIFO without a partner, a tape, a modem must answer at once; O_NOCTTY: none becomes our terminal
 _TRANSFER = os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _ROOT = Path("/")
+_READING, _WRITING = os.O_RDONLY | _TRANSFER, os.O_WRONLY | _TRANSFER
 _SPECIAL = stat.S_ISUID | stat.S_ISGID | stat.S_ISVTX
 
 
@@ -147,19 +148,18 @@ class LocalFiles:
         if self._opener is not jail.by_kernel:
             return None
         root = self._root or self._enter()
-        flags = (os.O_WRONLY if use == "write" else os.O_RDONLY) | _TRANSFER
+        flags = _WRITING if use == "write" else _READING
         fd = jail.without_links(self._identity, root.fd, encoded(there(path)), flags)
         if fd is None:
             return None
         try:
             known = os.fstat(fd)
-            if _is_regular(known):
-                fd, taken = -1, fd
-                return Opened(taken, known, use)
-            return None
-        finally:
-            if fd >= 0:
-                os.close(fd)
+        except BaseException:
+            os.close(fd)
+            raise
+        # anything but a regular file is closed again as this returns
+        opened = Opened(fd, known, use)
+        return opened if _is_regular(known) else None
 
     def open_read(self, path: Path) -> int:
         if path.opened is not None and (fd := path.opened.take("read")) >= 0:

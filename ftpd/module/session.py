@@ -233,8 +233,12 @@ class Session:
 
     def debug(self, depth: int, message: str, *args: object) -> None:
         """The same from ``DebugLevel depth`` on (0 to 10)."""
-        if depth <= (self.server.route or _log.main_route()).debug:
+        if self.is_debugged(depth):
             _log.debug(depth, message, *args, peer=self.peer)
+
+    def is_debugged(self, depth: int) -> bool:
+        """Whether :meth:`debug` says anything: to be asked where it costs something to know what."""
+        return depth <= (self.server.route or _log.main_route()).debug
 
     def log_login(self, level: _log.Level, message: str, *args: object) -> None:
         """The same of what concerns logging in, which syslog keeps apart (AUTHPRIV)."""

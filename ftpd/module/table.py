@@ -183,16 +183,18 @@ class Module:
         self, *verbs: str, group: Group | None = None, classes: Class = Class.NONE, auth: bool = True,
         usage: str | None = None, arity: tuple[int, int | None] = (0, None), limit: tuple[int, str] | None = None,
         when: Directive[bool] | None = None, steady: bool | Steady = False,
+        needed: Callable[[Config], bool] | None = None,
     ) -> Callable[[A], A]:  # fmt: skip
         """Answer these verbs (CMD): an Outcome, or None to leave it to another module.
 
         ``when`` is a directive that switches them: where it is off nobody asks, and HELP does not show them.
         ``steady`` says that the answer changes nothing, and is the same until the client has another verb answered
-        that is not steady: it may then be given again without asking.
+        that is not steady: it may then be given again without asking.  ``needed`` says of a configuration whether it
+        wants this at all.
         """
         return self._handle(
             Phase.CMD, verbs, auth=auth, group=group, classes=classes, usage=usage, arity=arity, limit=limit,
-            when=when, steady=_every(steady),
+            when=when, steady=_every(steady), needed=needed,
         )  # fmt: skip
 
     def site(

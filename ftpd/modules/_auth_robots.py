@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Awaitable
 
-from ftpd.api import Class, Command, Data, Group, Outcome, Path, Refuse, Transfer, normalise
+from ftpd.api import ANON, Class, Command, Config, Data, Group, Outcome, Path, Refuse, Scope, Transfer, normalise
 from ftpd.modules._auth_directives import anon_allow_robots, module
 from ftpd.modules._transfer import carry, opening
 from ftpd.modules._xfer_params import take_part, translates
@@ -14,7 +14,15 @@ _PLACE = "/robots.txt"
 _TEXT = b"User-agent: *\nDisallow: /\n"
 
 
-@module.cmd("RETR", group=Group.READ, classes=Class.READ)
+def _has_visitors(config: Config) -> bool:
+    return any(map(_is_for_visitors, config.servers))
+
+
+def _is_for_visitors(scope: Scope) -> bool:
+    return scope.kind == ANON or any(map(_is_for_visitors, (*scope.children, *scope.conditional)))
+
+
+@module.cmd("RETR", group=Group.READ, classes=Class.READ, needed=_has_visitors)
 def robots(cmd: Command) -> Awaitable[Outcome] | None:
     """Asked before mod_xfer, which answers for every other file and for a robots.txt that is there."""
     session = cmd.session

@@ -30,6 +30,9 @@ class Part:
         return "REST" if self.count is None else "RANG"
 
 
+WHOLE = Part()
+
+
 @dataclass(slots=True)
 class _Range:
     count: int | None = None
@@ -41,6 +44,8 @@ _range = module.session_state(_Range)
 def take_part(session: Session) -> Part:
     """What was asked for, once: a transfer that fails uses it up too, so that no later one starts in the middle."""
     asked = session[_range]
+    if not session.restart and asked.count is None:
+        return WHOLE
     part = Part(session.restart, asked.count)
     forget_part(session)
     return part

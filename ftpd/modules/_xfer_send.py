@@ -35,7 +35,7 @@ from ftpd.modules._xfer_config import (
     transfer_rates,
     use_sendfile,
 )
-from ftpd.modules._xfer_params import Part, not_understood, take_part, translates
+from ftpd.modules._xfer_params import WHOLE, Part, not_understood, take_part, translates
 from ftpd.modules._xfer_slots import slot
 
 
@@ -98,8 +98,9 @@ def _move(
     if rate := rate_for(session, config[transfer_rates], "RETR"):
         data.throttle(rate.rate, rate.free)
     how = config[use_sendfile]
-    for line in how.told(ascii=ascii):
-        session.debug(10, "%s", line)
+    if session.is_debugged(10):
+        for line in how.told(ascii=ascii):
+            session.debug(10, "%s", line)
     slice = how.slice(size)
     sent = 0 if ascii or slice else data.send_at_once(descriptor, known.st_dev, offset=offset, count=count)
     # nothing at all says nothing (procfs)
@@ -120,7 +121,7 @@ def _check_size(cmd: Command, size: int) -> None:
 
 def _check_part(cmd: Command, part: Part, size: int) -> int:
     """How many bytes there are to send."""
-    if part.whole:
+    if part is WHOLE:
         return size
     if not cmd.config[allow_retrieve_restart]:
         raise Refuse(451, f"{cmd.argument}: Restart not permitted, try again")

@@ -222,14 +222,14 @@ class PassiveListener(_Port, Acceptor):  # type: ignore[misc]  # pyftpdlib is un
     def open_now(self, *, allow_foreign: bool = False) -> DataChannel | None:
         """The client's connection if it is there already; the port closes then, and stays open where it is not."""
         self.allow_foreign = allow_foreign
-        self._check()
+        if self._closed:
+            self._check()
         try:
-            if not self._accept():
-                return None
+            there = self._accept()
         except BaseException:
             self.close()
             raise
-        return self._made()
+        return self._made() if there else None
 
     async def open(self, *, timeout: float, allow_foreign: bool = False) -> DataChannel:
         """The client's connection; TransferError 425 when it does not come in time. The port closes either way."""
@@ -244,7 +244,10 @@ class PassiveListener(_Port, Acceptor):  # type: ignore[misc]  # pyftpdlib is un
     def _made(self) -> DataChannel:
         descriptor, self._accepted = self._accepted, -1
         # further connections in the queue are reset by this
-        self.close()
+        self._closed = True
+        if self._watched:
+            self._unwatch()
+        self._let_go()
         return self.make(descriptor, self.ground, self.port)
 
     def _accept(self) -> bool:
