@@ -72,7 +72,7 @@ from ftpd.module.events import (
 )
 from ftpd.module.files import Files, Folder, Path, Use
 from ftpd.module.links import resolved
-from ftpd.module.loader import check_folder, check_writers
+from ftpd.module.loader import check_folder, check_way, check_writers
 from ftpd.module.names import module_name
 from ftpd.module.offers import LARGEST_UPLOAD, RATIOS, UPLOAD_GUARD, Offer, Ratios
 from ftpd.module.session import GREETING, Address, Session, Slot
@@ -182,6 +182,7 @@ __all__ = [
     "at_file",
     "begin",
     "check_folder",
+    "check_way",
     "check_writers",
     "class_expression",
     "close_file",

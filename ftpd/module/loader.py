@@ -26,6 +26,9 @@ _code: dict[str, tuple[bytes, types.CodeType]] = {}
 _author = os.stat(__file__).st_uid
 """Who owns the daemon's own code, as in a checkout that root starts: no module is needed to have anything run by it."""
 
+_MOST_LINKS = 40
+"""As the kernel has it, for one path."""
+
 unloaded: weakref.WeakValueDictionary[str, types.ModuleType] = weakref.WeakValueDictionary()
 """The namespaces that were forgotten and are there still: rings of functions and their globals, for the collector."""
 
@@ -56,19 +59,46 @@ def unload(module: types.ModuleType | str) -> None:
 def check_folder(folder: str) -> str:
     """The folder without symbolic links; ConfigError unless only root and the daemon's user can change its files."""
     try:
-        real = os.path.realpath(folder, strict=True)
-        if not stat.S_ISDIR(os.stat(real).st_mode):
+        real = check_way(folder)
+        found = os.stat(real)
+        if not stat.S_ISDIR(found.st_mode):
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
-        parts = [real]
-        while parts[-1] != "/":
-            parts.append(os.path.dirname(parts[-1]))
-        for part in parts:
-            check_writers(part, os.stat(part), is_parent=part != real)
+        check_writers(real, found)
     except OSError as error:
         raise ConfigError(
             f"the ModulePath {folder} cannot be used: {error.strerror}", right="ModulePath /usr/local/libexec", word=0
         ) from None
     return real
+
+
+def check_way(path: str) -> str:
+    """Where a path leads, without symbolic links; ConfigError where others than root and the daemon's user may turn it.
+
+    Every folder that is passed through is looked at, and every link: whoever owns one may lead it elsewhere.
+    """
+    here, links = "/", 0
+    rest = os.path.join(os.getcwd(), path).split("/")[::-1]
+    while rest:
+        part = rest.pop()
+        if part in ("", "."):
+            continue
+        if part == "..":
+            here = os.path.dirname(here)
+            continue
+        check_writers(here, os.stat(here), is_parent=True)
+        there = os.path.join(here, part)
+        found = os.lstat(there)
+        if not stat.S_ISLNK(found.st_mode):
+            here = there
+            continue
+        check_writers(there, found)
+        links += 1
+        if links > _MOST_LINKS:
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+        target = os.readlink(there)
+        here = "/" if target.startswith("/") else here
+        rest += target.split("/")[::-1]
+    return here
 
 
 def check_writers(path: str, found: os.stat_result, *, is_parent: bool = False) -> None:
@@ -79,6 +109,9 @@ def check_writers(path: str, found: os.stat_result, *, is_parent: bool = False) 
             right=f"chown {'root' if os.geteuid() == 0 else os.geteuid()} {path}",
             word=0,
         )
+    if stat.S_ISLNK(found.st_mode):
+        # what it leads to only its owner changes, whatever its mode says
+        return
     if is_parent and found.st_mode & stat.S_ISVTX:
         # as in /tmp: what others may add here, they may not put in the place of ours
         return

@@ -19,6 +19,7 @@ from ftpd.api import (
     Status,
     acting_as_daemon,
     check_folder,
+    check_way,
     check_writers,
     control_rules,
     module_name,
@@ -85,7 +86,7 @@ def _load_library(reading: Reading, path: str) -> None:
     with acting_as_daemon():
         try:
             # what was checked is what is loaded, wherever a link leads by then
-            real = os.path.realpath(path, strict=True)
+            real = check_way(path)
             check_folder(os.path.dirname(real))
             check_writers(real, os.stat(real))
             ctypes.CDLL(real, mode=ctypes.RTLD_GLOBAL)

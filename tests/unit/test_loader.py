@@ -275,6 +275,30 @@ def test_a_folder_may_be_reached_through_a_link_when_its_target_is_safe(folder: 
     assert f"{folder} can be written by everybody" in refused(tmp_path / "link").message
 
 
+def test_a_link_that_others_can_lead_elsewhere_is_refused(folder: Path, tmp_path: Path) -> None:
+    for name in ("open", "safe"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "safe" / "link").symlink_to("../open/link")
+    (tmp_path / "open" / "link").symlink_to(folder)
+    assert load(tmp_path / "open" / "link").name == load(tmp_path / "safe" / "link").name == "mod_good"
+    # whoever can write where a link is, on the way as well, may put another in its place
+    (tmp_path / "open").chmod(0o777)
+    for name in ("open", "safe"):
+        assert f"{tmp_path}/open can be written by everybody" in refused(tmp_path / name / "link").message
+    # not with the sticky bit, unless the link is theirs already
+    (tmp_path / "open").chmod(0o1777)
+    assert load(tmp_path / "safe" / "link").name == "mod_good"
+    if os.geteuid() == 0:
+        os.chown(tmp_path / "open" / "link", 65534, 65534, follow_symlinks=False)
+        assert f"{tmp_path}/open/link belongs to uid 65534" in refused(tmp_path / "safe" / "link").message
+
+
+def test_links_in_a_circle_lead_nowhere(tmp_path: Path) -> None:
+    (tmp_path / "one").symlink_to("two")
+    (tmp_path / "two").symlink_to("one")
+    assert "cannot be used: Too many levels of symbolic links" in refused(tmp_path / "one").message
+
+
 def test_a_fifo_does_not_stop_the_start(folder: Path) -> None:
     (folder / "mod_good.py").unlink()
     os.mkfifo(folder / "mod_good.py", 0o600)
