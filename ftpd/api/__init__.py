@@ -77,7 +77,7 @@ from ftpd.module.names import module_name
 from ftpd.module.offers import LARGEST_UPLOAD, RATIOS, UPLOAD_GUARD, Offer, Ratios
 from ftpd.module.session import GREETING, Address, Session, Slot
 from ftpd.module.table import API_VERSION, Module
-from ftpd.module.wire import Data, TransferError, Wire, Work
+from ftpd.module.wire import Data, Foreign, TransferError, Wire, Work
 
 __all__ = [
     "ALLOW_OVERRIDE",
@@ -148,6 +148,7 @@ __all__ = [
     "Expression",
     "Files",
     "Folder",
+    "Foreign",
     "Group",
     "Identity",
     "Level",

@@ -25,7 +25,7 @@ from ftpd.conf.types import boolean, one_of, present, takes
 from ftpd.core.vocab import Group
 
 if TYPE_CHECKING:
-    from ftpd.conf.tree import Config
+    from ftpd.conf.tree import Config, Scope
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -176,9 +176,15 @@ def named_words(args: list[str]) -> frozenset[str]:
 
 def class_of(config: Config, who: Who) -> str:
     """The name of the first class that the client's address satisfies; empty when there is none."""
-    for scope in config.classes:
-        lines = scope.settings[FROM]
-        meant = (line.matches(who.address, who.hostname) for line in lines)
-        if lines and (all(meant) if scope.settings[SATISFY] == "all" else any(meant)):
-            return scope.args[0]
-    return ""
+    return next((scope.args[0] for scope in config.classes if _satisfied(scope, who)), "")
+
+
+def in_class(config: Config, name: str, who: Who) -> bool:
+    """Whether the address satisfies the class of that name, be it the first one that it does or not."""
+    return any(scope.args[0] == name and _satisfied(scope, who) for scope in config.classes)
+
+
+def _satisfied(scope: Scope, who: Who) -> bool:
+    lines = scope.settings[FROM]
+    meant = (line.matches(who.address, who.hostname) for line in lines)
+    return bool(lines) and (all(meant) if scope.settings[SATISFY] == "all" else any(meant))

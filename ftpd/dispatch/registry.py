@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import ipaddress
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, AsyncExitStack
 from typing import Any, Protocol, TypeVar
 
+from ftpd.conf.acl import Who, in_class
 from ftpd.conf.directive import Directive
 from ftpd.conf.tree import Config, Scope
 from ftpd.core import trace
@@ -138,6 +140,9 @@ class Generation:
                     # who cannot be looked at is not greeted either
                     break
         return whole
+
+    def in_class(self, name: str, host: str) -> bool:
+        return in_class(self.config, name, Who(address=ipaddress.ip_address(host.partition("%")[0])))
 
     def readmit(self, session: Session) -> None:
         readmit(session)

@@ -6,7 +6,7 @@ import errno
 from typing import Any
 
 from ftpd.engine.impatience import has_said_all
-from ftpd.module.wire import Data
+from ftpd.module.wire import Data, Foreign
 from ftpd.transfer.channel import Ground
 from ftpd.transfer.data import DataChannel
 from ftpd.transfer.errors import cannot_connect
@@ -47,7 +47,7 @@ class DataPort:
             self._ground, local=self._local, address=address, port=port, from_before=from_before
         )
 
-    def open_now(self, allow_foreign: bool) -> Data | None:
+    def open_now(self, allow_foreign: Foreign) -> Data | None:
         """The client's connection if it is there already."""
         opening = self._prepared
         if not isinstance(opening, PassiveListener):
@@ -59,7 +59,7 @@ class DataPort:
                 self._prepared = None
         return self._channel
 
-    async def open(self, *, timeout: float, allow_foreign: bool) -> Data:
+    async def open(self, *, timeout: float, allow_foreign: Foreign) -> Data:
         opening, self._prepared = self._prepared, None
         if opening is None:
             raise cannot_connect(errno.ECONNREFUSED)

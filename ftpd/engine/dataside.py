@@ -11,7 +11,7 @@ from ftpd.core.log import Level
 from ftpd.engine.channel import Channel
 from ftpd.engine.dataport import ABORTED, DataPort
 from ftpd.engine.tuning import tuning_of
-from ftpd.module.wire import Data, TransferError
+from ftpd.module.wire import Data, Foreign, TransferError
 
 if TYPE_CHECKING:
     from ftpd.conf.tree import Scope
@@ -59,13 +59,13 @@ class DataSide(Channel):
         if self._port is not None:
             self._port.forget()
 
-    def data_at_once(self, *, allow_foreign: bool = False) -> Data | None:
+    def data_at_once(self, *, allow_foreign: Foreign = False) -> Data | None:
         if self.abort_wanted:
             self.forget_data()
             raise TransferError(426, ABORTED, aborted=True)
         return self._data_port().open_now(allow_foreign)
 
-    def open_data(self, *, timeout: float, allow_foreign: bool = False) -> Coroutine[Any, Any, Data]:
+    def open_data(self, *, timeout: float, allow_foreign: Foreign = False) -> Coroutine[Any, Any, Data]:
         if self.abort_wanted:
             self.forget_data()
             raise TransferError(426, ABORTED, aborted=True)

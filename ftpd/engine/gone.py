@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ftpd.core.clock import Sweep, Timer
 from ftpd.core.reply import Reply
-from ftpd.module.wire import Data, TransferError, Work
+from ftpd.module.wire import Data, Foreign, TransferError, Work
 
 if TYPE_CHECKING:
     from ftpd.conf.tree import Scope
@@ -58,10 +58,10 @@ class Gone:
     def forget_data(self) -> None:
         pass
 
-    def data_at_once(self, *, allow_foreign: bool = False) -> Data | None:
+    def data_at_once(self, *, allow_foreign: Foreign = False) -> Data | None:
         return None
 
-    async def open_data(self, *, timeout: float, allow_foreign: bool = False) -> Data:
+    async def open_data(self, *, timeout: float, allow_foreign: Foreign = False) -> Data:
         raise TransferError(425, "Unable to build data connection: the client has gone away")
 
     def abort_transfer(self) -> bool:

@@ -90,6 +90,9 @@ class Modules(Protocol):
     def directive(self, name: str) -> Directive[Any] | None:
         """The key of a directive of any loaded module, by its name."""
 
+    def in_class(self, name: str, host: str) -> bool:
+        """Whether an address is of the <Class> of that name; False where there is no such class."""
+
     def readmit(self, session: Session) -> None:
         """Refuse unless <Limit LOGIN> of the server that the session has moved to lets the client in."""
 

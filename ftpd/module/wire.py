@@ -27,6 +27,10 @@ class TransferError(Exception):
         return TransferError(self.code, self.text, aborted=self.aborted, moved=self.moved)
 
 
+Foreign = bool | Callable[[str], bool]
+"""Whether another host than the client may be at the other end of a data connection; a function is asked for each."""
+
+
 class Data(Protocol):
     """An established data connection; all calls count into :attr:`moved` and raise TransferError."""
 
@@ -162,16 +166,16 @@ class Wire(Protocol):
     def forget_data(self) -> None:
         """Close the listener and the pending data connection, if there are any."""
 
-    def data_at_once(self, *, allow_foreign: bool = False) -> Data | None:
+    def data_at_once(self, *, allow_foreign: Foreign = False) -> Data | None:
         """The data connection if it is there already; None where it has to be waited for, with :meth:`open_data`.
 
         TransferError as there.
         """
 
-    async def open_data(self, *, timeout: float, allow_foreign: bool = False) -> Data:
+    async def open_data(self, *, timeout: float, allow_foreign: Foreign = False) -> Data:
         """The data connection that PASV or PORT prepared; TransferError 425 when there is none or it fails.
 
-        Only the control connection's peer may be at the other end unless ``allow_foreign``.
+        Only the control connection's peer may be at the other end, and whom ``allow_foreign`` lets be there.
         """
 
     @property

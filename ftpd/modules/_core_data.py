@@ -30,7 +30,8 @@ def _foreign(words: list[str]) -> bool | str:
 
 allow_foreign = module.directive(
     "AllowForeignAddress", _foreign, contexts=SESSIONS,
-    usage="on|off|class", doc="Whether data connections may go to another address than the client's own.",
+    usage="on|off|class",
+    doc="Whether the data connection's other end may be another host than the client, or one of a class.",
 )  # fmt: skip
 module.directive(
     "TimeoutLinger", types.seconds, contexts=SERVERS,
@@ -38,10 +39,10 @@ module.directive(
 )  # fmt: skip
 
 
-def foreign_allowed(session: Session) -> bool:
-    """Whether AllowForeignAddress lets this client transfer between two servers (FXP)."""
+def foreign_allowed(session: Session, host: Address) -> bool:
+    """Whether AllowForeignAddress lets this client have its data sent there, to another server (FXP)."""
     value = session.settings[allow_foreign]
-    return value == session.class_name if isinstance(value, str) else value is True
+    return session.modules.in_class(value, str(host)) if isinstance(value, str) else value is True
 
 
 # -- passive -----------------------------------------------------------------------------------------
@@ -160,7 +161,7 @@ def _connect(cmd: Command, host: Address, port: int) -> Outcome:
         host = peer
     if port < 1024 or host.is_multicast or host.is_unspecified or host == ipaddress.IPv4Address("255.255.255.255"):
         raise _refused(cmd, "bounce attack")
-    if host != peer and not foreign_allowed(session):
+    if host != peer and not foreign_allowed(session, host):
         raise _refused(cmd, "address mismatch")
     # without RootRevoke ProFTPD takes any port as well
     from_before = session.setting("RootRevoke", Revoke.ANY_PORT) is not Revoke.ANY_PORT

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
 from typing import Protocol
 
-from ftpd.api import TIMEOUT_STALLED, Command, Data, Reply, Settings, Slot, Transfer, TransferError, trace
+from ftpd.api import TIMEOUT_STALLED, Command, Data, Foreign, Reply, Settings, Slot, Transfer, TransferError, trace
 
 PATIENCE = 60
 """Seconds that a client has to make the data connection it asked for."""
@@ -34,11 +35,10 @@ class Manners:
     """What the configuration says of data connections in one place, for one client."""
 
     settings: Settings
-    class_name: str
     patience: int
     """Seconds for the client to make the connection."""
-    foreign: bool
-    """AllowForeignAddress: another host than the client may be at the other end."""
+    foreign: Foreign
+    """AllowForeignAddress: another host than the client may be at the other end, or one of a class."""
     stalled: int
     """Seconds without a byte moving, 0 for ever."""
     linger: int | None
@@ -167,14 +167,13 @@ def _lingering(manners: Manners, counted: bool) -> int:
 
 
 def _manners(cmd: Command, counts: Tally) -> Manners:
-    found, settings, class_name = counts.manners, cmd.config, cmd.session.class_name
-    if found is None or found.settings is not settings or found.class_name != class_name:
+    found, settings = counts.manners, cmd.config
+    if found is None or found.settings is not settings:
         foreign: bool | str = cmd.setting("AllowForeignAddress", False)
         found = counts.manners = Manners(
             settings=settings,
-            class_name=class_name,
             patience=min(cmd.setting("TimeoutNoTransfer", PATIENCE) or PATIENCE, PATIENCE),
-            foreign=foreign if isinstance(foreign, bool) else foreign == class_name,
+            foreign=foreign if isinstance(foreign, bool) else partial(cmd.session.modules.in_class, foreign),
             stalled=cmd.setting("TimeoutStalled", 3600),
             linger=cmd.setting("TimeoutLinger", None),
         )

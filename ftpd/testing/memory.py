@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from ftpd.conf.tree import Scope
 from ftpd.core.clock import Sweep, Timer
 from ftpd.core.reply import Reply
-from ftpd.module.wire import Data, TransferError, Work
+from ftpd.module.wire import Data, Foreign, TransferError, Work
 
 NO_DATA = "Unable to build data connection: Connection refused"
 
@@ -137,10 +137,10 @@ class MemoryWire:
     def forget_data(self) -> None:
         self.listening = self.incoming = None
 
-    def data_at_once(self, *, allow_foreign: bool = False) -> Data | None:
+    def data_at_once(self, *, allow_foreign: Foreign = False) -> Data | None:
         return None
 
-    async def open_data(self, *, timeout: float, allow_foreign: bool = False) -> Data:
+    async def open_data(self, *, timeout: float, allow_foreign: Foreign = False) -> Data:
         if self.incoming is None:
             raise TransferError(425, NO_DATA)
         self.last = MemoryData(self.incoming)

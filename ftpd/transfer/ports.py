@@ -14,7 +14,7 @@ from pyftpdlib.ioloop import Acceptor, Connector
 
 from ftpd.core.clock import Timer
 from ftpd.core.log import Level, log
-from ftpd.module.wire import TransferError
+from ftpd.module.wire import Foreign, TransferError
 from ftpd.transfer import kernel
 from ftpd.transfer.channel import SERVICE, Ground
 from ftpd.transfer.data import DataChannel
@@ -162,7 +162,7 @@ class PassiveListener(_Port, Acceptor):  # type: ignore[misc]  # pyftpdlib is un
     OSError where no port can be had: EADDRINUSE when the range is full, EAFNOSUPPORT for a foreign family.
     """
 
-    allow_foreign = False
+    allow_foreign: Foreign = False
     _accepted = -1
 
     def __init__(
@@ -219,7 +219,7 @@ class PassiveListener(_Port, Acceptor):  # type: ignore[misc]  # pyftpdlib is un
         self._fileno = descriptor
         return True
 
-    def open_now(self, *, allow_foreign: bool = False) -> DataChannel | None:
+    def open_now(self, *, allow_foreign: Foreign = False) -> DataChannel | None:
         """The client's connection if it is there already; the port closes then, and stays open where it is not."""
         self.allow_foreign = allow_foreign
         if self._closed:
@@ -231,7 +231,7 @@ class PassiveListener(_Port, Acceptor):  # type: ignore[misc]  # pyftpdlib is un
             raise
         return self._made() if there else None
 
-    async def open(self, *, timeout: float, allow_foreign: bool = False) -> DataChannel:
+    async def open(self, *, timeout: float, allow_foreign: Foreign = False) -> DataChannel:
         """The client's connection; TransferError 425 when it does not come in time. The port closes either way."""
         if (found := self.open_now(allow_foreign=allow_foreign)) is not None:
             return found
@@ -250,6 +250,10 @@ class PassiveListener(_Port, Acceptor):  # type: ignore[misc]  # pyftpdlib is un
         self._let_go()
         return self.make(descriptor, self.ground, self.port)
 
+    def _may_be_there(self, host: str) -> bool:
+        allowed = self.allow_foreign
+        return allowed(host) if callable(allowed) else allowed
+
     def _accept(self) -> bool:
         """Take the first connection of the right peer and turn the others away; False while there is none."""
         for _ in range(_ACCEPTS):
@@ -261,7 +265,7 @@ class PassiveListener(_Port, Acceptor):  # type: ignore[misc]  # pyftpdlib is un
                     continue
                 raise cannot_connect(-found)
             descriptor, host = found
-            if host == self.peer or self.allow_foreign or plain_host(host) == self.peer:
+            if host == self.peer or plain_host(host) == self.peer or self._may_be_there(plain_host(host)):
                 self._accepted = descriptor
                 return True
             os.close(descriptor)
@@ -320,7 +324,7 @@ class ActiveConnector(_Port, Connector):  # type: ignore[misc]  # pyftpdlib is u
         self._local = local
         self._source = max(local[1] - 1, 0) if from_before else 0
 
-    async def open(self, *, timeout: float, allow_foreign: bool = False) -> DataChannel:
+    async def open(self, *, timeout: float, allow_foreign: Foreign = False) -> DataChannel:
         """The connection; TransferError 425 with the cause when it cannot be made.
 
         Whether the address may be a foreign one was decided when PORT named it.

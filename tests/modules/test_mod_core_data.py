@@ -255,14 +255,16 @@ def test_allowforeignaddress_lets_two_servers_talk() -> None:
     assert last("PORT 8,8,8,8,200,10", conf="AllowForeignAddress friends\n") == REFUSED
 
 
-def test_allowforeignaddress_for_a_class() -> None:
-    async def story() -> str:
-        async with Bench(conf="AllowForeignAddress friends\n") as ftp:
-            assert ftp.session is not None
-            ftp.session.class_name = "friends"
-            return await ftp("PORT 8,8,8,8,200,10")
-
-    assert asyncio.run(story()) == "200 PORT command successful"
+def test_allowforeignaddress_for_a_class_of_servers() -> None:
+    conf = "<Class friends>\nFrom 8.8.8.0/24\n</Class>\nAllowForeignAddress friends\n"
+    assert talk("PORT 8,8,8,8,200,10", "PORT 8,8,9,8,200,10", "EPRT |1|8.8.8.9|51210|", conf=conf) == [
+        "200 PORT command successful", REFUSED, "200 EPRT command successful",
+    ]  # fmt: skip
+    # it is not the client that has to be of the class
+    client = "<Class friends>\nFrom 127.0.0.0/8\n</Class>\nAllowForeignAddress friends\n"
+    assert talk("PORT 8,8,8,8,200,10", "PORT 127,0,0,9,200,10", conf=client) == [
+        REFUSED, "200 PORT command successful",
+    ]  # fmt: skip
 
 
 def test_limit_by_name_refuses_a_way_to_connect() -> None:

@@ -117,6 +117,17 @@ def test_foreign_addresses_are_let_in_where_the_configuration_allows_them(loop: 
 
 
 @loops
+def test_those_foreign_addresses_are_let_in_that_the_configuration_allows(loop: str) -> None:
+    async def story(ground: Ground) -> None:
+        listener = listen(ground)
+        others = [dial(listener.port, source) for source in ("127.0.0.3", "127.0.0.2")]
+        await says_hello(await listener.open(timeout=5, allow_foreign=lambda host: host == "127.0.0.2"))
+        assert [hears(client) for client in others] == [b"", b"hello"]
+
+    run(loop, story)
+
+
+@loops
 def test_of_fifty_connections_one_is_used_and_the_rest_are_reset(loop: str) -> None:
     async def story(ground: Ground) -> None:
         listener = listen(ground)

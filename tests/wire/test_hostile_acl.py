@@ -5,12 +5,13 @@ from __future__ import annotations
 import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from tests.wire.daemon import BINARY, Daemon, until
-from tests.wire.hostile import Raw, alive
+from tests.wire.hostile import Raw, alive, connect
 
 FIRST, SECOND = "127.0.0.1", "127.0.0.2"
 
@@ -162,5 +163,27 @@ def test_a_rule_that_cannot_be_understood_leaves_the_one_before_in_force(tmp_pat
         daemon._process.send_signal(signal.SIGHUP)
         until("the fault is told", lambda: "127.0.0.2/33" in daemon.log())
         assert entering(daemon, FOLDERS["Deny from 127.0.0.2"]) == {FIRST}
+    finally:
+        daemon.stop()
+
+
+def test_data_of_others_is_let_in_from_servers_of_the_class_and_from_nowhere_else(tmp_path: Path) -> None:
+    daemon = Daemon(tmp_path, "<Class servers>\nFrom 127.0.0.2\n</Class>\nAllowForeignAddress servers\n")
+    daemon.start()
+    try:
+        with Raw(daemon) as client:
+            client.login()
+            port = client.port_for_data()
+            client.send("STOR new")
+            with connect(daemon.host, port, source="127.0.0.3") as stranger, suppress(OSError):
+                stranger.sendall(b"of a stranger")
+                assert stranger.recv(1) == b""
+            with connect(daemon.host, port, source=SECOND) as server:
+                server.sendall(b"of a server")
+            assert [client.reply()[:3], client.reply()[:3]] == ["150", "226"]
+            assert (daemon.home / "new").read_bytes() == b"of a server"
+            assert client.codes("PORT 127,0,0,2,200,10", "PORT 127,0,0,3,200,10", "EPRT |1|127.0.0.3|51210|") == [
+                200, 500, 500,
+            ]  # fmt: skip
     finally:
         daemon.stop()
