@@ -129,6 +129,12 @@ class Channel(FTPHandler):  # type: ignore[misc]
         self.ioloop.unregister(self._fileno)
         self.socket.close()
 
+    def _hand_socket_over(self) -> None:
+        """The same, but the socket stays until the client has closed, too."""
+        self._closed = True
+        self.ioloop.unregister(self._fileno)
+        self.worker.farewells.add(self.socket)
+
     def _unsettle(self) -> None:
         """Something may be other than it was, or comes before what the client says next: no answer is known now."""
         if self._answers:

@@ -21,7 +21,7 @@ class Outlet(DataSide):
     def send(self, reply: Reply) -> None:
         self._write(self.session.told(reply))
 
-    def _write(self, data: bytes) -> None:
+    def _write(self, data: bytes, flags: int = 0) -> None:
         if self._ended or self._closed or self._mute:
             return
         self.session.bytes_out += len(data)
@@ -32,7 +32,7 @@ class Outlet(DataSide):
             self._out += data
             return
         try:
-            sent = self.socket.send(data)
+            sent = self.socket.send(data, flags)
         except (BlockingIOError, InterruptedError):
             sent = 0
         except OSError as error:

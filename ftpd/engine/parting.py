@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import sys
+from collections.abc import Callable
 
 from ftpd.core.log import Level, log
 from ftpd.core.reply import Refuse, Reply
@@ -61,9 +62,8 @@ class Parting(Outlet):
             # who was refused at the door has said nothing yet, and does not keep a descriptor for it
             self.close()
             return
-        # wait for the client's own end, so that a reset cannot overtake our last reply
-        self._start_linger()
-        self._watch()
+        # the session is over; only its socket waits for the client's own end
+        self._close(self._hand_socket_over)
 
     def _start_linger(self) -> None:
         """A client that neither reads what is left nor closes gets some seconds, once."""
@@ -97,6 +97,9 @@ class Parting(Outlet):
 
     def close(self) -> None:
         """Close the socket; a command that still waits is left to see its transfer fail."""
+        self._close(self._let_socket_go)
+
+    def _close(self, leave: Callable[[], None]) -> None:
         if self._closed:
             return
         self._unsettle()
@@ -111,9 +114,9 @@ class Parting(Outlet):
             self._task.add_done_callback(lambda task: self._finish_closed())
             slow = self.session.files is not None and self.session.files.slow
             self.worker.cancel_later(self._task, LINGER if slow else 30.0)
-            self._let_socket_go()
+            leave()
             return
-        self._let_socket_go()
+        leave()
         self._finish_closed()
 
     def _finish_closed(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Awaitable, Coroutine
 from functools import partial
 from typing import Any
@@ -91,7 +92,10 @@ class Running(Recall):
             journey.transfers = command.name in _TRANSFERS
             self._journey = journey
         begun: _Begun | Trip[_Begun] = trips.go(partial(run_inline, command, plan), journey)
-        return None if begun is None else trips.along(begun, _run_rest, journey)
+        if begun is None:
+            self._journey = None if self._task is None else self._journey
+            return None
+        return trips.along(begun, _run_rest, journey)
 
     async def _wait(self, command: Command, rest: Coroutine[Any, Any, None]) -> None:
         try:
@@ -119,8 +123,11 @@ class Running(Recall):
             self.session.log(Level.ERROR, "no module gave %s a reply", command.shown)
             reply = _LOCAL_ERROR
         answer = self._encoded(reply, command)
-        self._write(answer)
-        if self._ending is not None:
+        if self._ending is None:
+            self._write(answer)
+        else:
+            # the end follows at once, and goes with it
+            self._write(answer, socket.MSG_MORE)
             self._hang_up()
         return answer
 

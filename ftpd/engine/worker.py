@@ -24,6 +24,7 @@ from ftpd.dispatch.registry import Generation
 from ftpd.engine.channel import prepare
 from ftpd.engine.control import ControlChannel
 from ftpd.engine.door import Door
+from ftpd.engine.farewells import Farewells
 from ftpd.engine.leavings import Leavings
 from ftpd.engine.names import Names
 from ftpd.engine.pace import Pace
@@ -98,6 +99,7 @@ class Worker:
         self._told_of_shedding = -_TOLD_AGAIN
         self._resting: set[socket.socket] = set()
         """Listeners that are not watched, because what they have could be neither taken nor refused."""
+        self.farewells = Farewells(self.sweep)
         self._idle: asyncio.Event | None = None
         """Set when the last session ends; there when somebody waits for that."""
 
@@ -134,6 +136,7 @@ class Worker:
             await self._idle.wait()
 
     def _accept(self, listener: socket.socket) -> None:
+        self.farewells.look()
         for _ in range(_ACCEPTS):
             try:
                 sock, _address = listener.accept()
@@ -153,6 +156,7 @@ class Worker:
 
     def _shed(self, listener: socket.socket, error: OSError) -> None:
         """No descriptor is left: the one kept in reserve tells those who wait so, one after the other."""
+        self.farewells.look_at_all()
         now = self.loop.time()
         if now - self._told_of_shedding >= _TOLD_AGAIN:
             self._told_of_shedding = now
@@ -364,6 +368,7 @@ class Worker:
         await self.generation.stop()
         if self.names is not None:
             self.names.close()
+        self.farewells.close()
         self._mounts.close()
         aside.use_threads(None)
         self.sweep.close()
