@@ -10,17 +10,21 @@ from pathlib import Path
 import pytest
 
 from tests.wire.daemon import Daemon
+from tests.wire.hostile import alive
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     """A daemon that the tests of one file share; it has to end well, too."""
-    daemon = Daemon(tmp_path_factory.mktemp("daemon"))
-    daemon.start()
-    try:
+    with Daemon(tmp_path_factory.mktemp("daemon")) as daemon:
         yield daemon
-    finally:
-        daemon.stop()
+
+
+@pytest.fixture
+def ends_alive(server: Daemon) -> Iterator[None]:
+    """For usefixtures: after each test the daemon serves others, has nothing left of it, and tells of no fault."""
+    yield
+    alive(server)
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Self
 
 # of the password "secret", with few rounds: what is tested is not how slow the hash is
 HASH = (
@@ -83,6 +84,13 @@ class Running:
         self._conf = conf
         self._environ = os.environ | (environ or {})
         self._log = conf.with_name("log")
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.stop()
 
     def start(self) -> None:
         assert Path(BINARY).exists(), (

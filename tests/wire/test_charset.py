@@ -7,7 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests.wire.daemon import Daemon
-from tests.wire.hostile import Raw, alive
+from tests.wire.hostile import Raw
+
+pytestmark = pytest.mark.usefixtures("ends_alive")
 
 NAME = "\u044f\u044e\u044f\u044f \u044d\u044e\u0451"
 """Yu, ya and their like are the bytes from 253 to 255 in CP1251: telnet's DO, DONT and IAC."""
@@ -15,18 +17,8 @@ NAME = "\u044f\u044e\u044f\u044f \u044d\u044e\u0451"
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    daemon = Daemon(tmp_path_factory.mktemp("daemon"), "UseEncoding utf-8 cp1251\nAllowOverwrite on\n")
-    daemon.start()
-    try:
+    with Daemon(tmp_path_factory.mktemp("daemon"), "UseEncoding utf-8 cp1251\nAllowOverwrite on\n") as daemon:
         yield daemon
-    finally:
-        daemon.stop()
-
-
-@pytest.fixture(autouse=True)
-def ends_alive(server: Daemon) -> Iterator[None]:
-    yield
-    alive(server)
 
 
 def line(verb: str) -> bytes:

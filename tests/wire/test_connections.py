@@ -11,28 +11,17 @@ from time import monotonic
 import pytest
 
 from tests.wire.daemon import Daemon, until
-from tests.wire.hostile import Raw, alive, answers_others, connect, everything, pid
+from tests.wire.hostile import Raw, answers_others, connect, everything, pid
 
 HELLO = bytes.fromhex("16030100c8010000c40303") + b"\n" * 190
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    daemon = Daemon(tmp_path_factory.mktemp("daemon"))
-    daemon.start()
-    try:
-        yield daemon
-    finally:
-        daemon.stop()
-
-
 @pytest.fixture(autouse=True)
-def ends_alive(server: Daemon) -> Iterator[None]:
+def configured_as_before(server: Daemon, ends_alive: None) -> Iterator[None]:
     plain = server._conf.read_text()
     yield
     if server._conf.read_text() != plain:
         configure(server, plain)
-    alive(server)
 
 
 def configure(server: Daemon, conf: str) -> None:

@@ -77,12 +77,8 @@ def prepared(folder: Path, conf: str) -> Daemon:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    daemon = prepared(tmp_path_factory.mktemp("daemon"), CONF + PATTERNS)
-    daemon.start()
-    try:
+    with prepared(tmp_path_factory.mktemp("daemon"), CONF + PATTERNS) as daemon:
         yield daemon
-    finally:
-        daemon.stop()
 
 
 def entering(server: Daemon, folder: str) -> set[str]:

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
 
 import pytest
 
 from tests.wire.daemon import Daemon, until
 from tests.wire.hostile import PATIENCE, Raw, alive, connect, descriptors, everything, reset
 
+pytestmark = pytest.mark.usefixtures("ends_alive")
+
 STRANGER = "127.0.0.2"
-
-
-@pytest.fixture(autouse=True)
-def ends_alive(server: Daemon) -> Iterator[None]:
-    yield
-    alive(server)
 
 
 # -- to third hosts (CVE-1999-0017) -------------------------------------------------------------------------------

@@ -15,17 +15,13 @@ from time import monotonic
 import pytest
 
 from tests.wire.daemon import Daemon
-from tests.wire.hostile import Raw, alive, answers_others, as_root
+from tests.wire.hostile import Raw, answers_others, as_root
+
+pytestmark = pytest.mark.usefixtures("ends_alive")
 
 CANARY = b"nobody from outside reads this\n"
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
-
-
-@pytest.fixture(autouse=True)
-def ends_alive(server: Daemon) -> Iterator[None]:
-    yield
-    alive(server)
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from tests.wire.daemon import HASH, Daemon
-from tests.wire.hostile import Raw, alive, as_root, connect, everything, pid
+from tests.wire.hostile import Raw, as_root, connect, everything, pid
 
-pytestmark = as_root
+pytestmark = [as_root, pytest.mark.usefixtures("ends_alive")]
 UIDS = {"uma": 61001, "ulf": 61002}
 SESSIONS = 100
 
@@ -30,17 +30,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     os.chown(daemon.home, 0, 0)
     daemon.home.chmod(0o1777)
     daemon.user = "uma"
-    daemon.start()
-    try:
+    with daemon:
         yield daemon
-    finally:
-        daemon.stop()
-
-
-@pytest.fixture(autouse=True)
-def ends_alive(server: Daemon) -> Iterator[None]:
-    yield
-    alive(server)
 
 
 def all_ask(clients: list[Raw], commands: list[str]) -> list[str]:

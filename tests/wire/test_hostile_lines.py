@@ -12,7 +12,9 @@ from time import monotonic
 import pytest
 
 from tests.wire.daemon import Daemon, until
-from tests.wire.hostile import Raw, alive, answers_others, memory
+from tests.wire.hostile import Raw, answers_others, memory
+
+pytestmark = pytest.mark.usefixtures("ends_alive")
 
 MEGABYTE = 1024 * 1024
 CONF = """\
@@ -25,18 +27,8 @@ CONF = """\
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     """The daemon of this file; nobody may SITE CHMOD there."""
-    daemon = Daemon(tmp_path_factory.mktemp("daemon"), CONF)
-    daemon.start()
-    try:
+    with Daemon(tmp_path_factory.mktemp("daemon"), CONF) as daemon:
         yield daemon
-    finally:
-        daemon.stop()
-
-
-@pytest.fixture(autouse=True)
-def ends_alive(server: Daemon) -> Iterator[None]:
-    yield
-    alive(server)
 
 
 # -- lines without an end ----------------------------------------------------------------------------------------

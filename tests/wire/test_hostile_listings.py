@@ -11,7 +11,7 @@ from time import monotonic
 import pytest
 
 from tests.wire.daemon import Daemon
-from tests.wire.hostile import Raw, alive, answers_others, as_root, memory
+from tests.wire.hostile import Raw, answers_others, as_root, memory
 
 MEGABYTE = 1024 * 1024
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -24,19 +24,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
         f"<Directory {base}/home/hiding>\n  HideFiles \\.key$\n  HideUser !~\n  HideNoAccess on\n"
         "  <Limit ALL>\n    IgnoreHidden on\n  </Limit>\n</Directory>\n"
     )
-    daemon = Daemon(base, conf)
-    daemon.start()
-    try:
+    with Daemon(base, conf) as daemon:
         yield daemon
-    finally:
-        daemon.stop()
 
 
 @pytest.fixture(autouse=True)
-def ends_alive(server: Daemon) -> Iterator[None]:
+def nothing_is_left_in_the_home(server: Daemon, ends_alive: None) -> Iterator[None]:
     yield
     _emptied(server.home)
-    alive(server)
 
 
 def _emptied(folder: Path) -> None:

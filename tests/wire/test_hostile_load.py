@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import resource
 import statistics
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from time import monotonic
@@ -13,17 +12,13 @@ from time import monotonic
 import pytest
 
 from tests.wire.daemon import Daemon
-from tests.wire.hostile import Raw, alive, answers_others, descriptors, memory, until_descriptors
+from tests.wire.hostile import Raw, answers_others, descriptors, memory, until_descriptors
+
+pytestmark = pytest.mark.usefixtures("ends_alive")
 
 IDLE = 2000
 AT_WORK = 50
 KILOBYTE = 1024
-
-
-@pytest.fixture(autouse=True)
-def ends_alive(server: Daemon) -> Iterator[None]:
-    yield
-    alive(server)
 
 
 def test_an_idle_session_costs_at_most_sixteen_kilobytes(server: Daemon) -> None:

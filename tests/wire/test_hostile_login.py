@@ -12,7 +12,9 @@ from time import perf_counter
 import pytest
 
 from tests.wire.daemon import HASH, Daemon
-from tests.wire.hostile import Raw, alive
+from tests.wire.hostile import Raw
+
+pytestmark = pytest.mark.usefixtures("ends_alive")
 
 INCORRECT = "530 Login incorrect."
 # 50 ms and more of hashing on any machine
@@ -55,17 +57,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     users.write_text(accounts(daemon, daemon.home.stat().st_uid))
     users.chmod(0o600)
     (daemon.anonymous / "pub").mkdir()
-    daemon.start()
-    try:
+    with daemon:
         yield daemon
-    finally:
-        daemon.stop()
-
-
-@pytest.fixture(autouse=True)
-def ends_alive(server: Daemon) -> Iterator[None]:
-    yield
-    alive(server)
 
 
 def answer(server: Daemon, user: str, password: str) -> tuple[str, float]:

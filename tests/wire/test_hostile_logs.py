@@ -13,7 +13,9 @@ import pytest
 
 from tests.wire import daemon
 from tests.wire.daemon import Daemon, until
-from tests.wire.hostile import Raw, alive
+from tests.wire.hostile import Raw
+
+pytestmark = pytest.mark.usefixtures("ends_alive")
 
 # what ends a line or moves the cursor for some reader of logs: terminals, pagers, str.splitlines, JavaScript
 FORGERY = "2026-01-01 00:00:00,000 host proftpd[1]: USER root: Login successful."
@@ -45,12 +47,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     finally:
         if server._process.poll() is None:
             server.stop()
-
-
-@pytest.fixture(autouse=True)
-def ends_alive(server: Daemon) -> Iterator[None]:
-    yield
-    alive(server)
 
 
 def assert_clean(lines: list[str]) -> None:

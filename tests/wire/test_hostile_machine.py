@@ -16,7 +16,7 @@ import pytest
 from tests.wire.daemon import HASH, Daemon
 from tests.wire.hostile import Raw, alive, as_root
 
-pytestmark = as_root
+pytestmark = [as_root, pytest.mark.usefixtures("ends_alive")]
 LIBEXEC = Path(__file__).parents[2] / "libexec"
 UMA, WEB = 61021, 61025
 MEGABYTE = 1024 * 1024
@@ -66,17 +66,8 @@ AllowChrootSymlinks off
         os.chown(path, UMA, UMA)
     (home / "closed" / "secret").write_bytes(b"secret")
     daemon.user = "uma"
-    daemon.start()
-    try:
+    with daemon:
         yield daemon
-    finally:
-        daemon.stop()
-
-
-@pytest.fixture(autouse=True)
-def ends_alive(server: Daemon) -> Iterator[None]:
-    yield
-    alive(server)
 
 
 @pytest.fixture

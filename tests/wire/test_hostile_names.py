@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.wire.daemon import Daemon, until
-from tests.wire.hostile import Raw, alive, reset
+from tests.wire.hostile import Raw, reset
+
+pytestmark = pytest.mark.usefixtures("ends_alive")
 
 CANARY = b"nobody from outside reads this\n"
 
@@ -19,18 +21,8 @@ CANARY = b"nobody from outside reads this\n"
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     """One of these tests' own: they look at all that is in the home."""
-    daemon = Daemon(tmp_path_factory.mktemp("daemon"), "AllowOverwrite off\n")
-    daemon.start()
-    try:
+    with Daemon(tmp_path_factory.mktemp("daemon"), "AllowOverwrite off\n") as daemon:
         yield daemon
-    finally:
-        daemon.stop()
-
-
-@pytest.fixture(autouse=True)
-def ends_alive(server: Daemon) -> Iterator[None]:
-    yield
-    alive(server)
 
 
 @pytest.fixture

@@ -13,7 +13,9 @@ from time import monotonic, sleep
 import pytest
 
 from tests.wire.daemon import Daemon, until
-from tests.wire.hostile import PATIENCE, Raw, alive, everything, memory
+from tests.wire.hostile import PATIENCE, Raw, everything, memory
+
+pytestmark = pytest.mark.usefixtures("ends_alive")
 
 LIBEXEC = Path(__file__).parents[2] / "libexec"
 MOST = 1024 * 1024
@@ -39,17 +41,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     daemon = Daemon(tmp_path_factory.mktemp("daemon"), CONF)
     for name in ("capped", "whole"):
         daemon.give_folder(name)
-    daemon.start()
-    try:
+    with daemon:
         yield daemon
-    finally:
-        daemon.stop()
-
-
-@pytest.fixture(autouse=True)
-def ends_alive(server: Daemon) -> Iterator[None]:
-    yield
-    alive(server)
 
 
 @pytest.fixture

@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from tests.wire.daemon import Daemon, until
-from tests.wire.hostile import Raw, alive, as_root, reset
+from tests.wire.hostile import Raw, as_root, reset
+
+pytestmark = pytest.mark.usefixtures("ends_alive")
 
 LETTERS = [
     "A",
@@ -126,17 +128,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     for name in ("login", "chdir", "quit"):
         (folder / "run" / name).write_text(f"[%U] [%C] {COOKIES} %{{env:NO_SUCH}}\n")
         (folder / "run" / name).chmod(0o644)
-    daemon.start()
-    try:
+    with daemon:
         yield daemon
-    finally:
-        daemon.stop()
-
-
-@pytest.fixture(autouse=True)
-def ends_alive(server: Daemon) -> Iterator[None]:
-    yield
-    alive(server)
 
 
 def lines_of(server: Daemon, name: str) -> list[str]:

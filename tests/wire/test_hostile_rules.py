@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.wire.daemon import Daemon
-from tests.wire.hostile import Raw, alive, as_root
+from tests.wire.hostile import Raw, as_root
+
+pytestmark = pytest.mark.usefixtures("ends_alive")
 
 LIBEXEC = Path(__file__).parents[2] / "libexec"
 CONF = f"""\
@@ -63,11 +65,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     daemon.give("veiled/secret", b"secret")
     daemon.give_folder("keep/folder")
     daemon.give_folder("fixed/folder")
-    daemon.start()
-    try:
+    with daemon:
         yield daemon
-    finally:
-        daemon.stop()
 
 
 def tree(server: Daemon) -> dict[str, tuple[int, float, bytes]]:
@@ -79,12 +78,6 @@ def tree(server: Daemon) -> dict[str, tuple[int, float, bytes]]:
             known.st_mode, known.st_mtime if path.is_file() else 0, path.read_bytes() if path.is_file() else b"",
         )  # fmt: skip
     return found
-
-
-@pytest.fixture(autouse=True)
-def ends_alive(server: Daemon) -> Iterator[None]:
-    yield
-    alive(server)
 
 
 # -- S20: spellings -----------------------------------------------------------------------------------

@@ -17,7 +17,6 @@ from tests.wire.daemon import Daemon
 from tests.wire.hostile import (
     PATIENCE,
     Raw,
-    alive,
     as_root,
     connect,
     cpu_seconds,
@@ -27,6 +26,8 @@ from tests.wire.hostile import (
     until_descriptors,
 )
 
+pytestmark = pytest.mark.usefixtures("ends_alive")
+
 DESCRIPTORS = 100
 CONNECTIONS = 300
 MEGABYTE = 1024 * 1024
@@ -35,18 +36,8 @@ MEGABYTE = 1024 * 1024
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     """A daemon whose queue holds all who come: what the kernel drops would come again seconds later."""
-    daemon = Daemon(tmp_path_factory.mktemp("daemon"), "TCPBackLog 512\n")
-    daemon.start()
-    try:
+    with Daemon(tmp_path_factory.mktemp("daemon"), "TCPBackLog 512\n") as daemon:
         yield daemon
-    finally:
-        daemon.stop()
-
-
-@pytest.fixture(autouse=True)
-def ends_alive(server: Daemon) -> Iterator[None]:
-    yield
-    alive(server)
 
 
 # -- descriptors --------------------------------------------------------------------------------------------------

@@ -10,7 +10,9 @@ from time import monotonic, sleep
 import pytest
 
 from tests.wire.daemon import Daemon
-from tests.wire.hostile import Raw, alive, answers_others, descriptors, everything, pid, until_descriptors
+from tests.wire.hostile import Raw, answers_others, descriptors, everything, pid, until_descriptors
+
+pytestmark = pytest.mark.usefixtures("ends_alive")
 
 VERBS = """
     ABOR ACCT ALLO APPE AUTH CCC CDUP CLNT CONF CSID CWD DELE ENC EPRT EPSV FEAT HELP HOST LANG LIST MDTM MFF MFMT MIC
@@ -35,28 +37,14 @@ MaxLoginAttempts 1000
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    daemon = Daemon(tmp_path_factory.mktemp("daemon"), CONF)
-    daemon.start()
-    try:
+    with Daemon(tmp_path_factory.mktemp("daemon"), CONF) as daemon:
         yield daemon
-    finally:
-        daemon.stop()
 
 
 @pytest.fixture(scope="module")
 def slow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    daemon = Daemon(tmp_path_factory.mktemp("slow"), "TransferRate STOR 40\n")
-    daemon.start()
-    try:
+    with Daemon(tmp_path_factory.mktemp("slow"), "TransferRate STOR 40\n") as daemon:
         yield daemon
-    finally:
-        daemon.stop()
-
-
-@pytest.fixture(autouse=True)
-def ends_alive(server: Daemon) -> Iterator[None]:
-    yield
-    alive(server)
 
 
 # -- verbs, states and words ---------------------------------------------------------------------------------------

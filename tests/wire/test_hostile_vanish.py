@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.wire.daemon import Daemon, until
-from tests.wire.hostile import PATIENCE, Raw, alive, descriptors, reset, until_descriptors
+from tests.wire.hostile import PATIENCE, Raw, descriptors, reset, until_descriptors
 
 CONF = """\
 TimeoutLogin 2
@@ -36,10 +36,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
 
 
 @pytest.fixture(autouse=True)
-def ends_alive(server: Daemon) -> Iterator[None]:
+def no_descriptor_is_left(server: Daemon, ends_alive: None) -> Iterator[None]:
     before = descriptors(server)
     yield
-    alive(server)
     until_descriptors(server, before)
 
 

@@ -9,18 +9,17 @@ from collections.abc import Iterator
 import pytest
 
 from tests.wire.daemon import Daemon
-from tests.wire.hostile import Raw, alive
+from tests.wire.hostile import Raw
 
 FORGED = "x\r\n-rw-r--r--   1 root     root            0 Jan 15 08:00 passwd\r\n\x1b[2Ky"
 SHOWN = b"x??-rw-r--r--   1 root     root            0 Jan 15 08:00 passwd??"
 
 
 @pytest.fixture(autouse=True)
-def ends_alive(server: Daemon) -> Iterator[None]:
+def nothing_is_left_in_the_home(server: Daemon, ends_alive: None) -> Iterator[None]:
     yield
     for entry in list(server.home.iterdir()):
         shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
-    alive(server)
 
 
 @pytest.mark.parametrize("command", ["NLST", "NLST x*", "LIST", "LIST -1", "LIST x*", "LIST -C", "MLSD"])

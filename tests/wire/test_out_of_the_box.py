@@ -68,11 +68,8 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OutOfTheBox]:
             folder.chmod(0o755)
     daemon = OutOfTheBox(home)
     daemon.said = daemon.first_start()
-    daemon.start()
-    try:
+    with daemon:
         yield daemon
-    finally:
-        daemon.stop()
 
 
 @contextmanager

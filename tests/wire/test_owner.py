@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.wire.daemon import HASH, Daemon
-from tests.wire.hostile import Raw, alive, as_root
+from tests.wire.hostile import Raw, as_root
 
-pytestmark = as_root
+pytestmark = [as_root, pytest.mark.usefixtures("ends_alive")]
 LIBEXEC = Path(__file__).parents[2] / "libexec"
 UMA, WEB, WWW, MORE = 61001, 61005, 61006, 61007
 
@@ -45,17 +45,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     (daemon.home / "source").write_bytes(b"copied")
     (daemon.home / "source").chmod(0o666)
     daemon.user = "uma"
-    daemon.start()
-    try:
+    with daemon:
         yield daemon
-    finally:
-        daemon.stop()
-
-
-@pytest.fixture(autouse=True)
-def ends_alive(server: Daemon) -> Iterator[None]:
-    yield
-    alive(server)
 
 
 @pytest.mark.parametrize(

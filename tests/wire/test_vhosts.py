@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.wire.daemon import HASH, Daemon, free_port, until
-from tests.wire.hostile import Raw, alive, pid
+from tests.wire.hostile import Raw, pid
+
+pytestmark = pytest.mark.usefixtures("ends_alive")
 
 HOSTS = """\
 <Global>
@@ -80,18 +82,8 @@ class ManyHosts(Daemon):
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ManyHosts]:
-    daemon = ManyHosts(tmp_path_factory.mktemp("daemon"))
-    daemon.start()
-    try:
+    with ManyHosts(tmp_path_factory.mktemp("daemon")) as daemon:
         yield daemon
-    finally:
-        daemon.stop()
-
-
-@pytest.fixture(autouse=True)
-def ends_alive(server: ManyHosts) -> Iterator[None]:
-    yield
-    alive(server)
 
 
 def test_an_address_a_port_and_a_family_lead_to_their_server(server: ManyHosts) -> None:
