@@ -23,6 +23,7 @@ _FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 _TRANSFER = os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _ROOT = Path("/")
 _READING, _WRITING = os.O_RDONLY | _TRANSFER, os.O_WRONLY | _TRANSFER
+_LISTING = os.O_RDONLY | os.O_DIRECTORY | os.O_NONBLOCK | os.O_CLOEXEC
 _SPECIAL = stat.S_ISUID | stat.S_ISGID | stat.S_ISVTX
 
 
@@ -148,8 +149,14 @@ class LocalFiles:
         if self._opener is not jail.by_kernel:
             return None
         root = self._root or self._enter()
-        flags = _WRITING if use == "write" else _READING
-        fd = jail.without_links(self._identity, root.fd, encoded(there(path)), flags)
+        flags = _WRITING if use == "write" else _LISTING if use == "list" else _READING
+        try:
+            fd = jail.without_links(self._identity, root.fd, encoded(there(path)), flags)
+        except (NotADirectoryError, PermissionError):
+            # files are listed as well, and folders that only a look is allowed at
+            if use != "list":
+                raise
+            fd = None
         if fd is None:
             return None
         try:
@@ -157,9 +164,9 @@ class LocalFiles:
         except BaseException:
             os.close(fd)
             raise
-        # anything but a regular file is closed again as this returns
+        # what is of no use is closed again as this returns
         opened = Opened(fd, known, use)
-        return opened if _is_regular(known) else None
+        return opened if (_is_listable(known) if use == "list" else _is_regular(known)) else None
 
     def open_read(self, path: Path) -> int:
         if path.opened is not None and (fd := path.opened.take("read")) >= 0:
@@ -218,12 +225,13 @@ class LocalFiles:
         return fd
 
     def open_folder(self, path: Path) -> LocalFolder:
-        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NONBLOCK | os.O_CLOEXEC
-        descriptor = Descriptor(self._open(there(path), flags))
-        known = os.fstat(descriptor.fd)
-        if known.st_dev in kernel.kernel_devices() and not known.st_mode & stat.S_IROTH:
-            # the kernel lets a process read its own /proc/self/fd, but this process is that of all sessions
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path.virtual)
+        if path.opened is not None and (fd := path.opened.take("list")) >= 0:
+            descriptor, known = Descriptor(fd), path.opened.attributes
+        else:
+            descriptor = Descriptor(self._open(there(path), _LISTING))
+            known = os.fstat(descriptor.fd)
+            if not _is_listable(known):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path.virtual)
         above = Path(paths.split(path.virtual)[0])
         return LocalFolder(
             descriptor,
@@ -441,6 +449,11 @@ def _regular(fd: int, path: Path) -> int:
     if stat.S_ISDIR(known.st_mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path.virtual)
     raise OSError(errno.EINVAL, "Not a regular file", path.virtual)
+
+
+def _is_listable(folder: os.stat_result) -> bool:
+    # the kernel lets a process read its own /proc/self/fd, but this process is that of all sessions
+    return folder.st_dev not in kernel.kernel_devices() or bool(folder.st_mode & stat.S_IROTH)
 
 
 def _is_regular(known: os.stat_result) -> bool:

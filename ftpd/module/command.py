@@ -183,8 +183,8 @@ class Command:
         """The path that ``given`` (default: the whole argument) names, if the configuration lets the client.
 
         Raises Refuse: with ``refusal`` where <Limit> denies it (default 550 ``<given>: Operation not
-        permitted``), 550 where a filter forbids the name.  Who says to what ``use`` it is put, ``read`` or
-        ``write``, may find the file opened already when he opens it, which saves the walk to it.
+        permitted``), 550 where a filter forbids the name.  Who says to what ``use`` it is put, ``read``,
+        ``write`` or ``list``, may find it opened already when he opens it, which saves the walk to it.
         """
         text = self.argument if given is None else given
         path = self.gate.path(self, text, refusal or (550, f"{text}: Operation not permitted"), use)

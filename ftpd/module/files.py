@@ -11,12 +11,12 @@ from typing import Literal, Protocol
 from ftpd.conf.directive import EMPTY, Settings
 from ftpd.core.listing import Compact, Layout
 
-Use = Literal["", "read", "write"]
-"""What a command goes on to do with a path: nothing that is known yet, or to open the regular file that is there."""
+Use = Literal["", "read", "write", "list"]
+"""What a command goes on to do with a path: nothing that is known yet, or to open the file or the folder there."""
 
 
 class Opened:
-    """A regular file that was opened as it was looked at; who goes on to open it takes this, once."""
+    """What was opened as it was looked at; who goes on to open it takes this, once."""
 
     __slots__ = ("_descriptor", "attributes", "use")
 
@@ -58,7 +58,7 @@ class Path:
     vacant: bool = field(default=False, repr=False, compare=False)
     """The gate has just seen that nothing is there, and no link on the way to it."""
     opened: Opened | None = field(default=None, repr=False, compare=False)
-    """The file, where the gate was told what comes and could open it at once; ``Files`` knows what to do with it."""
+    """What is there, where the gate was told what comes and could open it; ``Files`` knows what to do with it."""
 
     def saw(self, seen: os.stat_result | None, *, vacant: bool = False, opened: Opened | None = None) -> None:
         """For the gate, which looks before anybody else has the path."""
@@ -155,9 +155,10 @@ class Files(Protocol):
         """
 
     def open_at_once(self, path: Path, use: Use) -> Opened | None:
-        """The regular file that is there, opened, if no symbolic link is on the way; None for anything else.
+        """The regular file, or for ``list`` the folder, that is there, opened, if no symbolic link is on the way.
 
-        OSError says why it cannot be opened, and then no link was met before.
+        None for anything else, be it a folder that may not be read.  OSError says why it cannot be opened, and then no
+        link was met before.
         """
 
     def open_read(self, path: Path) -> int:

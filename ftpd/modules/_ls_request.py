@@ -122,7 +122,7 @@ _DENIED = 450
 
 def _path(cmd: Command, text: str) -> Path:
     try:
-        return cmd.path(text or ".", refusal=(_DENIED, ""))
+        return cmd.path(text or ".", refusal=(_DENIED, ""), use="list")
     except Refuse as refused:
         if refused.code == _DENIED:
             raise Denied(errno.ENOENT, os.strerror(errno.ENOENT)) from None

@@ -195,7 +195,7 @@ def facts_of_folder(cmd: Command) -> Outcome | Awaitable[Outcome]:
 
 async def _facts_of_folder(cmd: Command) -> Outcome:
     given = _named(cmd)
-    path = cmd.path(given or ".", refusal=UNABLE)
+    path = cmd.path(given or ".", refusal=UNABLE, use="list")
     label = given or path.virtual
     try:
         opened = cmd.files.open_folder(path)

@@ -111,6 +111,50 @@ def test_only_what_the_user_may_open_and_no_link_leads_to_is_opened_at_once(here
     assert here.files(jail.by_walking).open_at_once(v("/f"), "read") is None, "this way cannot tell of links"
 
 
+def test_a_folder_that_is_to_be_listed_is_opened_as_it_is_looked_at_and_used_once(here: Ground) -> None:
+    (here.root / "sub").mkdir()
+    write(here.files(), "/sub/f", "1")
+    files = here.files()
+    path = v("/sub")
+    files.stat(path)
+    before = len(os.listdir("/proc/self/fd"))
+    found = files.open_at_once(path, "list")
+    assert found is not None
+    assert found.take("read") == -1
+    path.saw(found.attributes, opened=found)
+    (here.root / "sub").rename(here.root / "moved")
+    with files.open_folder(path) as folder:
+        assert folder.names() == ["f"]
+        assert folder.attributes.st_ino == (here.root / "moved").stat().st_ino
+    with pytest.raises(FileNotFoundError):
+        files.open_folder(path)
+    assert files.open_at_once(v("/moved"), "list") is not None, "and let go again"
+    del found, path, folder
+    gc.collect()  # a caught exception's frames keep what they worked with
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+@as_root
+def test_what_is_no_folder_or_a_closed_one_is_not_opened_to_be_listed(here: Ground) -> None:
+    (here.root / "sub").mkdir()
+    write(here.files(), "/sub/f", "1")
+    (here.root / "closed").mkdir()
+    (here.root / "link").symlink_to("sub")
+    (here.root / "out").symlink_to(here.outside)
+    os.mkfifo(here.root / "fifo")
+    here.owned_by(ANNA)
+    (here.root / "closed").chmod(0o100)
+    files = here.files(identity=ANNA)
+    assert files.open_at_once(v("/sub"), "list") is not None
+    for path in ("/sub/f", "/fifo", "/closed", "/link", "/link/..", "/out"):
+        assert files.open_at_once(v(path), "list") is None
+    with pytest.raises(FileNotFoundError):
+        files.open_at_once(v("/nothing"), "list")
+    kernels_own = LocalFiles(ANNA, "/", 0o22)
+    assert kernels_own.open_at_once(v("/proc/1"), "list") is not None
+    assert kernels_own.open_at_once(v(f"/proc/{os.getpid()}/fd"), "list") is None
+
+
 # -- writing -----------------------------------------------------------------------------------------
 
 
