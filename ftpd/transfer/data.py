@@ -22,7 +22,7 @@ from ftpd.transfer.lineends import FromNetwork, ToNetwork
 
 T = TypeVar("T")
 
-SENDFILE_MOST = 4 << 20
+SENDFILE_MOST = 1 << 20
 """Bytes asked of one sendfile call: more is no faster, and unfair to others."""
 READ_CHUNK = 256 << 10
 TURN = 1 << 20
@@ -31,6 +31,10 @@ SMALL = 32 << 10
 """Bytes that go out by themselves: what sendfile leaves for the end to follow, Perl's Net::FTP takes for unfinished."""
 UNSENT_MOST = 192 << 10
 """Bytes that may wait unsent in the kernel: with megabytes there, 226 would be said long before it is true."""
+UNSENT_MEANWHILE = 1 << 20
+"""The same far from the end of a file: a client that is quick is waited for less often, and costs a quarter less."""
+LAST = 2 << 20
+"""What is left of a file when its end comes near."""
 PATIENCE = 0.005
 """Seconds of sending without a break before the loop is given a turn (a listing goes out in slices)."""
 _NOTSENT_LOWAT = 25
@@ -57,10 +61,10 @@ def _unchanged(chunk: bytes) -> bytes:
 class DataChannel(Channel):
     """The ``Data`` of a session: see :class:`ftpd.module.wire.Data`."""
 
-    def hold_little(self) -> None:
+    def hold_little(self, most: int = UNSENT_MOST) -> None:
         """Have the kernel ask for more only when little is left; what the client has room for goes out all the same."""
         with suppress(OSError):
-            self.socket.setsockopt(socket.IPPROTO_TCP, _NOTSENT_LOWAT, UNSENT_MOST)
+            self.socket.setsockopt(socket.IPPROTO_TCP, _NOTSENT_LOWAT, most)
 
     def use_sendfile(self) -> bool:
         """False where bytes have to pass through us, out or in: TLS overrides it."""
@@ -101,6 +105,8 @@ class DataChannel(Channel):
             step = self._copying(descriptor, device, offset, end, known, ToNetwork())
         elif sendfile and end - offset > small and self.use_sendfile():
             most = min(slice or SENDFILE_MOST, SENDFILE_MOST)
+            if known and end - offset > LAST:
+                self.hold_little(UNSENT_MEANWHILE)
             step = self._sendfile(descriptor, device, offset, end, known, most)
         else:
             step = self._copying(descriptor, device, offset, end, known, _unchanged)
@@ -128,13 +134,17 @@ class DataChannel(Channel):
     ) -> Callable[[], bool]:  # fmt: skip
         copying: Callable[[], bool] | None = None
         here = at
+        much = known and end - at > LAST
 
         def step() -> bool:
-            nonlocal at, here, copying
+            nonlocal at, here, copying, much
             if copying is not None:
                 return copying()
             if at == end:
                 return True
+            if much and end - at <= LAST:
+                much = False
+                self.hold_little()
             if at >= here:
                 here, comes = self._look_ahead(descriptor, device, at, min(end, at + most)) if known else (end, False)
                 if comes:
@@ -148,6 +158,7 @@ class DataChannel(Channel):
                 return False
             except OSError as error:
                 if error.errno in _NO_SENDFILE:  # some FUSE and network file systems
+                    self.hold_little()
                     copying = self._copying(descriptor, device, at, end, known, _unchanged)
                     return copying()
                 if error.errno in _LOST:
