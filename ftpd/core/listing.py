@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from math import ceil
 from time import gmtime, localtime
@@ -92,12 +92,12 @@ class Compact(Sequence[str]):
         """As a list of them; others run meanwhile."""
 
 
-class Compiled(ABC):
-    """A layout that takes attributes as ``ftpd/native/lines.c`` has them."""
+class Compiled:
+    """A layout that takes attributes as ``ftpd/native/lines.c`` has them; no ABC, as each listing asks for it."""
 
-    @abstractmethod
     def packed(self, names: Sequence[str], start: int, attributes: bytes) -> str:
         """The lines of ``names[start:]``, as many as there are attributes, with line ends between them."""
+        raise NotImplementedError
 
 
 class Columns:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import lru_cache
 from time import gmtime
 from typing import Final
 
@@ -26,6 +27,7 @@ FACTS: Final = (
 """All facts, in the order and spelling in which FEAT and every line show them."""
 
 
+@lru_cache  # of all that there are: five answers make 32
 def permissions(
     *, folder: bool, readable: bool, writable: bool, searchable: bool = False, removable: bool = False
 ) -> str:

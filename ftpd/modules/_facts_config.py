@@ -45,7 +45,8 @@ facts_options = module.directive_list(
 
 
 def option(session: Session, name: str) -> bool:
-    return any(name in chosen for chosen in session.settings[facts_options])
+    lines = session.settings[facts_options]
+    return bool(lines) and any(name in chosen for chosen in lines)
 
 
 @dataclass(slots=True)

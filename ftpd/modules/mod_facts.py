@@ -64,10 +64,12 @@ class Facts:
         self.slink = option(session, "UseSlink")
         self._links: bool = cmd.setting("ShowSymlinks", True)
         self._mode: int | None = cmd.setting("DirFakeMode", None)
-        self._uid = fake_number(session, cmd.setting("DirFakeUser", None), group=False)
-        self._gid = fake_number(session, cmd.setting("DirFakeGroup", None), group=True)
-        self._users = Owners(session, group=False, fake=cmd.setting("DirFakeUser", None))
-        self._groups = Owners(session, group=True, fake=cmd.setting("DirFakeGroup", None))
+        user: str | None = cmd.setting("DirFakeUser", None)
+        group: str | None = cmd.setting("DirFakeGroup", None)
+        self._uid = fake_number(session, user, group=False)
+        self._gid = fake_number(session, group, group=True)
+        self._users = Owners(session, group=False, fake=user)
+        self._groups = Owners(session, group=True, fake=group)
 
     def entry(self, name: str, attributes: os.stat_result, folder: Folder, at: Path, above: os.stat_result) -> str:
         """The line of an entry of the open folder ``at``, whose own attributes are ``above``."""

@@ -243,7 +243,8 @@ class DataChannel(Channel):
         """Send what the iterable yields, asking for the next chunk only when the last one has left."""
         before = self.moved
         try:
-            if isinstance(chunks, AsyncIterator):
+            # the first question is answered in no time, the second one by an abstract class
+            if not isinstance(chunks, (list, tuple)) and isinstance(chunks, AsyncIterator):
                 while (chunk := await self._pull(chunks)) is not None:
                     await self._send_chunk(chunk)
             else:
