@@ -10,6 +10,7 @@ from typing import Any
 from ftpd.core.aside import Journey, Trip
 from ftpd.core.fault import is_cancelled
 from ftpd.core.log import Level
+from ftpd.core.mounts import mounts
 from ftpd.core.paths import decode
 from ftpd.core.reply import Refuse, Reply
 from ftpd.dispatch.compile import Plan
@@ -87,12 +88,16 @@ class Running(Recall):
 
     def _run_slowly(self, command: Command, plan: Plan) -> Coroutine[Any, Any, None] | None:
         """The same where files may keep the command waiting, or, before the login, may turn out to be such."""
+        begun: _Begun | Trip[_Begun] = None
+        at_once = self.session.files is None and not mounts().far
+        if at_once and (begun := run_inline(command, plan)) is None:
+            # no file system of the machine keeps anybody waiting, and this was all
+            return None
         trips, journey = self.worker.trips, Journey()
         if self._task is None:
             journey.transfers = command.name in _TRANSFERS
             self._journey = journey
-        begun: _Begun | Trip[_Begun] = trips.go(partial(run_inline, command, plan), journey)
-        if begun is None:
+        if not at_once and (begun := trips.go(partial(run_inline, command, plan), journey)) is None:
             self._journey = None if self._task is None else self._journey
             return None
         return trips.along(begun, _run_rest, journey)

@@ -41,6 +41,8 @@ from ftpd.transfer.ports import plain_host
 
 _ACCEPTS = 32
 """Connections taken per wake-up, so that a storm of them leaves room for those that are served."""
+_CROWDED = 0.0002
+"""Seconds from one wake-up to the next within which several wait: who comes alone is not followed by a vain look."""
 _OUT_OF_FILES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 _PAUSE = 0.2
 """Seconds without accepting where not even the reserve descriptor is left to refuse with."""
@@ -84,6 +86,9 @@ class Worker:
         """Looks up clients' names where UseReverseDNS wants it."""
         self._arrivals: Pace | None = None
         self.accepted = 0
+        self._accepted_at = 0.0
+        self._abreast = 1
+        """How many are taken at a wake-up, as many as seem to be waiting."""
         self.presence: Presence | None = None
         self._server_of = server_of
         self._listeners: dict[socket.socket, Door] = {}
@@ -137,7 +142,13 @@ class Worker:
 
     def _accept(self, listener: socket.socket) -> None:
         self.farewells.look()
-        for _ in range(_ACCEPTS):
+        crowded = monotonic() - self._accepted_at < _CROWDED
+        self._abreast = min(2 * self._abreast, _ACCEPTS) if crowded else 1
+        self._accept_some(listener)
+        self._accepted_at = monotonic()
+
+    def _accept_some(self, listener: socket.socket) -> None:
+        for _ in range(self._abreast):
             try:
                 sock, _address = listener.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):

@@ -61,8 +61,7 @@ class Census:
         server, counts = _server(session), tally()
         key = ("connection", server, session.remote.host)
         with counts.exclusively():
-            _enter(counts, key, keys)
-            _enter(counts, ("connections", server), keys)
+            _enter(counts, keys, key, ("connections", server))
             crowded = cap.most is not None and counts.count(key) > cap.most
             if crowded:
                 self.left(keys)
@@ -76,8 +75,7 @@ class Census:
         try:
             self.connected(session, keys)
         except Refuse:
-            for key in before:
-                _enter(tally(), key, keys)
+            _enter(tally(), keys, *before)
             raise
 
     def logged_in(self, session: Session, keys: list[Key], settings: Settings, user: str, anonymous: bool) -> None:
@@ -86,8 +84,7 @@ class Census:
         # an anonymous area has caps of its own, which count its own clients only
         where = f"{server}/{user}" if anonymous else server
         with counts.exclusively():
-            for key in _login_keys(session, server, where, user):
-                _enter(counts, key, keys)
+            _enter(counts, keys, *_login_keys(session, server, where, user))
             reached = _reached(counts, session, settings, where, user)
             if reached is not None:
                 _leave(keys, _AS_CONNECTION)
@@ -127,10 +124,11 @@ def _reached(counts: Tally, session: Session, settings: Settings, where: str, us
     return None
 
 
-def _enter(counts: Tally, key: Key, keys: list[Key]) -> None:
-    # each host that a user is at is one of the user's hosts, however many clients are there
-    counts.add(key, under=("hosts", *key[1:3]) if key[0] == "at" else None)
-    keys.append(key)
+def _enter(counts: Tally, keys: list[Key], *more: Key) -> None:
+    for key in more:
+        # each host that a user is at is one of the user's hosts, however many clients are there
+        counts.add(key, under=("hosts", *key[1:3]) if key[0] == "at" else None)
+        keys.append(key)
 
 
 def _leave(keys: list[Key], keep: int) -> None:

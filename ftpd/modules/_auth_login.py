@@ -152,7 +152,8 @@ async def _password_holds(command: Command, target: Target, account: Account, pa
             raise Denied(_unknown(session, session.login))
         account = other
         session.log_login(Level.INFO, "ANON AUTH: User %s, authenticating using alias %s", target.user, session.login)
-    stored = next((hash for name, hash in target.settings[d.user_password] if name == account.name), None)
+    lines = target.settings[d.user_password]
+    stored = next((hash for name, hash in lines if name == account.name), None) if lines else None
     if stored is not None:
         if crypt.quick(stored):
             held = crypt.verify(password, stored)

@@ -128,7 +128,7 @@ def _first_enterable(
                     raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
             if not (root_searchable if folder == "/" else files.access(path, os.X_OK)):
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-            return resolved(files, folder, "/") if show_links else folder
+            return resolved(files, folder, "/") if show_links and folder != "/" else folder
         except OSError as error:
             why = error.strerror or str(error)
             if folder != last:

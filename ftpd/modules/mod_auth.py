@@ -279,8 +279,9 @@ def _settle(cmd: Command, visitor: Visitor, files: Files, home: str, cwd: str) -
     # nothing of what was said before the login may act on it
     session.restart = 0
     session.rename_from = None
-    session.notes["mod_auth.orig-user"] = session.login
-    session.notes["mod_auth.home-dir"] = home
+    notes = session.notes
+    notes["mod_auth.orig-user"] = session.login
+    notes["mod_auth.home-dir"] = home
     if not visitor.target.wants_password():
         session.notes["mod_auth.anon-passwd"] = cmd.argument
     session.settings = cmd.gate.settings_at(session, cwd)
