@@ -37,6 +37,7 @@ def settings(record: BuildRecord) -> str:
         "Largefile": True,
         "Native answers": native.front is not None,
         "Native calls": native.calls is not None,
+        "Native data connections": native.data is not None,
         "Native listings": native.lines is not None,
         "NLS": "mod_lang" in record.static,
         "OpenSSL": find_spec("OpenSSL") is not None,
