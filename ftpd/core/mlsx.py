@@ -69,8 +69,9 @@ Parts = tuple[str | None, str | None, str | None, str]
 """What stands in front of the time, the size, the inode's number and the name; None where that is not shown."""
 
 
+@lru_cache(256)
 def _parts(
-    facts: Collection[str], *, perm: str, type: str, folder: bool, device: int, group: str, user: str,
+    facts: frozenset[str], *, perm: str, type: str, folder: bool, device: int, group: str, user: str,
     gid: int, uid: int, mode: int,
 ) -> Parts:  # fmt: skip
     time = size = inode = None
@@ -126,7 +127,7 @@ def line(
     if unique is not None:
         inode, device = unique.st_ino, unique.st_dev
     parts = _parts(
-        facts,
+        frozenset(facts),
         perm=perm,
         type=type or kind(bits),
         folder=stat.S_ISDIR(bits),
@@ -168,6 +169,8 @@ class Lines:
         uid: int | None = None,
         gid: int | None = None,
     ) -> None:
+        facts = frozenset(facts)
+
         def parts(key: tuple[int, int, int, int]) -> Parts:
             bits, owner, owning_group, device = key
             return _parts(

@@ -250,7 +250,8 @@ def _at_once(cmd: Command, path: Path, folder: Folder) -> bytes | None:
 
 
 def _sendable(cmd: Command, made: list[str]) -> bytes:
-    chunk = cmd.session.spoken("\r\n".join(made) + "\r\n")
+    made.append("")  # the last line has an end as well
+    chunk = cmd.session.spoken("\r\n".join(made))
     made.clear()
     return chunk
 

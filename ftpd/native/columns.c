@@ -46,7 +46,7 @@ begin(char *to, const entry_t *entry, const slot_t *slot, style_t *style)
     return to;
 }
 
-static const layout_t LAYOUT = {.same = same, .key = key, .begin = begin, .everything = 1};
+static const layout_t LAYOUT = {.same = same, .key = key, .begin = begin, .everything = 1, .usual = 96};
 
 /* columns(names, start, attributes, heads, column, oldest, gmt) -> lines of LIST, with line ends between them.
 

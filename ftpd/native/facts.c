@@ -40,7 +40,7 @@ begin(char *to, const entry_t *entry, const slot_t *slot, style_t *style)
     return slot->parts[3] == NULL ? to : put_part(to, slot->parts[3]);
 }
 
-static const layout_t LAYOUT = {.same = same, .key = key, .begin = begin, .everything = 0};
+static const layout_t LAYOUT = {.same = same, .key = key, .begin = begin, .everything = 0, .usual = 192};
 
 /* facts(names, start, attributes, parts) -> lines of MLSD, with line ends between them.
 

@@ -101,7 +101,7 @@ write_lines(PyObject *names, PyObject *start, PyObject *packed, style_t *style)
         return NULL;
     text_t out = {.ascii = 1};
     slot_t slots[SLOTS] = {0};
-    int failed = reserve(&out, (size_t)count * 96 + 2);
+    int failed = reserve(&out, (size_t)count * style->layout->usual + 2);
     for (Py_ssize_t i = 0; !failed && i < count; i++) {
         name_t name;
         if (entries[i].gone)

@@ -138,6 +138,7 @@ typedef struct {
     PyObject *(*key)(const entry_t *entry);
     char *(*begin)(char *to, const entry_t *entry, const slot_t *slot, style_t *style); /* NULL with an error set */
     int everything; /* see put_name */
+    size_t usual;   /* bytes of a line, for the first guess */
 } layout_t;
 
 struct style {
