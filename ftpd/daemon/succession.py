@@ -167,6 +167,8 @@ class Succession(Staff):
         if team.asked is not None:
             hand, number = team.asked
             hand.line.send({"answer": {"id": number, "lines": [], "modules": team.modules}})
+            # it is of the team before, which would live as long as this one, and the one before that
+            team.asked = None
         log(Level.NOTICE, "the new configuration is in force")
         for line in team.said:
             log(Level.NOTICE, "%s", line)
