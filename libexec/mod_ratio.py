@@ -7,7 +7,6 @@ import re
 import stat
 from collections.abc import Awaitable
 from contextlib import suppress
-from typing import NamedTuple
 
 from ftpd.api import (
     ANON,
@@ -33,6 +32,7 @@ from ftpd.api import (
     debug,
     ledger,
     log,
+    ratios,
     types,
 )
 
@@ -44,22 +44,10 @@ _PLACES = SERVER | GLOBAL | VHOST | ANON | DIRECTORY
 _MOST, _FOUR = 10**15, "name file-ratio file-credit byte-ratio byte-credit"
 
 
-class Rates(NamedTuple):
-    """What one stored file, and one stored byte, let a client fetch; the credit of bytes is in units of 1024.
-
-    A rate below 0 is how much has to be stored for one, and 0 is no rate at all.
-    """
-
-    files: int = 0
-    file_credit: int = 0
-    bytes: int = 0
-    byte_credit: int = 0
-
-
 class Rule:
     """One line of UserRatio and its kin; ``hosts`` is what HostRatio's name means."""
 
-    def __init__(self, name: str, rates: Rates) -> None:
+    def __init__(self, name: str, rates: ratios.Rates) -> None:
         self.name, self.rates = name, rates
         # ".example.org" and "192.168." are ends and beginnings
         mask = f"*{name}" if name.startswith(".") else f"{name}*" if name.endswith(".") else name
@@ -77,7 +65,7 @@ def ratio_line(words: list[str]) -> Rule:
     if not name:
         raise ConfigError("an empty name is nobody's", right="a name, or * for all", word=0)
     four = (types.to_integer(number, -_MOST, _MOST, word=at) for at, number in enumerate(numbers, 1))
-    return Rule(name, Rates(*four))
+    return Rule(name, ratios.Rates(*four))
 
 
 def _for_all(reading: Reading, rule: Rule) -> None:
@@ -144,85 +132,25 @@ def can_be_kept(config: Config) -> None:
 # -- how somebody stands --------------------------------------------------------------------------------------
 
 
-class Counts(NamedTuple):
-    """Files stored and fetched, bytes stored and fetched."""
-
-    stored: int = 0
-    fetched: int = 0
-    bytes_stored: int = 0
-    bytes_fetched: int = 0
-
-    def plus(self, more: Counts) -> Counts:
-        return Counts(*map(sum, zip(self, more, strict=True)))
+def _lines(standing: ratios.Standing, settings: Settings) -> list[str]:
+    """What stands behind a reply."""
+    lines = [standing.summary(settings[leech_message])]
+    if standing.rates.files and standing.files < 0:
+        lines.append(settings[file_message])
+    if standing.rates.bytes and standing.bytes < 0:
+        lines.append(settings[byte_message])
+    return lines
 
 
-_NOTHING = Counts()
-
-
-def _mb(number: int) -> int:
-    """Whole units of 1024 * 1024, cut towards 0."""
-    return -(-number >> 20) if number < 0 else number >> 20
-
-
-def _side(rate: int, given: int, credit: int, taken: int, unit: str) -> tuple[int, str]:
-    """What is left, and the rate as it is told."""
-    if rate < 0:
-        return given // -rate + credit - taken, f"{-rate}:1{unit}"
-    return rate * given + credit - taken, f"1:{rate}{unit}"
-
-
-class Standing:
-    """What somebody may still fetch, and the texts that ProFTPD has for it."""
-
-    def __init__(self, rates: Rates | None, counts: Counts) -> None:
-        self.rates, self.counts = r, c = rates or Rates(), counts
-        self.files, self.file_text = _side(r.files, c.stored, r.file_credit, c.fetched, "F")
-        self.bytes, self.byte_text = _side(r.bytes, c.bytes_stored, r.byte_credit * 1024, c.bytes_fetched, "B")
-        if rates is None:
-            self.files = self.bytes = 0
-
-    @property
-    def enforced(self) -> bool:
-        return bool(self.rates.files or self.rates.bytes)
-
-    def figures(self, *, rates: bool = True) -> str:
-        stored, fetched, bytes_stored, bytes_fetched = self.counts
-        parts = [f"-{fetched}/{_mb(bytes_fetched)} +{stored}/{_mb(bytes_stored)}"]
-        if rates:
-            parts.append("({} {} {} {})".format(*self.rates))
-        parts.append(f"= {self.files}/{_mb(self.bytes)}")
-        if self.rates.files and self.files < 1:
-            parts.append("[NO F]")
-        if self.rates.bytes and _mb(self.bytes) < 5:
-            parts.append("[LO B]")
-        return " ".join(parts)
-
-    def lines(self, settings: Settings) -> list[str]:
-        """What stands behind a reply."""
-        stored, fetched, bytes_stored, bytes_fetched = self.counts
-        said = f"Down: {fetched} Files ({_mb(bytes_fetched)}mb)  Up: {stored} Files ({_mb(bytes_stored)}mb)"
-        if not self.enforced:
-            return [f"{said}  {settings[leech_message]}"]
-        if self.rates.files:
-            said += f"   {self.file_text} CR: {self.files}"
-        if self.rates.bytes:
-            said += f"   {self.byte_text} CR: {_mb(self.bytes)}"
-        lines = [said]
-        if self.rates.files and self.files < 0:
-            lines.append(settings[file_message])
-        if self.rates.bytes and self.bytes < 0:
-            lines.append(settings[byte_message])
-        return lines
-
-    def check(self, cmd: Command, settings: Settings, size: int, mine: Counts) -> None:
-        """Refuse a download of so many bytes; the numbers told are those of ``mine``, without what is under way."""
-        if self.rates.files and self.files < 1:
-            why = f"FILE RATIO: {self.file_text}  Down: {mine.fetched}  Up: only {mine.stored}!"
-            raise Refuse(550, settings[file_message], f"{cmd.argument}: {why}")
-        if self.rates.bytes and self.bytes < size:
-            down, up = _mb(mine.bytes_fetched), _mb(mine.bytes_stored)
-            why = f"BYTE RATIO: {self.byte_text}  Down: {down}mb  Up: only {up}mb!"
-            raise Refuse(550, settings[byte_message], f"{cmd.argument}: {why}")
+def _check(standing: ratios.Standing, cmd: Command, settings: Settings, size: int, mine: ratios.Counts) -> None:
+    """Refuse a download of so many bytes; the numbers told are those of ``mine``, without what is under way."""
+    if standing.rates.files and standing.files < 1:
+        why = f"FILE RATIO: {standing.file_text}  Down: {mine.fetched}  Up: only {mine.stored}!"
+        raise Refuse(550, settings[file_message], f"{cmd.argument}: {why}")
+    if standing.rates.bytes and standing.bytes < size:
+        down, up = ratios.mb(mine.bytes_fetched), ratios.mb(mine.bytes_stored)
+        why = f"BYTE RATIO: {standing.byte_text}  Down: {down}mb  Up: only {up}mb!"
+        raise Refuse(550, settings[byte_message], f"{cmd.argument}: {why}")
 
 
 # -- RatioFile -----------------------------------------------------------------------------------------------
@@ -232,34 +160,14 @@ _FULL = 100_000
 """Names in the file from which on no visitor adds one: anybody can make up an address at every login."""
 
 
-class _Lines:
-    """``name|files|KB|files|KB``, stored and fetched, as ProFTPD has it, and the bytes that are no whole KB."""
-
-    width = 4
-
-    def read(self, line: bytes) -> tuple[str, tuple[int, ...]] | None:
-        name, *texts = line.rstrip().split(b"|")
-        if not name or len(texts) not in (4, 6) or not all(text.isdigit() and len(text) < 19 for text in texts):
-            return None
-        stored, kb_stored, fetched, kb_fetched, *over = map(int, texts)
-        up, down = over or (0, 0)
-        counts = stored, fetched, (kb_stored << 10) + up, (kb_fetched << 10) + down
-        return name.decode("utf-8", "surrogateescape"), counts
-
-    def write(self, name: str, counts: tuple[int, ...]) -> bytes:
-        stored, fetched, up, down = counts
-        text = f"{name}|{stored}|{up >> 10}|{fetched}|{down >> 10}|{up & 1023}|{down & 1023}\n"
-        return text.encode("utf-8", "surrogateescape")
-
-
-_ledgers = ledger.Ledgers(_Lines())
+_ledgers = ledger.Ledgers(ratios.Lines())
 module.resource(_ledgers.in_service)
 module.every(ledger.AGAIN)(_ledgers.tend)
 
 
 # -- a session's account --------------------------------------------------------------------------------------
 
-_held: dict[tuple[object, str], Counts] = {}
+_held: dict[tuple[object, str], ratios.Counts] = {}
 """Downloads under way, by whose they are: somebody with several sessions cannot fetch in each what is there once."""
 
 
@@ -269,11 +177,11 @@ class Account:
     def __init__(self) -> None:
         self.name = ""
         self.book: ledger.Ledger | None = None
-        self.own = _NOTHING
-        self.last: Standing | None = None
-        self.hold: tuple[tuple[object, str], Counts] | None = None
+        self.own = ratios.NOTHING
+        self.last: ratios.Standing | None = None
+        self.hold: tuple[tuple[object, str], ratios.Counts] | None = None
 
-    def add(self, counts: Counts) -> None:
+    def add(self, counts: ratios.Counts) -> None:
         if self.book is None:
             self.own = self.own.plus(counts)
         else:
@@ -282,8 +190,8 @@ class Account:
     def release(self) -> None:
         if self.hold is not None:
             (whose, counts), self.hold = self.hold, None
-            left = _held.pop(whose).plus(Counts(*(-number for number in counts)))
-            if left != _NOTHING:
+            left = _held.pop(whose).plus(ratios.Counts(*(-number for number in counts)))
+            if left != ratios.NOTHING:
                 _held[whose] = left
 
 
@@ -313,7 +221,7 @@ async def _open(session: Session) -> None:
         session.log(Level.WARN, "RatioFile %s is full of visitors: this one is counted for the session alone", path)
 
 
-def rates_for(session: Session, settings: Settings) -> Rates | None:
+def rates_for(session: Session, settings: Settings) -> ratios.Rates | None:
     """What the lines in force there say: of the client's host, its address as a visitor, the user, the groups."""
     host, address = (session.remote_name, session.remote.host), _address(session)
     groups = tuple(name for _, name in session.groups)
@@ -324,28 +232,30 @@ def rates_for(session: Session, settings: Settings) -> Rates | None:
     return next((rule.rates for rules in (hosts, visitors, users, members) for rule in rules), None)
 
 
-async def _look(session: Session, settings: Settings, just: Counts = _NOTHING) -> tuple[Standing, object] | None:
+async def _look(
+    session: Session, settings: Settings, just: ratios.Counts = ratios.NOTHING
+) -> tuple[ratios.Standing, object] | None:
     """How the client stands, and whose account that is (None: the session's); None when it cannot be looked up.
 
     ``just`` is what others who count have yet to hear of.
     """
     account = session[account_of]
-    counts: Counts | None = None
-    rates: Rates | None = None
+    counts: ratios.Counts | None = None
+    rates: ratios.Rates | None = None
     try:
         for source in _sources:
             if counts is None and (stats := await source.stats(session)) is not None:
-                counts = Counts(*stats).plus(just)
+                counts = ratios.Counts(*stats).plus(just)
             if rates is None and (found := await source.rates(session)) is not None:
-                rates = Rates(*found)
+                rates = ratios.Rates(*found)
     except Exception as error:
         session.log(Level.ERROR, "mod_ratio: ratios cannot be looked up: %s", error)
         return None
     whose: object = session.server if counts is not None else account.book
     if counts is None and account.book is not None:
         await account.book.refresh()
-        counts = Counts(*account.book[account.name])
-    account.last = Standing(rates or rates_for(session, settings), counts or account.own)
+        counts = ratios.Counts(*account.book[account.name])
+    account.last = ratios.Standing(rates or rates_for(session, settings), counts or account.own)
     return account.last, whose
 
 
@@ -354,7 +264,7 @@ async def _look(session: Session, settings: Settings, just: Counts = _NOTHING) -
 _BLIND = "Ratios cannot be looked up, try again later"
 
 
-def _note(cmd: Command, standing: Standing | None) -> None:
+def _note(cmd: Command, standing: ratios.Standing | None) -> None:
     said = f" :{standing.figures(rates=False)}" if standing is not None and standing.enforced else ""
     session = cmd.session
     debug(0, "%s", f"mod_ratio/{module.version}: {session.user} in {session.cwd}: {cmd.shown}{said}", peer=session.peer)
@@ -389,10 +299,11 @@ async def _let_through(cmd: Command, path: Path) -> None:
         # what a client has already is not paid for twice
         size = max(there.st_size - session.restart, 0) if stat.S_ISREG(there.st_mode) else 0
     key = whose, account.name
-    under_way = _held.get(key, _NOTHING) if whose is not None else _NOTHING
-    Standing(standing.rates, standing.counts.plus(under_way)).check(cmd, path.settings, size, standing.counts)
+    under_way = _held.get(key, ratios.NOTHING) if whose is not None else ratios.NOTHING
+    now = ratios.Standing(standing.rates, standing.counts.plus(under_way))
+    _check(now, cmd, path.settings, size, standing.counts)
     if whose is not None:
-        account.hold = key, Counts(0, 1, 0, size)
+        account.hold = key, ratios.Counts(0, 1, 0, size)
         _held[key] = under_way.plus(account.hold[1])
 
 
@@ -401,7 +312,7 @@ def after_transfer(cmd: Command) -> Awaitable[None] | None:
     transfer = cmd.transfer
     if transfer is None or not cmd.config[engine]:
         return None
-    just = Counts(0, 1, 0, transfer.moved) if cmd.name == "RETR" else Counts(1, 0, transfer.moved, 0)
+    just = ratios.Counts(0, 1, 0, transfer.moved) if cmd.name == "RETR" else ratios.Counts(1, 0, transfer.moved, 0)
     cmd.session[account_of].add(just)
     return _show(cmd, just)
 
@@ -410,7 +321,7 @@ def after_transfer(cmd: Command) -> Awaitable[None] | None:
 def after_part(cmd: Command) -> None:
     """What has gone out of a file has been fetched, or all but its last byte would be free."""
     if cmd.transfer is not None and cmd.transfer.moved and cmd.config[engine]:
-        cmd.session[account_of].add(Counts(0, 0, 0, cmd.transfer.moved))
+        cmd.session[account_of].add(ratios.Counts(0, 0, 0, cmd.transfer.moved))
 
 
 @module.log("RETR")
@@ -429,10 +340,10 @@ def after_listing(cmd: Command) -> Awaitable[None] | None:
     return _show(cmd) if cmd.config[engine] else None
 
 
-async def _show(cmd: Command, just: Counts = _NOTHING) -> None:
+async def _show(cmd: Command, just: ratios.Counts = ratios.NOTHING) -> None:
     found = await _look(cmd.session, cmd.config, just)
     if found is not None and cmd.replies:
-        cmd.ok(cmd.replies[0].code, *found[0].lines(cmd.config))
+        cmd.ok(cmd.replies[0].code, *_lines(found[0], cmd.config))
 
 
 @module.post("PASS")
@@ -442,7 +353,7 @@ async def after_login(cmd: Command) -> None:
     found = await _look(session, session.settings) if session.settings[engine] else None
     if found is not None and cmd.replies:
         # before what the login says itself, as with ProFTPD: scripts look at the last line
-        cmd.replies.insert(0, Reply(cmd.replies[0].code, tuple(found[0].lines(session.settings))))
+        cmd.replies.insert(0, Reply(cmd.replies[0].code, tuple(_lines(found[0], session.settings))))
 
 
 @module.log("PASS")
@@ -466,7 +377,7 @@ def on_arrival(cmd: Command) -> None:
 @module.site("RATIO", usage="-- show all ratios in effect")
 async def show_all(cmd: Command) -> Outcome:
     session = cmd.session
-    standing = Standing(None, _NOTHING)
+    standing = ratios.Standing(None, ratios.NOTHING)
     if session.settings[engine]:
         found = await _look(session, session.settings)
         if found is None:
@@ -478,6 +389,6 @@ async def show_all(cmd: Command) -> Outcome:
         noun = "file" if standing.files == 1 else "files"
         lines.append(f"Files: {standing.file_text}  Down: {c.fetched}  Up: {c.stored}  CR: {standing.files} {noun}")
     if rates.bytes:
-        down, up = _mb(c.bytes_fetched), _mb(c.bytes_stored)
-        lines.append(f"Bytes: {standing.byte_text}  Down: {down}mb  Up: {up}mb  CR: {_mb(standing.bytes)} Mbytes")
+        down, up = ratios.mb(c.bytes_fetched), ratios.mb(c.bytes_stored)
+        lines.append(f"Bytes: {standing.byte_text}  Down: {down}mb  Up: {up}mb  CR: {ratios.mb(standing.bytes)} Mbytes")
     return cmd.ok(214, *lines)

@@ -23,6 +23,7 @@ from ftpd.api import (
     Reading,
     Refuse,
     Rehousing,
+    conversions,
     logfile,
     lookup,
     normalise,
@@ -231,8 +232,8 @@ def rewrite_map(words: list[str]) -> Map:
         right = "txt:/path, fifo:/path or int:function"
         raise ConfigError(f"invalid RewriteMap parameter: '{words[1]}'", right=right, word=1)
     if kind == "int":
-        if source not in _FUNCTIONS and source != "replaceall":
-            right = ", ".join(["replaceall", *_FUNCTIONS])
+        if source not in conversions.BY_NAME and source != "replaceall":
+            right = ", ".join(["replaceall", *conversions.BY_NAME])
             raise ConfigError(f"unknown internal map function requested: '{source}'", right=right, word=1)
     elif kind not in ("txt", "fifo"):
         raise ConfigError(f"invalid RewriteMap map type: '{kind}'", right="txt, fifo or int", word=1)
@@ -420,8 +421,8 @@ async def _mapped(moment: Moment, name: str, key: str, has_default: bool) -> str
     try:
         if chosen.kind == "int":
             if chosen.source == "replaceall":
-                return _replace_all(key, settings[max_replace], keep=not has_default)
-            return _FUNCTIONS[chosen.source](key)
+                return conversions.replace_all(key, settings[max_replace], keep=not has_default)
+            return conversions.BY_NAME[chosen.source](key)
         if chosen.kind == "txt":
             return await _tables.find(cmd, chosen.source, key)
         if len(key) > _LONGEST or "\n" in key:
@@ -431,51 +432,3 @@ async def _mapped(moment: Moment, name: str, key: str, has_default: bool) -> str
     except (OSError, ValueError) as error:
         tell(cmd, f"RewriteMap '{name}': {error}")
         return None
-
-
-def _replace_all(key: str, most: int, *, keep: bool) -> str | None:
-    """``/text/from/to``, the first letter being the divider, which the text itself may hold."""
-    if not key:
-        return None
-    text, *words = key[1:].rsplit(key[0], 2)
-    if len(words) != 2 or not words[0]:
-        raise ValueError(f"replaceall wants /text/from/to, not '{key}'")
-    count = text.count(words[0])
-    if count == 0:
-        return text if keep else None
-    return text.replace(words[0], words[1]) if count <= most else text
-
-
-def _unescape(key: str) -> str | None:
-    """``%20`` and its kin; a name cannot gain a slash, a NUL or a line end in this way."""
-    raw = key.encode("utf-8", "surrogateescape")
-    if re.search(rb"%(?![0-9A-Fa-f]{2})|%(?:2[Ff]|00|0[AaDd])", raw):
-        return None
-    plain = re.sub(rb"%(..)", lambda found: bytes([int(found[1], 16)]), raw)
-    return plain.decode("utf-8", "surrogateescape")
-
-
-def _latin1(key: str) -> str | None:
-    try:
-        return key.encode("latin-1").decode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:
-        return None
-
-
-def _idna(key: str) -> str | None:
-    try:
-        return key.encode("idna").decode("ascii")
-    except UnicodeError:
-        return None
-
-
-_LETTERS = "abcdefghijklmnopqrstuvwxyz"
-_UPPER = str.maketrans(_LETTERS, _LETTERS.upper())
-_LOWER = str.maketrans(_LETTERS.upper(), _LETTERS)
-_FUNCTIONS: dict[str, Callable[[str], str | None]] = {
-    "idnatrans": _idna,
-    "tolower": lambda key: key.translate(_LOWER),
-    "toupper": lambda key: key.translate(_UPPER),
-    "unescape": _unescape,
-    "utf8trans": _latin1,
-}

@@ -38,7 +38,19 @@ from ftpd.core.syslog import syslog
 from ftpd.core.tally import Tally, tally
 from ftpd.core.translation import Catalogue
 from ftpd.core.vocab import ANY, DECLINED, ERROR, HANDLED, Class, Group, Outcome, Phase
-from ftpd.module import copying, digests, globbing, hidden, ledger, logformat, lookup, program, template
+from ftpd.module import (
+    conversions,
+    copying,
+    digests,
+    globbing,
+    hidden,
+    ledger,
+    logformat,
+    lookup,
+    program,
+    ratios,
+    template,
+)
 from ftpd.module.auth import Account, Accounts, AuthAnswer, AuthBackend, AuthUnavailable
 from ftpd.module.build import CORE_MODULES, DISPENSABLE
 from ftpd.module.command import Command, Transfer
@@ -189,6 +201,7 @@ __all__ = [
     "close_file",
     "codec_named",
     "control_rules",
+    "conversions",
     "copying",
     "crypt",
     "debug",
@@ -212,6 +225,7 @@ __all__ = [
     "pool_at",
     "privileged",
     "program",
+    "ratios",
     "resolved",
     "socket_rule",
     "syslog",

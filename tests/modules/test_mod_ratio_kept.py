@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from sql_ground import Database, entered, play
 from test_mod_ratio import MB, NO_BYTES, ON, TREE, VISITOR, said, told
 
+from ftpd.module import ratios
 from ftpd.module.session import Session
 from ftpd.testing import Bench
 from libexec import mod_ratio
@@ -47,17 +48,17 @@ def test_a_file_of_proftpds_is_read_and_lines_of_others_stay(file: Path) -> None
 
 @given(st.binary(max_size=100))
 def test_no_line_of_the_file_is_too_odd(line: bytes) -> None:
-    found = mod_ratio._Lines().read(line)
+    found = ratios.Lines().read(line)
     if found is not None:
-        assert mod_ratio._Lines().read(mod_ratio._Lines().write(*found)) == found
+        assert ratios.Lines().read(ratios.Lines().write(*found)) == found
 
 
 @given(st.text(min_size=1), st.tuples(*[st.integers(0, 10**15)] * 4))
 def test_what_is_written_is_read_again(name: str, counts: tuple[int, ...]) -> None:
     plain = name.translate(mod_ratio._ESCAPED).encode("utf-8", "replace").decode()
-    line = mod_ratio._Lines().write(plain, counts)
+    line = ratios.Lines().write(plain, counts)
     assert line.count(b"\n") == 1
-    assert mod_ratio._Lines().read(line) == (plain, counts)
+    assert ratios.Lines().read(line) == (plain, counts)
 
 
 def test_off_or_without_a_file_the_session_counts_for_itself(file: Path, caplog: pytest.LogCaptureFixture) -> None:
