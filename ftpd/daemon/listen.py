@@ -17,6 +17,7 @@ from ftpd.core.devices import addresses_of_device
 from ftpd.daemon.errors import StartError
 from ftpd.daemon.values import DaemonSettings, value_of
 from ftpd.dispatch.registry import Generation
+from ftpd.engine.channel import prepare
 
 _FTP_PORT = 21
 _FIRST_FREE_PORT = 1024
@@ -239,6 +240,8 @@ def bind(endpoint: Endpoint, backlog: int, *, reuse_port: bool = False) -> socke
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if host == "::" else 1)
+        # who connects as soon as it listens inherits them
+        prepare(sock)
         sock.bind((host, port))
         sock.listen(backlog)
     except OSError as error:

@@ -21,7 +21,7 @@ from ftpd.core.reply import Reply
 from ftpd.core.scoreboard import Board
 from ftpd.core.tally import Crowded, tally
 from ftpd.dispatch.registry import Generation
-from ftpd.engine.channel import prepare
+from ftpd.engine.channel import prepare, waiting
 from ftpd.engine.control import ControlChannel
 from ftpd.engine.door import Door
 from ftpd.engine.farewells import Farewells
@@ -104,6 +104,8 @@ class Worker:
         self._told_of_shedding = -_TOLD_AGAIN
         self._resting: set[socket.socket] = set()
         """Listeners that are not watched, because what they have could be neither taken nor refused."""
+        self._early: dict[socket.socket, int] = {}
+        """How many clients of a listener have connected before it had the options that they would inherit."""
         self.farewells = Farewells(self.sweep)
         self._idle: asyncio.Event | None = None
         """Set when the last session ends; there when somebody waits for that."""
@@ -123,6 +125,8 @@ class Worker:
         sock.setblocking(False)
         # inherited by what is accepted
         prepare(sock)
+        if early := waiting(sock):
+            self._early[sock] = early
         door = self._listeners[sock] = Door(self.ioloop, sock, self._accept)
         door.open()
 
@@ -131,6 +135,7 @@ class Worker:
         for sock in which or tuple(self._listeners):
             self._listeners.pop(sock).close()
             self._resting.discard(sock)
+            self._early.pop(sock, None)
             sock.close()
 
     async def idle(self) -> None:
@@ -159,11 +164,22 @@ class Worker:
                     return
                 log(Level.ERROR, "accept failed: %s", error)
                 return
+            if self._early:
+                self._catch_up(listener, sock)
             try:
                 self._serve(sock)
             except Crowded as error:
                 log(Level.ERROR, "a connection is refused: %s", error)
                 sock.close()
+
+    def _catch_up(self, listener: socket.socket, sock: socket.socket) -> None:
+        """Give one who came early the options that others inherit; systemd starts the daemon for such a one."""
+        left = self._early.pop(listener, 0)
+        if left:
+            with suppress(OSError):
+                prepare(sock)
+        if left > 1:
+            self._early[listener] = left - 1
 
     def _shed(self, listener: socket.socket, error: OSError) -> None:
         """No descriptor is left: the one kept in reserve tells those who wait so, one after the other."""

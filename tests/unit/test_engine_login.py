@@ -86,6 +86,25 @@ def test_a_clients_connection_has_the_options_that_its_server_wants(
     asyncio.run(story())
 
 
+def test_a_client_that_connected_before_anybody_served_has_them_as_well(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with serving(tmp_path, *_modules()) as place:
+            listener = socket.create_server(("127.0.0.1", 0))
+            early = [socket.create_connection(listener.getsockname()) for _ in range(3)]
+            place.worker.listen(listener)
+            late = socket.create_connection(listener.getsockname())
+            while len(place.worker.sessions) < 4:
+                await asyncio.sleep(0.01)
+            for channel in place.worker.sessions:
+                assert channel.socket.getsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE)
+                assert channel.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+            for client in (*early, late):
+                client.close()
+            await place.worker.idle()
+
+    asyncio.run(story())
+
+
 def test_a_backend_that_waits_is_in_a_task_from_its_first_line(tmp_path: Path) -> None:
     directory = Module("mod_directory", version="1.0")
     directory.auth(_Directory(str(tmp_path)))
