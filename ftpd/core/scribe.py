@@ -136,7 +136,7 @@ class Outlet:
         with self._lock:
             lost, self.lost = self.lost, 0
         if self._trouble or lost:
-            log(self._complaint, "%s is written again; %d of its records were lost", self.name, lost)
+            log(self._complaint, "%s is written again; %s of its records were lost", self.name, lost or "none")
         self._trouble, self._pause = "", _RETRY
 
 

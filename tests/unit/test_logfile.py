@@ -123,7 +123,7 @@ def test_what_was_wrong_may_be_set_right(tmp_path: Path, caplog: pytest.LogCaptu
     logfile.append(str(log), "late", "TestLog")
     assert logfile.flush()
     assert lines_of(log) == ["early", "late"]
-    assert told(caplog)[-1] == f"TestLog '{log}' is written again; 0 of its records were lost"
+    assert told(caplog)[-1] == f"TestLog '{log}' is written again; none of its records were lost"
 
 
 # -- moved away ------------------------------------------------------------------------------------------
