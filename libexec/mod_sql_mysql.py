@@ -7,19 +7,18 @@ import encodings.idna  # noqa: F401 - for names of hosts: later the daemon may n
 import hashlib
 import hmac
 import os
-import re
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
+from functools import cached_property
 from typing import Any
 
 from asyncmy import errors
 from asyncmy.connection import Connection
 
-from ftpd.api import ConfigError, Module, acting_as_daemon, sql
+from ftpd.api import Module, acting_as_daemon, sql
 
 module = Module("sql_mysql", version="1.0", needs=("mod_sql",), extra="sql-mysql")
 
-_INFO = re.compile(r"([^@:]+)(?:@(\[[^\]]+\]|/[^:]*|[^:/]+))?(?::([0-9]{1,5}))?")
 _SOCKETS = ("/run/mysqld/mysqld.sock", "/var/lib/mysql/mysql.sock", "/tmp/mysql.sock")  # noqa: S108
 """Where distributions, and MySQL itself, have it."""
 _MOST_PREPARED = 200
@@ -129,18 +128,18 @@ class MySQL:
         self._contexts: dict[sql.Target, ssl.SSLContext] = {}
         self._found: dict[sql.Target, ssl.SSLContext | None] = {}
         """How those that ask for nothing were reached the last time."""
-        self._any_certificate = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        self._any_certificate.check_hostname = False
-        self._any_certificate.verify_mode = ssl.CERT_NONE
+
+    @cached_property
+    def _any_certificate(self) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        return context
 
     dialect = sql.Dialect(mark="?", backslash=True, double_quoted_text=True, hash_comments=True, taken=sql.marks(r"\?"))
 
     def target(self, info: str, user: str, password: str, ssl: tuple[tuple[str, str], ...]) -> sql.Target:
-        found = _INFO.fullmatch(info)
-        if found is None or (found[3] and not 1 <= int(found[3]) <= 65535):
-            raise ConfigError(f"'{info}' does not say where the database is", right="database[@host][:port]")
-        host = (found[2] or "localhost").strip("[]")
-        return sql.Target("mysql", found[1], host, int(found[3] or 0), user, password, ssl)
+        return sql.Target.at("mysql", info, user, password, ssl)
 
     async def connect(self, target: sql.Target, timeout: float) -> MySQLConnection:
         place: dict[str, Any] = {"host": target.host, "port": target.port or 3306}

@@ -6,7 +6,6 @@ import asyncio
 import encodings.idna  # noqa: F401 - for names of hosts: later the daemon may not be allowed to read it
 import logging
 import os
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,7 +16,6 @@ from ftpd.api import ConfigError, Module, sql
 
 module = Module("sql_postgres", version="1.0", needs=("mod_sql",), extra="sql-postgres")
 
-_INFO = re.compile(r"([^@:]+)(?:@(\[[^\]]+\]|/[^:]*|[^:/]+))?(?::([0-9]{1,5}))?")
 # classes of SQLSTATE: connection, resources, the operator's intervention, system, and a transaction rolled back by
 # no fault of its own; 0A000 is a statement prepared before the table was changed, 25006 a server that fails over
 _NOT_NOW = ("08", "0A000", "25006", "40", "53", "55P03", "57", "58")
@@ -112,15 +110,12 @@ class Postgres:
     dialect = sql.Dialect(mark="%s", percent="%%", dollar_quotes=True, nul=False, taken=sql.marks(r"\$(?=[0-9])"))
 
     def target(self, info: str, user: str, password: str, ssl: tuple[tuple[str, str], ...]) -> sql.Target:
-        found = _INFO.fullmatch(info)
-        if found is None or (found[3] and not 1 <= int(found[3]) <= 65535):
-            raise ConfigError(f"'{info}' does not say where the database is", right="database[@host][:port]")
+        target = sql.Target.at("postgres", info, user, password, ssl)
         if any(name == "ciphers" for name, _ in ssl):
             raise ConfigError("libpq takes no list of ciphers", right="no ssl-ciphers with SQLBackend postgres")
         if os.path.isdir(dict(ssl).get("ca", "")):
             raise ConfigError("libpq takes no folder of authorities", right="ssl-ca: and a file")
-        host = (found[2] or "localhost").strip("[]")
-        return sql.Target("postgres", found[1], host, int(found[3] or 0), user, password, ssl)
+        return target
 
     async def connect(self, target: sql.Target, timeout: float) -> PostgresConnection:
         # libpq would look for a certificate below the home of whoever started the daemon, and give TLS up when it

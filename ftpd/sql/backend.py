@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from ftpd.conf.directive import ConfigError
 from ftpd.module.offers import Offer
 
 if TYPE_CHECKING:
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 Value = str | int | None
 Row = tuple[str | None, ...]
+
+_PLACE = re.compile(r"([^@:]+)(?:@(\[[^\]]+\]|/[^:]*|[^:/]+))?(?::([0-9]{1,5}))?")
 
 
 class SqlError(Exception):
@@ -70,6 +73,15 @@ class Target:
     password: str = field(default="", repr=False)
     ssl: tuple[tuple[str, str], ...] = ()
     """``ca``, ``cert``, ``key`` and ``ciphers``, those that are given."""
+
+    @classmethod
+    def at(cls, backend: str, info: str, user: str, password: str, ssl: tuple[tuple[str, str], ...]) -> Target:
+        """What ``database[@host][:port]`` means for who has servers; ConfigError when it makes no sense."""
+        found = _PLACE.fullmatch(info)
+        if found is None or (found[3] and not 1 <= int(found[3]) <= 65535):
+            raise ConfigError(f"'{info}' does not say where the database is", right="database[@host][:port]")
+        host = (found[2] or "localhost").strip("[]")
+        return cls(backend, found[1], host, int(found[3] or 0), user, password, ssl)
 
     @property
     def label(self) -> str:
