@@ -20,7 +20,12 @@ class Reply(NamedTuple):
         """
         code, lines = self
         if len(lines) == 1:
-            text = f"{code} {_one_line(lines[0])}\r\n"
+            # nearly always, and then mostly of nothing but plain letters
+            (line,) = lines
+            text = f"{code} {line}\r\n"
+            if line.isascii() and "\n" not in line and "\r" not in line:
+                return text.encode()
+            text = f"{code} {_one_line(line)}\r\n"
         else:
             first, *between, last = map(_one_line, lines)
             middle = "".join(f" {line}\r\n" for line in between)

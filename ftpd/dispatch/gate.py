@@ -86,7 +86,7 @@ def _places(command: Command, path: Path, use: Use = "") -> tuple[str, ...]:
     """
     session = command.session
     files = session.files
-    if files is None or not (has_directories(session) or _may_override(session)):
+    if files is None or not (_may_override(session) or has_directories(session)):
         return ()
     # what is not there, or cannot be reached, the command itself will tell
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ftpd.api import SESSION_OPEN, SESSION_REINIT, Class, Command, Group, Outcome, Path, Refuse, Session
 from ftpd.modules._transfer import plural
@@ -20,10 +20,11 @@ class Part:
 
     offset: int = 0
     count: int | None = None
+    whole: bool = field(init=False)
+    """It is all of the file."""
 
-    @property
-    def whole(self) -> bool:
-        return self.offset == 0 and self.count is None
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "whole", self.offset == 0 and self.count is None)
 
     @property
     def verb(self) -> str:

@@ -300,16 +300,14 @@ async def _receive(cmd: Command, spot: Spot, place: Place, announce: str, *told:
     try:
         room = _room(cmd, spot)
 
-        async def move(data: Data) -> None:
+        def move(data: Data) -> Awaitable[object]:
             if rate := rate_for(cmd.session, cmd.config[transfer_rates], cmd.name):
                 data.throttle(rate.rate, rate.free)
             if spot.replaces:
                 at_file(spot.descriptor, _empty)
             at = None if spot.appends else spot.part.offset
-            moved = await data.receive_file(spot.descriptor, offset=at, ascii=ascii, limit=room)
-            if spot.part.count is not None and moved < spot.part.count:
-                # the range was promised whole; what is missing would look as if it had come
-                raise TransferError(426, f"Transfer aborted. {os.strerror(errno.EPERM)}", moved=moved)
+            coming = data.receive_file(spot.descriptor, offset=at, ascii=ascii, limit=room)
+            return coming if spot.part.count is None else _whole_range(coming, spot.part.count)
 
         await carry(cmd, transfer, announce, move, place=place)
         # what was empty holds what has come; of anything else the file itself tells
@@ -334,6 +332,13 @@ async def _receive(cmd: Command, spot: Spot, place: Place, announce: str, *told:
     finally:
         spot.close()
     return complete(cmd, *told)
+
+
+async def _whole_range(coming: Awaitable[int], count: int) -> None:
+    moved = await coming
+    if moved < count:
+        # the range was promised whole; what is missing would look as if it had come
+        raise TransferError(426, f"Transfer aborted. {os.strerror(errno.EPERM)}", moved=moved)
 
 
 def _empty(descriptor: int) -> None:
