@@ -10,7 +10,6 @@ import stat
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
 from typing import NamedTuple
@@ -60,9 +59,9 @@ UNDONE = "mod_copy.undone"
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-@dataclass
 class _Chosen:
-    source: str | None = None
+    def __init__(self) -> None:
+        self.source: str | None = None
 
 
 chosen = module.session_state(_Chosen)

@@ -7,7 +7,6 @@ import errno
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from ftpd.api import (
@@ -266,11 +265,13 @@ def _part(verb: str, wanted: list[str], size: int) -> tuple[int, int]:
 # -- the choice of the algorithm -----------------------------------------------------------------------
 
 
-@dataclass(slots=True)
 class Choice:
     """What OPTS HASH said; empty before it."""
 
-    name: str = ""
+    __slots__ = ("name",)
+
+    def __init__(self) -> None:
+        self.name = ""
 
 
 _choice = module.session_state(Choice)

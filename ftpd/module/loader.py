@@ -244,14 +244,21 @@ def _checked(namespace: types.ModuleType, path: str, bare: str, source: bytes) -
     module = getattr(namespace, "module", None)
     if not isinstance(module, Module):
         raise ConfigError(f"{path} defines no module", right=f'module = Module("{bare}", version="1.0")', word=0)
-    made = (line for line, text in enumerate(source.splitlines(), 1) if re.match(rb"module\b.*=", text))
-    place = f"{path}:{next(made, 1)}"
     if module.name != bare:
-        raise ConfigError(f"{place} calls itself {module.name}", right=f'module = Module("{bare}", ...)', word=0)
+        raise ConfigError(
+            f"{_made_at(path, source)} calls itself {module.name}", right=f'module = Module("{bare}", ...)', word=0
+        )
     if module.api != API_VERSION:
+        place = _made_at(path, source)
         raise ConfigError(
             f"{place} was written for version {module.api} of the module API; this ftpd has version {API_VERSION}",
             word=0,
         )
     module.namespace = namespace.__name__
     return module
+
+
+def _made_at(path: str, source: bytes) -> str:
+    """The place where the file makes its module."""
+    made = (line for line, text in enumerate(source.splitlines(), 1) if re.match(rb"module\b.*=", text))
+    return f"{path}:{next(made, 1)}"
