@@ -32,7 +32,7 @@ class Outlet(DataSide):
             self._out += data
             return
         try:
-            sent = self.socket.send(data, flags)
+            sent = self.socket.send(data, flags) if flags else self.socket.send(data)
         except (BlockingIOError, InterruptedError):
             sent = 0
         except OSError as error:
