@@ -119,11 +119,13 @@ class LocalFiles:
             virtual = there(path)
             if virtual == "/":
                 return self._accessible((self._root or self._enter()).fd, mode)
-            fd = self._open(virtual, _LOOK)
-            try:
-                return self._accessible(fd, mode)
-            finally:
-                os.close(fd)
+            # in one stay as the user: whoever opens it is that already
+            with acting_as(self._identity):
+                fd = self._open(virtual, _LOOK)
+                try:
+                    return self._accessible(fd, mode)
+                finally:
+                    os.close(fd)
         except OSError:
             return False
 

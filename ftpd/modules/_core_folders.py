@@ -85,13 +85,14 @@ def _enter(cmd: Command, given: str) -> Outcome:
     session, files = cmd.session, cmd.files
     hidden = f"{given}: {os.strerror(errno.ENOENT)}"
     path = cmd.path(given, refusal=(550, hidden))
-    with nothing_beneath_files():
-        target = resolved(files, path.virtual, session.settled)
     named = path.virtual
-    if target != named:
-        # a link must not lead past a <Limit> at the folder it names
-        path = cmd.path(target, refusal=(550, hidden))
-    if not stat.S_ISDIR(files.stat(path).st_mode):
+    if path.seen is None:
+        with nothing_beneath_files():
+            target = resolved(files, named, session.settled)
+        if target != named:
+            # a link must not lead past a <Limit> at the folder it names
+            path = cmd.path(target, refusal=(550, hidden))
+    if not stat.S_ISDIR((path.seen or files.stat(path)).st_mode):
         raise Refuse(550, f"{given}: {os.strerror(errno.ENOTDIR)}")
     if not files.access(path, os.X_OK):
         raise Refuse(550, f"{given}: {os.strerror(errno.EACCES)}")
