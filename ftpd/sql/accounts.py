@@ -240,7 +240,7 @@ class SqlAccounts(AuthBackend):
         groups = found.groups_in(await found.book.rows(found.groups.of_member, asking), account.name)
         primary = groups.pop(account.gid, None)
         if primary is None:
-            rows = await found.book.rows(found.groups.by_id, Asking(session, None, (str(account.gid),)))
+            rows = await found.book.rows(found.groups.by_id, Asking(session, None, (str(account.gid),), of_id=True))
             primary = rows[0][0] if rows else None
         if primary:
             session.notes["primary-group"] = primary
@@ -279,7 +279,7 @@ class SqlAccounts(AuthBackend):
         """What a user who is there costs before and while the password is looked at."""
         if "groups" in found.lookups:
             await found.book.rows(found.groups.of_member, Asking(session, None, _member(user), user))
-            await found.book.rows(found.groups.by_id, Asking(session, None, ("1",)))
+            await found.book.rows(found.groups.by_id, Asking(session, None, ("1",), of_id=True))
         await self._spend_checks(session, found)
 
     async def _spend_checks(self, session: Session, found: Directory) -> None:
@@ -327,7 +327,7 @@ class SqlAccounts(AuthBackend):
                 "gid": found.groups.by_id, "group": found.groups.by_name,
             }[kind]  # fmt: skip
             if ready is not None and _can_be_a_name(text):
-                rows = await found.book.rows(ready, _about(session, text))
+                rows = await found.book.rows(ready, Asking(session, None, (text,), text, of_id=isinstance(key, int)))
                 if kind == "user":
                     account = found.account(rows)
                     value = None if account is None else account.uid

@@ -46,6 +46,8 @@ class Asking:
     """Which group a lookup is about: the value of %g then."""
     verb: str = ""
     """What %m and %r say of something that is no command: EXIT."""
+    of_id: bool = False
+    """Whether the arguments are ids, and numbers where they stand without quotes."""
 
 
 Variable = Callable[[Asking, bool], str]
@@ -59,6 +61,8 @@ class Parameter:
     pieces: tuple[str | Variable, ...]
     quoted: bool
     number: bool = False
+    argument: bool = False
+    """Whether it is %{0} or one of its kin."""
 
     def value(self, asking: Asking) -> Value:
         """In quotes text, as LogFormat would write it; without quotes NULL for nothing.
@@ -70,7 +74,8 @@ class Parameter:
             return text
         if text == "":
             return None
-        return int(text) if self.number and _NUMBER.fullmatch(text) else text
+        number = self.number or (self.argument and asking.of_id)
+        return int(text) if number and _NUMBER.fullmatch(text) else text
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,7 +300,8 @@ class _Reader:
                 right="the name itself, or a query of its own for each",
             )
         self._at = found.end()
-        self._bind(Parameter((meant,), quoted=False, number=found[0] in _NUMBERS or word in ("LIMIT", "OFFSET")))
+        number = found[0] in _NUMBERS or word in ("LIMIT", "OFFSET")
+        self._bind(Parameter((meant,), quoted=False, number=number, argument=(found[1] or "").isdecimal()))
 
     def _last_word(self) -> str:
         found = _LAST_WORD.search("".join(self._out[-64:]))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from time import monotonic
 
 import pytest
 from sql_ground import CONF, Database, entered, play
@@ -142,6 +144,28 @@ def test_groups_of_users_who_are_elsewhere(db: Database, tmp_path: Path) -> None
         async with db.bench("SQLAuthenticate groups", base=base) as ftp:
             assert await entered(ftp, password="password") == "230 User tom logged in"
             assert ftp.session.groups == ((2002, "staff"), (3001, "ftp"))
+
+    play(story)
+
+
+def test_ids_may_be_computed(db: Database) -> None:
+    # a column of a view has no type in SQLite: a number in it is no text
+    db.do("ALTER TABLE groups RENAME TO kept")
+    db.do("CREATE VIEW groups AS SELECT groupname, gid + 2000 AS gid, members FROM kept")
+    db.do("INSERT INTO kept VALUES ('staff', 2, ''), ('ftp', 1001, 'tom')")
+    db.do("CREATE VIEW people AS SELECT userid, passwd, uid + 1000 AS uid, gid, homedir, shell FROM users")
+    db.user("ann", "pw", uid=2500)
+
+    async def story() -> None:
+        async with db.bench("SQLUserInfo people userid passwd uid gid homedir shell") as ftp:
+            assert await entered(ftp) == "230 User tom logged in"
+            assert ftp.session.groups == ((2002, "staff"), (3001, "ftp"))
+            names = ftp.session.modules.accounts
+            names.uid_name(ftp.session, 3500)
+            end = monotonic() + 5
+            while names.uid_name(ftp.session, 3500) == "3500" and monotonic() < end:
+                await asyncio.sleep(0.01)
+            assert names.uid_name(ftp.session, 3500) == "ann"
 
     play(story)
 
