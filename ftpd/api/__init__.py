@@ -23,6 +23,7 @@ from ftpd.conf.expr import Expression, class_expression, group_expression, user_
 from ftpd.conf.override import ALLOW_OVERRIDE
 from ftpd.conf.tree import Config, Scope
 from ftpd.core import crypt, listing, logfile, mlsx, trace
+from ftpd.core.answers import ShortAnswer
 from ftpd.core.aside import at_file, close_file
 from ftpd.core.charset import Recode, codec_named
 from ftpd.core.clock import Timer
@@ -37,7 +38,7 @@ from ftpd.core.reply import Refuse, Reply
 from ftpd.core.syslog import syslog
 from ftpd.core.tally import Tally, tally
 from ftpd.core.translation import Catalogue
-from ftpd.core.vocab import ANY, DECLINED, ERROR, HANDLED, Class, Group, Outcome, Phase
+from ftpd.core.vocab import ANY, DECLINED, ERROR, HANDLED, Class, Group, Outcome, Phase, Steady
 from ftpd.module import (
     conversions,
     copying,
@@ -180,8 +181,10 @@ __all__ = [
     "Scope",
     "Session",
     "Settings",
+    "ShortAnswer",
     "Slot",
     "Status",
+    "Steady",
     "Tally",
     "Timer",
     "Transfer",

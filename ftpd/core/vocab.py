@@ -32,6 +32,16 @@ ANY: Final = "*"
 """Registers a handler for every verb; it runs before the handlers of the named verb."""
 
 
+class Steady(enum.IntEnum):
+    """For what a handler would do the same again, and nothing else, while a session stays as it is."""
+
+    NOTHING = 0
+    LINE = 1
+    """The same line; ``True`` says as much."""
+    VERB = 2
+    """Any line of that verb."""
+
+
 class Group(enum.Enum):
     """The command groups that ``<Limit>`` knows."""
 

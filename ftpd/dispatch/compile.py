@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ftpd.conf.tree import Config
 from ftpd.core import turns
 from ftpd.core.vocab import ANY, Class, Group, Phase
-from ftpd.module.table import Handler, Module, Steady
+from ftpd.module.table import Handler, Module, Shortcut, Steadiness
 
 Chain = tuple[Handler, ...]
 Chains = tuple[tuple[Phase, Chain], ...]
@@ -32,8 +32,9 @@ class Plan:
     after_err: Chains
     limited: bool
     """The gate is asked about <Limit> before a handler is."""
-    steady: tuple[Steady, ...] | None
-    """What must hold of a command for its answer to be given again; None: it is never known without asking."""
+    steady: tuple[Steadiness, ...] | None
+    """What all on the road of a success say of how steady they are; None: some say nothing."""
+    shortcut: Shortcut | None
 
 
 def asked_order(modules: Sequence[Module]) -> list[Handler]:
@@ -83,10 +84,11 @@ class _Rows:
             after_err=self._behind(verb, Phase.POST_CMD_ERR, Phase.LOG_CMD_ERR),
             limited=any(row.limit is not None for row in cmd),
             steady=_steady((*pre, *cmd, *(handler for _, chain in after for handler in chain))),
+            shortcut=cmd[0].shortcut if len(cmd) == 1 else None,
         )
 
 
-def _steady(road: Chain) -> tuple[Steady, ...] | None:
+def _steady(road: Chain) -> tuple[Steadiness, ...] | None:
     """What all handlers on the road of a success have to say; one that says nothing stands for none."""
     asked = tuple(handler.steady for handler in road if handler.steady is not None)
     return asked if len(asked) == len(road) else None

@@ -323,6 +323,14 @@ class PathGate:
         self._lent.add(answers)
         return self._access.absent_until(session.files.root, session.cwd)
 
+    def names_pass_until(self, session: Session, answers: Answers) -> float:
+        places = session.server.places
+        if session.user is None or session.recode is not None or places is None or not places.silent:
+            return 0.0
+        if _may_override(session) and self._access.at(session, session.cwd):
+            return 0.0
+        return self.holds_until(session, answers)
+
     def forget(self) -> None:
         self._access.forget()
         for answers in self._lent:

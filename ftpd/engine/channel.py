@@ -150,7 +150,7 @@ class Channel(FTPHandler):  # type: ignore[misc]
         self.ioloop.unregister(self._fileno)
         self.worker.farewells.add(self.socket)
 
-    def _unsettle(self) -> None:
+    def unsettle(self) -> None:
         """Something may be other than it was, or comes before what the client says next: no answer is known now."""
         if self._answers:
             self._answers.clear()

@@ -87,7 +87,7 @@ class DataSide(Channel):
 
     def timer(self, seconds: float, callback: Callable[[], None], *, idle: bool = False) -> Timer:
         def ring() -> None:
-            self._unsettle()
+            self.unsettle()
             try:
                 callback()
             except BaseException as error:

@@ -48,12 +48,12 @@ class Intake(Running):
 
     handle_read_event = handle_read
 
-    def handle_read_already(self, read: bytes | int, sent: int) -> None:
+    def handle_read_already(self, read: bytes | int, answer: bytes | None, sent: int) -> None:
         """The loop has read, for answers that are known: this is none, or one of which only a part was sent."""
         if isinstance(read, int):
             self._reading_failed(OSError(read, os.strerror(read)))
-        elif sent >= 0:
-            self.answered_in_part(read, sent)
+        elif answer is not None:
+            self.answered_in_part(read, answer, sent)
         else:
             self.receive(read)
 
@@ -80,7 +80,7 @@ class Intake(Running):
         if only is not None and self._task is None and not self._queue and not self._running and self._pace is None:
             self._take(only, data)
         else:
-            self._unsettle()
+            self.unsettle()
             self._take_all(data)
         self._watch()
 

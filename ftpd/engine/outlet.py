@@ -43,7 +43,7 @@ class Outlet(DataSide):
             self._write_later(data[sent:])
 
     def _write_later(self, data: bytes) -> None:
-        self._unsettle()
+        self.unsettle()
         self._out = data
         self._watch()
 

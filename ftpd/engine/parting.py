@@ -24,7 +24,7 @@ class Parting(Outlet):
         A command that ends its own session is answered first. One that is overtaken (by a timer, mostly) has its
         transfer ended and is not answered any more: the client has been told 421.
         """
-        self._unsettle()
+        self.unsettle()
         if self._ending is None:
             self._ending = reason
             self._queue = None
@@ -72,7 +72,7 @@ class Parting(Outlet):
 
     def vanish(self, reason: str) -> None:
         """The client is gone: stop its transfer, let its command come to its end, and close."""
-        self._unsettle()
+        self.unsettle()
         if self._ending is None:
             self._ending = reason
             self._queue = None
@@ -102,7 +102,7 @@ class Parting(Outlet):
     def _close(self, leave: Callable[[], None]) -> None:
         if self._closed:
             return
-        self._unsettle()
+        self.unsettle()
         if self._linger is not None:
             # left running, it would keep this session in memory for seconds after its end
             self._linger.cancel()

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import socket
+from math import inf
 from time import monotonic
 
 from ftpd.core import trace
-from ftpd.core.answers import Answers
+from ftpd.core.answers import Answers, ShortAnswer
+from ftpd.core.log import Level
+from ftpd.core.vocab import Steady
 from ftpd.dispatch.compile import Plan
 from ftpd.engine.parting import Parting
 from ftpd.module.command import Command
@@ -17,51 +21,77 @@ _MOST = 16
 """Lines that are remembered in one session."""
 
 
+_ONE_NAME = re.compile(rb"([^ \r\n\0\xff]+ )([^ \r\n\0\xff][^\r\n\0\xff]*)\r\n", re.DOTALL)
+"""A verb with its blank and a name; line ends and NULs inside and telnet are looked at more closely."""
+
+
+def _answer_shortly(answers: Answers, packet: bytes) -> bytes | None:
+    """What the verb's function, if there is one, has to say of the name."""
+    line = _ONE_NAME.fullmatch(packet)
+    function = None if line is None else answers.get(line[1])
+    if line is None or function is None or isinstance(function, bytes):
+        return None
+    try:
+        return function(line[2])
+    except Exception:
+        # who takes the whole road will be told
+        return None
+
+
 class Recall(Parting):
     """What a line was answered, where its whole road says that the same line would be answered so again.
 
     The table holds something only while nothing else is under way: whatever may change an answer, or must come before
-    it, empties the table first (:meth:`Channel._unsettle`).
+    it, empties the table first (:meth:`Channel.unsettle`).
     """
 
     def _remember(self, packet: bytes, command: Command, plan: Plan, answer: bytes) -> None:
         """The packet was one line, and this was its answer; its command has come to its end."""
-        assert plan.steady is not None
-        if (
-            command.errors
-            or len(packet) > _LONGEST
-            or self._is_occupied()
-            or trace.loud
-            or not all(holds(command) for holds in plan.steady)
-        ):
-            self._unsettle()
-            return
-        answers = self._answers
-        if answers is None:
-            answers = self._answers = Answers()
-        now = monotonic()
-        if len(answers) >= _MOST or answers.until <= now:
-            answers.clear()
-        if plan.limited:
-            until = command.gate.holds_until(self.session, answers)
-            if until <= now:
+        try:
+            if not self._may_recall(command, plan):
+                self.unsettle()
                 return
-            answers.until = min(answers.until, until)
-        answers[packet] = answer
-        if self.socket.__class__ is socket.socket:
-            self.ioloop.recall(self._fileno, answers)
+            if self._answers is None:
+                self._answers = Answers()
+            elif len(self._answers) >= _MOST or self._answers.until <= monotonic():
+                self._answers.clear()
+            if plan.shortcut is not None:
+                self._keep_function(self._answers, packet, command, plan)
+            elif len(packet) <= _LONGEST:
+                until = command.gate.holds_until(self.session, self._answers) if plan.limited else inf
+                self._keep(self._answers, packet, answer, until)
+        except Exception as error:
+            self.unsettle()
+            self.session.log(Level.ERROR, "what is known of %s cannot be told: %r", command.shown, error)
+            self.session.log_exception(error)
 
-    def _is_occupied(self) -> bool:
-        """Whether there is something that the next line may have to wait for, or nothing will be answered any more."""
-        return bool(self._out or self._over or self._peer_done)
+    def _may_recall(self, command: Command, plan: Plan) -> bool:
+        occupied = self._out or self._over or self._peer_done
+        return not (occupied or command.errors or trace.loud) and all(holds(command) for holds in plan.steady or ())
+
+    def _keep_function(self, answers: Answers, packet: bytes, command: Command, plan: Plan) -> None:
+        """What answers the verb, if nobody has anything to say of its other arguments."""
+        verb, blank, _ = packet.partition(b" ")
+        whole = all(holds(command) == Steady.VERB for holds in plan.steady or ())
+        if whole and blank and self.session.translation is None and plan.shortcut is not None:
+            function = plan.shortcut(command)
+            if function is not None:
+                self._keep(answers, verb + blank, function, command.gate.names_pass_until(self.session, answers))
+
+    def _keep(self, answers: Answers, key: bytes, answer: bytes | ShortAnswer, until: float) -> None:
+        if until > monotonic():
+            answers[key] = answer
+            answers.until = min(answers.until, until)
+            if self.socket.__class__ is socket.socket:
+                self.ioloop.recall(self._fileno, answers)
 
     def answer_known(self, packet: bytes) -> bool:
         """Answer the packet if it is a line whose answer is known."""
-        answers = self._answers
-        if not answers or trace.loud:
+        answers, now = self._answers, monotonic()
+        if not answers or trace.loud or answers.until <= now:
             return False
-        answer, now = answers.get(packet), monotonic()
-        if answer is None or answers.until <= now:
+        answer = answers.get(packet) or _answer_shortly(answers, packet)
+        if not isinstance(answer, bytes):
             return False
         self.answered(len(packet), 0, now)
         self._write(answer)
@@ -76,10 +106,7 @@ class Recall(Parting):
         if self.worker.presence is not None:
             self.worker.presence.does(self, None)
 
-    def answered_in_part(self, packet: bytes, sent: int) -> None:
+    def answered_in_part(self, packet: bytes, answer: bytes, sent: int) -> None:
         """The socket took only so many bytes of a known answer."""
-        assert self._answers is not None
-        answer = self._answers[packet]
-        self._unsettle()
-        self.answered(len(packet), sent, monotonic())
+        self.answered(len(packet), len(answer), monotonic())
         self._write_later(answer[sent:])

@@ -40,7 +40,7 @@ class Running(Recall):
         """Run a line's command, to its end if nothing must be waited for; ``packet``: it came alone in that one."""
         request = understand(line)
         if isinstance(request, Reply):
-            self._unsettle()
+            self.unsettle()
             if request is INVALID:
                 self.generation.emit(INVALID_COMMAND, self.session)
             self.send(request)
@@ -50,7 +50,7 @@ class Running(Recall):
             argument = self.session.heard(verb, argument)
         command, plan = self.generation.command(self.session, verb, argument)
         if plan.steady is None or not packet:
-            self._unsettle()
+            self.unsettle()
         if not plan.known and request.foreign and not self.generation.knows(verb):
             self._foreign(verb)
             return
@@ -66,7 +66,7 @@ class Running(Recall):
             if plan.steady is not None and packet:
                 self._remember(packet, command, plan, answer)
         else:
-            self._unsettle()
+            self.unsettle()
             self._task = self.worker.spawn(self._wait(command, rest))
 
     def _foreign(self, what: str) -> None:

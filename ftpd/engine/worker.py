@@ -327,6 +327,7 @@ class Worker:
             session = channel.session
             if isinstance(session.files, LocalFiles) and session.identity is not None:
                 session.files = around(session.files, session.identity)
+                channel.unsettle()
 
     # -- generations ---------------------------------------------------------------------------------
 

@@ -209,6 +209,9 @@ class FarFiles:
         finally:
             os.close(fd)
 
+    def glances(self, folder: str) -> None:
+        return None
+
     def readlink(self, path: Path) -> str:
         return self._do(path, lambda files: files.readlink(path))
 

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from weakref import ref
 
+from ftpd import native
 from ftpd.core import paths
-from ftpd.core.identity import Identity, acting_as, acting_as_daemon, effective
+from ftpd.core.identity import Identity, acting_as, acting_as_daemon, effective, neutral, privileged
 from ftpd.fs import jail, kernel
 from ftpd.fs.folder import Descriptor, LocalFolder
 from ftpd.fs.jail import Opener, encoded
@@ -103,6 +104,18 @@ class LocalFiles:
             return os.fstat(fd)
         finally:
             os.close(fd)
+
+    def glances(self, folder: str) -> Callable[[bytes], tuple[int, int] | None] | None:
+        if native.calls is None or self._opener is not jail.by_kernel:
+            return None
+        root, within = self._root or self._enter(), f"{folder.rstrip('/')}/"
+        who = self._identity.raw if privileged() else None
+        glance, otherwise, raw = native.calls.glance, neutral().raw, encoded(within)
+
+        def attributes(name: bytes) -> tuple[int, int] | None:
+            return glance(who, otherwise, root.fd, raw, name)  # type: ignore[no-any-return]
+
+        return attributes
 
     def readlink(self, path: Path) -> str:
         fd = self._open(there(path), _LOOK | os.O_NOFOLLOW)

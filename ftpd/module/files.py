@@ -198,6 +198,13 @@ class Files(Protocol):
     def utime(self, path: Path, seconds: float, accessed: float | None = None) -> None:
         """Set the time of the last change; that of the last access becomes ``accessed``, by default the same."""
 
+    def glances(self, folder: str) -> Callable[[bytes], tuple[int, int] | None] | None:
+        """What tells size and time of change (seconds) of a regular file by its name in that folder, in one step.
+
+        It gives None for all else: where a link is on the way, where nothing is, for what is no plain name.
+        There is none such where files may keep a caller waiting, or the way is not this short.
+        """
+
     def readlink(self, path: Path) -> str: ...
 
     def symlink(self, target: str, path: Path) -> None: ...

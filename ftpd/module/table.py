@@ -11,7 +11,8 @@ from typing import Any, TypeVar, overload
 from ftpd.conf.directive import ConfigError, Context, Directive, Multi, Reading
 from ftpd.conf.tree import Config
 from ftpd.core import turns
-from ftpd.core.vocab import ANY, Class, Group, Outcome, Phase
+from ftpd.core.answers import ShortAnswer
+from ftpd.core.vocab import ANY, Class, Group, Outcome, Phase, Steady
 from ftpd.module.auth import AuthBackend
 from ftpd.module.command import Command
 from ftpd.module.control import Asked, Control, ControlRule, Lines
@@ -25,7 +26,9 @@ API_VERSION = 1
 
 Opening = Callable[[Session], Awaitable[None]]
 Answer = Callable[[Command], Outcome | None | Awaitable[Outcome | None]]
-Steady = Callable[[Command], bool]
+Steadiness = Callable[[Command], int]
+"""Tells a :class:`Steady`, or a bool."""
+Shortcut = Callable[[Command], ShortAnswer | None]
 Observer = Callable[[Command], None | Awaitable[None]]
 A = TypeVar("A", bound=Answer)
 O = TypeVar("O", bound=Callable[[Command], Outcome | None | Awaitable[Outcome | None]])  # noqa: E741
@@ -38,8 +41,10 @@ def _always(line: str) -> Callable[[Session], Iterable[str]]:
     return lambda session: (line,)
 
 
-def _every(steady: bool | Steady) -> Steady | None:
-    return (lambda command: True) if steady is True else steady or None
+def _every(steady: int | Steadiness) -> Steadiness | None:
+    if callable(steady):
+        return steady
+    return (lambda command: steady) if steady else None
 
 
 def _only(engine: Directive[bool], function: Answer) -> Answer:
@@ -72,8 +77,10 @@ class Handler:
     """Whether a configuration has any use for it; where none has, no command pays for it."""
     limit: tuple[int, str] | None = None
     """The refusal when <Limit> denies the verb at the working directory; None: the handler asks for its path."""
-    steady: Steady | None = None
-    """Whether it would do the same again, and nothing else, for the same line; None: nobody knows."""
+    steady: Steadiness | None = None
+    """For what it would do the same again, and nothing else; None: nobody knows."""
+    shortcut: Shortcut | None = None
+    """Makes what answers the verb for other arguments, where nobody else has a say in it."""
 
 
 class Module:
@@ -182,19 +189,23 @@ class Module:
     def cmd(
         self, *verbs: str, group: Group | None = None, classes: Class = Class.NONE, auth: bool = True,
         usage: str | None = None, arity: tuple[int, int | None] = (0, None), limit: tuple[int, str] | None = None,
-        when: Directive[bool] | None = None, steady: bool | Steady = False,
-        needed: Callable[[Config], bool] | None = None,
+        when: Directive[bool] | None = None, steady: int | Steadiness = False,
+        shortcut: Shortcut | None = None, needed: Callable[[Config], bool] | None = None,
     ) -> Callable[[A], A]:  # fmt: skip
         """Answer these verbs (CMD): an Outcome, or None to leave it to another module.
 
         ``when`` is a directive that switches them: where it is off nobody asks, and HELP does not show them.
         ``steady`` says that the answer changes nothing, and is the same until the client has another verb answered
-        that is not steady: it may then be given again without asking.  ``needed`` says of a configuration whether it
-        wants this at all.
+        that is not steady: it may then be given again without asking.
+        ``shortcut`` is for verbs that look at one name and change nothing: called with a command that succeeded, it
+        gives a function that answers the verb from then on for plain names in the working directory, by the bytes of
+        the name and of the reply; None from either leaves it to the whole road.
+        ``needed`` says of a configuration whether it wants this at all.
         """
         return self._handle(
             Phase.CMD, verbs, auth=auth, group=group, classes=classes, usage=usage, arity=arity, limit=limit,
-            when=when, steady=_every(steady), needed=needed,
+            when=when, shortcut=shortcut, steady=_every(steady if shortcut is None else Steady.VERB),
+            needed=needed,
         )  # fmt: skip
 
     def site(
@@ -225,7 +236,7 @@ class Module:
         limit = (550, f"OPTS {name}: Permission denied")
         return self._handle(Phase.CMD, (f"OPTS_{name}",), auth=auth, arity=arity, limit=limit, when=when)
 
-    def pre(self, *verbs: str, steady: bool | Steady = False) -> Callable[[O], O]:
+    def pre(self, *verbs: str, steady: int | Steadiness = False) -> Callable[[O], O]:
         """Look at a command before it runs (PRE_CMD); Refuse or ERROR stops it. No verb means every verb.
 
         ``steady``, as for :meth:`cmd`, lets the answers of others that say so be given again without asking.
@@ -241,7 +252,7 @@ class Module:
         return self._handle(Phase.POST_CMD_ERR, verbs, needed=needed)
 
     def log(
-        self, *verbs: str, needed: Callable[[Config], bool] | None = None, steady: bool | Steady = False
+        self, *verbs: str, needed: Callable[[Config], bool] | None = None, steady: int | Steadiness = False
     ) -> Callable[[O], O]:
         """Record success (LOG_CMD); ``needed`` says of a configuration whether it wants this at all.
 

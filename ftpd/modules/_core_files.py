@@ -6,8 +6,9 @@ import errno
 import os
 import stat
 import time
+from collections.abc import Callable
 
-from ftpd.api import Class, Command, Group, Outcome, Path, Refuse
+from ftpd.api import Class, Command, Group, Outcome, Path, Refuse, Settings, ShortAnswer
 from ftpd.modules._core import module
 from ftpd.modules._core_folders import nothing_beneath_files
 from ftpd.modules._core_move import move
@@ -84,7 +85,21 @@ def _attributes(cmd: Command, path: Path) -> os.stat_result:
         return cmd.files.stat(path)
 
 
-@module.cmd("SIZE", group=Group.READ, classes=Class.INFO, usage="<sp> pathname", arity=(1, None))
+def _sizes(cmd: Command) -> ShortAnswer | None:
+    glance = cmd.files.glances(cmd.session.cwd)
+    if glance is None:
+        return None
+
+    def answer(name: bytes) -> bytes | None:
+        found = glance(name)
+        return None if found is None else b"213 %d\r\n" % found[0]
+
+    return answer
+
+
+@module.cmd(
+    "SIZE", group=Group.READ, classes=Class.INFO, usage="<sp> pathname", arity=(1, None), shortcut=_sizes
+)  # fmt: skip
 def size(cmd: Command) -> Outcome:
     if cmd.session.data_type == "A":
         # with every line end converted the whole file would have to be read (RFC 3659 4)
@@ -95,11 +110,33 @@ def size(cmd: Command) -> Outcome:
     return cmd.ok(213, str(found.st_size))
 
 
-@module.cmd("MDTM", group=Group.DIRS, classes=Class.INFO | Class.DIRS, usage="<sp> pathname", arity=(1, None))
+def _times(cmd: Command) -> ShortAnswer | None:
+    glance = cmd.files.glances(cmd.session.cwd)
+    if glance is None:
+        return None
+    broken_down = _broken_down(cmd.config)
+
+    def answer(name: bytes) -> bytes | None:
+        found = glance(name)
+        return None if found is None else b"213 %s\r\n" % _written(broken_down(found[1])).encode()
+
+    return answer
+
+
+def _broken_down(settings: Settings) -> Callable[[float], time.struct_time]:
+    return time.gmtime if settings[times_gmt] else time.localtime
+
+
+def _written(moment: time.struct_time) -> str:
+    return time.strftime("%Y%m%d%H%M%S", moment)
+
+
+@module.cmd(
+    "MDTM", group=Group.DIRS, classes=Class.INFO | Class.DIRS, usage="<sp> pathname", arity=(1, None), shortcut=_times
+)  # fmt: skip
 def modified(cmd: Command) -> Outcome:
     path = cmd.path()
     found = _attributes(cmd, path)
     if not stat.S_ISREG(found.st_mode):
         raise Refuse(550, f"{cmd.argument}: not a plain file")
-    broken_down = (time.gmtime if path.settings[times_gmt] else time.localtime)(found.st_mtime)
-    return cmd.ok(213, time.strftime("%Y%m%d%H%M%S", broken_down))
+    return cmd.ok(213, _written(_broken_down(path.settings)(found.st_mtime)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 
-from ftpd.api import LIMIT, Command, Refuse, Settings, types
+from ftpd.api import LIMIT, Command, Refuse, Settings, Steady, types
 from ftpd.modules._core import PLACES, module, state
 
 allow_filter = module.directive(
@@ -32,7 +32,12 @@ _WHILE_RENAMING = frozenset(
 _SECRET = frozenset({"PASS", "ACCT", "ADAT"})
 
 
-@module.pre(steady=True)
+def _steady(cmd: Command) -> Steady:
+    settings = cmd.session.settings
+    return Steady.VERB if settings[allow_filter] is settings[deny_filter] is None else Steady.LINE
+
+
+@module.pre(steady=_steady)
 def before_every_command(cmd: Command) -> None:
     session = cmd.session
     idle = session[state].idle

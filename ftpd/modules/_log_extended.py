@@ -16,6 +16,7 @@ from ftpd.api import (
     Level,
     Scope,
     Session,
+    Steady,
     log,
     logfile,
     logformat,
@@ -130,9 +131,9 @@ def _used(config: Config) -> bool:
     return any(True for server in config.servers for _ in _lines_of(server))
 
 
-def _has_nothing_to_record(cmd: Command) -> bool:
+def _has_nothing_to_record(cmd: Command) -> Steady:
     lines = cmd.session.settings[extended_log]
-    return not (lines and _recorder(lines).of(cmd))
+    return Steady.NOTHING if lines and _recorder(lines).of(cmd) else Steady.VERB
 
 
 @module.log(needed=_used, steady=_has_nothing_to_record)

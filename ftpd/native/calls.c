@@ -10,8 +10,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -26,6 +28,9 @@
 #undef STATX_MNT_ID
 #define STATX_INO 0x100u
 #define STATX_MNT_ID 0x1000u
+
+/* openat2's IN_ROOT, NO_MAGICLINKS and NO_SYMLINKS. */
+#define RESOLVE_NO_LINKS 0x16
 
 /* On old 32-bit machines the plain calls take 16-bit numbers. */
 #ifdef SYS_setgroups32
@@ -261,8 +266,94 @@ enter(PyObject *self, PyObject *const *arguments, Py_ssize_t count)
     return found;
 }
 
+/* Whether glances leave the thread as whom they looked, for the next one, and who it was before the first that did. */
+static __thread int lingering;
+static __thread PyObject *lingered_from;
+
+/* linger(): from now on, until settle(), glances do. Nothing else may act in this thread meanwhile. */
+static PyObject *
+linger(PyObject *self, PyObject *nothing)
+{
+    lingering = 1;
+    Py_RETURN_NONE;
+}
+
+/* settle(): be who we were before the glances. */
+static PyObject *
+settle(PyObject *self, PyObject *nothing)
+{
+    lingering = 0;
+    if (lingered_from != NULL) {
+        PyObject *before = lingered_from;
+        lingered_from = NULL;
+        int failed = switch_to(before);
+        Py_DECREF(before);
+        if (failed)
+            return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
+static int
+is_plain_name(const char *name, Py_ssize_t length)
+{
+    return length > 0 && length <= NAME_MAX && memchr(name, '/', (size_t)length) == NULL
+           && strlen(name) == (size_t)length && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
+}
+
+/* glance(identity or None, otherwise, root, folder with a / at its end, name) -> (size, seconds of the last change)
+
+   Of a regular file beneath the root, as the identity; None for all else, whatever the reason. No link is followed. */
+static PyObject *
+glance(PyObject *self, PyObject *const *arguments, Py_ssize_t count)
+{
+    long long root;
+    if (count != 5 || !PyBytes_CheckExact(arguments[3]) || !PyBytes_CheckExact(arguments[4])) {
+        PyErr_SetString(PyExc_TypeError, "glance(identity, otherwise, root, folder, name)");
+        return NULL;
+    }
+    if (number(arguments[2], &root) < 0)
+        return NULL;
+    const char *folder = PyBytes_AS_STRING(arguments[3]), *name = PyBytes_AS_STRING(arguments[4]);
+    Py_ssize_t above = PyBytes_GET_SIZE(arguments[3]), length = PyBytes_GET_SIZE(arguments[4]);
+    char path[PATH_MAX];
+    if (!is_plain_name(name, length) || strlen(folder) != (size_t)above || above + length >= PATH_MAX)
+        Py_RETURN_NONE;
+    memcpy(path, folder, (size_t)above);
+    memcpy(path + above, name, (size_t)length + 1);
+    PyObject *before = NULL;
+    if (arguments[0] != Py_None && (before = become(self, arguments, 2)) == NULL)
+        return NULL;
+    struct {
+        uint64_t flags, mode, resolve;
+    } how = {O_PATH | O_CLOEXEC | O_NOFOLLOW, 0, RESOLVE_NO_LINKS};
+    struct stat st = {0};
+    int opened = (int)syscall(SYS_openat2, (int)root, path, &how, sizeof how);
+    if (opened >= 0) {
+        if (fstat(opened, &st) != 0)
+            st.st_mode = 0;
+        close(opened);
+    }
+    if (before != NULL) {
+        int failed = 0;
+        if (!lingering)
+            failed = switch_back(before);
+        else if (lingered_from == NULL)
+            lingered_from = Py_NewRef(before);
+        Py_DECREF(before);
+        if (failed)
+            return NULL;
+    }
+    if (!S_ISREG(st.st_mode))
+        Py_RETURN_NONE;
+    return Py_BuildValue("LL", (long long)st.st_size, (long long)st.st_mtime);
+}
+
 static PyMethodDef methods[] = {
     {"become", (PyCFunction)(void (*)(void))become, METH_FASTCALL, NULL},
+    {"glance", (PyCFunction)(void (*)(void))glance, METH_FASTCALL, NULL},
+    {"linger", linger, METH_NOARGS, NULL},
+    {"settle", settle, METH_NOARGS, NULL},
     {"openat2", (PyCFunction)(void (*)(void))open_as, METH_FASTCALL, NULL},
     {"enter", (PyCFunction)(void (*)(void))enter, METH_FASTCALL, NULL},
     {NULL, NULL, 0, NULL},

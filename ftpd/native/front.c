@@ -1,8 +1,8 @@
 /* The front of the control connections: waits for what clients say, and answers at once what is known beforehand.
 
    ftpd/transfer/ioloop.py and ftpd/engine/recall.py hold the same in Python, which serves where this could not be
-   compiled; tests run both. Nothing is decided here: which packet has which answer comes from there, in a dict for each
-   connection, and all else that comes goes back there. */
+   compiled; tests run both. Nothing is decided here: which packet has which answer, and which function gives those to
+   the lines of a verb, comes from there, in a dict for each connection, and all else that comes goes back there. */
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -20,7 +20,7 @@
 #define LONGEST 256
 
 typedef struct {
-    PyObject *known; /* packet -> answer; NULL where nothing is remembered */
+    PyObject *known; /* packet -> answer, verb and a blank -> function; NULL where nothing is remembered */
     double until;    /* no answer holds after that moment */
     long long received, sent;
     double when;
@@ -30,6 +30,7 @@ typedef struct {
     PyObject_HEAD
     line_t *lines; /* by descriptor */
     int size;
+    double slowest; /* seconds that a function took to answer */
     int *told; /* the descriptors with something to tell */
     int told_count;
     char packet[PACKET];
@@ -118,6 +119,44 @@ put(PyObject *list, PyObject *item)
     return failed ? -1 : 0;
 }
 
+/* What a verb's function has to say to the argument of a packet that is one line; None where there is none such, or it
+   has nothing to say. A new reference. */
+static PyObject *
+answer_shortly(PyObject *known, const char *packet, Py_ssize_t length)
+{
+    const char *blank = memchr(packet, ' ', (size_t)length);
+    if (blank == NULL)
+        Py_RETURN_NONE;
+    const char *argument = blank + 1, *end = packet + length - 2;
+    /* a name that begins with a blank, line ends and NULs inside, telnet: those are looked at more closely */
+    if (end <= argument || *argument == ' ' || end[0] != '\r' || end[1] != '\n'
+        || memchr(packet, '\r', (size_t)length) != end || memchr(packet, '\n', (size_t)length) != end + 1
+        || memchr(packet, '\0', (size_t)length) != NULL || memchr(packet, '\xff', (size_t)length) != NULL)
+        Py_RETURN_NONE;
+    PyObject *verb = PyBytes_FromStringAndSize(packet, argument - packet);
+    if (verb == NULL)
+        return NULL;
+    PyObject *function = PyDict_GetItemWithError(known, verb);
+    Py_XINCREF(function);
+    Py_DECREF(verb);
+    if (function == NULL || !PyCallable_Check(function)) {
+        Py_XDECREF(function);
+        if (PyErr_Occurred())
+            return NULL;
+        Py_RETURN_NONE;
+    }
+    PyObject *name = PyBytes_FromStringAndSize(argument, end - argument);
+    PyObject *answer = name == NULL ? NULL : PyObject_CallOneArg(function, name);
+    Py_XDECREF(name);
+    Py_DECREF(function);
+    if (answer == NULL && PyErr_ExceptionMatches(PyExc_Exception)) {
+        /* who takes the whole road will be told */
+        PyErr_Clear();
+        Py_RETURN_NONE;
+    }
+    return answer;
+}
+
 /* One connection has something for us: answer it, or put on the list what Python has to do; -1 with an error set. */
 static int
 hear(Front *self, const struct epoll_event *event, double when, PyObject *rest)
@@ -129,15 +168,29 @@ hear(Front *self, const struct epoll_event *event, double when, PyObject *rest)
         return put(rest, Py_BuildValue("iI", fd, event->events));
     ssize_t got = recv(fd, self->packet, PACKET, MSG_DONTWAIT);
     if (got < 0)
-        return errno == EAGAIN || errno == EINTR ? 0 : put(rest, Py_BuildValue("iIii", fd, event->events, errno, -1));
+        return errno == EAGAIN || errno == EINTR ? 0 : put(rest, Py_BuildValue("iIiOi", fd, event->events, errno, Py_None, 0));
     PyObject *packet = PyBytes_FromStringAndSize(self->packet, got);
     if (packet == NULL)
         return -1;
-    PyObject *answer = got > 0 && got <= LONGEST ? PyDict_GetItemWithError(line->known, packet) : NULL;
+    PyObject *known = Py_NewRef(line->known), *answer = NULL;
     int failed = 0;
-    if (answer == NULL || !PyBytes_CheckExact(answer)) {
-        failed = PyErr_Occurred() ? -1 : put(rest, Py_BuildValue("iIOi", fd, event->events, packet, -1));
-    } else {
+    if (got > 0 && got <= LONGEST) {
+        answer = Py_XNewRef(PyDict_GetItemWithError(known, packet));
+        if (answer == NULL && !PyErr_Occurred()) {
+            answer = answer_shortly(known, self->packet, got);
+            double took = now() - when;
+            if (took > self->slowest)
+                self->slowest = took;
+        }
+    }
+    Py_DECREF(known);
+    /* who was called may have let another connection be known */
+    line = &self->lines[fd];
+    if (PyErr_Occurred())
+        failed = -1;
+    else if (answer == NULL || !PyBytes_CheckExact(answer))
+        failed = put(rest, Py_BuildValue("iIOOi", fd, event->events, packet, Py_None, 0));
+    else {
         Py_ssize_t whole = PyBytes_GET_SIZE(answer);
         ssize_t sent = send(fd, PyBytes_AS_STRING(answer), (size_t)whole, MSG_DONTWAIT | MSG_NOSIGNAL);
         if (sent == whole) {
@@ -148,8 +201,9 @@ hear(Front *self, const struct epoll_event *event, double when, PyObject *rest)
             line->when = when;
         } else
             /* what the socket has against it, the next attempt will tell */
-            failed = put(rest, Py_BuildValue("iIOi", fd, event->events, packet, sent < 0 ? 0 : (int)sent));
+            failed = put(rest, Py_BuildValue("iIOOi", fd, event->events, packet, answer, sent < 0 ? 0 : (int)sent));
     }
+    Py_XDECREF(answer);
     Py_DECREF(packet);
     return failed;
 }
@@ -169,12 +223,13 @@ tell(Front *self)
     return told;
 }
 
-/* serve(epoll, wait, until, most) -> (what is left to do, what was answered, connections served at the last look)
+/* serve(epoll, wait, until, most) -> (what is left to do, what was answered, connections served at the last look, the
+   seconds that the slowest function took)
 
    Wait for at most `wait` seconds for connections that have something to say, no more than `most` of them, and again
    and again while all of it could be answered and the clock (CLOCK_MONOTONIC) has not come to `until`. What is left to
    do: (fd, events) where nothing was read, else behind them the packet, or the number of the error that came instead,
-   and how many bytes of its known answer the socket took, if not all; -1 where none is known. */
+   the answer that was known, or None, and how many of its bytes the socket took. */
 static PyObject *
 front_serve(Front *self, PyObject *arguments)
 {
@@ -182,6 +237,7 @@ front_serve(Front *self, PyObject *arguments)
     double wait, until, when;
     if (!PyArg_ParseTuple(arguments, "iddi", &epoll, &wait, &until, &most))
         return NULL;
+    self->slowest = 0.0;
     most = most < 1 ? 1 : most > MOST_EVENTS ? MOST_EVENTS : most;
     int milliseconds = (int)(wait * 1000.0 + 0.5);
     struct epoll_event events[MOST_EVENTS];
@@ -210,7 +266,7 @@ front_serve(Front *self, PyObject *arguments)
         Py_DECREF(rest);
         return NULL;
     }
-    return Py_BuildValue("NNi", rest, told, count < 0 ? 0 : count);
+    return Py_BuildValue("NNid", rest, told, count < 0 ? 0 : count, self->slowest);
 }
 
 static PyMethodDef methods[] = {

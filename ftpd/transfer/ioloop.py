@@ -140,6 +140,10 @@ class _Guest(Epoll):  # type: ignore[misc]  # pyftpdlib is untyped
             self._poller.close()
 
 
+def _nothing() -> None:
+    pass
+
+
 class AsyncioLoop(_Guest):
     """What control channels register with; made once a worker, inside its running loop.
 
@@ -155,6 +159,7 @@ class AsyncioLoop(_Guest):
         """Whether nobody waits for anything but these channels."""
         self._served = 0.0
         self._front = None if native.front is None else native.front.Front()
+        self._linger = (_nothing, _nothing) if native.calls is None else (native.calls.linger, native.calls.settle)
 
     def recall(self, fd: int, answers: Answers) -> None:
         """These packets of the channel need not come to it: they have these answers, for as long as they are there."""
@@ -173,7 +178,15 @@ class AsyncioLoop(_Guest):
         """
         if self._front is None or trace.loud:
             return super().serve(timeout)
-        ready, told, served = self._front.serve(self.fileno(), timeout, until, BATCH)
+        # those who look at one file after the other are not left and become again for each
+        linger, settle = self._linger
+        linger()
+        try:
+            ready, told, served, slowest = self._front.serve(self.fileno(), timeout, until, BATCH)
+        finally:
+            settle()
+        if slowest > watchdog.LIMIT:
+            watchdog.note("an answer that was known", slowest)
         for fd, received, sent, when in told:
             self.socket_map[fd].answered(received, sent, when)
         if ready:

@@ -208,6 +208,74 @@ def test_a_machine_whose_setgroups_is_unknown_refuses_instead_of_keeping_roots_g
         assert owner_of_a_new_file(place) == (0, 0)
 
 
+def fsuid_of_this_thread() -> int:
+    with open(f"/proc/self/task/{threading.get_native_id()}/status") as status:
+        return next(int(line.split()[4]) for line in status if line.startswith("Uid:"))
+
+
+@as_root
+def test_who_glances_is_himself_again_at_once_or_after_the_last_of_many(place: Path) -> None:
+    if native.calls is None:
+        pytest.skip("not compiled here")
+    glance = native.calls.glance
+    (place / "hers").mkdir()
+    (place / "hers" / "file").write_text("1234")
+    os.chown(place / "hers", ANNA.uid, ANNA.gid)
+    (place / "hers").chmod(0o700)
+    root = os.open(place, os.O_PATH)
+    try:
+        native.calls.become(ROOT.raw, ROOT.raw)
+        for who, seen in ((ANNA, 4), (BERT, None), (ANNA, 4)):
+            found = glance(who.raw, ROOT.raw, root, b"/hers/", b"file")
+            assert (found and found[0]) == seen
+            assert fsuid_of_this_thread() == 0
+        native.calls.linger()
+        for who, seen in ((ANNA, 4), (ANNA, 4), (BERT, None), (ANNA, 4)):
+            found = glance(who.raw, ROOT.raw, root, b"/hers/", b"file")
+            assert (found and found[0]) == seen
+            assert fsuid_of_this_thread() == who.uid
+        native.calls.settle()
+        assert fsuid_of_this_thread() == 0
+        assert groups_of_this_thread() == [0]
+        native.calls.settle()
+        glance(ANNA.raw, ROOT.raw, root, b"/hers/", b"file")
+        assert fsuid_of_this_thread() == 0
+    finally:
+        native.calls.settle()
+        os.close(root)
+
+
+def test_a_glance_is_for_plain_names_of_regular_files_without_a_link_on_the_way(tmp_path: Path) -> None:
+    if native.calls is None:
+        pytest.skip("not compiled here")
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "file").write_text("12")
+    os.utime(tmp_path / "sub" / "file", (7, 7.5))
+    os.symlink("sub", tmp_path / "link")
+    os.symlink("file", tmp_path / "sub" / "link")
+    root = os.open(tmp_path, os.O_PATH)
+
+    def glance(folder: bytes, name: bytes) -> object:
+        return native.calls.glance(None, ROOT.raw, root, folder, name)
+
+    try:
+        assert glance(b"/sub/", b"file") == (2, 7)
+        for folder in (b"/link/", b"/none/", b"/s\0ub/", b"/" * 5000):
+            assert glance(folder, b"file") is None
+        for name in (b"", b".", b"..", b"link", b"none", b"fi\0le", b"../file", b"/file", b"x" * 256):
+            assert glance(b"/sub/", name) is None
+        assert glance(b"/", b"sub") is None
+        for wrong in (
+            (None, ROOT.raw, root, "/", b"a"),
+            (None, ROOT.raw, root, b"/"),
+            (b"1", ROOT.raw, root, b"/", b"a"),
+        ):
+            with pytest.raises(TypeError):
+                native.calls.glance(*wrong)
+    finally:
+        os.close(root)
+
+
 def test_what_is_compiled_reads_nothing_that_is_no_identity() -> None:
     if native.calls is None:
         pytest.skip("not compiled here")

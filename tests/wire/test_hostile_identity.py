@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.wire.daemon import HASH, Daemon
+from tests.wire.daemon import HASH, Daemon, until
 from tests.wire.hostile import Raw, as_root, connect, everything, pid
 
 pytestmark = [as_root, pytest.mark.usefixtures("ends_alive")]
@@ -120,3 +120,23 @@ def test_a_session_has_the_groups_of_its_user_and_not_of_who_started_the_daemon(
         assert everything(data) == b"for the group"
         assert uma.reply().startswith("226")
         assert uma.transfer("RETR wheel.txt")[0].startswith("550")
+
+
+def test_what_a_name_was_answered_tells_nobody_else_of_files_that_he_may_not_reach(server: Daemon) -> None:
+    folder = server.home / "private"
+    folder.mkdir()
+    (folder / "file").write_text("1234")
+    with Raw(server).login("uma", "secret") as uma, Raw(server).login("ulf", "secret") as ulf:
+        assert uma.codes("CWD private") == ulf.codes("CWD private") == [250]
+        for _ in range(3):
+            assert uma.ask("SIZE file") == ulf.ask("SIZE file") == "213 4"
+        # from now on only she may look into the folder in which both are
+        os.chown(folder, UIDS["uma"], UIDS["uma"])
+        folder.chmod(0o700)
+        for _ in range(50):
+            assert uma.ask("SIZE file") == "213 4"
+            assert ulf.ask("SIZE file") == "550 file: Permission denied"
+            assert ulf.ask("NOOP").startswith("200")
+        until("nobody is left acting for a user", lambda: file_identities(server).isdisjoint({"61001", "61002"}))
+    (folder / "file").unlink()
+    folder.rmdir()
