@@ -80,10 +80,6 @@ class Compact(Sequence[str]):
     """The names in a folder without an object for each, as ``ftpd/native/names.c`` has them."""
 
     @abstractmethod
-    def drop_hidden(self) -> None:
-        """Take those away that begin with a dot."""
-
-    @abstractmethod
     def odd(self) -> bool:
         """Whether one of them is no UTF-8."""
 

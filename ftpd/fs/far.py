@@ -335,8 +335,8 @@ class FarFolder:
     def names(self) -> list[str]:
         return self._do(self._folder.names)
 
-    def compact(self) -> Compact | None:
-        return self._do(self._folder.compact)
+    def compact(self, *, dotted: bool = True) -> Compact | None:
+        return self._do(partial(self._folder.compact, dotted=dotted))
 
     def links(self) -> list[str]:
         return self._do(self._folder.links)

@@ -18,7 +18,7 @@ from ftpd.fs.jail import encoded
 
 BATCH = 256
 """Entries looked at in one stay under the session's identity."""
-_COMPILED_BATCH = 512
+_COMPILED_BATCH = 1024
 _PATIENCE = 1_000_000
 """Nanoseconds after which such a stay ends earlier: a disk may have to fetch each entry."""
 
@@ -84,17 +84,17 @@ class LocalFolder:
         folder = self._open()
         with acting_as(self._identity):
             if native.lines is not None:
-                return list(native.lines.read(folder.fd))
+                return list(native.lines.read(folder.fd, True))
             found = os.listdir(folder.fd)
         # the machine's own encoding need not be UTF-8, ours is
         return found if _SAME_ENCODING else [paths.decode(os.fsencode(name)) for name in found]
 
-    def compact(self) -> Compact | None:
+    def compact(self, *, dotted: bool = True) -> Compact | None:
         if native.lines is None:
             return None
         folder = self._open()
         with acting_as(self._identity):
-            found: Compact = native.lines.read(folder.fd)
+            found: Compact = native.lines.read(folder.fd, dotted)
         # the order of other bytes is not that of their texts
         return None if found.odd() else found
 
@@ -102,7 +102,7 @@ class LocalFolder:
         folder = self._open()
         with acting_as(self._identity):
             if native.lines is not None:
-                found: list[str] | None = native.lines.read(folder.fd).links()
+                found: list[str] | None = native.lines.read(folder.fd, True).links()
                 if found is not None:
                     return found
             with os.scandir(folder.fd) as entries:

@@ -87,8 +87,11 @@ class Folder(Protocol):
     def names(self) -> list[str]:
         """All entries but ``.`` and ``..``, in no order."""
 
-    def compact(self) -> Compact | None:
-        """The same in one piece, for long listings; None where that is not to be had, or where one is no UTF-8."""
+    def compact(self, *, dotted: bool = True) -> Compact | None:
+        """The same in one piece, for long listings; None where that is not to be had, or where one is no UTF-8.
+
+        ``dotted``: with those that begin with a dot.
+        """
 
     def links(self) -> list[str]:
         """The entries that are symbolic links."""

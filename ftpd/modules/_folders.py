@@ -98,9 +98,12 @@ async def names_of(
     Neither choosing nor sorting many holds up anybody, and the first are there before all are sorted.
     """
     if choice.veil is None and order.column is None:
-        compact = await reading(cmd, folder, folder.compact)
+        compact = await reading(cmd, folder, partial(folder.compact, dotted=choice.dotted))
         if compact is not None:
-            await _arrange(cmd, compact, choice, order)
+            if order.sort:
+                sort = partial(compact.sort, reverse=order.last_first)
+                # many are sorted off the loop, which they do not hold up there
+                await cmd.offload(sort) if len(compact) > AT_ONCE else sort()
             above = order.sort and order.last_first
             if dots and not above:
                 yield [*dots]
@@ -148,15 +151,6 @@ def short(folder: Folder, layout: listing.Layout, choice: Choice, order: Order) 
         return None
     by_name = (-1 if order.last_first else 1) if order.sort else 0
     return folder.lines_at_once(layout, by_name, _FEW, dotted=choice.dotted)
-
-
-async def _arrange(cmd: Command, names: listing.Compact, choice: Choice, order: Order) -> None:
-    """Choose and sort; many are sorted off the loop, which they do not hold up there."""
-    if not choice.dotted:
-        names.drop_hidden()
-    if order.sort:
-        sort = partial(names.sort, reverse=order.last_first)
-        await cmd.offload(sort) if len(names) > AT_ONCE else sort()
 
 
 async def _keys(folder: Folder, turn: Turn, names: list[str], column: int, least_first: bool) -> list[str]:

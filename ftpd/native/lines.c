@@ -119,7 +119,7 @@ write_lines(PyObject *names, PyObject *start, PyObject *packed, style_t *style)
 }
 
 static PyMethodDef methods[] = {
-    {"read", read_names, METH_O, NULL},
+    {"read", (PyCFunction)(void (*)(void))read_names, METH_FASTCALL, NULL},
     {"look", (PyCFunction)(void (*)(void))look, METH_FASTCALL, NULL},
     {"survey", (PyCFunction)(void (*)(void))survey, METH_FASTCALL, NULL},
     {"pack", pack, METH_O, NULL},

@@ -23,9 +23,8 @@ number(PyObject *value, int64_t *out)
 
 extern PyTypeObject Names_Type;
 
-PyObject *read_names(PyObject *module, PyObject *folder);
-PyObject *names_in(int folder);
-void drop_hidden_names(PyObject *names);
+PyObject *read_names(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
+PyObject *names_in(int folder, int dotted);
 int sort_names(PyObject *names, int reverse);
 int any_odd_name(PyObject *names);
 

@@ -153,11 +153,9 @@ survey(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
     if (number(arguments[0], &folder) < 0 || number(arguments[1], &dotted) < 0 || number(arguments[2], &order) < 0
         || number(arguments[3], &most) < 0 || number(arguments[4], &patience) < 0)
         return NULL;
-    PyObject *names = names_in((int)folder), *looked = NULL;
+    PyObject *names = names_in((int)folder, dotted != 0), *looked = NULL;
     if (names == NULL)
         return NULL;
-    if (!dotted)
-        drop_hidden_names(names);
     if (count_names(names) > most || any_odd_name(names)) {
         Py_DECREF(names);
         Py_RETURN_NONE;

@@ -22,7 +22,6 @@ typedef struct {
     uint32_t at;  /* in the shelf's text */
     uint16_t length;
     uint8_t type; /* as getdents64(2) tells it */
-    uint8_t odd;  /* it is no UTF-8 */
 } record_t;
 
 typedef struct {
@@ -30,6 +29,7 @@ typedef struct {
     shelf_t *shelf;
     record_t *records;
     Py_ssize_t count;
+    int odd; /* one of them, or of those that they were with, is no UTF-8 */
 } Names;
 
 static const char *
@@ -40,7 +40,7 @@ text_of(const shelf_t *shelf, const record_t *record)
 
 /* `shelf` and `records`, which PyMem_RawMalloc made, are the new object's, or gone. */
 static PyObject *
-made_of(shelf_t *shelf, record_t *records, Py_ssize_t count)
+made_of(shelf_t *shelf, record_t *records, Py_ssize_t count, int odd)
 {
     Names *made = PyObject_New(Names, &Names_Type);
     if (made == NULL) {
@@ -51,6 +51,7 @@ made_of(shelf_t *shelf, record_t *records, Py_ssize_t count)
     made->shelf = shelf;
     made->records = records;
     made->count = count;
+    made->odd = odd;
     return (PyObject *)made;
 }
 
@@ -118,6 +119,8 @@ typedef struct {
     shelf_t *shelf;
     record_t *records;
     size_t count, room;
+    int dotted; /* those that begin with a dot are wanted as well */
+    int odd;
 } found_t;
 
 /* Room for so many more names, of so many letters with their NULs; -1 where there is none. */
@@ -153,13 +156,13 @@ add_block(found_t *found, const char *block, long size)
     for (long at = 0; at < size;) {
         const listed_t *entry = (const listed_t *)(block + at);
         at += entry->length;
-        if (is_dots(entry->name))
+        if (entry->name[0] == '.' && (!found->dotted || is_dots(entry->name)))
             continue;
         size_t length = strlen(entry->name);
         found->records[found->count++] = (record_t){
             .at = (uint32_t)shelf->length, .length = (uint16_t)length, .type = entry->type,
-            .odd = !is_utf8((const unsigned char *)entry->name, length),
         };
+        found->odd |= !is_utf8((const unsigned char *)entry->name, length);
         memcpy(shelf->text + shelf->length, entry->name, length + 1);
         shelf->length += length + 1;
     }
@@ -186,13 +189,13 @@ read_all(int folder, found_t *found)
     return size < 0 ? -1 : 0;
 }
 
-/* All but "." and "..", in no order; NULL with an OSError set.
+/* All but "." and "..", those that begin with a dot only if `dotted`, in no order; NULL with an OSError set.
 
    Others run meanwhile: os.listdir gives the interpreter away, and has to win it back, for each entry. */
 PyObject *
-names_in(int folder)
+names_in(int folder, int dotted)
 {
-    found_t found = {.shelf = PyMem_RawCalloc(1, sizeof(shelf_t))};
+    found_t found = {.shelf = PyMem_RawCalloc(1, sizeof(shelf_t)), .dotted = dotted};
     if (found.shelf == NULL)
         return PyErr_NoMemory();
     found.shelf->users = 1;
@@ -205,39 +208,25 @@ names_in(int folder)
         PyErr_SetFromErrno(PyExc_OSError);
         PyMem_RawFree(found.records);
     } else
-        names = made_of(found.shelf, found.records, (Py_ssize_t)found.count);
+        names = made_of(found.shelf, found.records, (Py_ssize_t)found.count, found.odd);
     let_go(found.shelf);
     return names;
 }
 
-/* read(folder) -> Names, all but "." and "..", in no order; OSError. */
+/* read(folder, dotted) -> Names, in no order; OSError. */
 PyObject *
-read_names(PyObject *module, PyObject *argument)
+read_names(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
 {
     int64_t folder;
-    return number(argument, &folder) < 0 ? NULL : names_in((int)folder);
+    if (count != 2) {
+        PyErr_SetString(PyExc_TypeError, "read(folder, dotted)");
+        return NULL;
+    }
+    int dotted = PyObject_IsTrue(arguments[1]);
+    return number(arguments[0], &folder) < 0 || dotted < 0 ? NULL : names_in((int)folder, dotted);
 }
 
-/* -- choosing and sorting ------------------------------------------------------------------------------------- */
-
-void
-drop_hidden_names(PyObject *self)
-{
-    Names *names = (Names *)self;
-    Py_ssize_t left = 0;
-    for (Py_ssize_t i = 0; i < names->count; i++)
-        if (*text_of(names->shelf, &names->records[i]) != '.')
-            names->records[left++] = names->records[i];
-    names->count = left;
-}
-
-/* drop_hidden(): take those away that begin with a dot. */
-static PyObject *
-drop_hidden(PyObject *self, PyObject *unused)
-{
-    drop_hidden_names(self);
-    Py_RETURN_NONE;
-}
+/* -- sorting -------------------------------------------------------------------------------------------------- */
 
 /* How many letters all of them begin with. */
 static size_t
@@ -414,7 +403,7 @@ slice(Names *names, PyObject *wanted)
         return PyErr_NoMemory();
     for (Py_ssize_t i = 0; i < count; i++)
         records[i] = names->records[start + i * step];
-    return made_of(names->shelf, records, count);
+    return made_of(names->shelf, records, count, names->odd);
 }
 
 static PyObject *
@@ -452,11 +441,7 @@ links(PyObject *self, PyObject *unused)
 int
 any_odd_name(PyObject *self)
 {
-    Names *names = (Names *)self;
-    for (Py_ssize_t i = 0; i < names->count; i++)
-        if (names->records[i].odd)
-            return 1;
-    return 0;
+    return ((Names *)self)->odd;
 }
 
 /* odd() -> whether one of them is no UTF-8: the order of its bytes is not that of its str. */
@@ -467,7 +452,6 @@ odd(PyObject *self, PyObject *unused)
 }
 
 static PyMethodDef methods[] = {
-    {"drop_hidden", drop_hidden, METH_NOARGS, NULL},
     {"links", links, METH_NOARGS, NULL},
     {"odd", odd, METH_NOARGS, NULL},
     {"sort", (PyCFunction)(void (*)(void))sort, METH_VARARGS | METH_KEYWORDS, NULL},
