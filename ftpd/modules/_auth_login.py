@@ -13,6 +13,7 @@ from ftpd.modules import _auth_directives as d
 from ftpd.modules._auth_denied import Denied
 from ftpd.modules._auth_events import ANON_REJECT_PASSWORDS, ROOT_LOGIN
 from ftpd.modules._auth_names import Target, own_value
+from ftpd.modules._auth_reach import reach
 
 T = TypeVar("T")
 Groups = tuple[tuple[int, str], ...]
@@ -65,7 +66,9 @@ async def vet(command: Command, target: Target, password: str) -> Visitor:
     if target.wants_password():
         without = await _password_holds(command, target, account, password)
     shells, users = settings[d.require_valid_shell], settings[d.use_ftp_users]
-    if (shells or users) and (objection := await command.offload(lambda: _objection(account, shells, users), "auth")):
+    if (shells or users) and (
+        objection := await reach(command, lambda: _objection(account, shells, users), SHELLS, FTPUSERS)
+    ):
         raise Denied(f"USER {account.name} (Login failed): {objection}")
     return Visitor(target, account, groups, without)
 
@@ -168,7 +171,7 @@ async def _password_holds(command: Command, target: Target, account: Account, pa
 
 
 def _objection(account: Account, shells: bool, users: bool) -> str:
-    """What /etc/shells or /etc/ftpusers has against the account; empty when nothing. Reads files: for a thread."""
+    """What /etc/shells or /etc/ftpusers has against the account; empty when nothing. Reads the files."""
     if shells and account.shell not in _lines(SHELLS, _DEFAULT_SHELLS):
         return f"Invalid shell: '{account.shell}'"
     if users and account.name in _lines(FTPUSERS, frozenset()):

@@ -6,9 +6,8 @@ import errno
 import os
 import posixpath
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 from ftpd.api import (
     Account,
@@ -19,7 +18,6 @@ from ftpd.api import (
     Session,
     Settings,
     acting_as_daemon,
-    pool_at,
     resolved,
     trace,
 )
@@ -29,9 +27,9 @@ from ftpd.modules._auth_home import make_home
 from ftpd.modules._auth_login import Visitor
 from ftpd.modules._auth_names import Target
 from ftpd.modules._auth_paths import below, real_folder, really_below, single_name, split_magic, with_user
+from ftpd.modules._auth_reach import reach
 from ftpd.modules._auth_walk import LinkOnTheWay, no_link, open_folder
 
-T = TypeVar("T")
 _ROOT = Path("/")
 
 
@@ -77,12 +75,6 @@ async def plan_for(command: Command, target: Target, account: Account, groups: t
     # without a root of its own a session that can begin nowhere else begins at home; within one, at the root
     begin = (*(chdir or (virtual,)), virtual if root == "/" else "/")
     return Plan(root, begin, home, settings[d.allow_chroot_symlinks])
-
-
-async def reach(command: Command, work: Callable[[], T], *places: str) -> T:
-    """Do what is to be done at these paths of the machine: at once, or by a thread where one of them may hang."""
-    kind = pool_at(*places, kind="")
-    return await command.offload(work, kind) if kind else work()
 
 
 def enter(session: Session, plan: Plan, visitor: Visitor, umask: int, *, show_links: bool) -> tuple[Files, str]:

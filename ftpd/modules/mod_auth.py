@@ -37,7 +37,8 @@ from ftpd.modules._auth_events import EMPTY_PASSWORD
 from ftpd.modules._auth_lastlog import record_login
 from ftpd.modules._auth_login import Visitor, vet
 from ftpd.modules._auth_names import Target, target_of
-from ftpd.modules._auth_place import create_home, enter, plan_for, reach
+from ftpd.modules._auth_place import create_home, enter, plan_for
+from ftpd.modules._auth_reach import reach
 
 # robots.txt lives in a file of its own and registers with the one module
 __all__ = ["_auth_robots", "census", "module"]

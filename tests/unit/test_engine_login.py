@@ -22,8 +22,6 @@ from ftpd.module.table import Module
 
 _CONF = """\
 WtmpLog off
-RequireValidShell off
-UseFtpUsers off
 RootLogin on
 DefaultRoot ~
 AuthOrder {order}
