@@ -170,6 +170,11 @@ class CompiledColumns(Columns, Compiled):
         return text
 
 
+def compiled() -> bool:
+    """Whether this installation has what is compiled."""
+    return native.lines is not None
+
+
 def columns(
     users: Mapping[int, str],
     groups: Mapping[int, str],

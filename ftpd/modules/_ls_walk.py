@@ -44,7 +44,9 @@ def lines(cmd: Command, request: Request, found: Found) -> AsyncGenerator[list[s
 def at_once(cmd: Command, request: Request, found: Found) -> list[str] | None:
     """The same where one small folder is to be listed as most are: in one step; None where that is not to be had."""
     flags, limits = request.flags, request.limits
-    if not (found.literal and found.is_folder and flags.layout == "l" and flags.isdisjoint("Rda")):
+    if not (listing.compiled() and found.literal and found.is_folder and flags.layout == "l"):
+        return None
+    if not flags.isdisjoint("Rda"):
         return None
     target = found.targets[0]
     path = target.path

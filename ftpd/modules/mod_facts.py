@@ -233,7 +233,7 @@ def _is_entry(cmd: Command, path: Path) -> bool:
 
 def _at_once(cmd: Command, path: Path, folder: Folder) -> bytes | None:
     """All lines of a small folder in one step; None where that is not to be had."""
-    if folder.attributes.st_size > SMALL or cmd.veil(path) is not None:
+    if not listing.compiled() or folder.attributes.st_size > SMALL or cmd.veil(path) is not None:
         return None
     facts = Facts(cmd)
     above = folder.attributes
