@@ -317,13 +317,15 @@ class Soak:
 
     async def _settled(self) -> tuple[float, int, int, int]:
         """What the process holds once it has let go of what it is about to let go of."""
-        best = await self._gauge("settle")
-        for _ in range(50):
+        best, same = await self._gauge("settle"), 0
+        for _ in range(100):
             await asyncio.sleep(0.05)
             now = await self._gauge("settle")
-            if now[1:] == best[1:]:
-                break
+            # the sockets of those who said QUIT are closed together, some moments later
+            same = same + 1 if now[1:3] == best[1:3] else 0
             best = now
+            if same == 15:
+                break
         return best
 
     async def _until_it_answers(self) -> None:
