@@ -67,3 +67,12 @@ def test_tests_bring_their_tools(checkout: Path) -> None:
     there(checkout, "ftpd-0.1.0")
     assert set_up(checkout, "dev") == f"{checkout}[dev]"
     assert set_up(checkout) == ""
+
+
+def test_what_was_compiled_of_sources_that_were_changed_and_changed_back_is_up_to_date(checkout: Path) -> None:
+    compiled = checkout / "ftpd" / "native" / "_a.so"
+    set_up(checkout)
+    compiled.touch()
+    os.utime(compiled, (1, 1))
+    assert set_up(checkout) == ""
+    assert compiled.stat().st_mtime >= (checkout / "ftpd" / "native" / "a.c").stat().st_mtime
