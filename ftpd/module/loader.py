@@ -201,9 +201,10 @@ def execute(path: str, bare: str, source: bytes) -> Module:
         raise ConfigError(f"{path}:{error.lineno or 1}: {error.msg}", word=0) from None
     except ModuleNotFoundError as error:
         unload(namespace)
+        extra = bare.removeprefix("mod_").replace("_", "-")
         raise ConfigError(
             f"{path}{_where(error, path)} needs the Python package '{error.name}', which is not installed",
-            right=f"pip install 'ftpd[{bare.removeprefix('mod_')}]', or the package by its own name",
+            right=f"pip install 'ftpd[{extra}]', or the package by its own name",
             word=0,
         ) from None
     except BaseException as error:

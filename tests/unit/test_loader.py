@@ -353,6 +353,9 @@ def test_a_fault_in_a_function_that_the_file_calls_is_told_by_the_files_own_line
 def test_the_missing_package_comes_with_the_way_to_get_it(folder: Path) -> None:
     write(folder / "mod_good.py", "import no_such_package\n")
     assert "pip install 'ftpd[good]'" in refused(folder).right
+    # as extras are written where they are declared
+    write(folder / "mod_good_one.py", "import no_such_package\n")
+    assert "pip install 'ftpd[good-one]'" in refused(folder, "mod_good_one.c").right
 
 
 def test_an_interruption_is_the_users_at_the_start_and_the_modules_own_while_the_daemon_serves(folder: Path) -> None:
