@@ -15,7 +15,8 @@ def compiled_serves(folder: Path) -> bool:
     program = "from ftpd import native; print(native.calls is not None)"
     environ = {name: value for name, value in os.environ.items() if name != "FTPD_NATIVE"}
     command = [sys.executable, "-S", "-c", program]
-    return subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, check=True).stdout == "True\n"
+    said = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, check=True).stdout
+    return said == "True\n"
 
 
 def test_after_a_pull_and_before_it_is_compiled_again(tmp_path: Path) -> None:
