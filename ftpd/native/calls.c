@@ -144,6 +144,19 @@ switch_back(PyObject *before)
     return 0;
 }
 
+/* The end of a stay that opened a descriptor, or not: a stay that cannot be ended leaves none. */
+static int
+end_stay(PyObject *before, long opened)
+{
+    if (before == NULL)
+        return 0;
+    int failed = switch_back(before);
+    Py_DECREF(before);
+    if (failed && opened >= 0)
+        close((int)opened);
+    return failed ? -1 : 0;
+}
+
 /* become(identity, otherwise) -> who the thread was; where that is not known it is taken to be `otherwise`. */
 static PyObject *
 become(PyObject *self, PyObject *const *arguments, Py_ssize_t count)
@@ -198,15 +211,8 @@ open_as(PyObject *self, PyObject *const *arguments, Py_ssize_t count)
     if (opened < 0)
         opened = -errno;
     Py_END_ALLOW_THREADS
-    if (before != NULL) {
-        int failed = switch_back(before);
-        Py_DECREF(before);
-        if (failed) {
-            if (opened >= 0)
-                close((int)opened);
-            return NULL;
-        }
-    }
+    if (end_stay(before, opened) < 0)
+        return NULL;
     return PyLong_FromLong(opened);
 }
 
@@ -245,15 +251,8 @@ enter(PyObject *self, PyObject *const *arguments, Py_ssize_t count)
         searchable = syscall(SYS_faccessat2, (int)opened, "", X_OK, AT_EACCESS | AT_EMPTY_PATH) == 0 ? 1 : -errno;
     }
     Py_END_ALLOW_THREADS
-    if (before != NULL) {
-        int failed = switch_back(before);
-        Py_DECREF(before);
-        if (failed) {
-            if (opened >= 0)
-                close((int)opened);
-            return NULL;
-        }
-    }
+    if (end_stay(before, opened) < 0)
+        return NULL;
     if (opened < 0)
         return PyLong_FromLong(opened);
     /* struct statx: the inode at 32, the device's two numbers and the mount from 136 on */

@@ -473,15 +473,19 @@ def test_an_access_file_that_another_client_brings_counts_at_once() -> None:
 # -- clients that are slow, and that go ------------------------------------------------------------------
 
 
+def long_answers() -> Module:
+    module = Module("long", version="1")
+
+    @module.cmd("LONG", auth=False, steady=True)
+    def long(cmd: Command) -> Outcome:
+        return cmd.ok(200, "x" * 60_000)
+
+    return module
+
+
 def test_who_does_not_read_gets_every_answer_later() -> None:
     async def story() -> None:
-        module = Module("long", version="1")
-
-        @module.cmd("LONG", auth=False, steady=True)
-        def long(cmd: Command) -> Outcome:
-            return cmd.ok(200, "x" * 60_000)
-
-        async with serving(module) as place, place.client() as client:
+        async with serving(long_answers()) as place, place.client() as client:
             await client.ask("LONG")
             place.channel.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
             loop = asyncio.get_running_loop()
@@ -505,13 +509,7 @@ def test_who_does_not_read_gets_every_answer_later() -> None:
 
 def test_who_never_reads_is_not_read_either() -> None:
     async def story() -> None:
-        module = Module("long", version="1")
-
-        @module.cmd("LONG", auth=False, steady=True)
-        def long(cmd: Command) -> Outcome:
-            return cmd.ok(200, "x" * 60_000)
-
-        async with serving(module) as place, place.client() as client:
+        async with serving(long_answers()) as place, place.client() as client:
             await client.ask("LONG")
             place.channel.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
             client.writer.transport.pause_reading()
