@@ -18,6 +18,8 @@ _PORTS = itertools.count(3310)
 _IDLE = 10000
 """Sessions that do nothing, where one is no process; a process each would only take longer."""
 _IDLE_PROCESSES = 200
+_SHORTER = 100
+"""So many times less of everything is done where the question is only whether it can be done."""
 
 
 def words(text: str) -> list[str]:
@@ -82,7 +84,7 @@ def _measure(
         only = only or {name for name in SCENARIOS if not name.endswith("_1g")} | {"idle"}
         sessions = 30
     with running(account, command, port):
-        for scenario, cost in measure(account, port, only, sessions, 100 if options.smoke else 1).items():
+        for scenario, cost in measure(account, port, only, sessions, _SHORTER if options.smoke else 1).items():
             results.setdefault(scenario, {}).setdefault(name, []).append(cost)
 
 
@@ -94,7 +96,9 @@ def _grow(account: Account, options: argparse.Namespace) -> dict[str, list[growt
         command = ours(port, options.conf)
         assert command is not None
         with running(account, command, port):
-            found[name] = list(function(account, port, amounts[:2] if options.smoke else amounts))
+            if options.smoke:
+                amounts = amounts[:2]
+            found[name] = list(function(account, port, amounts, _SHORTER if options.smoke else 1))
     return found
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from scripts.benchmark.ground import PASSWORD, USER
 
-_PATIENCE = 20
+_PATIENCE = 60
 """Seconds that a server may take for anything: what takes longer it cannot do."""
 _MIB = 1 << 20
 _buffer = bytearray(_MIB)

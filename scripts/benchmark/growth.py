@@ -27,14 +27,14 @@ class Point(NamedTuple):
     """ms to the first byte."""
 
 
-def sessions(account: Account, port: int, amounts: Sequence[int] = SESSIONS) -> Iterator[Point]:
+def sessions(account: Account, port: int, amounts: Sequence[int] = SESSIONS, shorter: int = 1) -> Iterator[Point]:
     """Processor time of a NOOP beside so many sessions, us."""
     held: list[Client] = []
     try:
         for amount in amounts:
             held.extend(Client(port) for _ in range(amount - len(held)))
             time.sleep(0.5)
-            best = min(_noops(account, held[len(held) // 2], 2000) for _ in range(5))
+            best = min(_noops(account, held[len(held) // 2], 2000 // shorter) for _ in range(5))
             yield Point(amount, best, "us", account.rss() / (1 << 20))
     finally:
         for one in held:
@@ -49,12 +49,12 @@ def _noops(account: Account, client: Client, times: int) -> float:
     return (account.cpu() - before) / times * 1e6
 
 
-def entries(account: Account, port: int, amounts: Sequence[int] = ENTRIES) -> Iterator[Point]:
+def entries(account: Account, port: int, amounts: Sequence[int] = ENTRIES, shorter: int = 1) -> Iterator[Point]:
     """Processor time of LIST for each entry, us; and when its first byte comes."""
     with Client(port) as client:
         for amount in amounts:
             name = folder_of(amount)
-            times = max(1, 2000 // amount)
+            times = max(1, 2000 // shorter // amount)
             client.get(f"LIST {name}")
             before = account.cpu()
             for _ in range(times):
@@ -75,12 +75,12 @@ def _first_byte(client: Client, text: str) -> float:
     return came * 1e3
 
 
-def sizes(account: Account, port: int, amounts: Sequence[int] = SIZES) -> Iterator[Point]:
+def sizes(account: Account, port: int, amounts: Sequence[int] = SIZES, shorter: int = 1) -> Iterator[Point]:
     """Processor time of RETR, us for a file of that size."""
     with Client(port) as client:
         for amount in amounts:
             name = file_of(amount)
-            times = max(1, min(500, (1 << 30) // amount))
+            times = max(1, min(500, (1 << 30) // amount) // shorter)
             client.get(f"RETR {name}")
             before = account.cpu()
             for _ in range(times):

@@ -27,6 +27,8 @@ class Scenario(NamedTuple):
     unit: str
     scale: float
     """From seconds to the unit."""
+    crowd: int
+    """So many do it at the same time."""
 
 
 class Cost(NamedTuple):
@@ -39,13 +41,15 @@ class Cost(NamedTuple):
 
 SCENARIOS: dict[str, Scenario] = {}
 _MIB = 1 << 20
+_FEW = 10
+"""The largest crowd of a short round."""
 
 
 def scenario(
-    times: int, unit: str = "us", scale: float = 1e6
+    times: int, unit: str = "us", scale: float = 1e6, crowd: int = 1
 ) -> Callable[[Callable[[int, Client], int | None]], Callable[[int, Client], int | None]]:
     def keep(function: Callable[[int, Client], int | None]) -> Callable[[int, Client], int | None]:
-        SCENARIOS[function.__name__] = Scenario(function, times, unit, scale)
+        SCENARIOS[function.__name__] = Scenario(function, times, unit, scale, crowd)
         return function
 
     return keep
@@ -138,45 +142,37 @@ def ascii_stor_10m(port: int, client: Client) -> None:
         client.command("TYPE I")
 
 
-@scenario(2)
+@scenario(2, crowd=50)
 def parallel_50(port: int, client: Client) -> int:
     """Fifty clients, each of which fetches 64 KiB twenty times: what one such file costs."""
-    done = _at_once(50, lambda number: _fetch(port, 20))
-    return sum(done)
-
-
-@scenario(1)
-def burst_300(port: int, client: Client) -> int:
-    """Three hundred clients log in at once: what one such login costs."""
-    return sum(_at_once(300, lambda number: _log_in(port)))
-
-
-def _fetch(port: int, times: int) -> int:
     with Client(port) as one:
-        for _ in range(times):
+        for _ in range(20):
             assert one.get("RETR middle.bin") == 65536
-    return times
+    return 20
 
 
-def _log_in(port: int) -> int:
+@scenario(1, crowd=300)
+def burst_300(port: int, client: Client) -> None:
+    """Three hundred clients log in at once: what one such login costs."""
     Client(port).quit()
-    return 1
 
 
-def _at_once(many: int, work: Callable[[int], int]) -> list[int]:
+def _at_once(many: int, work: Callable[[], int]) -> list[int]:
     """The results of as many threads; one that fails fails all."""
+    if many == 1:
+        return [work()]
     results: list[int] = []
     failures: list[BaseException] = []
     gate = threading.Barrier(many)
 
-    def run(number: int) -> None:
+    def run() -> None:
         try:
             gate.wait()
-            results.append(work(number))
+            results.append(work())
         except BaseException as error:
             failures.append(error)
 
-    threads = [threading.Thread(target=run, args=(number,)) for number in range(many)]
+    threads = [threading.Thread(target=run) for _ in range(many)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -259,16 +255,21 @@ def _take_all(port: int, transfers: int, tell: int) -> None:
 def measure(account: Account, port: int, only: set[str], sessions: int, shorter: int = 1) -> dict[str, Cost]:
     """All scenarios, or those that are asked for, against the server on that port; what it cannot do is left out."""
     client, out = Client(port), {}
-    for name, (run, times, unit, scale) in SCENARIOS.items():
+    for name, (run, times, unit, scale, crowd) in SCENARIOS.items():
         if only and name not in only:
             continue
         times = max(1, times // shorter)
+        crowd = crowd if shorter == 1 else min(crowd, _FEW)
+
+        def once(run: Callable[[int, Client], int | None] = run, one: Client = client) -> int:
+            return run(port, one) or 1
+
         try:
-            run(port, client)
+            _at_once(crowd, once)
             time.sleep(0.05)
             cpu, wall, done = account.cpu(), time.perf_counter(), 0
             for _ in range(times):
-                done += run(port, client) or 1
+                done += sum(_at_once(crowd, once))
             wall = time.perf_counter() - wall
             # what the server has to do behind its last reply is its work as well
             time.sleep(0.1)

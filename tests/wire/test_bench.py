@@ -19,7 +19,7 @@ needs_groups = pytest.mark.skipif(
 
 def bench(*options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "scripts.benchmark", *options], cwd=ROOT, capture_output=True, text=True, timeout=120
+        [sys.executable, "-m", "scripts.benchmark", *options], cwd=ROOT, capture_output=True, text=True, timeout=400
     )
 
 
