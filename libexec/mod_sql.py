@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from typing import Any
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
 
 from ftpd.api import (
     ANON,
@@ -16,6 +16,7 @@ from ftpd.api import (
     Command,
     Config,
     ConfigError,
+    ConfigWarning,
     Directive,
     Level,
     Module,
@@ -28,6 +29,8 @@ from ftpd.api import (
     sql,
     types,
 )
+
+T = TypeVar("T")
 
 module = Module("sql", version="1.0")
 
@@ -105,7 +108,7 @@ keep_alive = module.directive(
     "SQLKeepAlive", sql.keep_alive_line, contexts=_SERVERS, usage="interval [statement]",
     doc="Send a statement on every idle connection from time to time.",
 )  # fmt: skip
-log_rules = module.directive_list(
+log_rules: Directive[tuple[sql.Record, ...]] = module.directive_list(
     "SQLLog", sql.log_line, contexts=_SERVERS, usage='commands query-name ["IGNORE_ERRORS"]',
     doc="Run a named query when one of these commands succeeded, or as ERR_command failed.",
 )  # fmt: skip
@@ -113,7 +116,7 @@ log_file = module.directive(
     "SQLLogFile", types.path_or_none, contexts=_SERVERS, usage='file|"none"',
     doc="Where it is told which statements were sent and how they ended; values are never told.",
 )  # fmt: skip
-event_rules = module.directive_list(
+event_rules: Directive[tuple[sql.Record, ...]] = module.directive_list(
     "SQLLogOnEvent", sql.event_line, contexts=_SERVERS, usage='event query-name ["IGNORE_ERRORS"]', act=_listen,
     doc="Run a named query when something happens.",
 )  # fmt: skip
@@ -208,6 +211,8 @@ class Server:
     def __init__(self, scope: Scope, stores: dict[str, sql.Store], config: Config) -> None:
         self._scope = scope
         self.stores = stores
+        self.faults: list[ConfigError] = []
+        """What is wrong with the lines, and what is worth telling; with faults nobody of the database comes in."""
         settings = scope.settings
         self.book = sql.QueryBook(
             stores,
@@ -217,43 +222,32 @@ class Server:
             environment=config.environment,
             tell=_teller(settings[log_file]),
         )
+        self.faults += self.book.faults
         self._options: frozenset[str] = frozenset().union(*settings[options])
+        self._of_users = self._condition(settings[user_info], user_where)
         self.directory = self._directory()
         self.ledger = self._ledger()
         self.journal = self._journal()
 
-    @contextmanager
-    def _blaming(self, directive: Any) -> Iterator[None]:
-        """What is found wrong in there is the fault of this directive's line."""
+    def _tried(self, directive: Any, otherwise: T, make: Callable[[], T]) -> T:
+        """What it makes; what is found wrong meanwhile is the fault of this directive's line."""
         try:
-            yield
+            return make()
         except ConfigError as wrong:
-            if wrong.directive:
-                raise
             where = self._scope.where.get(directive)
             at = where[0] if where else None
-            raise ConfigError(wrong.message, right=wrong.right, directive=directive.name, at=at) from None
+            self.faults.append(ConfigError(wrong.message, right=wrong.right, directive=directive.name, at=at))
+            return otherwise
 
     def _condition(self, info: sql.Columns, directive: Directive[str | None]) -> str:
-        with self._blaming(directive):
-            return "" if info.queries else self.book.condition(self._scope.settings[directive])
+        text = self._scope.settings[directive]
+        return "" if info.queries else self._tried(directive, "", lambda: self.book.condition(text))
 
     def _directory(self) -> sql.Directory:
         settings, book = self._scope.settings, self.book
         user_columns, group_columns = settings[user_info], settings[group_info]
-        of_users = self._condition(user_columns, user_where)
-        of_groups = self._condition(group_columns, group_where)
-        with self._blaming(user_info):
-            users = sql.user_queries(book, user_columns, of_users)
-        with self._blaming(user_key):
-            key_of_user = sql.key_query(book, user_key.name, settings[user_key], user_columns, of_users)
-        with self._blaming(group_info):
-            normalized = "UseNormalizedGroupSchema" in self._options
-            groups = sql.group_queries(book, group_columns, of_groups, normalized=normalized)
-        with self._blaming(group_key):
-            key_of_group = sql.key_query(book, group_key.name, settings[group_key], group_columns, of_groups)
-        with self._blaming(auth_types):
-            checks = self._checks()
+        of_users, of_groups = self._of_users, self._condition(group_columns, group_where)
+        normalized = "UseNormalizedGroupSchema" in self._options
         # SQLMinID is both; beside it the two others are not heard
         lowest = settings[min_id]
         rules = sql.Rules(
@@ -264,21 +258,38 @@ class Server:
             home=settings[default_home],
         )
         return sql.Directory(
-            book, settings[authenticate], users, key_of_user, groups, key_of_group, checks, rules,
-            sql.Names(remember_nameless=settings[negative_cache]), forgiving="NoDisconnectOnError" in self._options,
-        )  # fmt: skip
+            book,
+            settings[authenticate],
+            self._tried(user_info, sql.NO_USERS, lambda: sql.user_queries(book, user_columns, of_users)),
+            self._key(user_key, user_columns, of_users),
+            self._tried(
+                group_info,
+                sql.NO_GROUPS,
+                lambda: sql.group_queries(book, group_columns, of_groups, normalized=normalized),
+            ),
+            self._key(group_key, group_columns, of_groups),
+            self._tried(auth_types, [], self._checks),
+            rules,
+            sql.Names(remember_nameless=settings[negative_cache]),
+            forgiving="NoDisconnectOnError" in self._options,
+        )
+
+    def _key(self, directive: Directive[str | None], columns: sql.Columns, condition: str) -> sql.Ready | None:
+        chosen = self._scope.settings[directive]
+        return self._tried(
+            directive, None, lambda: sql.key_query(self.book, directive.name, chosen, columns, condition)
+        )
 
     def _ledger(self) -> sql.Ledger:
         settings, book, info = self._scope.settings, self.book, self._scope.settings[user_info]
         if settings[ratios] and not settings[ratio_stats]:
             log(Level.WARN, "mod_sql: SQLRatios needs SQLRatioStats, for nobody would know what was stored and fetched")
-        found = {}
-        for directive in (ratios, ratio_stats):
-            with self._blaming(directive):
-                condition = self._condition(info, user_where)
-                columns = settings[directive]
-                found[directive] = sql.four_columns(book, info, columns, condition)
-        return sql.Ledger(book, found[ratios], found[ratio_stats])
+
+        def of(directive: Directive[tuple[str, ...]]) -> sql.Ready | None:
+            columns = settings[directive]
+            return self._tried(directive, None, lambda: sql.four_columns(book, info, columns, self._of_users))
+
+        return sql.Ledger(book, of(ratios), of(ratio_stats))
 
     def _checks(self) -> list[sql.PasswordCheck]:
         settings = self._scope.settings
@@ -296,20 +307,35 @@ class Server:
 
     def _journal(self) -> sql.Journal:
         settings, book = self._scope.settings, self.book
-        with self._blaming(show_rules):
-            shows = [(show.verbs, sql.shown(book, show)) for show in settings[show_rules]]
+        shows: list[tuple[frozenset[str], sql.Shown]] = self._tried(
+            show_rules, [], lambda: [(show.verbs, sql.shown(book, show)) for show in settings[show_rules]]
+        )
         columns, info = settings[ratio_stats], settings[user_info]
-        with self._blaming(ratio_stats):
-            stats = sql.counting(book, info, columns, self._condition(info, user_where))
         return sql.Journal(
             book,
             _errands,
-            logs=sql.recorded(book, "SQLLog", settings[log_rules]),
-            events=sql.recorded(book, "SQLLogOnEvent", settings[event_rules]),
+            logs=self._recorded(log_rules),
+            events=self._recorded(event_rules),
             shows=sql.ByVerb(shows),
-            stats=stats,
+            stats=self._tried(ratio_stats, None, lambda: sql.counting(book, info, columns, self._of_users)),
             forgiving="NoDisconnectOnError" in self._options,
         )
+
+    def _recorded(self, directive: Directive[tuple[sql.Record, ...]]) -> sql.ByVerb[sql.Rows]:
+        """The lines with their queries; one whose query can record nothing is told of and left out."""
+        records = self._scope.settings[directive]
+        for record, at in zip(records, self._scope.where.get(directive, ()), strict=False):
+            if not self.book.changes(record.query):
+                why = "is a SELECT" if self.book.knows(record.query) else "is not defined"
+                self.faults.append(
+                    ConfigWarning(
+                        f"the query '{record.query}' {why}: nothing is recorded",
+                        right=f'SQLNamedQuery {record.query} INSERT "..." table',
+                        directive=directive.name,
+                        at=at,
+                    )
+                )
+        return sql.recorded(self.book, records)
 
 
 def _teller(path: str | None) -> Callable[[str], None] | None:
@@ -322,7 +348,7 @@ _new: dict[Scope, Server] = {}
 
 
 @module.check
-def set_up(config: Config) -> None:
+def set_up(config: Config) -> Iterator[ConfigError]:
     """Bring together what the lines say; servers that speak with the same database share its connections."""
     _new.clear()
     pools: dict[Any, tuple[sql.Pool, sql.Spool]] = {}
@@ -331,10 +357,17 @@ def set_up(config: Config) -> None:
         if info is None or (scope.settings[engine] == "off" and not scope.children):
             continue
         stores: dict[str, sql.Store] = {}
-        for connection in (info, *scope.settings[named_connect_info]):
-            if connection.name not in stores:
-                stores[connection.name] = _store(scope, connection, pools)
-        _new[scope] = _servers[scope] = Server(scope, stores, config)
+        try:
+            for connection in (info, *scope.settings[named_connect_info]):
+                if connection.name not in stores:
+                    stores[connection.name] = _store(scope, connection, pools)
+        except ConfigError as wrong:
+            # what its queries are good for is not known without their databases
+            yield wrong
+            continue
+        server = Server(scope, stores, config)
+        yield from server.faults
+        _new[scope] = _servers[scope] = server
 
 
 def _store(scope: Scope, info: sql.ConnectInfo, pools: dict[Any, tuple[sql.Pool, sql.Spool]]) -> sql.Store:

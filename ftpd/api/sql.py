@@ -3,6 +3,8 @@
 from ftpd.module.offers import RATIOS, Four, Ratios
 from ftpd.sql.accounts import (
     MAX_ID,
+    NO_GROUPS,
+    NO_USERS,
     Directory,
     GroupQueries,
     Rules,
@@ -55,7 +57,7 @@ from ftpd.sql.passwords import CHECKS, Check, backend_check
 from ftpd.sql.pool import Limits, Pool
 from ftpd.sql.queries import NamedQueries, QueryBook, Ready, Store
 from ftpd.sql.ratios import Ledger, SqlRatios, four_columns
-from ftpd.sql.records import ByVerb, Journal, Shown, counting, recorded, shown
+from ftpd.sql.records import ByVerb, Journal, Rows, Shown, counting, recorded, shown
 from ftpd.sql.service import Service, reach
 from ftpd.sql.spool import Spool
 from ftpd.sql.text import Asking, Query, compiled, text_of, variable
@@ -64,6 +66,8 @@ __all__ = [
     "BACKENDS",
     "CHECKS",
     "MAX_ID",
+    "NO_GROUPS",
+    "NO_USERS",
     "PASSWORD_CHECKS",
     "QUERIES",
     "RATIOS",
@@ -93,6 +97,7 @@ __all__ = [
     "Ready",
     "Record",
     "Row",
+    "Rows",
     "Rules",
     "Service",
     "Show",

@@ -35,6 +35,9 @@ class UserQueries:
     by_id: Ready | None
 
 
+NO_USERS = UserQueries(None, None)
+
+
 def user_queries(book: QueryBook, info: Columns, condition: str) -> UserQueries:
     """Those for a table, or the named ones in its place."""
     if info.queries:
@@ -59,6 +62,9 @@ class GroupQueries:
     of_member: Ready | None
     lists_members: bool
     """Whether a row names several, so that whom it is for has to be looked for in it."""
+
+
+NO_GROUPS = GroupQueries(None, None, None, lists_members=False)
 
 
 def group_queries(book: QueryBook, info: Columns, condition: str, *, normalized: bool) -> GroupQueries:

@@ -71,7 +71,14 @@ class QueryBook:
         self._named: dict[str, NamedQuery] = {}
         for query in named:
             self._named.setdefault(query.name, query)
-        self._ready = {name: self._compiled_named(query) for name, query in self._named.items()}
+        self.faults: list[ConfigError] = []
+        """What is wrong with the queries that have a name."""
+        self._ready: dict[str, Ready] = {}
+        for query in self._named.values():
+            try:
+                self._ready[query.name] = self._compiled_named(query)
+            except ConfigError as wrong:
+                self.faults.append(wrong)
 
     # -- found and made
 
@@ -79,7 +86,7 @@ class QueryBook:
         return self._ready.get(name)
 
     def knows(self, name: str) -> bool:
-        return name in self._ready
+        return name in self._named
 
     def selects(self, name: str) -> bool:
         """Whether there is such a query and it gives rows."""
@@ -92,7 +99,8 @@ class QueryBook:
     def selecting(self, name: str, directive: str) -> Ready | None:
         """The query of that name, which the directive asks for; ConfigError when it is not there, or gives no rows.
 
-        None where <Global> names one that only other servers have: nobody of the database comes in there.
+        None where <Global> names one that only other servers have: nobody of the database comes in there; and where
+        the query itself is faulty, which is told already.
         """
         if not self.knows(name) and name in self._elsewhere:
             log(
@@ -103,7 +111,7 @@ class QueryBook:
             raise ConfigError(
                 f"there is no query '{name}' that selects", right=f'SQLNamedQuery {name} SELECT "... FROM ..."'
             )
-        return self._ready[name]
+        return self._ready.get(name)
 
     def compiled(self, template: str) -> Ready:
         """A query of a module's own for the default connection, with the administrator's names in it."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from ftpd.conf.directive import ConfigError
-from ftpd.core.log import Level, log
+from ftpd.core.log import Level
 from ftpd.module.command import Command
 from ftpd.module.errands import Errands
 from ftpd.module.session import Session
@@ -60,15 +60,12 @@ class Shown:
 Rows = tuple[Record, Ready]
 
 
-def recorded(book: QueryBook, directive: str, records: tuple[Record, ...]) -> ByVerb[Rows]:
-    """The lines of SQLLog or SQLLogOnEvent with their queries; what cannot be recorded is told and left out."""
+def recorded(book: QueryBook, records: tuple[Record, ...]) -> ByVerb[Rows]:
+    """The lines of SQLLog or SQLLogOnEvent with their queries, without those that can record nothing."""
     found: list[tuple[frozenset[str], Rows]] = []
     for record in records:
         ready = book.named(record.query)
-        if ready is None or not book.changes(record.query):
-            why = "is not defined" if ready is None else "is a SELECT"
-            log(Level.WARN, "%s: the query '%s' %s: nothing is recorded", directive, record.query, why)
-        else:
+        if ready is not None and book.changes(record.query):
             found.append((record.verbs, (record, ready)))
     return ByVerb(found)
 

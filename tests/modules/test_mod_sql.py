@@ -389,6 +389,48 @@ def test_what_is_wrong_ends_the_start_with_the_reason(db: Database, line: str, r
     play(story)
 
 
+def test_all_that_is_wrong_with_queries_is_told_at_once(db: Database) -> None:
+    lines = [
+        'SQLNamedQuery a SELECT "x FROM %u"',
+        'SQLNamedQuery b FREEFORM "SELECT 1; SELECT 2"',
+        "SQLNamedConnectInfo other sqlite3 {db}",
+        "SQLNamedQuery c SELECT 1 elsewhere",
+        'SQLUserWhereClause "a = \'b"',
+        "SQLGroupInfo custom:/missing/missing/missing",
+    ]
+
+    async def story() -> None:
+        with pytest.raises(ConfigFaults) as found:
+            async with db.bench("\n".join(lines)):
+                pass
+        assert [fault.name for fault in found.value.faults] == [
+            "SQLNamedQuery", "SQLNamedQuery", "SQLNamedQuery", "SQLUserWhereClause", "SQLGroupInfo",
+        ]  # fmt: skip
+        assert len({fault.line for fault in found.value.faults}) == 5
+
+    play(story)
+
+
+def test_a_record_whose_query_records_nothing_is_told_of_with_its_line(db: Database) -> None:
+    lines = [
+        "SQLNamedQuery note INSERT \"'%u', 'STOR', 0\" log",
+        'SQLNamedQuery look SELECT "who FROM log"',
+        "SQLLog STOR note",
+        "SQLLog STOR look",
+        "SQLLog STOR missing",
+    ]
+
+    async def story() -> None:
+        async with db.bench("\n".join(lines)) as ftp:
+            told = {fault.source.strip(): fault.message for fault in ftp.generation.config.warnings}
+        assert told == {
+            "SQLLog STOR look": "the query 'look' is a SELECT: nothing is recorded",
+            "SQLLog STOR missing": "the query 'missing' is not defined: nothing is recorded",
+        }
+
+    play(story)
+
+
 def test_a_database_that_anybody_can_write_to_makes_nobody(db: Database) -> None:
     db.path.chmod(0o666)
 
