@@ -120,6 +120,10 @@ event_rules: Directive[tuple[sql.Record, ...]] = module.directive_list(
     "SQLLogOnEvent", sql.event_line, contexts=_SERVERS, usage='event query-name ["IGNORE_ERRORS"]', act=_listen,
     doc="Run a named query when something happens.",
 )  # fmt: skip
+failure_rules: Directive[tuple[sql.Record, ...]] = module.directive_list(
+    "SQLLogIfFailed", sql.failure_line, contexts=_SERVERS, usage='commands query-name ["IGNORE_ERRORS"]',
+    doc="Run a named query when one of these commands failed: SQLLog with ERR_ before each.",
+)  # fmt: skip
 min_id = module.directive(
     "SQLMinID", types.integer(0, sql.MAX_ID), contexts=_SERVERS, usage="id",
     doc="The smallest uid and gid that an account may have; SQLMinUserUID and SQLMinUserGID are not heard beside it.",
@@ -314,15 +318,15 @@ class Server:
         return sql.Journal(
             book,
             _errands,
-            logs=self._recorded(log_rules),
-            events=self._recorded(event_rules),
+            logs=sql.recorded(book, (*self._records(log_rules), *self._records(failure_rules))),
+            events=sql.recorded(book, self._records(event_rules)),
             shows=sql.ByVerb(shows),
             stats=self._tried(ratio_stats, None, lambda: sql.counting(book, info, columns, self._of_users)),
             forgiving="NoDisconnectOnError" in self._options,
         )
 
-    def _recorded(self, directive: Directive[tuple[sql.Record, ...]]) -> sql.ByVerb[sql.Rows]:
-        """The lines with their queries; one whose query can record nothing is told of and left out."""
+    def _records(self, directive: Directive[tuple[sql.Record, ...]]) -> tuple[sql.Record, ...]:
+        """The directive's lines; one whose query can record nothing is told of."""
         records = self._scope.settings[directive]
         for record, at in zip(records, self._scope.where.get(directive, ()), strict=False):
             if not self.book.changes(record.query):
@@ -335,7 +339,7 @@ class Server:
                         at=at,
                     )
                 )
-        return sql.recorded(self.book, records)
+        return records
 
 
 def _teller(path: str | None) -> Callable[[str], None] | None:

@@ -43,6 +43,7 @@ from ftpd.sql.lines import (
     counters_line,
     engine_line,
     event_line,
+    failure_line,
     keep_alive_line,
     log_line,
     named_connect_line,
@@ -57,7 +58,7 @@ from ftpd.sql.passwords import CHECKS, Check, backend_check
 from ftpd.sql.pool import Limits, Pool
 from ftpd.sql.queries import NamedQueries, QueryBook, Ready, Store
 from ftpd.sql.ratios import Ledger, SqlRatios, four_columns
-from ftpd.sql.records import ByVerb, Journal, Rows, Shown, counting, recorded, shown
+from ftpd.sql.records import ByVerb, Journal, Shown, counting, recorded, shown
 from ftpd.sql.service import Service, reach
 from ftpd.sql.spool import Spool
 from ftpd.sql.text import Asking, Query, compiled, text_of, variable
@@ -97,7 +98,6 @@ __all__ = [
     "Ready",
     "Record",
     "Row",
-    "Rows",
     "Rules",
     "Service",
     "Show",
@@ -121,6 +121,7 @@ __all__ = [
     "counting",
     "engine_line",
     "event_line",
+    "failure_line",
     "four_columns",
     "group_queries",
     "keep_alive_line",

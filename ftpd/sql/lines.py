@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ftpd.conf import types
 from ftpd.conf.directive import ConfigError, Reading
@@ -218,6 +218,13 @@ def _verbs(text: str) -> frozenset[str]:
 def log_line(words: list[str]) -> Record:
     """SQLLog RETR,STOR insert-file IGNORE_ERRORS"""
     return Record(_verbs(words[0]), words[1], words[2:3] != [] and words[2].upper() == "IGNORE_ERRORS")
+
+
+@types.takes(2)
+def failure_line(words: list[str]) -> Record:
+    """SQLLogIfFailed STOR,RETR insert-file"""
+    record = log_line(words)
+    return replace(record, verbs=frozenset("ERR_" + verb.removeprefix("ERR_") for verb in record.verbs))
 
 
 @types.takes(2)

@@ -54,6 +54,21 @@ def test_a_star_is_every_command_and_err_star_every_failure(db: Database) -> Non
     assert [row[1] for row in rows(db)] == ["NOOP", "NOOP", "NONSENSE", "SITE"]
 
 
+def test_failures_have_a_directive_of_their_own(db: Database) -> None:
+    async def story() -> None:
+        async with db.bench(RECORD + "SQLLogIfFailed RETR,PWD record\nSQLLogIfFailed MKD missing") as ftp:
+            assert [fault.message for fault in ftp.generation.config.warnings] == [
+                "the query 'missing' is not defined: nothing is recorded"
+            ]
+            await entered(ftp)
+            await ftp("PWD")
+            await ftp("RETR gone")
+            await ftp("SIZE gone")
+
+    play(story)
+    assert rows(db) == [("tom", "RETR", 0)]
+
+
 def test_commands_may_have_blanks_between_them(db: Database) -> None:
     async def story() -> None:
         async with db.bench(RECORD + 'SQLLog "NOOP, PWD" record') as ftp:
