@@ -12,6 +12,7 @@ from ftpd.api import (
     GLOBAL,
     RESTART,
     SERVER,
+    SESSION_OPEN,
     SHUTDOWN,
     STARTUP,
     UPLOAD_GUARD,
@@ -25,6 +26,7 @@ from ftpd.api import (
     Path,
     Reading,
     Refuse,
+    Session,
     debug,
     log,
     normalise,
@@ -126,6 +128,8 @@ class Wanted:
 
     def __init__(self) -> None:
         self.limits: list[tuple[str, int, Rlimit]] = []
+        self.no_room = False
+        """Whether the daemon alone has more open than RLimitOpenFiles lets it: the rest is nothing."""
 
 
 _wanted = Wanted()
@@ -159,14 +163,17 @@ def _data_in_use() -> int:
 @module.on(STARTUP)
 @module.on(RESTART)
 def impose(_: object) -> None:
+    _wanted.no_room = False
     for name, kind, limit in _wanted.limits:
         _, highest = resource.getrlimit(kind)
         # max is as much as there may be
         hard = highest if limit.hard == resource.RLIM_INFINITY else limit.hard
         soft = hard if limit.soft == resource.RLIM_INFINITY else limit.soft
         if kind == resource.RLIMIT_NOFILE:
-            # what is open stays so, and there has to be a way back for the end
-            soft = max(soft, _open_now())
+            # what is open stays so, and there has to be a way back: for another configuration, and for the end
+            open_now = _open_now()
+            _wanted.no_room = soft <= len(open_now)
+            soft = max(soft, max(open_now) + (_LEAST_FILES if _wanted.no_room else 1))
             hard = max(hard, soft + _LEAST_FILES)
         try:
             resource.setrlimit(kind, (soft, hard))
@@ -174,13 +181,20 @@ def impose(_: object) -> None:
             log(Level.WARN, "%s daemon %d %d could not be imposed: %s", name, soft, hard, error)
 
 
-def _open_now() -> int:
-    """The lowest limit under which what is open now has its place."""
+def _open_now() -> list[int]:
+    """The descriptors that are open now."""
     looking = os.open("/proc/self/fd", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        return max(number for number in map(int, os.listdir(looking)) if number != looking) + 1
+        return [number for number in map(int, os.listdir(looking)) if number != looking]
     finally:
         os.close(looking)
+
+
+@module.on(SESSION_OPEN)
+def turn_away(_: Session) -> None:
+    """Where the daemon itself fills the limit, gaps between its own descriptors are no places for clients."""
+    if _wanted.no_room:
+        raise Refuse(421, "No descriptors are left for clients (RLimitOpenFiles), please try again later")
 
 
 @module.on(SHUTDOWN)

@@ -3,32 +3,33 @@
 from __future__ import annotations
 
 import re
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.wire.daemon import Daemon
+from tests.wire.command import Watched
 from tests.wire.hostile import as_root
 
 CHOWN, SYS_ADMIN, SETUID = 1 << 0, 1 << 21, 1 << 7
 
 
 @contextmanager
-def running(folder: Path, conf: str) -> Iterator[Daemon]:
-    daemon = Daemon(folder, conf)
+def running(folder: Path, conf: str) -> Iterator[Watched]:
+    daemon = Watched(folder, conf)
     daemon.start()
     yield daemon
     daemon.assert_well()
     daemon.stop()
 
 
-def proc(daemon: Daemon, file: str) -> str:
-    return Path(f"/proc/{daemon._process.pid}/{file}").read_text()
+def proc(daemon: Watched, file: str) -> str:
+    return Path(f"/proc/{daemon.pid}/{file}").read_text()
 
 
-def permitted(daemon: Daemon) -> int:
+def permitted(daemon: Watched) -> int:
     found = re.search(r"CapPrm:\s*([0-9a-f]+)", proc(daemon, "status"))
     assert found
     return int(found[1], 16)
@@ -60,3 +61,13 @@ def test_limits_of_the_daemon_are_imposed(tmp_path: Path) -> None:
         limits = proc(daemon, "limits")
         assert re.search(r"Max open files\s+200\s+300", limits)
         assert re.search(rf"Max data size\s+{4 << 30}", limits)
+        before = daemon.conf
+        daemon.hang_up(before.replace("daemon 200 300", "daemon 3"))
+        assert greeting(daemon).startswith("421 No descriptors are left"), "gaps among the daemon's own are no places"
+        daemon.hang_up(before)
+        assert greeting(daemon).startswith("220")
+
+
+def greeting(daemon: Watched) -> str:
+    with socket.create_connection((daemon.host, daemon.port), 5) as client, client.makefile() as replies:
+        return replies.readline()
