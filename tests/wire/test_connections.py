@@ -102,7 +102,7 @@ def test_without_reverse_dns_a_rule_for_a_name_meets_nobody(server: Daemon) -> N
         assert "Connected from 127.0.0.1 (127.0.0.1)" in client.ask("STAT")
 
 
-# -- protocols and lines -------------------------------------------------------------------------------------------
+# -- protocols and lines (S28) -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,7 @@
-"""Every verb in every state of a session, with any number of words: one answer each, and the session lives on."""
+"""Every verb in every state of a session, with any number of words: one answer each, and the session lives on.
+
+Half a data connection and what is said during a transfer are such states too (S21, S22, S81, S84).
+"""
 
 from __future__ import annotations
 
