@@ -18,8 +18,8 @@ from ftpd.fs.jail import encoded
 
 BATCH = 256
 """Entries looked at in one stay under the session's identity."""
-_COMPILED_BATCH = 512
-_PATIENCE = 1_000_000
+_COMPILED_BATCH = 1024
+_PATIENCE = 2_000_000
 """Nanoseconds after which such a stay ends earlier: a disk may have to fetch each entry."""
 
 

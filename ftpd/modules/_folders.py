@@ -97,20 +97,15 @@ async def names_of(
 
     Neither choosing nor sorting many holds up anybody, and the first are there before all are sorted.
     """
-    if choice.veil is None and order.column is None:
-        compact = await reading(cmd, folder, partial(folder.compact, dotted=choice.dotted))
-        if compact is not None:
-            if order.sort:
-                sort = partial(compact.sort, reverse=order.last_first)
-                # many are sorted off the loop, which they do not hold up there
-                await cmd.offload(sort) if len(compact) > AT_ONCE else sort()
-            above = order.sort and order.last_first
-            if dots and not above:
-                yield [*dots]
-            yield compact
-            if dots and above:
-                yield [*reversed(dots)]
-            return
+    compact = await _in_one_piece(cmd, folder, choice, order)
+    if compact is not None:
+        above = order.sort and order.last_first
+        if dots and not above:
+            yield [*dots]
+        yield compact
+        if dots and above:
+            yield [*reversed(dots)]
+        return
     found = await reading(cmd, folder, folder.names)
     if len(found) <= AT_ONCE:
         found = choice.of(found)
@@ -142,15 +137,57 @@ async def names_of(
             yield [*reversed(dots)]
 
 
-def short(folder: Folder, layout: listing.Layout, choice: Choice, order: Order) -> Iterable[Piece] | None:
-    """The lines of all entries of a small folder in one step; None where that is not to be had.
-
-    Who takes them does it in one step as well, or for no longer than his :class:`Turn` lasts.
-    """
-    if folder.attributes.st_size > SMALL or choice.veil is not None or order.column is not None:
+async def _in_one_piece(cmd: Command, folder: Folder, choice: Choice, order: Order) -> listing.Compact | None:
+    """The chosen names in their order, where none of them needs to be looked at for that."""
+    if choice.veil is not None or order.column is not None:
         return None
-    by_name = (-1 if order.last_first else 1) if order.sort else 0
-    return folder.lines_at_once(layout, by_name, _FEW, dotted=choice.dotted)
+    compact = await reading(cmd, folder, partial(folder.compact, dotted=choice.dotted))
+    if compact is not None and order.sort:
+        sort = partial(compact.sort, reverse=order.last_first)
+        # many are sorted off the loop, which they do not hold up there
+        await cmd.offload(sort) if len(compact) > AT_ONCE else sort()
+    return compact
+
+
+async def lines_as_they_are(
+    cmd: Command, folder: Folder, layout: listing.Layout, choice: Choice, order: Order
+) -> Iterable[Piece] | None:
+    """The lines of all chosen entries, each piece of them made in a short step; None where that is not to be had.
+
+    A small folder is read and looked at in one such step.
+    """
+    if cmd.files.slow or choice.veil is not None or order.column is not None:
+        return None
+    if folder.attributes.st_size <= SMALL:
+        by_name = (-1 if order.last_first else 1) if order.sort else 0
+        return folder.lines_at_once(layout, by_name, _FEW, dotted=choice.dotted)
+    compact = await _in_one_piece(cmd, folder, choice, order)
+    return None if compact is None else folder.lines(compact, layout)
+
+
+def in_steps(
+    pieces: Iterable[Piece], line: Callable[[str, os.stat_result], str | None], first: Iterable[str] = ()
+) -> Iterable[list[str]]:
+    """The lines some at a time, for others to have their turn in between; ``line`` tells of a single entry."""
+    if isinstance(pieces, tuple):
+        made = [*first, *pieces]
+        return (made,) if made else ()
+    return _in_steps(pieces, line, [*first])
+
+
+def _in_steps(
+    pieces: Iterable[Piece], line: Callable[[str, os.stat_result], str | None], made: list[str]
+) -> Iterator[list[str]]:
+    turn = Turn()
+    for piece in pieces:
+        text = piece if isinstance(piece, str) else line(*piece)
+        if text is not None:
+            made.append(text)
+        if made and turn.over:
+            yield made
+            made, turn = [], Turn()
+    if made:
+        yield made
 
 
 async def _keys(folder: Folder, turn: Turn, names: list[str], column: int, least_first: bool) -> list[str]:

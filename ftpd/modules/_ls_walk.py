@@ -5,13 +5,23 @@ from __future__ import annotations
 import errno
 import posixpath
 import stat
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import lru_cache
 
 from ftpd.api import Command, Folder, Path, hidden, listing
-from ftpd.modules._folders import DOTS, SMALL, Choice, Order, Turn, names_of, short, sliced, unveiled
+from ftpd.modules._folders import (
+    DOTS,
+    Choice,
+    Order,
+    Turn,
+    in_steps,
+    lines_as_they_are,
+    names_of,
+    sliced,
+    unveiled,
+)
 from ftpd.modules._ls_request import Flags, Found, Request, Target
 from ftpd.modules._ls_view import View, clock
 
@@ -41,35 +51,29 @@ def lines(cmd: Command, request: Request, found: Found) -> AsyncGenerator[list[s
     return _targets(cmd, request, found, budget)
 
 
-def at_once(cmd: Command, request: Request, found: Found) -> list[str] | None:
-    """The same where one small folder is to be listed as most are: in one step; None where that is not to be had."""
-    flags, limits = request.flags, request.limits
-    if not (listing.compiled() and found.literal and found.is_folder and flags.layout == "l"):
-        return None
-    if not flags.isdisjoint("Rda"):
-        return None
-    target = found.targets[0]
-    path = target.path
-    if limits.counts or target.attributes.st_size > SMALL or cmd.veil(path) is not None:
-        return None
-    turn = Turn()
-    made: list[str] = []
+async def send_plain(
+    cmd: Command, request: Request, found: Found, send: Callable[[Iterable[list[str]]], Awaitable[object]]
+) -> bool:
+    """Send the same lines where one folder is listed as most are: each list is made in one short step.
+
+    False where that is not to be had, and then nothing was sent.
+    """
+    flags, path = request.flags, found.targets[0].path if found.is_folder else None
+    if path is None or not (listing.compiled() and found.literal and flags.layout != "C" and flags.isdisjoint("Rda")):
+        return False
+    if request.limits.counts or cmd.veil(path) is not None:
+        return False
     try:
         with cmd.files.open_folder(path) as folder:
-            view = View(cmd, path.settings, flags)
-            pieces = short(folder, view.layout, chosen(None, flags), _order(flags))
+            view, virtual = View(cmd, path.settings, flags), path.virtual
+            pieces = await lines_as_they_are(cmd, folder, view.layout, chosen(None, flags), _order(flags))
             if pieces is None:
-                return None
-            for piece in pieces:
-                if turn.over:
-                    return None
-                line = piece if isinstance(piece, str) else view.line(*piece, folder, piece[0], path.virtual)
-                if line is not None:
-                    made.append(line)
+                return False
+            await send(in_steps(pieces, lambda name, known: view.line(name, known, folder, name, virtual)))
     except OSError as error:
         if error.errno not in _CLOSED:
             raise
-    return made
+    return True
 
 
 async def _targets(cmd: Command, request: Request, found: Found, budget: _Budget) -> AsyncGenerator[list[str], None]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import posixpath
 import stat
-from collections.abc import AsyncGenerator, Awaitable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Iterable, Iterator
 from contextlib import aclosing
+from functools import partial
 
 from ftpd.api import (
     Class,
@@ -27,7 +28,18 @@ from ftpd.api import (
 )
 from ftpd.modules import _facts_change
 from ftpd.modules._facts_config import UNABLE, advertise, choose, chosen, module, offered, option
-from ftpd.modules._folders import DOTS, SMALL, Choice, Order, Owners, Turn, fake_number, names_of, short, unveiled
+from ftpd.modules._folders import (
+    DOTS,
+    Choice,
+    Order,
+    Owners,
+    Turn,
+    fake_number,
+    in_steps,
+    lines_as_they_are,
+    names_of,
+    unveiled,
+)
 from ftpd.modules._transfer import carry, opening
 
 __all__ = ["module"]
@@ -211,9 +223,9 @@ async def _facts_of_folder(cmd: Command) -> Outcome:
         transfer = Transfer(path.virtual, cmd.files.real(path), "l", ascii=True)
 
         async def move(data: Data) -> None:
-            whole = _at_once(cmd, path, folder)
-            if whole is not None:
-                await data.send([whole])
+            plain = await _plain(cmd, path, folder)
+            if plain is not None:
+                await data.send(plain)
                 return
             async with aclosing(_chunks(cmd, path, folder)) as made:
                 await data.send(made)
@@ -231,22 +243,18 @@ def _is_entry(cmd: Command, path: Path) -> bool:
     return True
 
 
-def _at_once(cmd: Command, path: Path, folder: Folder) -> bytes | None:
-    """All lines of a small folder in one step; None where that is not to be had."""
-    if not listing.compiled() or folder.attributes.st_size > SMALL or cmd.veil(path) is not None:
+async def _plain(cmd: Command, path: Path, folder: Folder) -> Iterable[bytes] | None:
+    """All lines, each chunk of them made in one short step; None where that is not to be had."""
+    if not listing.compiled() or cmd.veil(path) is not None:
         return None
-    facts = Facts(cmd)
-    above = folder.attributes
-    turn = Turn()
-    pieces = short(folder, facts.layout(above), _ALL, _BY_NAME)
+    facts, above = Facts(cmd), folder.attributes
+    pieces = await lines_as_they_are(cmd, folder, facts.layout(above), _ALL, _BY_NAME)
     if pieces is None:
         return None
-    made = facts.dots(folder, path)
-    for piece in pieces:
-        if turn.over:
-            return None
-        made.append(piece if isinstance(piece, str) else facts.entry(*piece, folder, path, above))
-    return _sendable(cmd, made)
+    lines = in_steps(
+        pieces, lambda name, known: facts.entry(name, known, folder, path, above), facts.dots(folder, path)
+    )
+    return map(partial(_sendable, cmd), lines)
 
 
 def _sendable(cmd: Command, made: list[str]) -> bytes:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import aclosing
+from functools import partial
 
 from ftpd.api import DECLINED, Class, Command, Data, Group, Outcome, Path, Refuse, Transfer, begin, normalise
 from ftpd.modules._ls_config import module
 from ftpd.modules._ls_names import names
 from ftpd.modules._ls_request import Denied, Flags, Found, Request, find, read
-from ftpd.modules._ls_walk import at_once, lines
+from ftpd.modules._ls_walk import lines, send_plain
 from ftpd.modules._transfer import carry, opening, plural, tally
 
 __all__ = ["module"]
@@ -34,7 +35,7 @@ async def _list_folder(cmd: Command) -> Outcome:
         # ProFTPD lists nothing where <Limit> denies: whether something is there stays untold
         failure = None if isinstance(error, Denied) else _absent(request, error)
     # ProFTPD announces the list before it looks: clients that wait for 150 get it, and the 450 after it
-    await _send(cmd, lambda: lines(cmd, request, found), request, lambda: at_once(cmd, request, found))
+    await _send(cmd, lambda: lines(cmd, request, found), request, partial(send_plain, cmd, request, found))
     if failure is not None and "NoErrorIfAbsent" not in request.limits.words:
         raise failure
     return cmd.ok(226, "Transfer complete")
@@ -76,9 +77,9 @@ async def _send(
     cmd: Command,
     source: Callable[[], AsyncGenerator[list[str], None]],
     request: Request,
-    whole: Callable[[], list[str] | None] = lambda: None,
+    plain: Callable[[Callable[[Iterable[list[str]]], Awaitable[object]]], Awaitable[bool]] | None = None,
 ) -> None:
-    """Send what ``whole`` gives, or else what comes from the source."""
+    """Send what comes from the source, if ``plain`` has not sent it already."""
     path = Path(normalise(cmd.session.cwd, request.text))
     transfer = Transfer(path.virtual, cmd.files.real(path), "l", ascii=True)
 
@@ -92,9 +93,10 @@ async def _send(
         return cmd.session.spoken("\r\n".join(some) + "\r\n")
 
     async def move(data: Data) -> None:
-        some = whole()
-        if some is not None:
-            await data.send([sendable(some)] if some else ())
+        def send(steps: Iterable[list[str]]) -> Awaitable[object]:
+            return data.send(map(sendable, steps))
+
+        if plain is not None and await plain(send):
             return
         # closing: a folder must not stay open behind a client that went away
         async with aclosing(chunks()) as made:

@@ -35,7 +35,7 @@ UNSENT_MEANWHILE = 1 << 20
 """The same far from the end of a file: a client that is quick is waited for less often, and costs a quarter less."""
 LAST = 2 << 20
 """What is left of a file when its end comes near."""
-PATIENCE = 0.005
+PATIENCE = 0.002
 """Seconds of sending without a break before the loop is given a turn (a listing goes out in slices)."""
 _NOTSENT_LOWAT = 25
 """TCP_NOTSENT_LOWAT of <linux/tcp.h>, which the socket module does not name."""
@@ -244,7 +244,7 @@ class DataChannel(Channel):
         before = self.moved
         try:
             # the first question is answered in no time, the second one by an abstract class
-            if not isinstance(chunks, (list, tuple)) and isinstance(chunks, AsyncIterator):
+            if not isinstance(chunks, (list, tuple, map)) and isinstance(chunks, AsyncIterator):
                 while (chunk := await self._pull(chunks)) is not None:
                     await self._send_chunk(chunk)
             else:
