@@ -33,6 +33,9 @@ class Reply(NamedTuple):
         return _bytes(text)
 
 
+_new = tuple.__new__
+
+
 def on_the_wire(code: int, lines: Sequence[bytes]) -> bytes:
     """The same for lines that are bytes already, without line ends.
 
@@ -74,7 +77,8 @@ class ReplyQueue(list[Reply]):
 
     def add(self, code: int, lines: Sequence[str]) -> None:
         if lines:
-            self.append(Reply(code, tuple(lines)))
+            # what Reply(...) does, a call later
+            self.append(_new(Reply, (code, tuple(lines))))
 
     @property
     def last(self) -> tuple[int, str] | None:

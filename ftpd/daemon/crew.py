@@ -117,7 +117,7 @@ class _Crew:
         return 0
 
     def _server_of(self, generation: Generation, local: Endpoint) -> Scope | None:
-        return self._seat.plan.bindings.server_of(local)
+        return None if generation.routes is None else generation.routes.server_of(local)
 
     # -- the line to the master ------------------------------------------------------------------------
 

@@ -77,7 +77,8 @@ class Daemon:
         return Master(self.plan, self.pools, self._ports, self._version).run(starter)
 
     def _server_of(self, generation: Generation, local: Endpoint) -> Scope | None:
-        return self.plan.bindings.server_of(local)
+        # not the plan's: while one is taken over, clients are of the generation before for a moment, or of the new one
+        return None if generation.routes is None else generation.routes.server_of(local)
 
     # -- serving -------------------------------------------------------------------------------------
 

@@ -97,7 +97,7 @@ def _steady(road: Chain) -> tuple[Steadiness, ...] | None:
 class Table:
     """The plans of one generation of modules; immutable once made."""
 
-    __slots__ = ("_plans", "_unknown", "verbs")
+    __slots__ = ("plans", "unknown", "verbs")
 
     def __init__(self, modules: Sequence[Module], config: Config | None = None) -> None:
         rows = _Rows(
@@ -106,10 +106,11 @@ class Table:
             if handler.needed is None or config is None or handler.needed(config)
         )
         known = rows.named(Phase.CMD)
-        self._plans = {verb: rows.plan(verb, known=verb in known) for verb in rows.named()}
-        self._unknown = rows.plan("", known=False)
+        self.plans = {verb: rows.plan(verb, known=verb in known) for verb in rows.named()}
+        self.unknown = rows.plan("", known=False)
+        """An unknown verb still meets the wildcard handlers."""
         self.verbs = frozenset(known)
 
     def plan(self, verb: str) -> Plan:
-        """The verb's plan; an unknown verb still meets the wildcard handlers."""
-        return self._plans.get(verb, self._unknown)
+        """The verb's plan, :attr:`unknown` where it has none."""
+        return self.plans.get(verb, self.unknown)

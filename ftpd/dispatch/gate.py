@@ -201,6 +201,11 @@ def _limits_login(server: Scope) -> bool:
     return server.places is None or "LOGIN" in server.places.limits
 
 
+def welcomes_all(server: Scope, classes: Config) -> bool:
+    """Whether :func:`welcome` has nothing to find out and nobody to ask at that server, whoever comes."""
+    return not classes.classes and not _limits_login(server)
+
+
 def welcome(session: Session, classes: Config) -> None:
     """A client connects: find its class, and ask <Limit LOGIN>; Refuse without words closes silently."""
     if classes.classes:

@@ -74,7 +74,7 @@ class Road:
                 answer = None
             if self._phase is _PRE_CMD and answer is not ERROR:
                 self._phase, self._chain = _CMD, iter(self._plan.cmd)
-            elif not self._turn(answer):
+            elif (is_cmd and answer is HANDLED and not self._plan.after) or not self._turn(answer):
                 return None
 
     def resume(self, answer: object, error: BaseException | None = None) -> Awaitable[object] | None:

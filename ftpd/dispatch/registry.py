@@ -156,7 +156,9 @@ class Generation:
             sub, _, rest = argument.partition(" ")
             if f"SITE {sub.upper()}" in self.table.verbs and sub.isascii():
                 verb, argument = f"SITE {sub.upper()}", rest
-        return Command(session, verb, argument, gate=self.gate, offload=self.offload), self.table.plan(verb)
+        table = self.table
+        plan = table.plans.get(verb, table.unknown)
+        return Command(session, verb, argument, gate=self.gate, offload=self.offload), plan
 
     def pseudo(self, session: Session, name: str) -> Command:
         return Command(session, name, "", gate=self.gate, offload=self.offload)

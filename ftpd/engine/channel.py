@@ -6,7 +6,7 @@ import asyncio
 import socket
 import struct
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pyftpdlib.handlers import FTPHandler
 from pyftpdlib.ioloop import Epoll
@@ -16,16 +16,14 @@ from ftpd.core.aside import Journey
 from ftpd.core.clock import Timer
 from ftpd.dispatch.registry import Generation
 from ftpd.engine.dataport import DataPort
+from ftpd.engine.doorway import Doorway
 from ftpd.engine.lines import LineReader, LineTooLong
 from ftpd.engine.pace import Pace
-from ftpd.engine.tuning import tuning_of
 from ftpd.module.session import Address, Session
 from ftpd.module.wire import Work
-from ftpd.transfer.ports import plain_host
 from ftpd.transfer.sockets import DEFAULT
 
 if TYPE_CHECKING:
-    from ftpd.conf.tree import Scope
     from ftpd.engine.worker import Worker
 
 READ = Epoll.READ
@@ -40,6 +38,13 @@ def prepare(sock: socket.socket) -> None:
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     if sock.family != socket.AF_UNIX:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def accepted(listener: socket.socket) -> tuple[socket.socket, Any]:
+    """The next client and its address: ``listener.accept()``, which asks enumerations for the family and the kind."""
+    descriptor, address = listener._accept()  # type: ignore[attr-defined]
+    family = socket.AF_INET if len(address) == 2 else socket.AF_INET6
+    return socket.socket(family, socket.SOCK_STREAM, 0, descriptor), address
 
 
 def waiting(listener: socket.socket) -> int:
@@ -98,15 +103,14 @@ class Channel(FTPHandler):  # type: ignore[misc]
     _linger: Timer | None = None
 
     def __init__(
-        self, sock: socket.socket, worker: Worker, generation: Generation, server: Scope, local: tuple[str, int]
+        self, sock: socket.socket, worker: Worker, generation: Generation, doorway: Doorway, remote: Address
     ) -> None:
-        """A session on a socket that is :func:`prepare`d, whose own end has that address."""
+        """A session on a socket that is :func:`prepare`d, of a client that came in by that doorway."""
         # what fails for a client that has already gone comes first: nothing is registered with the loop yet
-        remote = sock.getpeername()
-        tuning = tuning_of(generation, server)
-        if not tuning.control.no_delay and isinstance(remote, tuple):
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 0)
+        server, tuning = doorway.server, doorway.tuning
         if tuning.control is not DEFAULT:
+            if not tuning.control.no_delay:
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 0)
             tuning.control.apply(sock)
         # the constructors of FTPHandler and of what is beneath it make forty attributes for verbs that modules answer
         # here and buffers that nobody fills: nothing of them is wanted
@@ -123,8 +127,8 @@ class Channel(FTPHandler):  # type: ignore[misc]
             modules=generation,
             server=server,
             settings=server.settings,
-            remote=Address(plain_host(remote[0]), remote[1]),
-            local=Address(plain_host(local[0]), local[1]),
+            remote=remote,
+            local=doorway.local,
             enter=worker.enter,
         )
         self.ioloop.register(self._fileno, self, READ)

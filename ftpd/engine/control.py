@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ftpd.core import trace
 from ftpd.core.fault import is_cancelled
 from ftpd.core.log import Level
 from ftpd.core.reply import Refuse
@@ -15,13 +16,14 @@ from ftpd.module.events import SESSION_OPEN
 class ControlChannel(Intake):
     """One client from its greeting on; implements Wire."""
 
-    def start(self) -> None:
-        """Tell the modules; mod_core greets the client."""
+    def start(self, *, expected: bool = False) -> None:
+        """Tell the modules; mod_core greets the client. ``expected``: nobody has to be asked who it is."""
         names = self.worker.names
         name = self.session.remote.host if names is None else names.known(self.session.remote.host)
         try:
             if name is not None:
-                self._admit(name)
+                if not expected or names is not None or trace.active:
+                    self._admit(name)
                 if not self.generation.openings:
                     self._open()
                     return

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from ftpd.core import trace
 from ftpd.core.aside import Journey
 from ftpd.core.log import Level, debug
-from ftpd.engine.channel import LINGER
+from ftpd.engine.channel import LINGER, READ
 from ftpd.engine.impatience import GRACE, refusal
 from ftpd.engine.lines import LineTooLong
 from ftpd.engine.outlet import BACKLOG
@@ -43,7 +43,7 @@ class Intake(Running):
         except OSError as error:
             self._reading_failed(error)
             return
-        if not self.answer_known(data):
+        if not (self._answers and self.answer_known(data)):
             self.receive(data)
 
     handle_read_event = handle_read
@@ -82,7 +82,8 @@ class Intake(Running):
         else:
             self.unsettle()
             self._take_all(data)
-        self._watch()
+        if self._out or self._queue or self._peer_done or self._events != READ:
+            self._watch()
 
     def _take_all(self, data: bytes) -> None:
         session, reader = self.session, self._reader

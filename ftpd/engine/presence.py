@@ -1,4 +1,4 @@
-"""Who is on, for the scoreboard: written when sessions come, log in and go, and a moment after they do something."""
+"""Who is on, for the scoreboard: written a moment after sessions come or do something, taken off it when they go."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ftpd.engine.control import ControlChannel
 
 _DELAY = 0.2
-"""Seconds from a command to its line on the board: what is over sooner costs no write."""
+"""Seconds from a command, or a client's coming, to its line on the board: what is over sooner costs no write."""
 _SLICE = 200
 """Entries written in a row before others get their turn."""
 
@@ -35,8 +35,7 @@ class Presence:
 
     def came(self, channel: ControlChannel) -> None:
         if self.board is not None:
-            self._places[channel] = self.board.claim()
-            self._write(channel, None)
+            self.does(channel, None)
 
     def went(self, channel: ControlChannel) -> None:
         self._changed.pop(channel, None)
@@ -68,9 +67,11 @@ class Presence:
         self._changed.update(again)
 
     def _write(self, channel: ControlChannel, command: Command | None) -> None:
-        place = self._places.get(channel)
-        if place is None or self.board is None:
+        if self.board is None:
             return
+        place = self._places.get(channel)
+        if place is None:
+            place = self._places[channel] = self.board.claim()
         try:
             peer = channel.session.peer if trace.active else ""
             self.board.write(place, entry_of(channel.session, command), peer)

@@ -42,6 +42,21 @@ class Request(NamedTuple):
         return self.verb in _HTTP or self.verb in _SMTP or self.verb.startswith(_SSH)
 
 
+def usual(line: bytes | LineTooLong) -> tuple[str, str] | None:
+    """Verb and argument of a line like nearly all; None where :func:`understand` has to look.
+
+    >>> usual(b"retr a b"), usual(b"Retr a"), usual(b"RETR\\ta")
+    (('RETR', 'a b'), None, None)
+    """
+    if line.__class__ is not bytes:
+        return None
+    word, _, rest = line.partition(b" ")
+    verb = _USUAL.get(word)
+    if verb is None or b"\0" in rest:
+        return None
+    return verb, rest.decode("utf-8", "surrogateescape") if rest else ""
+
+
 def understand(line: bytes | LineTooLong) -> Request | Reply:
     """The request in a line, or why there is none.
 
@@ -57,9 +72,6 @@ def understand(line: bytes | LineTooLong) -> Request | Reply:
     if isinstance(line, LineTooLong):
         return TOO_LONG
     word, _, rest = line.partition(b" ")
-    usual = _USUAL.get(word)
-    if usual is not None and b"\0" not in rest:
-        return Request(usual, decode(rest) if rest else "")
     verb, argument = decode(word), decode(rest)
     if not verb.isalnum():
         # rare: another gap than a blank, or what is no verb at all

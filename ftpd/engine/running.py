@@ -17,7 +17,7 @@ from ftpd.dispatch.compile import Plan
 from ftpd.dispatch.phases import LOCAL_ERROR, Road, run_inline, run_on
 from ftpd.engine.lines import LineTooLong
 from ftpd.engine.recall import Recall
-from ftpd.engine.request import INVALID, is_abort, understand
+from ftpd.engine.request import INVALID, Request, is_abort, understand, usual
 from ftpd.module.command import Command
 from ftpd.module.events import BAD_PROTOCOL, INVALID_COMMAND
 
@@ -38,7 +38,7 @@ class Running(Recall):
 
     def _take(self, line: bytes | LineTooLong, packet: bytes = b"") -> None:
         """Run a line's command, to its end if nothing must be waited for; ``packet``: it came alone in that one."""
-        request = understand(line)
+        request = usual(line) or understand(line)
         if isinstance(request, Reply):
             self.unsettle()
             if request is INVALID:
@@ -46,12 +46,13 @@ class Running(Recall):
             self.send(request)
             return
         verb, argument = request
-        if self.session.recode is not None:
-            argument = self.session.heard(verb, argument)
-        command, plan = self.generation.command(self.session, verb, argument)
-        if plan.steady is None or not packet:
+        session = self.session
+        if session.recode is not None:
+            argument = session.heard(verb, argument)
+        command, plan = self.generation.command(session, verb, argument)
+        if self._answers and (plan.steady is None or not packet):
             self.unsettle()
-        if not plan.known and request.foreign and not self.generation.knows(verb):
+        if not plan.known and isinstance(request, Request) and request.foreign and not self.generation.knows(verb):
             self._foreign(verb)
             return
         presence = self.worker.presence
@@ -79,20 +80,23 @@ class Running(Recall):
         self._running = True
         try:
             files = self.session.files
-            if files is None or files.slow:
+            if mounts().far if files is None else files.slow:
                 return self._run_slowly(command, plan)
-            rest = run_inline(command, plan)
-            return None if rest is None else run_on(*rest)
+            begun = run_inline(command, plan)
+            if begun is None:
+                return None
+            return run_on(*begun) if files is not None else self._run_slowly(command, plan, begun)
         finally:
             self._running = False
 
-    def _run_slowly(self, command: Command, plan: Plan) -> Coroutine[Any, Any, None] | None:
-        """The same where files may keep the command waiting, or, before the login, may turn out to be such."""
-        begun: _Begun | Trip[_Begun] = None
-        at_once = self.session.files is None and not mounts().far
-        if at_once and (begun := run_inline(command, plan)) is None:
-            # no file system of the machine keeps anybody waiting, and this was all
-            return None
+    def _run_slowly(
+        self, command: Command, plan: Plan, begun: _Begun | Trip[_Begun] = None
+    ) -> Coroutine[Any, Any, None] | None:
+        """The same where files may keep the command waiting.
+
+        ``begun``: no file system of the machine does, but by the end of the login some may turn out to be such.
+        """
+        at_once = begun is not None
         trips, journey = self.worker.trips, Journey()
         if self._task is None:
             journey.transfers = command.name in _TRANSFERS

@@ -21,9 +21,10 @@ from ftpd.core.reply import Reply
 from ftpd.core.scoreboard import Board
 from ftpd.core.tally import Crowded, tally
 from ftpd.dispatch.registry import Generation
-from ftpd.engine.channel import prepare, waiting
+from ftpd.engine.channel import accepted, prepare, waiting
 from ftpd.engine.control import ControlChannel
 from ftpd.engine.door import Door
+from ftpd.engine.doorway import Doorways
 from ftpd.engine.farewells import Farewells
 from ftpd.engine.leavings import Leavings
 from ftpd.engine.names import Names
@@ -35,6 +36,7 @@ from ftpd.fs.far import around
 from ftpd.fs.local import LocalFiles
 from ftpd.module.events import MAX_CONNECTION_RATE, MAX_INSTANCES
 from ftpd.module.files import Files
+from ftpd.module.session import Address
 from ftpd.transfer.channel import Ground
 from ftpd.transfer.ioloop import AsyncioLoop
 from ftpd.transfer.ports import plain_host
@@ -91,6 +93,7 @@ class Worker:
         """How many are taken at a wake-up, as many as seem to be waiting."""
         self.presence: Presence | None = None
         self._server_of = server_of
+        self._doorways = Doorways(generation)
         self._listeners: dict[socket.socket, Door] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._soon = 0
@@ -155,7 +158,7 @@ class Worker:
     def _accept_some(self, listener: socket.socket) -> None:
         for _ in range(self._abreast):
             try:
-                sock, _address = listener.accept()
+                sock, address = accepted(listener)
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError as error:
@@ -167,7 +170,7 @@ class Worker:
             if self._early:
                 self._catch_up(listener, sock)
             try:
-                self._serve(sock)
+                self._serve(sock, address)
             except Crowded as error:
                 log(Level.ERROR, "a connection is refused: %s", error)
                 sock.close()
@@ -227,7 +230,7 @@ class Worker:
             self._listeners[listener].open()
         self._resting.clear()
 
-    def _serve(self, sock: socket.socket) -> None:
+    def _serve(self, sock: socket.socket, address: tuple[Any, ...]) -> None:
         if self._is_full():
             self._deny_one_too_many(sock)
             return
@@ -238,7 +241,7 @@ class Worker:
             sock.close()
             return
         try:
-            self.adopt(sock)
+            self.adopt(sock, address)
         except OSError as error:
             # the client was gone before it was served (a port scan, a reset in the queue)
             debug(3, "a connection went away at once: %s", error)
@@ -267,21 +270,29 @@ class Worker:
         with tally().exclusively():
             return arrivals.wait(monotonic()) > 0
 
-    def adopt(self, sock: socket.socket) -> ControlChannel | None:
-        """Begin a session on a connected socket, prepared; None when no server is there for its address, or no room."""
+    def adopt(self, sock: socket.socket, address: tuple[Any, ...] = ()) -> ControlChannel | None:
+        """Begin a session on a connected socket, prepared; None when no server is there for its address, or no room.
+
+        ``address`` is the client's, where that is known.
+        """
         sock.setblocking(False)
-        local = sock.getsockname()
-        server = self._server_of(self.generation, (local[0], local[1]))
-        if server is None:
-            text = f"Sorry, no server available to handle request on {plain_host(local[0])}"
-            sock.send(Reply(500, (text,)).encode())
-            sock.close()
-            return None
+        local = sock.getsockname()[:2]
+        doorway = self._doorways.known(local)
+        if doorway is None:
+            server = self._server_of(self.generation, local)
+            if server is None:
+                text = f"Sorry, no server available to handle request on {plain_host(local[0])}"
+                sock.send(Reply(500, (text,)).encode())
+                sock.close()
+                return None
+            doorway = self._doorways.at(local, server)
+        host, port = (address or sock.getpeername())[:2]
+        remote = Address(plain_host(host) if ":" in host else host, port)
         if not self._take_place():
             self._deny_one_too_many(sock)
             return None
         try:
-            channel = ControlChannel(sock, self, self.generation, server, local)
+            channel = ControlChannel(sock, self, self.generation, doorway, remote)
         except BaseException:
             tally().drop(_SESSIONS)
             raise
@@ -290,7 +301,7 @@ class Worker:
         self.sessions.add(channel)
         if self.presence is not None:
             self.presence.came(channel)
-        channel.start()
+        channel.start(expected=doorway.welcomes_all)
         return channel
 
     def show_on(self, board: Board | None) -> None:
@@ -335,6 +346,7 @@ class Worker:
         """Give new sessions another generation; those of the old one keep theirs to their end."""
         await generation.start()
         old, self.generation = self.generation, generation
+        self._doorways = Doorways(generation)
         if old.retire():
             await self.leavings.stop(old)
 

@@ -272,7 +272,8 @@ class Command:
     @property
     def reply(self) -> Reply | None:
         """The one final reply: the errors if the command failed, else the successes."""
-        return (self.errors or self.replies).joined()
+        queue = self.errors or self.replies
+        return queue[0] if len(queue) == 1 else queue.joined()
 
     @property
     def line(self) -> str:

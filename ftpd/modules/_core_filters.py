@@ -45,14 +45,13 @@ def before_every_command(cmd: Command) -> None:
         idle.reset()
     if session.rename_from is not None and cmd.name not in _WHILE_RENAMING:
         raise Refuse(501, "Bad sequence of commands")
-    if cmd.name not in _SECRET:
-        _filter_argument(cmd, session.settings)
+    settings = session.settings
+    if (settings[allow_filter] or settings[deny_filter]) and cmd.name not in _SECRET:
+        _filter_argument(cmd, settings)
 
 
 def _filter_argument(cmd: Command, settings: Settings) -> None:
     allow, deny = settings[allow_filter], settings[deny_filter]
-    if allow is None and deny is None:
-        return
     argument = cmd.line
     if not argument:
         return

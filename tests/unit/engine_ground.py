@@ -58,14 +58,17 @@ class Place:
             client.close()
 
 
-@asynccontextmanager
-async def serving(tmp_path: Path, *modules: Module, conf: str = "") -> AsyncIterator[Place]:
+def generation_of(tmp_path: Path, pools: Pools, *modules: Module, conf: str = "") -> Generation:
     path = tmp_path / "proftpd.conf"
     path.write_text(conf)
     path.chmod(0o600)
+    return Generation(modules, build.read(str(path), Assembly(modules, str(tmp_path))), pools)
+
+
+@asynccontextmanager
+async def serving(tmp_path: Path, *modules: Module, conf: str = "") -> AsyncIterator[Place]:
     pools = Pools()
-    config = build.read(str(path), Assembly(modules, str(tmp_path)))
-    generation = Generation(modules, config, pools)
+    generation = generation_of(tmp_path, pools, *modules, conf=conf)
     await generation.start()
     worker = Worker(generation, pools, lambda generation, local: generation.config.main)
     listener = socket.create_server(("127.0.0.1", 0))

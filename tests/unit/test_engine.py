@@ -10,9 +10,10 @@ import weakref
 from pathlib import Path
 
 import pytest
-from engine_ground import serving
+from engine_ground import generation_of, serving
 
 from ftpd.core.reply import Refuse, Reply
+from ftpd.core.scoreboard import Board, read
 from ftpd.core.vocab import Outcome
 from ftpd.module.command import Command
 from ftpd.module.events import SESSION_CLOSE, SESSION_OPEN
@@ -263,6 +264,47 @@ def test_abor_with_its_command_in_one_packet_is_for_that_command(tmp_path: Path)
                 "226 aborted",
                 "200 ok",
             ]
+
+    asyncio.run(story())
+
+
+def test_a_client_that_comes_and_goes_at_once_is_not_written_on_the_scoreboard(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with serving(tmp_path, talking()) as place:
+            board = Board(str(tmp_path / "scores"), pid=1, started=1)
+            place.worker.show_on(board)
+            async with place.client() as client:
+                assert await client.line() == "220 ready"
+                await client.send(b"QUIT\r\n")
+                assert await client.line() == "221 Goodbye."
+            async with place.client() as client:
+                assert await client.line() == "220 ready"
+                assert not read(board.path).entries
+                async with asyncio.timeout(20):
+                    while not (entries := read(board.path).entries):
+                        await asyncio.sleep(0.01)
+                # the one from before has left no line behind it
+                assert [entry.address for entry in entries] == ["127.0.0.1"]
+
+    asyncio.run(story())
+
+
+def test_a_client_meets_the_server_of_the_generation_that_it_came_to(tmp_path: Path) -> None:
+    """What is known of an address is known of one generation: the next has a server of its own there."""
+
+    async def story() -> None:
+        async with serving(tmp_path, talking()) as place:
+            worker = place.worker
+            before = worker.generation
+            async with place.client() as first, place.client() as second:
+                assert await first.line() == await second.line() == "220 ready"
+                assert {channel.session.server for channel in worker.sessions} == {before.config.main}
+                after = generation_of(tmp_path, worker.pools, talking())
+                await worker.replace(after)
+                async with place.client() as third:
+                    assert await third.line() == "220 ready"
+                    servers = {channel.session.server for channel in worker.sessions}
+                    assert servers == {before.config.main, after.config.main}
 
     asyncio.run(story())
 
