@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from importlib.metadata import distributions
 from pathlib import Path
 
@@ -171,6 +172,9 @@ def install(plan: Plan, place: Place) -> None:
     place.folder(plan.libexecdir)
     for path in plan.shared_files:
         place.write(f"{plan.libexecdir}/{path.name}", path.read_text())
+    prepare_modules(place.home, place.now(plan.libexecdir), plan.libexecdir)
+    for path in plan.shared_files:
+        place.put += (f"{plan.libexecdir}/{name}" for name in compiled_of(path.stem, place.now(plan.libexecdir)))
     for path in sorted((ROOT / "doc" / "man").glob("*.[1-8]")):
         place.write(f"{plan.mandir}/man{path.suffix[1:]}/{path.name}", path.read_text())
     place.write(f"{plan.prefix}/lib/systemd/system/ftpd.service", service_unit(plan))
@@ -209,12 +213,23 @@ def install_environment(plan: Plan, place: Place) -> None:
     for path in plan.static_files:
         (new / "static" / path.name).write_text(path.read_text())
     move_to(new, plan.home)
+    prepare_modules(new, new / "static", f"{plan.home}/static")
     if (place.home / MANIFEST).exists():
         shutil.copy(place.home / MANIFEST, new)
     if place.home.exists():
         place.home.rename(old)
     new.rename(place.home)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def prepare_modules(environment: Path, folder: Path, final: str) -> None:
+    """Compile the modules of a folder ahead: the daemon writes nothing there."""
+    run([environment / "bin/python", "-I", "-m", "ftpd.module.prepared", folder, final])
+
+
+def compiled_of(module: str, folder: Path) -> list[str]:
+    """What was compiled of it, below the folder."""
+    return [str(path.relative_to(folder)) for path in folder.glob(f"__pycache__/{module}.*")]
 
 
 def move_to(environment: Path, final: str) -> None:
@@ -303,6 +318,9 @@ def uninstall(place: Place) -> None:
         # somebody may have put something else in the place of a command
         if not path.is_symlink() or place.is_ours(final):
             path.unlink(missing_ok=True)
+    # what was compiled of modules that are the administrator's stays with them
+    with suppress(OSError):
+        place.now(f"{place.plan.libexecdir}/__pycache__").rmdir()
     shutil.rmtree(place.home)
     print(f"removed; {place.now(place.plan.configuration)} and {place.now(place.plan.localstatedir)} stay")
 

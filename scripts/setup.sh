@@ -40,6 +40,8 @@ set_up_venv() {
 # Where PYTHONDONTWRITEBYTECODE is set, as in many containers, every start would compile all modules anew
 compile_ahead() {
     "$root/.venv/bin/python" -m compileall -q "$root/ftpd" >/dev/null 2>&1 || true
+    # shared modules have a form of their own, which is bound to their source
+    "$root/.venv/bin/python" -P -m ftpd.module.prepared "$root/libexec" >/dev/null 2>&1 || true
 }
 
 # Does nothing when what it would install is what it installed last time; else it starts afresh, for a folder that

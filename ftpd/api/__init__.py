@@ -85,12 +85,12 @@ from ftpd.module.events import (
 )
 from ftpd.module.files import Files, Folder, Path, Use
 from ftpd.module.links import resolved
-from ftpd.module.loader import check_folder, check_way, check_writers
 from ftpd.module.names import module_name
 from ftpd.module.offers import LARGEST_UPLOAD, RATIOS, UPLOAD_GUARD, Offer, Ratios
 from ftpd.module.session import GREETING, Address, Session, Slot
 from ftpd.module.table import API_VERSION, Module
 from ftpd.module.wire import Data, Foreign, TransferError, Wire, Work
+from ftpd.module.writers import check_folder, check_way, check_writers
 
 __all__ = [
     "ALLOW_OVERRIDE",

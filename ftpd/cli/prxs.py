@@ -152,7 +152,7 @@ def _module(word: str, actions: set[str], record: BuildRecord, *, types: bool) -
     if "install" in actions:
         _install(facts.name, path.read_bytes(), folder, record)
     if "delete" in actions:
-        print(f"prxs: nothing of {path.name} to clean up: no file was compiled")
+        print(f"prxs: nothing of {path.name} to clean up: beside it nothing was compiled")
     return 0
 
 
@@ -169,7 +169,7 @@ def _check(path: Path, facts: prxs_check.Facts, record: BuildRecord, *, types: b
 
 
 def _install(name: str, source: bytes, folder: Path, record: BuildRecord) -> None:
-    path = prxs_place.install(name, source, folder)
+    path = prxs_place.install(name, source, folder, record.libexec)
     print(f"prxs: installed {path}; to load it, add to the configuration: LoadModule {name}.c")
     if name in record.static:
         _complain(f"{name} is built into this ftpd: a LoadModule line for it loads nothing")

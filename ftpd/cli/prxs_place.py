@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from importlib_metadata import EntryPoint, PackageNotFoundError, distribution
 
 from ftpd.conf.directive import ConfigError
-from ftpd.module.loader import check_folder
+from ftpd.module import prepared, writers
 
 _SHIM = '''\
 """{name} -- brought by the package {package}; made by prxs."""
@@ -19,19 +18,18 @@ __all__ = ["module"]
 '''
 
 
-def install(name: str, source: bytes, folder: Path) -> Path:
-    """Write the module as a whole, readable by everybody and writable by who installs alone."""
+def install(name: str, source: bytes, folder: Path, final: str) -> Path:
+    """Write the module as a whole, readable by everybody and writable by who installs alone, and its code beside it.
+
+    ``final`` is the folder's name where it will be used.
+    """
     if not folder.is_dir():
         folder.mkdir(mode=0o755, parents=True)
         folder.chmod(0o755)
-    check_folder(str(folder))
-    path, new = folder / f"{name}.py", folder / f".{name}.py.new"
-    # what an installation left that was cut off; opened anew, it cannot be anybody else's file
-    new.unlink(missing_ok=True)
-    with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644), "wb") as out:
-        out.write(source)
-        os.fchmod(out.fileno(), 0o644)
-    new.rename(path)
+    writers.check_folder(str(folder))
+    path = folder / f"{name}.py"
+    writers.write(str(path), source)
+    prepared.prepare(str(path), source, f"{final}/{path.name}")
     return path
 
 
@@ -42,6 +40,7 @@ def delete(name: str, folder: Path) -> Path:
     except FileNotFoundError:
         there = ", ".join(sorted(found.stem for found in folder.glob("mod_*.py"))) or "no module"
         raise ConfigError(f"there is no {path.name} in {folder}; there is {there}") from None
+    prepared.delete(str(path))
     return path
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from ftpd.cli import prxs, prxs_check
 from ftpd.conf.directive import ConfigError
-from ftpd.module import loader
+from ftpd.module import loader, prepared
 from ftpd.module.build import BuildRecord, unconfigured
 
 ROOT = Path(__file__).parents[2]
@@ -173,7 +173,9 @@ def test_every_shared_module_of_the_project_passes_the_check() -> None:
 # -- -i and -d -------------------------------------------------------------------------------------------
 
 
-def test_an_installed_module_is_what_loadmodule_asks_for(good: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_installed_module_is_what_loadmodule_asks_for(
+    good: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     before = os.umask(0o002)
     try:
         status, out, _ = run(capsys, "-i", "mod_good.py")
@@ -183,7 +185,8 @@ def test_an_installed_module_is_what_loadmodule_asks_for(good: Path, capsys: pyt
     assert out == f"prxs: installed {good}; to load it, add to the configuration: LoadModule mod_good.c\n"
     assert good.stat().st_mode & 0o777 == 0o644
     assert good.stat().st_uid == os.geteuid()
-    assert os.listdir(good.parent) == ["mod_good.py"]
+    assert sorted(os.listdir(good.parent)) == ["__pycache__", "mod_good.py"]
+    monkeypatch.setattr("builtins.compile", lambda *_, **__: pytest.fail("it is compiled by who installs it"))
     module = loader.load(str(good.parent), "mod_good.c")
     loader.unload(module.namespace)
 
@@ -220,7 +223,11 @@ def test_the_folder_is_made_where_it_is_missing_below_destdir_too(
     monkeypatch.setenv("DESTDIR", str(tmp_path / "stage"))
     assert run(capsys, "-i", "mod_good.py")[0] == 0
     assert not good.exists()
-    assert Path(f"{tmp_path}/stage{good}").read_text() == GOOD
+    staged = Path(f"{tmp_path}/stage{good}")
+    assert staged.read_text() == GOOD
+    (compiled,) = prepared.kept_of(staged)
+    assert str(good).encode() in compiled.read_bytes()
+    assert b"stage" not in compiled.read_bytes()
 
 
 def test_without_dso_there_is_nothing_to_install_for(
@@ -239,7 +246,7 @@ def test_an_installed_module_is_deleted_by_any_of_its_names(
 ) -> None:
     run(capsys, "-i", "mod_good.py")
     assert run(capsys, "-d", name) == (0, f"prxs: deleted {good}\n", "")
-    assert not good.exists()
+    assert os.listdir(good.parent) == [], "what was compiled of it goes too"
     assert Path("mod_good.py").exists(), "the author's file is not the installed one"
     status, _, err = run(capsys, "-d", name)
     assert status == 1

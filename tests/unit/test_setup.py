@@ -76,3 +76,14 @@ def test_what_was_compiled_of_sources_that_were_changed_and_changed_back_is_up_t
     os.utime(compiled, (1, 1))
     assert set_up(checkout) == ""
     assert compiled.stat().st_mtime >= (checkout / "ftpd" / "native" / "a.c").stat().st_mtime
+
+
+def test_shared_modules_are_compiled_ahead(checkout: Path) -> None:
+    (checkout / ".venv" / "bin").mkdir(parents=True)
+    (checkout / ".venv" / "bin" / "python").symlink_to(sys.executable)
+    (checkout / "libexec").mkdir()
+    (checkout / "libexec" / "mod_x.py").touch(0o644)
+    environ = os.environ | {"PYTHONPATH": str(SCRIPTS.parent)}
+    subprocess.run(["sh", "-c", f'root={checkout}; . "$root/scripts/setup.sh"; compile_ahead'], env=environ, check=True)
+    (made,) = (checkout / "libexec" / "__pycache__").iterdir()
+    assert made.name.startswith("mod_x.")

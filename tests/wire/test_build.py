@@ -191,7 +191,18 @@ def test_nothing_of_it_leads_back_to_the_checkout(build: Build) -> None:
             assert str(build.checkout) not in str(path.readlink())
         elif path.is_file():
             assert os.fsencode(build.checkout) not in path.read_bytes(), path
-    assert not list((build.prefix / "lib/ftpd/static").rglob("*.pyc")), "no bytecode of modules is trusted"
+
+
+def test_modules_are_compiled_as_they_are_installed(build: Build) -> None:
+    """So that no start has to, in which nothing is written."""
+    program = """if True:
+        import sys
+        from ftpd.module import prepared
+        code = prepared.read(sys.argv[1], open(sys.argv[1], "rb").read())
+        sys.exit(code is None or code.co_filename != sys.argv[1])
+    """
+    for path in ("libexec/mod_readme.py", "lib/ftpd/static/mod_unique_id.py"):
+        build.ask("lib/ftpd/bin/python", "-I", "-c", program, str(build.prefix / path))
 
 
 def test_a_package_is_staged_below_destdir_with_the_final_paths(build: Build, tmp_path: Path) -> None:
@@ -280,6 +291,7 @@ def test_uninstall_removes_what_was_put_and_keeps_what_is_the_administrators(bui
     build.run("make", "uninstall", f"DESTDIR={tmp_path}")
     left = {str(path.relative_to(root)) for path in root.rglob("*") if not path.is_dir()}
     assert left == {"etc/proftpd.conf", "libexec/mod_own.py", "var/xferlog", "sbin/proftpd"}
+    assert [path.name for path in (root / "libexec").iterdir()] == ["mod_own.py"]
     said = build.run("make", "uninstall", f"DESTDIR={tmp_path}", fails=True)
     assert f"nothing to remove: no ftpd was installed in {root}/lib/ftpd" in said
 
