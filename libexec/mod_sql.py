@@ -16,7 +16,6 @@ from ftpd.api import (
     Command,
     Config,
     ConfigError,
-    ConfigWarning,
     Directive,
     Level,
     Module,
@@ -297,17 +296,10 @@ class Server:
 
     def _checks(self) -> list[sql.PasswordCheck]:
         settings = self._scope.settings
-        backend = sql.backend_check(self.stores["default"].pool.backend)
-        known = {check.name: check for check in (*sql.CHECKS, *_offered_checks, backend)}
-        for word in settings[auth_types]:
-            if word.lower() not in known:
-                right = f"{', '.join(sorted(known))}; mod_sql_passwd brings more"
-                raise ConfigError(f"'{word}' is unknown here", right=right)
-        if any(word.lower() == "plaintext" for word in settings[auth_types]):
-            log(Level.WARN, "mod_sql: with SQLAuthTypes Plaintext whoever can read the database knows all passwords")
+        known = (*sql.CHECKS, *_offered_checks, sql.backend_check(self.stores["default"].pool.backend))
         if settings[authenticate] and not settings[auth_types] and settings[engine] in ("on", "auth"):
             log(Level.WARN, "mod_sql: no SQLAuthTypes, so no password in the database is good for anything")
-        return [known[word.lower()] for word in settings[auth_types]]
+        return sql.checks_of(settings[auth_types], known)
 
     def _journal(self) -> sql.Journal:
         settings, book = self._scope.settings, self.book
@@ -328,17 +320,7 @@ class Server:
     def _records(self, directive: Directive[tuple[sql.Record, ...]]) -> tuple[sql.Record, ...]:
         """The directive's lines; one whose query can record nothing is told of."""
         records = self._scope.settings[directive]
-        for record, at in zip(records, self._scope.where.get(directive, ()), strict=False):
-            if not self.book.changes(record.query):
-                why = "is a SELECT" if self.book.knows(record.query) else "is not defined"
-                self.faults.append(
-                    ConfigWarning(
-                        f"the query '{record.query}' {why}: nothing is recorded",
-                        right=f'SQLNamedQuery {record.query} INSERT "..." table',
-                        directive=directive.name,
-                        at=at,
-                    )
-                )
+        self.faults += sql.in_vain(self.book, directive.name, records, self._scope.where.get(directive, ()))
         return records
 
 

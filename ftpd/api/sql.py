@@ -54,11 +54,11 @@ from ftpd.sql.lines import (
     spool_line,
 )
 from ftpd.sql.names import Names
-from ftpd.sql.passwords import CHECKS, Check, backend_check
+from ftpd.sql.passwords import CHECKS, Check, backend_check, checks_of
 from ftpd.sql.pool import Limits, Pool
 from ftpd.sql.queries import NamedQueries, QueryBook, Ready, Store
 from ftpd.sql.ratios import Ledger, SqlRatios, four_columns
-from ftpd.sql.records import ByVerb, Journal, Shown, counting, recorded, shown
+from ftpd.sql.records import ByVerb, Journal, Shown, counting, in_vain, recorded, shown
 from ftpd.sql.service import Service, reach
 from ftpd.sql.spool import Spool
 from ftpd.sql.text import Asking, Query, compiled, text_of, variable
@@ -114,6 +114,7 @@ __all__ = [
     "Value",
     "authenticate_line",
     "backend_check",
+    "checks_of",
     "columns_line",
     "compiled",
     "connect_line",
@@ -124,6 +125,7 @@ __all__ = [
     "failure_line",
     "four_columns",
     "group_queries",
+    "in_vain",
     "keep_alive_line",
     "key_query",
     "log_line",

@@ -6,12 +6,14 @@ import base64
 import hashlib
 import hmac
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ftpd.conf.directive import ConfigError
 from ftpd.core import crypt
-from ftpd.sql.backend import Backend
+from ftpd.core.log import Level, log
+from ftpd.sql.backend import Backend, PasswordCheck
 
 if TYPE_CHECKING:
     from ftpd.module.session import Session
@@ -67,6 +69,18 @@ def backend_check(backend: Backend) -> Check:
         return backend.password_holds(password, stored)
 
     return Check("backend", holds)
+
+
+def checks_of(words: tuple[str, ...], available: Sequence[PasswordCheck]) -> list[PasswordCheck]:
+    """The ways that SQLAuthTypes names, in its order, the later one of two of a name; ConfigError at an unknown one."""
+    known = {check.name: check for check in available}
+    for word in words:
+        if word.lower() not in known:
+            right = f"{', '.join(sorted(known))}; mod_sql_passwd brings more"
+            raise ConfigError(f"'{word}' is unknown here", right=right)
+    if any(word.lower() == "plaintext" for word in words):
+        log(Level.WARN, "mod_sql: with SQLAuthTypes Plaintext whoever can read the database knows all passwords")
+    return [known[word.lower()] for word in words]
 
 
 CHECKS = (

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from ftpd.conf.directive import ConfigError
+from ftpd.conf.directive import ConfigError, ConfigWarning
+from ftpd.conf.tree import Where
 from ftpd.core.log import Level
 from ftpd.module.command import Command
 from ftpd.module.errands import Errands
@@ -68,6 +69,21 @@ def recorded(book: QueryBook, records: tuple[Record, ...]) -> ByVerb[Rows]:
         if ready is not None and book.changes(record.query):
             found.append((record.verbs, (record, ready)))
     return ByVerb(found)
+
+
+def in_vain(
+    book: QueryBook, directive: str, records: Sequence[Record], where: Sequence[Where]
+) -> Iterator[ConfigWarning]:
+    """Tells of each of the directive's lines whose query can record nothing; ``where`` is file and line of each."""
+    for record, at in zip(records, where, strict=False):
+        if not book.changes(record.query):
+            why = "is a SELECT" if book.knows(record.query) else "is not defined"
+            yield ConfigWarning(
+                f"the query '{record.query}' {why}: nothing is recorded",
+                right=f'SQLNamedQuery {record.query} INSERT "..." table',
+                directive=directive,
+                at=at,
+            )
 
 
 def shown(book: QueryBook, show: Show) -> Shown:
