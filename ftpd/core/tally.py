@@ -12,8 +12,9 @@ import signal
 import struct
 import time
 from collections.abc import Hashable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
+from threading import RLock
 from time import monotonic
 from typing import Any, Protocol
 
@@ -63,11 +64,12 @@ class Tally(Protocol):
     def distinct(self, under: Hashable) -> int:
         """How many keys have a count that were added under this one."""
 
-    def exclusively(self) -> AbstractContextManager[None]:
+    def exclusively(self) -> AbstractContextManager[object]:
         """Around adding and judging what came of it: nobody else counts meanwhile."""
 
 
-_ALONE = nullcontext()
+_ALONE = RLock()
+"""Nobody else is there: what costs nothing to enter and leave."""
 
 
 class OwnTally:
@@ -107,7 +109,7 @@ class OwnTally:
     def distinct(self, under: Hashable) -> int:
         return len(self._under.get(under, ()))
 
-    def exclusively(self) -> AbstractContextManager[None]:
+    def exclusively(self) -> AbstractContextManager[object]:
         return _ALONE
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterator, Sequence
+from collections.abc import Awaitable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar
@@ -73,10 +73,10 @@ class OrderedAccounts:
             order = self._orders[session.server] = tuple(named) if wanted else self._plain
         return order
 
-    def _asked(self, session: Session, what: str) -> Iterator[tuple[AuthBackend, bool]]:
+    def _asked(self, session: Session, what: str) -> Iterable[tuple[AuthBackend, bool]]:
         """Those to ask, as the log of what is traced hears of each."""
         if not trace.active:
-            return iter(self._order(session))
+            return self._orders.get(session.server) or self._order(session)
         return self._traced(session, what)
 
     def _traced(self, session: Session, what: str) -> Iterator[tuple[AuthBackend, bool]]:
@@ -105,9 +105,9 @@ class OrderedAccounts:
         return ((account.gid, await self.group_name(session, account.gid)),)
 
     async def authenticate(self, session: Session, account: Account, password: str) -> AuthAnswer:
-        asked = list(self._asked(session, "authenticate"))
+        asked = tuple(self._asked(session, "authenticate"))
         if account.source is not None and len(asked) > 1:
-            asked.sort(key=lambda entry: (not entry[0].checks_first, entry[0] is not account.source))
+            asked = tuple(sorted(asked, key=lambda one: (not one[0].checks_first, one[0] is not account.source)))
         for backend, final in asked:
             try:
                 found = backend.authenticate(session, account, password)

@@ -64,7 +64,7 @@ class Generation:
         self.offload = offload
         self.sessions = 0
         self.kept: dict[object, Any] = {}
-        """What the engine worked out of this configuration; it lives as long."""
+        """What engine and modules worked out of this configuration; it lives as long."""
         self._retired = False
         known = [directive for module in modules for directive in module.directives]
         # as written, too, which is how modules ask

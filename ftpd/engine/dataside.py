@@ -98,10 +98,7 @@ class DataSide(Channel):
             who = callback.__qualname__.partition(".")[0]
             trace.say("timer", 7, "added a timer of %g seconds (%s)", seconds, who, peer=self.session.peer)
         timer = self.worker.sweep.start(seconds, ring)
-        if self._timers is None:
-            self._timers = []
-        self._timers = [one for one in self._timers if one.active]
-        self._timers.append(timer)
+        self._timers = [*(one for one in self._timers if one.active), timer] if self._timers else [timer]
         if idle:
             self._idlers = (*(one for one in self._idlers if one.active), timer)
         return timer

@@ -73,6 +73,10 @@ class Modules(Protocol):
     def accounts(self) -> Accounts: ...
 
     @property
+    def kept(self) -> dict[object, Any]:
+        """What was worked out of this configuration and lives as long; a module's key is an object of its own."""
+
+    @property
     def loaded(self) -> tuple[str, ...]:
         """``mod_x/1.0`` of each, in the order of loading."""
 

@@ -80,7 +80,8 @@ class Census:
 
     def logged_in(self, session: Session, keys: list[Key], settings: Settings, user: str, anonymous: bool) -> None:
         """Count a login; Refuse the one too many and count it as the mere connection that it was."""
-        server, counts = _server(session), tally()
+        # by the name that the connection was counted under
+        server, counts = keys[0][1], tally()
         # an anonymous area has caps of its own, which count its own clients only
         where = f"{server}/{user}" if anonymous else server
         with counts.exclusively():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TypeVar
 
@@ -32,15 +32,18 @@ class Visitor:
     account: Account
     groups: Groups
     without_password: bool
+    identity: Identity = field(init=False)
+    """The rights of the session: the account's own groups and none of the daemon's."""
+    group_names: tuple[str, ...] = field(init=False)
 
-    @property
-    def identity(self) -> Identity:
-        """The rights of the session: the account's own groups and none of the daemon's."""
-        return _identity(self.account.uid, self.account.gid, self.groups)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "identity", _identity(self.account.uid, self.account.gid, self.groups))
+        object.__setattr__(self, "group_names", tuple([name for _, name in self.groups]))
 
-    @property
-    def group_names(self) -> tuple[str, ...]:
-        return tuple([name for _, name in self.groups])
+    def is_still(self, account: Account, groups: Groups) -> bool:
+        """Whether the backends say the same of him as they did."""
+        mine = self.account
+        return (mine is account or (mine == account and mine.source is account.source)) and self.groups == groups
 
 
 @lru_cache(maxsize=1024)
@@ -49,8 +52,8 @@ def _identity(uid: int, gid: int, groups: Groups) -> Identity:
     return Identity(uid, gid, tuple(dict.fromkeys((gid, *(number for number, _ in groups)))))
 
 
-async def vet(command: Command, target: Target, password: str) -> Visitor:
-    """Ask all that a login must answer; Denied at the first wrong answer.
+async def vet(command: Command, target: Target, password: str, known: Visitor | None = None) -> Visitor:
+    """Ask all that a login must answer; Denied at the first wrong answer. ``known``: who it was the last time.
 
     Whoever fails before the password was looked at has hashed it nonetheless: how long a refusal takes tells
     nobody which names exist.
@@ -58,7 +61,11 @@ async def vet(command: Command, target: Target, password: str) -> Visitor:
     settings = target.settings
     try:
         account, groups = await _known(command, target)
-        _limit_admits(command, target, account, groups, password)
+        if known is not None and known.is_still(account, groups):
+            visitor = known
+        else:
+            visitor = Visitor(target, account, groups, False)
+        _limit_admits(command, target, account, visitor.group_names, password)
     except Denied:
         await _spend(command, password)
         raise
@@ -70,7 +77,7 @@ async def vet(command: Command, target: Target, password: str) -> Visitor:
         objection := await reach(command, lambda: _objection(account, shells, users), SHELLS, FTPUSERS)
     ):
         raise Denied(f"USER {account.name} (Login failed): {objection}")
-    return Visitor(target, account, groups, without)
+    return replace(visitor, without_password=True) if without else visitor
 
 
 async def _spend(command: Command, password: str) -> None:
@@ -126,10 +133,11 @@ def _unknown(session: Session, name: str) -> str:
     return f"USER {name}: no such user found from {session.remote_name} [{there.host}] to {here.host}:{here.port}"
 
 
-def _limit_admits(command: Command, target: Target, account: Account, groups: Groups, password: str) -> None:
+def _limit_admits(
+    command: Command, target: Target, account: Account, names: tuple[str, ...], password: str
+) -> None:  # fmt: skip
     """<Limit LOGIN>, and AnonRejectPasswords before it."""
     session = command.session
-    names = tuple([name for _, name in groups])
     main = command.gate.login(session, None, account.name, names)
     admitted = main is not False
     if target.anonymous is not None:

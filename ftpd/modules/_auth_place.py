@@ -7,7 +7,7 @@ import os
 import posixpath
 import stat
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ftpd.api import (
     Account,
@@ -41,12 +41,15 @@ class Plan:
     begin: tuple[str, ...]
     home: str
     links_allowed: bool = True
+    lasts: bool = False
+    """All of it follows from the configuration, the account and its groups: nobody was asked, and no disk."""
+    places: tuple[str, ...] = field(init=False)
+    """The paths on the machine of all that is looked at."""
 
-    @property
-    def places(self) -> tuple[str, ...]:
-        """The paths on the machine of all that is looked at."""
+    def __post_init__(self) -> None:
         root = self.root.rstrip("/")
-        return tuple(dict.fromkeys([self.root, *[f"{root}{folder}".rstrip("/") or "/" for folder in self.begin]]))
+        places = [self.root, *[f"{root}{folder}".rstrip("/") or "/" for folder in self.begin]]
+        object.__setattr__(self, "places", tuple(dict.fromkeys(places)))
 
 
 async def plan_for(command: Command, target: Target, account: Account, groups: tuple[str, ...]) -> Plan:
@@ -67,6 +70,7 @@ async def plan_for(command: Command, target: Target, account: Account, groups: t
     if chosen is not None and not magic:
         root = await real_folder(session, chosen.path, account)
     found = home if root == "/" else below(root, posixpath.normpath(home))
+    lasts = found != "" and not any(map(_names_another, (*settings[d.default_root], *settings[d.default_chdir])))
     if not found:
         found = await reach(command, lambda: really_below(root, home), root, home)
     # a home that lies elsewhere on the machine may be one of virtual users, told as it is seen from inside the root
@@ -74,7 +78,12 @@ async def plan_for(command: Command, target: Target, account: Account, groups: t
     virtual = found or "/"
     # without a root of its own a session that can begin nowhere else begins at home; within one, at the root
     begin = (*(chdir or (virtual,)), virtual if root == "/" else "/")
-    return Plan(root, begin, home, settings[d.allow_chroot_symlinks])
+    return Plan(root, begin, home, settings[d.allow_chroot_symlinks], lasts)
+
+
+def _names_another(line: d.ForGroups) -> bool:
+    """Whether the folder is that of a user by name, whose home may be another tomorrow."""
+    return line.path.startswith("~") and line.path[1:2] not in ("", "/")
 
 
 def enter(session: Session, plan: Plan, visitor: Visitor, umask: int, *, show_links: bool) -> tuple[Files, str]:

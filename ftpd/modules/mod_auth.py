@@ -34,6 +34,7 @@ from ftpd.modules._auth_census import Key, census
 from ftpd.modules._auth_denied import Denied
 from ftpd.modules._auth_directives import module
 from ftpd.modules._auth_events import EMPTY_PASSWORD
+from ftpd.modules._auth_known import Regular, regular, remember
 from ftpd.modules._auth_lastlog import record_login
 from ftpd.modules._auth_login import Visitor, vet
 from ftpd.modules._auth_names import Target, target_of
@@ -128,7 +129,9 @@ def user(cmd: Command) -> Outcome:
         session.log(Level.NOTICE, "USER %s... (Login failed): maximum login length exceeded", login[:32])
         return cmd.fail(501, _INCORRECT)
     session.login = visit.name = login
-    if not target_of(session, login).wants_password():
+    known = regular(session)
+    target = target_of(session, login) if known is None else known.visitor.target
+    if not target.wants_password():
         return cmd.ok(331, "Anonymous login ok, send your complete email address as your password")
     # the whole argument is the name, but ProFTPD repeats its first word only
     return cmd.ok(331, f"Password required for {cmd.words[0].strip(chr(34))}")
@@ -146,11 +149,12 @@ async def _log_in(cmd: Command) -> Outcome:
     if visit.name is None:
         return cmd.fail(503, "Login with USER first")
     visit.name = None
-    target = target_of(session, session.login)
+    known = regular(session)
+    target = target_of(session, session.login) if known is None else known.visitor.target
     try:
         _worth_a_try(session, target, cmd.argument)
-        visitor = await vet(cmd, target, cmd.argument)
-        await _let_in(cmd, visitor, visit)
+        visitor = await vet(cmd, target, cmd.argument, None if known is None else known.visitor)
+        await _let_in(cmd, visitor, visit, known)
     except Denied as denied:
         return _refuse(cmd, target, visit, denied)
     except Refuse:
@@ -212,24 +216,23 @@ def _worth_a_try(session: Session, target: Target, password: str) -> None:
         raise Denied(f"Refusing empty password from user '{name}'", code=501)
 
 
-async def _let_in(cmd: Command, visitor: Visitor, visit: Visit) -> None:
+async def _let_in(cmd: Command, visitor: Visitor, visit: Visit, known: Regular | None) -> None:
     """Find the session's place, and only when there is one change the session."""
     session, target = cmd.session, visitor.target
-    if target.settings[d.rewrite_home]:
+    rewritten = target.settings[d.rewrite_home]
+    if rewritten:
         visitor = replace(visitor, account=replace(visitor.account, home=await _other_home(cmd, visitor.account.home)))
     account = visitor.account
     how = target.settings[d.create_home]
     if how is not None and target.anonymous is None:
         await cmd.offload(lambda: create_home(session, visitor, how), pool_at(account.home))
-    plan = await plan_for(cmd, target, account, visitor.group_names)
-    umask = session.modules.directive("Umask")
-    files_umask = _DEFAULT_UMASK[0] if umask is None else (target.settings[umask] or _DEFAULT_UMASK)[0]
     anonymous = target.anonymous is not None
-    links = session.modules.directive("ShowSymlinks")
-    show_links = links is None or bool(target.settings[links])
+    came_before = known is not None and known.visitor is visitor
+    one = known if known is not None and came_before else await _settled_for(cmd, visitor)
+    plan = one.plan
     # a home that hangs holds up those whose homes hang with it
     files, cwd = await reach(
-        cmd, lambda: enter(session, plan, visitor, files_umask, show_links=show_links), *plan.places
+        cmd, lambda: enter(session, plan, visitor, one.umask, show_links=one.show_links), *plan.places
     )
     try:
         if visit.over:
@@ -247,10 +250,21 @@ async def _let_in(cmd: Command, visitor: Visitor, visit: Visit) -> None:
         visit.timer.cancel()
     if session.server.settings[d.use_lastlog]:
         await cmd.offload(lambda: record_login(session, account.uid), "files")
+    if not (came_before or rewritten):
+        remember(session, one)
     _limit_session(session)
     session.log_login(Level.INFO, "%s %s: Login successful.", "ANON" if anonymous else "USER", account.name)
     if account.uid == 0:
         session.log(Level.WARN, "ROOT FTP login successful")
+
+
+async def _settled_for(cmd: Command, visitor: Visitor) -> Regular:
+    """What the configuration gives this login."""
+    modules, settings = cmd.session.modules, visitor.target.settings
+    plan = await plan_for(cmd, visitor.target, visitor.account, visitor.group_names)
+    umask, links = modules.directive("Umask"), modules.directive("ShowSymlinks")
+    files_umask = _DEFAULT_UMASK[0] if umask is None else (settings[umask] or _DEFAULT_UMASK)[0]
+    return Regular(visitor, plan, files_umask, links is None or bool(settings[links]))
 
 
 async def _other_home(cmd: Command, home: str) -> str:

@@ -197,14 +197,18 @@ class AuthFile(AuthBackend):
     def __init__(self) -> None:
         self._users: dict[FileSpec, Table[Users]] = {}
         self._groups: dict[FileSpec, Table[Groups]] = {}
+        self._last: tuple[FileSpec | None, Table[Users] | None] = None, None
+        """The line that was asked for last, and its table."""
 
     def _users_of(self, session: Session) -> Table[Users] | None:
         spec = session.server.settings[user_file]
-        if spec is None:
-            return None
-        table = self._users.get(spec)
-        if table is None:
+        last, table = self._last
+        if spec is last:
+            return table
+        table = None if spec is None else self._users.get(spec)
+        if table is None and spec is not None:
             table = self._users[spec] = Table(spec, partial(Users, source=self))
+        self._last = spec, table
         return table
 
     def _groups_of(self, session: Session) -> Table[Groups] | None:
@@ -218,7 +222,10 @@ class AuthFile(AuthBackend):
 
     def getpwnam(self, session: Session, user: str) -> Account | Awaitable[Account | None] | None:
         table = self._users_of(session)
-        return None if table is None else _looked_up(session, table, lambda users: users.by_name.get(user))
+        if table is None:
+            return None
+        users = table.unchanged()
+        return _read(session, table, lambda read: read.by_name.get(user)) if users is None else users.by_name.get(user)
 
     def getgroups(self, session: Session, account: Account) -> _Memberships | Awaitable[_Memberships] | None:
         if account.source is not self:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ftpd.api import ConfigError, crypt
+from ftpd.api import SESSION_CLOSE, SESSION_OPEN, ConfigError, Session, crypt
 from ftpd.conf.faults import ConfigFaults
 from ftpd.modules.mod_auth_file import module
 from ftpd.testing import Bench
@@ -181,6 +181,69 @@ def test_a_change_counts_at_the_next_login(files: Files) -> None:
             return [before, await enter(bench, "tom"), await enter(bench, "ann")]
 
     assert asyncio.run(run()) == [INCORRECT, INCORRECT, "230 User ann logged in"]
+
+
+async def root_of_another(bench: Bench, password: str = "secret") -> str:
+    """The next client, who logs in as tom: the session's root, or what PASS was answered."""
+    before = bench.session
+    assert before is not None and bench.generation is not None
+    bench.generation.emit(SESSION_CLOSE, before)
+    if before.files is not None:
+        before.files.close()
+    bench.session = after = Session(
+        wire=bench.wire, modules=bench.generation, server=before.server, settings=before.server.settings,
+        local=before.local, enter=before.enter,
+    )  # fmt: skip
+    bench.generation.emit(SESSION_OPEN, after)
+    answer = await enter(bench, "tom", password)
+    return answer if after.files is None else after.files.root
+
+
+def test_who_was_let_in_before_is_looked_up_again_each_time(files: Files) -> None:
+    """Whatever is kept of a login: the next goes by the groups, the home and the password that the files have then."""
+
+    def put(path: Path, *lines: str) -> None:
+        # a file of its own each time: not even its inode is as it was
+        new = path.with_name("new")
+        new.write_text("\n".join(lines) + "\n")
+        new.chmod(0o600)
+        new.rename(path)
+
+    async def run() -> list[str]:
+        tom = files.line()
+        for name in ("area", "other"):
+            (files.home / name).mkdir()
+        elsewhere = tom.replace(f":{files.home}:", f":{files.home}/other:")
+        roots = []
+        async with files.bench(conf=f"DefaultRoot {files.home}/area staff\nDefaultRoot ~") as bench:
+            roots += [await root_of_another(bench), await root_of_another(bench)]
+            put(files.group, "users:x:100:", "staff:x:7001:tom")
+            roots.append(await root_of_another(bench))
+            put(files.group, "users:x:100:", "staff:x:7001:ann")
+            roots.append(await root_of_another(bench))
+            put(files.passwd, elsewhere)
+            roots.append(await root_of_another(bench))
+            put(files.passwd, elsewhere.replace(HASH, crypt.hash("changed", "$5$")))
+            roots += [await root_of_another(bench), await root_of_another(bench, "changed")]
+            put(files.passwd, files.line("ann"))
+            roots.append(await root_of_another(bench, "changed"))
+        return roots
+
+    files.users(files.line()).groups("users:x:100:", "staff:x:7001:ann")
+    home, area, other = (str(files.home / name) for name in ("", "area", "other"))
+    assert asyncio.run(run()) == [home, home, area, home, other, INCORRECT, other, INCORRECT]
+
+
+def test_a_root_that_is_another_users_home_is_looked_up_each_time(files: Files) -> None:
+    async def run() -> list[str]:
+        (files.home / "moved").mkdir()
+        async with files.bench(conf="DefaultRoot ~ann") as bench:
+            before = [await root_of_another(bench), await root_of_another(bench)]
+            files.users(files.line(), files.line("ann").replace(f":{files.home}:", f":{files.home}/moved:"))
+            return [*before, await root_of_another(bench)]
+
+    files.users(files.line(), files.line("ann"))
+    assert asyncio.run(run()) == [str(files.home), str(files.home), f"{files.home}/moved"]
 
 
 def test_a_file_that_went_away_or_was_opened_to_all_lets_nobody_in(files: Files) -> None:
