@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.wire.daemon import until
+from tests.wire.daemon import PATIENCE, until
 
 # what FTP clients meet in the field, and where quoting and character sets go wrong
 AWKWARD_NAMES = ["with blanks in it.bin", "grüße-日本.bin", "semi;colon #1 100%.bin"]
@@ -30,7 +30,7 @@ def run(*argv: str | Path, script: str = "", stdin: bytes = b"", fails: bool = F
         input=script.encode() or stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        timeout=30,
+        timeout=PATIENCE,
         check=False,
     )
     printed = done.stdout.decode(errors="backslashreplace")

@@ -15,11 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.wire.daemon import Daemon, free_port, until
+from tests.wire.daemon import PATIENCE, Daemon, free_port, until
 
 FTPD = (sys.executable, "-m", "ftpd")
 NOBODY = 65534
-_PATIENCE = 15
 
 
 class Said:
@@ -83,7 +82,7 @@ class Site:
             stdin=stdin,
             capture_output=True,
             text=True,
-            timeout=_PATIENCE,
+            timeout=PATIENCE,
             check=False,
             env=self._environ(environ, uid),
             user=uid,
@@ -110,7 +109,6 @@ class Site:
         until(
             "the daemon serves or ends",
             lambda: process.poll() is not None or "standalone mode STARTUP" in self.said() + self.logged(),
-            10,
         )
         assert process.poll() is None, f"the daemon ended with {process.poll()}: {self.said()}"
         return process
@@ -144,7 +142,7 @@ class Site:
     def serves(self, port: int | None = None) -> bool:
         """Whether a client is greeted."""
         try:
-            with socket.create_connection(("127.0.0.1", port or self.port), 3) as client:
+            with socket.create_connection(("127.0.0.1", port or self.port), PATIENCE) as client:
                 return client.recv(3) == b"220"
         except OSError:
             return False
@@ -195,7 +193,7 @@ class Watched(Daemon):
 
     def wait(self) -> int:
         """Its exit status."""
-        return self._process.wait(_PATIENCE)
+        return self._process.wait(PATIENCE)
 
     def kill(self) -> None:
         """End it however it is."""
@@ -206,7 +204,7 @@ class Watched(Daemon):
     def login(self) -> ftplib.FTP:
         """A session of its user."""
         ftp = ftplib.FTP()
-        ftp.connect(self.host, self.port, timeout=5)
+        ftp.connect(self.host, self.port, timeout=PATIENCE)
         ftp.login(self.user, self.password)
         return ftp
 

@@ -21,6 +21,8 @@ from typing import Self
 HASH = (
     "$6$rounds=1000$clienttests$R.yT.fq6TbgOiDc3AA0fBbhCODCCKnS0063LwafQi6P5GHUZpT1/8nOGVNCXRPvDKJdD9Cq4ebS2Gb1QNd6hQ1"
 )
+PATIENCE = 60.0
+"""Seconds for what happens at once, however slow and busy the machine is: only a failure ever takes them."""
 BINARY = os.environ.get("FTPD_BIN") or str(Path(sys.prefix, "bin", "ftpd"))
 
 CONF = """\
@@ -54,7 +56,7 @@ AllowStoreRestart on
 """
 
 
-def until(what: str, true: Callable[[], bool], seconds: float = 5.0) -> None:
+def until(what: str, true: Callable[[], bool], seconds: float = PATIENCE) -> None:
     """Wait until ``true()``; not happening in time fails the test and says what did not happen."""
     end = time.monotonic() + seconds
     while not true():
@@ -105,7 +107,7 @@ class Running:
                 env=self._environ,
             )
         try:
-            until("the daemon greets with 220", self._greets, seconds=10)
+            until("the daemon greets with 220", self._greets)
         except BaseException:
             self._process.kill()
             self._process.wait()
@@ -116,12 +118,12 @@ class Running:
         """End it as a service manager does; it has to go without a complaint."""
         self._process.send_signal(signal.SIGTERM)
         try:
-            code = self._process.wait(10)
+            code = self._process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
             raise AssertionError(
-                f"the daemon did not end within 10 seconds of SIGTERM; its log:\n{self.log()}"
+                f"the daemon did not end within {PATIENCE:g} seconds of SIGTERM; its log:\n{self.log()}"
             ) from None
         assert code == 0, f"the daemon ended with {code}; its log:\n{self.log()}"
         self.assert_no_fault()
@@ -143,7 +145,7 @@ class Running:
     def _greets(self) -> bool:
         assert self._process.poll() is None, f"the daemon ended at once, with {self._process.returncode}"
         try:
-            with socket.create_connection((self.host, self.port), 1) as client, client.makefile("rb") as replies:
+            with socket.create_connection((self.host, self.port), 10) as client, client.makefile("rb") as replies:
                 greeting: bytes = replies.readline()
                 if not greeting.startswith(b"220"):
                     return False
@@ -219,7 +221,7 @@ class Daemon(Running):
     def assert_well(self) -> None:
         """It still serves others, at once, and has let go of what the last client left behind."""
         with ftplib.FTP() as ftp:
-            ftp.connect(self.host, self.port, timeout=3)
+            ftp.connect(self.host, self.port, timeout=PATIENCE)
             ftp.login(self.user, self.password)
             ftp.nlst()
         # no connection of any client is left: each would be a descriptor of the daemon's

@@ -9,12 +9,12 @@ from collections.abc import Iterator
 import pytest
 
 from tests.wire.clients import AWKWARD_NAMES
-from tests.wire.daemon import Daemon
+from tests.wire.daemon import PATIENCE, Daemon
 
 
 @pytest.fixture
 def ftp(server: Daemon) -> Iterator[ftplib.FTP]:
-    with ftplib.FTP(timeout=5, encoding="utf-8") as session:
+    with ftplib.FTP(timeout=PATIENCE, encoding="utf-8") as session:
         session.connect(server.host, server.port)
         session.login("alice", "secret")
         yield session
@@ -131,7 +131,7 @@ def test_what_is_refused_names_the_reason(ftp: ftplib.FTP) -> None:
 
 
 def test_is_refused_with_a_wrong_password(server: Daemon) -> None:
-    with ftplib.FTP(timeout=5) as stranger:
+    with ftplib.FTP(timeout=PATIENCE) as stranger:
         stranger.connect(server.host, server.port)
         with pytest.raises(ftplib.error_perm, match=r"530 Login incorrect\."):
             stranger.login("alice", "wrong")
@@ -142,7 +142,7 @@ def test_is_refused_with_a_wrong_password(server: Daemon) -> None:
 @pytest.mark.parametrize("name", ["ftp", "anonymous"])
 def test_a_visitor_reads_and_cannot_write(server: Daemon, name: str) -> None:
     (server.anonymous / "public.txt").write_bytes(b"for all")
-    with ftplib.FTP(timeout=5) as visitor:
+    with ftplib.FTP(timeout=PATIENCE) as visitor:
         visitor.connect(server.host, server.port)
         visitor.login(name, "me@example.com")
         assert fetch(visitor, "public.txt") == b"for all"
@@ -154,7 +154,7 @@ def test_a_visitor_reads_and_cannot_write(server: Daemon, name: str) -> None:
 def test_sessions_that_vanish_are_let_go(server: Daemon) -> None:
     lost = []
     for _ in range(20):
-        session = ftplib.FTP(timeout=5)
+        session = ftplib.FTP(timeout=PATIENCE)
         session.connect(server.host, server.port)
         session.login("alice", "secret")
         lost.append(session)

@@ -12,7 +12,7 @@ from tests.wire.daemon import Daemon
 
 need("wget")
 
-PATIENCE = ["--tries=1", "--timeout=5", "--no-verbose"]
+PATIENCE = ["--tries=1", "--timeout=60", "--no-verbose"]
 
 
 def wget(server: Daemon, path: str, *options: str, password: str = "secret", fails: bool = False) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.wire.command import Site, Watched
-from tests.wire.daemon import free_port, until
+from tests.wire.daemon import PATIENCE, free_port, until
 
 KEPT = "the configuration before stays in force"
 HELLO = """\
@@ -41,7 +41,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
 
 def greeting(daemon: Watched, port: int | None = None) -> str:
     with ftplib.FTP() as ftp:
-        return ftp.connect(daemon.host, port or daemon.port, timeout=5)
+        return ftp.connect(daemon.host, port or daemon.port, timeout=PATIENCE)
 
 
 def test_new_sessions_get_the_new_configuration_and_old_ones_keep_theirs(daemon: Watched) -> None:

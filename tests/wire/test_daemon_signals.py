@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.wire.command import FTPD, Site, Watched
-from tests.wire.daemon import until
+from tests.wire.daemon import PATIENCE, until
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def daemon(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Watched]:
 def test_it_ends_in_order(site: Site, number: signal.Signals) -> None:
     process = site.start()
     process.send_signal(number)
-    assert process.wait(10) == 0
+    assert process.wait(PATIENCE) == 0
     assert not site.pid_file.exists()
     assert f"(signal {int(number)})" in site.said()
     assert site.said().splitlines()[-1].endswith("standalone mode SHUTDOWN")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.wire.command import FTPD, NOBODY, Site, alive, unprivileged
-from tests.wire.daemon import free_port
+from tests.wire.daemon import PATIENCE, free_port
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can choose who to serve as")
 
@@ -144,7 +144,7 @@ def test_a_network_device_stands_for_its_addresses_as_in_proftpd(site: Site) -> 
     )
     assert site.command().status == 0
     for port, name in ((site.port, "ProFTPD"), (other, "other")):
-        with socket.create_connection(("127.0.0.1", port), 5) as client, client.makefile("rb") as replies:
+        with socket.create_connection(("127.0.0.1", port), PATIENCE) as client, client.makefile("rb") as replies:
             assert replies.readline() == f"220 ProFTPD Server ({name}) [127.0.0.1]\r\n".encode()
     site.conf("DefaultAddress nodevice0\n", without=["DefaultAddress"])
     assert "DefaultAddress: unable to resolve 'nodevice0': " in site.command("-t").err
@@ -256,7 +256,7 @@ def test_when_the_command_returns_the_daemon_serves(site: Site) -> None:
 @pytest.mark.parametrize("closed", ["0<&-", ">&-", "2>&-", "0<&- >&- 2>&-"])
 def test_without_standard_streams_it_serves_as_well(site: Site, closed: str) -> None:
     command = f'exec "$0" -m ftpd -c "$1" {closed}'
-    ended = subprocess.run(["/bin/sh", "-c", command, sys.executable, str(site.path)], timeout=15, check=False)
+    ended = subprocess.run(["/bin/sh", "-c", command, sys.executable, str(site.path)], timeout=PATIENCE, check=False)
     assert ended.returncode == 0
     assert site.serves()
     streams = [os.readlink(f"/proc/{site.pid_file.read_text().strip()}/fd/{number}") for number in range(3)]
@@ -267,7 +267,7 @@ def test_without_standard_streams_it_serves_as_well(site: Site, closed: str) -> 
 def test_output_for_which_there_is_no_room_is_told(site: Site, option: str) -> None:
     with open("/dev/full", "wb") as full:
         done = subprocess.run(
-            [*FTPD, "-c", str(site.path), option], stdout=full, stderr=subprocess.PIPE, text=True, timeout=15
+            [*FTPD, "-c", str(site.path), option], stdout=full, stderr=subprocess.PIPE, text=True, timeout=PATIENCE
         )
     assert done.returncode == 1
     assert done.stderr.endswith("the output could not be written: No space left on device\n")
@@ -528,7 +528,7 @@ def test_either_event_loop_serves(site: Site, loop: str) -> None:
     loaded = Path(f"/proc/{process.pid}/maps").read_text()
     assert ("uvloop" in loaded) == (loop == "uvloop")
     process.terminate()
-    assert process.wait(10) == 0
+    assert process.wait(PATIENCE) == 0
 
 
 def test_a_check_may_explain_what_a_user_may_do(site: Site) -> None:

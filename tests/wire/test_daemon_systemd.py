@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.wire.command import FTPD, Said, Site
-from tests.wire.daemon import free_port, until
+from tests.wire.daemon import PATIENCE, free_port, until
 
 
 class Manager:
@@ -25,7 +25,7 @@ class Manager:
     def __init__(self, address: str) -> None:
         self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._sock.bind(address.replace("@", "\0", 1))
-        self._sock.settimeout(10)
+        self._sock.settimeout(PATIENCE)
 
     def hears(self) -> dict[str, str]:
         """The next message."""
@@ -75,7 +75,7 @@ def test_it_tells_of_readiness_reload_and_end(site: Site, manager: Manager, addr
     assert "the configuration before stays in force" in kept["STATUS"]
     process.terminate()
     assert manager.hears()["STOPPING"] == "1"
-    assert process.wait(10) == 0
+    assert process.wait(PATIENCE) == 0
 
 
 def test_a_daemon_that_detaches_tells_who_it_is(site: Site, tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def activated(site: Site, sock: socket.socket) -> Iterator[subprocess.Popen[byte
         yield process
     finally:
         process.terminate()
-        assert process.wait(10) == 0, site.said()
+        assert process.wait(PATIENCE) == 0, site.said()
 
 
 def listening(port: int) -> socket.socket:
@@ -145,7 +145,7 @@ def listening(port: int) -> socket.socket:
 
 def test_a_client_that_came_before_the_daemon_is_served(site: Site) -> None:
     sock = listening(site.port)
-    with socket.create_connection(("127.0.0.1", site.port), 10) as client, activated(site, sock):
+    with socket.create_connection(("127.0.0.1", site.port), PATIENCE) as client, activated(site, sock):
         assert client.recv(3) == b"220"
         assert f"listening on 127.0.0.1, port {site.port}" in site.said(), "and nowhere else"
 
@@ -157,7 +157,7 @@ def test_a_reload_keeps_the_socket_that_was_handed_over(site: Site) -> None:
         process.send_signal(signal.SIGHUP)
         until("the new configuration is in force", lambda: "is in force" in site.said())
         assert not site.serves(site.port + 1), "where to listen is the service manager's to say"
-        with socket.create_connection(("127.0.0.1", site.port), 5) as client:
+        with socket.create_connection(("127.0.0.1", site.port), PATIENCE) as client:
             assert client.recv(3) == b"500", "no server of this configuration has the port"
 
 
@@ -182,7 +182,7 @@ def handed(site: Site, sock: socket.socket, count: str) -> Said:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=15,
+            timeout=PATIENCE,
             check=False,
         )
     return Said(ended)
@@ -222,7 +222,7 @@ def inetd(site: Site, ours: socket.socket) -> Iterator[subprocess.Popen[bytes]]:
     ours.close()
     try:
         yield process
-        assert process.wait(10) == 0
+        assert process.wait(PATIENCE) == 0
     finally:
         if process.poll() is None:
             process.kill()
@@ -263,7 +263,7 @@ def test_what_is_wrong_is_not_told_to_the_client_of_inetd(site: Site) -> None:
     ours.close()
     with client:
         assert client.recv(1000) == b"", "nothing, and the end of the connection"
-    assert process.wait(10) == 1
+    assert process.wait(PATIENCE) == 1
 
 
 def test_inetd_has_to_hand_over_a_client(site: Site) -> None:
@@ -280,15 +280,15 @@ def test_inetd_has_to_hand_over_a_client(site: Site) -> None:
 def test_one_session_is_served_with_x_and_that_is_all(site: Site) -> None:
     process = site.start("-X")
     with ftplib.FTP() as ftp:
-        ftp.connect("127.0.0.1", site.port, timeout=5)
+        ftp.connect("127.0.0.1", site.port, timeout=PATIENCE)
         with pytest.raises(ConnectionRefusedError):
-            socket.create_connection(("127.0.0.1", site.port), 5)
+            socket.create_connection(("127.0.0.1", site.port), PATIENCE)
         ftp.quit()
-    assert process.wait(10) == 0
+    assert process.wait(PATIENCE) == 0
     assert not site.pid_file.exists()
 
 
 def test_waiting_for_its_one_session_it_can_be_ended(site: Site) -> None:
     process = site.start("-X")
     process.terminate()
-    assert process.wait(10) == 0
+    assert process.wait(PATIENCE) == 0

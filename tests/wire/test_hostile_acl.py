@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.wire.daemon import BINARY, Daemon, until
+from tests.wire.daemon import BINARY, PATIENCE, Daemon, until
 from tests.wire.hostile import Raw, alive, connect
 
 FIRST, SECOND = "127.0.0.1", "127.0.0.2"
@@ -144,7 +144,7 @@ WRONG = {
 @pytest.mark.parametrize("line", WRONG)
 def test_a_rule_that_cannot_be_understood_lets_nobody_start(tmp_path: Path, line: str) -> None:
     daemon = Daemon(tmp_path, f"<Limit ALL>\n{line}\n</Limit>\n")
-    said = subprocess.run([BINARY, "-n", "-c", str(daemon._conf)], capture_output=True, text=True, timeout=20)
+    said = subprocess.run([BINARY, "-n", "-c", str(daemon._conf)], capture_output=True, text=True, timeout=PATIENCE)
     assert said.returncode == 1
     assert f"{daemon._conf}:2: {line.split()[0]}: " in said.stderr and WRONG[line] in said.stderr
     assert "Traceback" not in said.stderr

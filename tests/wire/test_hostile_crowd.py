@@ -114,7 +114,7 @@ def test_one_address_has_its_share_and_no_more(tmp_path_factory: pytest.TempPath
         with crowd(server, "127.0.0.2") as many:
             answers_others(server)
             until("the others have been sent away", lambda: len(open_still(many)) == ALLOWED)
-            until("the server keeps nothing of them", lambda: descriptors(server) - unused <= ALLOWED, 2)
+            until("the server keeps nothing of them", lambda: descriptors(server) - unused <= ALLOWED)
             answers_others(server)
             with Raw(server, source="127.0.0.2", greeted=False) as late:
                 assert late.rest() == f"530 No more than {ALLOWED} from one place\r\n"

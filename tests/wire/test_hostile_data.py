@@ -65,7 +65,7 @@ def test_the_clients_own_high_port_is_connected_to(server: Daemon, verb: str) ->
         numbers = f"127,0,0,1,{port >> 8},{port & 255}" if verb == "PORT" else f"|1|127.0.0.1|{port}|"
         assert client.login().ask(f"{verb} {numbers}").startswith("200")
         client.send("RETR active.txt")
-        waiting.settimeout(5)
+        waiting.settimeout(PATIENCE)
         data, peer = waiting.accept()
         with data:
             assert peer[0] == "127.0.0.1"

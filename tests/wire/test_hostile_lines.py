@@ -11,7 +11,7 @@ from time import monotonic
 
 import pytest
 
-from tests.wire.daemon import Daemon, until
+from tests.wire.daemon import PATIENCE, Daemon, until
 from tests.wire.hostile import Raw, answers_others, memory
 
 pytestmark = pytest.mark.usefixtures("ends_alive")
@@ -237,7 +237,7 @@ def test_a_client_that_never_listens_is_not_listened_to_either(server: Daemon) -
         deaf.login()
         before = memory(server)
         deaf.sock.setblocking(False)
-        commands, sent, end = b"STAT\r\n" * 1000, 0, monotonic() + 10
+        commands, sent, end = b"STAT\r\n" * 1000, 0, monotonic() + PATIENCE
         # until neither side's buffers take any more
         while select.select([], [deaf.sock], [], 0.3)[1]:
             sent += deaf.sock.send(commands)

@@ -42,7 +42,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     server._process = subprocess.Popen([daemon.BINARY, "-n", "-q", "-c", str(server._conf)], stdin=subprocess.DEVNULL)
     server._log = folder / "run" / "system"
     try:
-        until("the daemon greets with 220", server._greets, seconds=10)
+        until("the daemon greets with 220", server._greets)
         yield server
     finally:
         if server._process.poll() is None:

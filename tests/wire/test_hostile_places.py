@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.wire.command import Site
-from tests.wire.daemon import BINARY, HASH, Daemon, until
+from tests.wire.daemon import BINARY, HASH, PATIENCE, Daemon, until
 from tests.wire.hostile import Raw, as_root
 
 pytestmark = as_root
@@ -181,12 +181,12 @@ def test_no_file_of_the_process_is_written_through_what_somebody_has_put_there(
         )
     server._process = process
     try:
-        until("it serves or has ended", lambda: process.poll() is not None or greets(server), 15)
+        until("it serves or has ended", lambda: process.poll() is not None or greets(server))
     finally:
         served = process.poll() is None
         if served:
             process.send_signal(signal.SIGTERM)
-            assert process.wait(10) == 0
+            assert process.wait(PATIENCE) == 0
     said = (tmp_path / "said").read_text()
     assert_untouched(victim)
     assert "Traceback" not in said, said

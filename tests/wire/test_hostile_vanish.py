@@ -196,7 +196,7 @@ def test_whoever_is_silent_is_told_why_and_sent_away(server: Daemon) -> None:
             assert client.rest().startswith("421 Data transfer stall timeout (1 seconds)")
         for client in (waiting, half_closed):
             assert client.rest()[:3] in ("425", "421")
-        until("the deaf client's session has ended", lambda: not server._connections(), seconds=15)
+        until("the deaf client's session has ended", lambda: not server._connections())
 
 
 # -- a storm ----------------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.wire import daemon
-from tests.wire.daemon import Daemon, until
+from tests.wire.daemon import PATIENCE, Daemon, until
 
 PAGE = Path(__file__).parents[2] / "doc" / "howto" / "Logs.md"
 BLOCK = re.compile(r"^```(conf|log)\n(.*?)^```$", re.M | re.S)
@@ -45,7 +45,7 @@ def has(log: Path, wanted: re.Pattern[str]) -> bool:
 def visit(server: Daemon) -> None:
     """What the page's clients do."""
     with ftplib.FTP() as ftp:
-        ftp.connect(server.host, server.port, timeout=5)
+        ftp.connect(server.host, server.port, timeout=PATIENCE)
         with pytest.raises(ftplib.error_perm):
             ftp.login(server.user, "wrong")
         ftp.login(server.user, server.password)
@@ -56,7 +56,7 @@ def visit(server: Daemon) -> None:
         ftp.delete("upload.txt")
         ftp.quit()
     with ftplib.FTP() as ftp:
-        ftp.connect(server.host, server.port, timeout=5)
+        ftp.connect(server.host, server.port, timeout=PATIENCE)
         ftp.login("guest", "me@example.org")
         ftp.retrbinary("RETR welcome.txt", lambda data: None)
         ftp.quit()
@@ -87,7 +87,7 @@ def test_every_example_of_the_page(tmp_path: Path, conf: str, logs: dict[str, li
     server._process = subprocess.Popen([daemon.BINARY, "-n", "-q", "-c", str(server._conf)], stdin=subprocess.DEVNULL)
     server._log = folder / "system.log"
     try:
-        until("the daemon greets with 220", server._greets, seconds=10)
+        until("the daemon greets with 220", server._greets)
         visit(server)
         for name, lines in logs.items():
             log = folder / name
@@ -96,7 +96,7 @@ def test_every_example_of_the_page(tmp_path: Path, conf: str, logs: dict[str, li
                 until(f"{name} has {wanted.pattern}", partial(has, log, wanted))
     finally:
         server._process.terminate()
-        server._process.wait(10)
+        server._process.wait(PATIENCE)
 
 
 def test_the_page_has_examples() -> None:

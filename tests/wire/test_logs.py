@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.wire import daemon
-from tests.wire.daemon import Daemon, free_port, until
+from tests.wire.daemon import PATIENCE, Daemon, free_port, until
 from tests.wire.hostile import Raw, alive
 
 LINE = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} \S+ proftpd\[\d+\] 127\.0\.0\.1"
@@ -36,7 +36,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
         )
         server._log = run / "system"
         started.append(server)
-        until("the daemon greets with 220", server._greets, seconds=10)
+        until("the daemon greets with 220", server._greets)
         return server
 
     yield begin
@@ -52,7 +52,7 @@ def lines(server: Daemon, name: str = "system") -> list[str]:
 
 def visit(server: Daemon, port: int | None = None) -> None:
     with ftplib.FTP() as ftp:
-        ftp.connect(server.host, port or server.port, timeout=5)
+        ftp.connect(server.host, port or server.port, timeout=PATIENCE)
         ftp.login(server.user, server.password)
         ftp.voidcmd("NOOP")
         ftp.quit()
@@ -138,7 +138,7 @@ def test_tracing_tells_of_a_session_by_channel(start: Start) -> None:
     server = start("TraceLog {run}/trace\nTrace DEFAULT:0 command:7\nTrace session auth:6 response:1 xfer:5\n")
     server.give("file", b"content")
     with ftplib.FTP() as ftp:
-        ftp.connect(server.host, server.port, timeout=5)
+        ftp.connect(server.host, server.port, timeout=PATIENCE)
         ftp.login(server.user, server.password)
         ftp.retrbinary("RETR file", lambda data: None)
     traced = server._run / "trace"
@@ -194,7 +194,7 @@ def test_a_servers_traceoptions_are_for_its_sessions(start: Start) -> None:
     )
     for at in (server.port, port):
         with ftplib.FTP() as ftp:
-            ftp.connect(server.host, at, timeout=5)
+            ftp.connect(server.host, at, timeout=PATIENCE)
             ftp.quit()
     traced = server._run / "trace"
     until("both are traced", lambda: bool(re.search(r"\(client .*Goodbye", traced.read_text())))
@@ -298,7 +298,7 @@ def test_a_terminal_that_is_not_read_holds_nobody(tmp_path: Path) -> None:
     )
     os.close(mouth)
     try:
-        until("the daemon greets with 220", server._greets, seconds=10)
+        until("the daemon greets with 220", server._greets)
         with Raw(server) as client:
             client.login()
             for _ in range(1000):
@@ -308,7 +308,7 @@ def test_a_terminal_that_is_not_read_holds_nobody(tmp_path: Path) -> None:
         server._process.terminate()
         with os.fdopen(told, "rb") as pipe:
             text = pipe.read()
-        assert server._process.wait(10) == 0
+        assert server._process.wait(PATIENCE) == 0
     assert b"standalone mode SHUTDOWN" in text
 
 

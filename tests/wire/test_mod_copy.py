@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from ftpd.testing.plugin import LiveServer, StartServer
+from tests.wire.daemon import PATIENCE
 
 LIBEXEC = Path(__file__).parents[2] / "libexec"
 MODULES = [LIBEXEC / "mod_copy.py", LIBEXEC / "mod_site_misc.py"]
@@ -18,7 +19,7 @@ FILES = 200
 
 def login(server: LiveServer) -> ftplib.FTP:
     ftp = ftplib.FTP()
-    ftp.connect(server.host, server.port, timeout=10)
+    ftp.connect(server.host, server.port, timeout=PATIENCE)
     ftp.login(server.user, server.password)
     return ftp
 

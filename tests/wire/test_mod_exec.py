@@ -16,6 +16,8 @@ from pathlib import Path
 import pytest
 from daemon import Daemon, until
 
+from tests.wire.daemon import PATIENCE
+
 
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Callable[[str], Daemon]]:
@@ -46,7 +48,7 @@ def _script(folder: Path, body: str) -> Path:
 
 def _login(daemon: Daemon) -> ftplib.FTP:
     ftp = ftplib.FTP()
-    ftp.connect(daemon.host, daemon.port, timeout=10)
+    ftp.connect(daemon.host, daemon.port, timeout=PATIENCE)
     ftp.login(daemon.user, daemon.password)
     return ftp
 
@@ -72,7 +74,7 @@ def test_what_the_program_says_at_connect_comes_before_the_banner(
     script = _script(tmp_path / "bin", f'test -e {mark} && echo "Welcome, $1"')
     daemon = serve(f"ExecOptions sendStdout\nExecOnConnect {script} %a\n")
     mark.touch()
-    with socket.create_connection((daemon.host, daemon.port), 5) as client:
+    with socket.create_connection((daemon.host, daemon.port), PATIENCE) as client:
         # a client that does not wait for the banner is served in order nonetheless
         client.sendall(b"NOOP\r\nQUIT\r\n")
         with client.makefile("rb") as replies:
@@ -90,7 +92,7 @@ def test_a_client_that_leaves_before_it_is_greeted_is_forgotten(serve: Callable[
     daemon = serve(f"ExecOnConnect {script}\n")
     mark.touch()
     for farewell in (b"", b"QUIT\r\n"):
-        with socket.create_connection((daemon.host, daemon.port), 5) as client:
+        with socket.create_connection((daemon.host, daemon.port), PATIENCE) as client:
             client.sendall(farewell)
         with open(os.open(gate, os.O_RDWR), "wb", buffering=0) as writer:
             writer.write(b"go\n")

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from daemon import Daemon, until
 
+from tests.wire.daemon import PATIENCE
+
 
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
@@ -42,7 +44,7 @@ def serve(tmp_path: Path, place: Path) -> Iterator[Callable[[str], Daemon]]:
 
 def _login(daemon: Daemon) -> ftplib.FTP:
     ftp = ftplib.FTP()
-    ftp.connect(daemon.host, daemon.port, timeout=10)
+    ftp.connect(daemon.host, daemon.port, timeout=PATIENCE)
     ftp.login(daemon.user, daemon.password)
     return ftp
 
@@ -89,7 +91,7 @@ def test_workers_count_in_one_file_and_none_loses_what_another_counts(
 
     with ThreadPoolExecutor(6) as crowd:
         list(crowd.map(visit, range(12)))
-    until("all is in the file", lambda: _kept(place) == ["+60/6000", "-0/0"], 10)
+    until("all is in the file", lambda: _kept(place) == ["+60/6000", "-0/0"])
     # and each of them knows it
     for _ in range(6):
         with _login(daemon) as ftp:
@@ -111,9 +113,9 @@ def test_a_full_disk_keeps_the_file_and_loses_nothing(serve: Callable[[str], Dae
                 assert ftp.storbinary("STOR a", BytesIO(b"12345")).startswith("226-")
             assert (place / "ratios").read_text() == before
             assert sorted(os.listdir(place)) == ["filler", "ratios"]
-            until("it is told", lambda: "No space left on device; what is counted waits in memory" in daemon.log(), 10)
+            until("it is told", lambda: "No space left on device; what is counted waits in memory" in daemon.log())
             (place / "filler").unlink()
-            until("all is written", lambda: f"{daemon.user}|3|0|0|0|15|0\n" in (place / "ratios").read_text(), 20)
+            until("all is written", lambda: f"{daemon.user}|3|0|0|0|15|0\n" in (place / "ratios").read_text())
             assert (place / "ratios").read_text().startswith(before)
         daemon.stop()
     finally:

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from ftpd.testing.plugin import StartServer
+from tests.wire.daemon import PATIENCE
 
 LIBEXEC = Path(__file__).parents[2] / "libexec"
 MODULES = [LIBEXEC / f"{name}.py" for name in ("mod_sql", "mod_sql_sqlite", "mod_sql_passwd")]
@@ -31,7 +32,7 @@ class Database:
         self.path.chmod(0o600)
 
     def do(self, text: str, *values: object) -> list[tuple[object, ...]]:
-        with closing(sqlite3.connect(self.path, isolation_level=None, timeout=10)) as database:
+        with closing(sqlite3.connect(self.path, isolation_level=None, timeout=PATIENCE)) as database:
             return database.execute(text, values).fetchall()
 
 
@@ -61,7 +62,7 @@ SQLLog PASS,EXIT record
 
 def login(port: int, user: str) -> ftplib.FTP:
     ftp = ftplib.FTP()
-    ftp.connect("127.0.0.1", port, timeout=10)
+    ftp.connect("127.0.0.1", port, timeout=PATIENCE)
     ftp.login(user, f"{user}'s password")
     return ftp
 
@@ -72,7 +73,7 @@ def test_users_come_in_and_everything_is_recorded(ftpd_server: StartServer, db: 
         assert ftp.pwd() == "/"
         server.process.send_signal(signal.SIGHUP)
         # the session goes on with what it began with, new ones come in
-        end = time.monotonic() + 10
+        end = time.monotonic() + PATIENCE
         while "reloaded" not in server.log.read_text() and "SIGHUP" not in server.log.read_text():
             assert time.monotonic() < end, server.log.read_text()
             time.sleep(0.02)
@@ -80,7 +81,7 @@ def test_users_come_in_and_everything_is_recorded(ftpd_server: StartServer, db: 
             pass
         assert ftp.pwd() == "/"
     with ftplib.FTP() as stranger:
-        stranger.connect("127.0.0.1", server.port, timeout=10)
+        stranger.connect("127.0.0.1", server.port, timeout=PATIENCE)
         with pytest.raises(ftplib.error_perm, match="530"):
             stranger.login("eve", "eve's password")
     stays = login(server.port, "ann")
@@ -139,7 +140,7 @@ def test_rows_that_wait_outlive_every_worker(ftpd_server: StartServer, db: Datab
     assert len(workers) == 3 and len(list(spool.iterdir())) == 3
     for number in (pid, *workers):
         os.kill(number, signal.SIGKILL)
-    server.process.wait(10)
+    server.process.wait(PATIENCE)
     for ftp in sessions:
         ftp.close()
     locked.close()
@@ -147,7 +148,7 @@ def test_rows_that_wait_outlive_every_worker(ftpd_server: StartServer, db: Datab
 
     # the next one has fewer workers, and writes what all of them left
     ftpd_server(lines.replace("Workers 3", "Workers 1"), MODULES)
-    end = time.monotonic() + 15
+    end = time.monotonic() + PATIENCE
     while len(db.do("SELECT * FROM log")) < 6 or any(path.stat().st_size for path in spool.iterdir()):
         assert time.monotonic() < end, [path.read_text() for path in spool.iterdir()]
         time.sleep(0.05)

@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from ftpd.testing.plugin import LiveServer, StartServer
+from tests.wire.daemon import PATIENCE
 
 BAD = '''
 """mod_bad -- fails in the way, and at the hook, that a file beside it names."""
@@ -200,7 +201,7 @@ class Ground:
         aside.rename(self._order)
 
     def connect(self) -> socket.socket:
-        client = socket.create_connection((self.server.host, self.server.port), 10)
+        client = socket.create_connection((self.server.host, self.server.port), PATIENCE)
         self.greeting = read(client)
         return client
 

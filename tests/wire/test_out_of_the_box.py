@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.wire.daemon import Running, free_port
+from tests.wire.daemon import PATIENCE, Running, free_port
 
 CHECKOUT = Path(__file__).parents[2]
 
@@ -74,7 +74,7 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OutOfTheBox]:
 
 @contextmanager
 def session(daemon: OutOfTheBox, user: str, password: str) -> Iterator[ftplib.FTP]:
-    with ftplib.FTP(timeout=5) as ftp:
+    with ftplib.FTP(timeout=PATIENCE) as ftp:
         ftp.connect(daemon.host, daemon.port)
         ftp.login(user, password)
         yield ftp
@@ -145,13 +145,13 @@ def test_nothing_else_of_the_anonymous_area_changes(fresh: OutOfTheBox, refused:
 
 def test_a_wrong_password_and_an_account_without_one_are_refused(fresh: OutOfTheBox) -> None:
     for user in ("demo", "root", "nobody"):
-        with ftplib.FTP(timeout=5) as ftp, pytest.raises(ftplib.error_perm, match="530"):
+        with ftplib.FTP(timeout=PATIENCE) as ftp, pytest.raises(ftplib.error_perm, match="530"):
             ftp.connect(fresh.host, fresh.port)
             ftp.login(user, "!")
 
 
 def test_the_greeting_says_nothing_of_what_runs_here(fresh: OutOfTheBox) -> None:
-    with ftplib.FTP(timeout=5) as ftp:
+    with ftplib.FTP(timeout=PATIENCE) as ftp:
         assert ftp.connect(fresh.host, fresh.port) == "220 FTP server ready"
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.wire.daemon import HASH, Daemon, until
+from tests.wire.daemon import HASH, PATIENCE, Daemon, until
 from tests.wire.slow_disk import SlowDisk, needs_fuse
 
 QUICK = 0.5
@@ -83,7 +83,7 @@ def load(ftp: ftplib.FTP, name: str) -> bytes:
     return content.getvalue()
 
 
-def answer(sock: socket.socket, seconds: float = 10) -> str:
+def answer(sock: socket.socket, seconds: float = PATIENCE) -> str:
     sock.settimeout(seconds)
     return sock.recv(4096).decode()
 
@@ -95,7 +95,7 @@ def is_silent(sock: socket.socket, seconds: float = 0.5) -> bool:
     except TimeoutError:
         return True
     finally:
-        sock.settimeout(10)
+        sock.settimeout(PATIENCE)
     return False
 
 
@@ -276,7 +276,7 @@ def test_who_leaves_a_stalled_command_leaves_nothing_behind(ground: Ground) -> N
     over = log_count(ground, "FTP session closed") + 4
     while ground.clients:
         ground.clients.pop().close()
-    until("the sessions are over while the disk stalls", lambda: log_count(ground, "FTP session closed") == over, 15)
+    until("the sessions are over while the disk stalls", lambda: log_count(ground, "FTP session closed") == over)
     ground.others_are_served()
     ground.disk.recover()
     ground.rest()
@@ -302,7 +302,7 @@ def test_when_all_who_could_wait_are_waiting_more_are_refused(ground: Ground) ->
     ground.disk.stall()
     for sock in socks:
         sock.sendall(b"MDTM far\r\n")
-    until("all that could be told are told", lambda: len(readable(socks)) == 2, 15)
+    until("all that could be told are told", lambda: len(readable(socks)) == 2)
     refused = readable(socks)
     assert [answer(sock) for sock in refused] == ["450 The file system does not answer, try again later\r\n"] * 2
     began = time.monotonic()
@@ -381,7 +381,7 @@ def test_with_a_file_open_there_the_daemon_makes_room_for_its_successor(tmp_path
                 successor.bind((ground.daemon.host, ground.daemon.port))
                 successor.listen()
             ground.disk.recover()
-            assert ground.daemon._process.wait(10) == 0
+            assert ground.daemon._process.wait(PATIENCE) == 0
         ground.daemon.assert_no_fault()
     finally:
         ground.disk.unmount()
@@ -495,7 +495,7 @@ def test_who_left_a_stalled_disk_keeps_no_place_of_maxclients(tmp_path: Path) ->
             ground.login("alice")
         while ground.clients:
             ground.clients.pop().close()
-        until("all sessions are over", lambda: log_count(ground, "FTP session closed") == before + 3, 15)
+        until("all sessions are over", lambda: log_count(ground, "FTP session closed") == before + 3)
         for _ in range(2):
             assert ground.login("alice").voidcmd("NOOP").startswith("200")
         ground.disk.recover()

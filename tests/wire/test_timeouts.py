@@ -8,7 +8,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.wire.daemon import Daemon
+from tests.wire.daemon import PATIENCE, Daemon
 from tests.wire.hostile import Raw, alive, everything
 
 WAITING = ("LIST", "NLST", "MLSD", "RETR file", "STOR new", "APPE file", "STOU")
@@ -76,7 +76,7 @@ def test_a_transfer_is_not_idleness(tmp_path_factory: pytest.TempPathFactory) ->
         client.sock.settimeout(1.5)
         with pytest.raises(TimeoutError):
             client.line()
-        client.sock.settimeout(5)
+        client.sock.settimeout(PATIENCE)
         data.sendall(b"late")
         data.shutdown(socket.SHUT_WR)
         assert client.reply().startswith("226")
@@ -153,7 +153,7 @@ def test_timeoutlinger_says_how_long_it_is_waited(tmp_path_factory: pytest.TempP
             client.sock.settimeout(0.5)
             with pytest.raises(TimeoutError):
                 client.line()
-            client.sock.settimeout(5)
+            client.sock.settimeout(PATIENCE)
             # the client has not closed, and is told all the same
             assert client.reply() == "226 Transfer complete"
             with client.passive() as other:

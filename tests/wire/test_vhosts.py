@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.wire.daemon import HASH, Daemon, free_port, until
+from tests.wire.daemon import HASH, PATIENCE, Daemon, free_port, until
 from tests.wire.hostile import Raw, pid
 
 pytestmark = pytest.mark.usefixtures("ends_alive")
@@ -76,7 +76,7 @@ class ManyHosts(Daemon):
         second.chmod(0o600)
 
     def greeting(self, host: str, port: int | None = None) -> str:
-        with socket.create_connection((host, port or self.port), 5) as client, client.makefile("rb") as replies:
+        with socket.create_connection((host, port or self.port), PATIENCE) as client, client.makefile("rb") as replies:
             return replies.readline().decode().rstrip()
 
 
@@ -119,7 +119,7 @@ def test_a_name_leads_to_its_server_and_one_written_out_comes_first(server: Many
 
 
 def test_a_name_of_another_address_or_port_is_unknown(server: ManyHosts) -> None:
-    with socket.create_connection(("127.0.0.2", server.port), 5) as client, client.makefile("rwb") as talk:
+    with socket.create_connection(("127.0.0.2", server.port), PATIENCE) as client, client.makefile("rwb") as talk:
         talk.readline()
         talk.write(b"HOST first.example.org\r\n")
         talk.flush()
@@ -214,7 +214,7 @@ def test_without_ipv6_nobody_is_met_there(server: ManyHosts) -> None:
         assert server.greeting("127.0.0.7", fresh) == "220 ProFTPD Server (by family) [127.0.0.7]"
         with pytest.raises(ConnectionRefusedError):
             server.greeting("::1", fresh)
-        with socket.create_connection(("127.0.0.1", fresh), 5) as client, client.makefile("rwb") as talk:
+        with socket.create_connection(("127.0.0.1", fresh), PATIENCE) as client, client.makefile("rwb") as talk:
             talk.readline()
             talk.write(b"HOST [::1]\r\n")
             talk.flush()

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from ftpd.testing.plugin import LiveServer, StartServer
-from tests.wire.daemon import until
+from tests.wire.daemon import PATIENCE, until
 
 MODULE = Path(__file__).parents[2] / "libexec" / "mod_digest.py"
 HOURS = 1 << 42
@@ -30,7 +30,7 @@ def server(ftpd_server: StartServer) -> LiveServer:
 
 
 def logged_in(server: LiveServer) -> ftplib.FTP:
-    ftp = ftplib.FTP(timeout=5)
+    ftp = ftplib.FTP(timeout=PATIENCE)
     ftp.connect(server.host, server.port)
     ftp.login(server.user, server.password)
     return ftp

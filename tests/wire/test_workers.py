@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.wire.command import Site, Watched, alive
-from tests.wire.daemon import until
+from tests.wire.daemon import PATIENCE, until
 
 MODULE = """\
 from ftpd.api import Module
@@ -55,7 +55,7 @@ class Several(Watched):
     def ctl(self, *words: str) -> tuple[int, str]:
         program = [sys.executable, "-m", "ftpd.cli.ftpdctl"]
         done = subprocess.run(
-            [*program, "-s", self.socket, *words], capture_output=True, text=True, check=False, timeout=15
+            [*program, "-s", self.socket, *words], capture_output=True, text=True, check=False, timeout=PATIENCE
         )
         return done.returncode, (done.stdout + done.stderr).replace("ftpdctl: ", "").rstrip("\n")
 
@@ -91,7 +91,7 @@ def turned_away(daemon: Several) -> str:
     """What the one too many is told; nothing where it is not even greeted."""
     with ftplib.FTP() as ftp:
         try:
-            ftp.connect(daemon.host, daemon.port, timeout=5)
+            ftp.connect(daemon.host, daemon.port, timeout=PATIENCE)
             ftp.login(daemon.user, daemon.password)
         except ftplib.error_perm as refusal:
             return str(refusal)
@@ -188,7 +188,7 @@ def test_a_new_configuration_is_for_new_sessions_and_the_old_ones_end_in_peace(
     old = enter(daemon, sessions, 6)
     daemon.hang_up('ServerIdent on "second"\n' + daemon.conf)
     with ftplib.FTP() as ftp:
-        assert ftp.connect(daemon.host, daemon.port, timeout=5) == "220 second"
+        assert ftp.connect(daemon.host, daemon.port, timeout=PATIENCE) == "220 second"
     for ftp in old:
         assert ftp.voidcmd("NOOP").startswith("200")
         ftp.quit()

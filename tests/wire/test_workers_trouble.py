@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.wire.command import Site, alive
-from tests.wire.daemon import free_port, until
+from tests.wire.daemon import PATIENCE, free_port, until
 from tests.wire.test_workers import Several
 
 
@@ -75,12 +75,12 @@ def test_when_the_master_is_killed_the_next_daemon_begins_beside_sessions_that_a
 def test_a_port_that_is_given_up_is_closed_though_sessions_go_on(daemon: Several) -> None:
     former, daemon.port = daemon.port, free_port()
     with ftplib.FTP() as on:
-        on.connect(daemon.host, former, timeout=5)
+        on.connect(daemon.host, former, timeout=PATIENCE)
         on.login(daemon.user, daemon.password)
         daemon.hang_up(daemon.conf.replace(f"Port {former}", f"Port {daemon.port}"))
         for _ in range(12):
             with pytest.raises(ConnectionRefusedError):
-                socket.create_connection((daemon.host, former), 3)
+                socket.create_connection((daemon.host, former), PATIENCE)
             with daemon.login() as ftp:
                 assert ftp.pwd() == "/"
         assert on.voidcmd("NOOP").startswith("200")
@@ -158,7 +158,7 @@ def test_a_worker_that_stands_still_does_not_keep_a_new_configuration_from_clien
         until("the others have gone", lambda: set(before) & set(daemon.workers()) == {still})
         for _ in range(12):
             with ftplib.FTP() as ftp:
-                assert ftp.connect(daemon.host, daemon.port, timeout=5) == "220 second"
+                assert ftp.connect(daemon.host, daemon.port, timeout=PATIENCE) == "220 second"
     finally:
         os.kill(still, signal.SIGCONT)
     until("it has heard that it is over", lambda: still not in daemon.workers())
@@ -179,7 +179,7 @@ def test_a_master_without_a_descriptor_left_serves_on_and_replaces_the_worker_la
         daemon.hang_up(then="the configuration before stays in force")
     finally:
         resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE, limits)
-    until("three serve again", lambda: len(daemon.workers()) == 3, 10)
+    until("three serve again", lambda: len(daemon.workers()) == 3)
     assert before[2] in daemon.workers()
     for _ in range(12):
         with daemon.login() as ftp:
