@@ -33,8 +33,8 @@ def announce(plan: Plan, endpoints: Sequence[Endpoint], version: str, *, handed_
 
 def _compare(plan: Plan, endpoints: Sequence[Endpoint]) -> None:
     """With socket activation the .socket unit says where to listen, which may differ from the configuration."""
-    for host, port in endpoints:
-        if plan.bindings.server_of((host, port)) is None and port not in _ports(plan):
+    for _, port in endpoints:
+        if port not in _ports(plan):
             log(Level.WARN, "port %d was handed over, but no server of the configuration has this Port", port)
     for port in sorted(_ports(plan) - {port for _, port in endpoints}):
         log(Level.WARN, "Port %d of the configuration was not handed over, so nothing listens there", port)

@@ -9,6 +9,7 @@ import os
 import re
 import socket
 from dataclasses import dataclass
+from functools import cached_property
 
 from ftpd.conf.directive import ConfigError
 from ftpd.conf.faults import ConfigFaults, Fault, Report, of_check
@@ -47,23 +48,43 @@ class Bindings:
     warnings: tuple[Fault, ...] = ()
     names: tuple[Named, ...] = ()
     use_ipv6: bool = True
+    elsewhere: Scope | None = None
+    """The DefaultServer, which has what is nobody's on other ports as well."""
+    local: Scope | None = None
+    """The main server, where it has a port: it takes what comes to a loopback address that is nobody's."""
 
     def server_of(self, local: Endpoint) -> Scope | None:
-        """The server for a connection to ``local``: its exact address, else the port's DefaultServer."""
-        host = _plain(local[0])
-        for address, port, scope in self.servers:
-            if port == local[1] and address == host:
-                return scope
-        for port, scope in self.default:
-            if port == local[1]:
-                return scope
-        return None
+        """The server for a connection to ``local``, sought as ProFTPD seeks it.
+
+        The one with exactly this address; one for all addresses (``<VirtualHost 0.0.0.0>``); the port's only one, or
+        its DefaultServer; another port's DefaultServer; and for a loopback address the main server.
+        """
+        host, port = _plain(local[0]), local[1]
+        exact = self._exact
+        found = exact.get((host, port))
+        if found is None:
+            found = next((exact[every, port] for every in _every(host) if (every, port) in exact), None)
+        return found or self._of_port.get(port) or self.elsewhere or (self.local if _is_loopback(host) else None)
+
+    @cached_property
+    def _exact(self) -> dict[Endpoint, Scope]:
+        return {(address, port): scope for address, port, scope in reversed(self.servers)}
+
+    @cached_property
+    def _of_port(self) -> dict[int, Scope]:
+        """Who takes what comes to a port's other addresses: a single server's own may be a translated one."""
+        servers: dict[int, list[Scope]] = {}
+        for port, scope in (*self.default, *((port, scope) for _, port, scope in self.servers)):
+            servers.setdefault(port, []).append(scope)
+        default = dict(reversed(self.default))
+        single = {port: scopes[0] for port, scopes in servers.items() if all(one is scopes[0] for one in scopes)}
+        return single | default
 
     def server_named(self, local: Endpoint, name: str) -> Scope | None:
         """The server of that name at ``local``: names that are written out come before those with ``*``."""
         wanted = name.lower().removesuffix(".")
         host = _plain(local[0])
-        here = [one for one in self.names if one.port == local[1] and one.address in (host, None)]
+        here = [one for one in self.names if one.port == local[1] and one.address in (host, None, *_every(host))]
         for one in here:
             if one.pattern is None and one.name == wanted:
                 return one.scope
@@ -75,7 +96,7 @@ class Bindings:
     def example(self) -> tuple[Endpoint, Scope] | None:
         """An address and port that a client on this machine can try, and whose they are."""
         for address, port, scope in self.servers:
-            return (address, port), scope
+            return ("127.0.0.1" if address in ("0.0.0.0", "::") else address, port), scope
         for port, scope in self.default:
             return ("127.0.0.1", port), scope
         return None
@@ -83,6 +104,15 @@ class Bindings:
 
 def _plain(host: str) -> str:
     return host.removeprefix("::ffff:") if "." in host else host.partition("%")[0]
+
+
+def _every(host: str) -> tuple[str, ...]:
+    """What stands for every address of that family, as far as it is one that a server can be configured for."""
+    return ("::", "0.0.0.0") if ":" in host else ("0.0.0.0",)
+
+
+def _is_loopback(host: str) -> bool:
+    return _is_address(host) and ipaddress.ip_address(host).is_loopback
 
 
 def bindings(
@@ -98,6 +128,7 @@ def bindings(
     names: list[Named] = []
     default: list[tuple[int, Scope]] = []
     endpoints: list[Endpoint] = []
+    elsewhere: Scope | None = None
     report = Report()
     wildcard = "::" if settings.use_ipv6 and socket.has_dualstack_ipv6() else "0.0.0.0"
     # as in ProFTPD: a main server that takes all that is nobody's has no address of its own, and who says no name where
@@ -121,7 +152,9 @@ def bindings(
             elif check_collisions and not called:
                 report.warnings.append(_collision(generation, scope, other, f"{address}:{port}"))
             names += [_named(name, address, port, scope) for name in called]
-        if value_of(generation, scope, "DefaultServer", False) or (scope is config.main and not addresses):
+        is_default = value_of(generation, scope, "DefaultServer", False)
+        elsewhere = elsewhere or (scope if is_default else None)
+        if is_default or (scope is config.main and not addresses):
             default.append((port, scope))
             names += [_named(name, None, port, scope) for name in called]
         wanted = addresses if settings.bind_tight and addresses else [wildcard]
@@ -137,6 +170,8 @@ def bindings(
         tuple(report.warnings),
         names=tuple(names),
         use_ipv6=settings.use_ipv6,
+        elsewhere=elsewhere,
+        local=config.main if int(value_of(generation, config.main, "Port", _FTP_PORT)) else None,
     )
 
 

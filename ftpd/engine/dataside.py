@@ -34,12 +34,6 @@ class DataSide(Channel):
     def use_ipv6(self) -> bool:
         return self.generation.routes is None or self.generation.routes.use_ipv6
 
-    def server_at(self, address: str) -> Scope | None:
-        routes, local = self.generation.routes, self.session.local
-        if routes is None:
-            return self.session.server if address == local.host else None
-        return routes.server_of((address, local.port))
-
     def server_named(self, name: str) -> Scope | None:
         routes = self.generation.routes
         return None if routes is None else routes.server_named(self.session.local, name)

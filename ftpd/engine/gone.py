@@ -40,9 +40,6 @@ class Gone:
     def end(self, reason: str) -> None:
         pass
 
-    def server_at(self, address: str) -> Scope | None:
-        return None
-
     def server_named(self, name: str) -> Scope | None:
         return None
 

@@ -140,9 +140,6 @@ class Wire(Protocol):
     def use_ipv6(self) -> bool:
         """Whether the daemon serves IPv6 at all (UseIPv6, -4)."""
 
-    def server_at(self, address: str) -> Scope | None:
-        """The server that the client would have met at that address, on the port that it has connected to."""
-
     def server_named(self, name: str) -> Scope | None:
         """The server of that name at the address and port that the client has connected to."""
 

@@ -25,8 +25,9 @@ def choose_host(cmd: Command) -> Outcome:
     unknown = Refuse(504, f"{host}: Unknown hostname provided")
     address = _literal(session, host)
     if address is not None:
-        if session.wire.server_at(_plain(address)) is not session.server:
+        if _plain(address) != _plain(ipaddress.ip_address(session.local.host.partition("%")[0])):
             raise unknown
+        session.notes["mod_core.host"] = _plain(address)
         return cmd.ok(220, "HOST command successful")
     server = session.wire.server_named(host)
     if server is None:

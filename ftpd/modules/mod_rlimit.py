@@ -190,7 +190,9 @@ def _open_now() -> list[int]:
         os.close(looking)
 
 
-@module.on(SESSION_OPEN)
+@module.on(
+    SESSION_OPEN, needed=lambda config: any(limit.scope == "daemon" for limit in config.main.settings[open_files])
+)
 def turn_away(_: Session) -> None:
     """Where the daemon itself fills the limit, gaps between its own descriptors are no places for clients."""
     if _wanted.no_room:

@@ -135,7 +135,6 @@ class Bench:
         for server in self.generation.config.servers:
             names = () if alias is None else (name for line in server.settings[alias] for name in line)
             self.wire.hosts.update(dict.fromkeys((name.lower() for name in (*names, *server.args)), server))
-        self.wire.hosts.setdefault("127.0.0.1", main)
         self.session = Session(
             wire=self.wire,
             modules=self.generation,

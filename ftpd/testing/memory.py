@@ -116,9 +116,6 @@ class MemoryWire:
     def end(self, reason: str) -> None:
         self.closed_for = self.closed_for or reason
 
-    def server_at(self, address: str) -> Scope | None:
-        return self.hosts.get(address)
-
     def server_named(self, name: str) -> Scope | None:
         return self.hosts.get(name.lower())
 

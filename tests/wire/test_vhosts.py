@@ -92,10 +92,11 @@ def test_an_address_a_port_and_a_family_lead_to_their_server(server: ManyHosts) 
     assert server.greeting("::1") == "220 ProFTPD Server (by family) [::1]"
 
 
-def test_an_address_of_nobody_gets_no_server(server: ManyHosts) -> None:
-    assert server.greeting("127.0.0.3") == "500 Sorry, no server available to handle request on 127.0.0.3"
-    assert server.greeting("127.0.0.2", server.other_port).startswith("500 Sorry, no server available")
-    assert server.greeting("127.0.0.9").startswith("500 Sorry, no server available")
+def test_an_address_of_nobody_leads_to_the_ports_only_server_or_on_this_machine_to_the_main_one(
+    server: ManyHosts,
+) -> None:
+    assert server.greeting("127.0.0.2", server.other_port) == "220 ProFTPD Server (by port) [192.0.2.1]"
+    assert server.greeting("127.0.0.3") == "220 ProFTPD Server (Wire tests) [127.0.0.3]"
 
 
 def test_who_says_no_name_meets_the_main_server_where_the_address_is_its_own(server: ManyHosts) -> None:
@@ -127,6 +128,8 @@ def test_a_name_of_another_address_or_port_is_unknown(server: ManyHosts) -> None
     with Raw(server) as first:
         assert first.ask("HOST 127.0.0.2").startswith("504")
         assert first.ask("HOST example.com").startswith("504")
+        assert first.ask("HOST second.example.org").startswith("220 ProFTPD Server (second name)")
+        assert first.ask("HOST 127.0.0.1") == "220 HOST command successful", "the address that it has connected to"
 
 
 def test_each_server_knows_its_own_users_only(server: ManyHosts) -> None:
@@ -169,6 +172,35 @@ def reloaded(server: ManyHosts, conf: str) -> None:
     until("it is in force", lambda: server.log().count("the new configuration is in force") > before)
 
 
+def test_an_address_of_nobody_at_a_port_of_several_gets_no_server(server: ManyHosts) -> None:
+    whole = server.main + server.hosts
+    try:
+        reloaded(server, whole.replace(f"Port {server.port}\n", "Port 0\n", 1))
+        assert server.greeting("127.0.0.3") == "500 Sorry, no server available to handle request on 127.0.0.3"
+        assert server.greeting("127.0.0.2") == "220 ProFTPD Server (by address) [127.0.0.2]"
+    finally:
+        reloaded(server, whole)
+
+
+def test_a_server_of_all_addresses_has_those_that_are_nobodys(server: ManyHosts) -> None:
+    whole = server.main + server.hosts
+    everywhere = (
+        f'<VirtualHost 0.0.0.0>\nServerName "everywhere"\nServerAlias all.example.org\nPort {server.other_port}\n'
+        "</VirtualHost>\n"
+    )
+    try:
+        reloaded(server, whole + everywhere)
+        assert server.greeting("127.0.0.5", server.other_port) == "220 ProFTPD Server (everywhere) [127.0.0.5]"
+        assert server.greeting("::1", server.other_port) == "220 ProFTPD Server (everywhere) [::1]"
+        with socket.create_connection(("127.0.0.1", server.other_port), 5) as client, client.makefile("rwb") as talk:
+            assert talk.readline() == b"220 ProFTPD Server (by port) [192.0.2.1]\r\n"
+            talk.write(b"HOST all.example.org\r\n")
+            talk.flush()
+            assert talk.readline() == b"220 ProFTPD Server (everywhere) [127.0.0.1]\r\n"
+    finally:
+        reloaded(server, whole)
+
+
 def test_a_defaultserver_takes_all_that_is_nobodys(server: ManyHosts) -> None:
     whole = server.main + server.hosts
     try:
@@ -177,7 +209,6 @@ def test_a_defaultserver_takes_all_that_is_nobodys(server: ManyHosts) -> None:
         assert server.greeting("127.0.0.1").startswith("220 ProFTPD Server (Wire tests)")
     finally:
         reloaded(server, whole)
-    assert server.greeting("127.0.0.3").startswith("500")
 
 
 def test_a_main_server_that_takes_all_leaves_its_address_to_the_first_server_with_a_name(server: ManyHosts) -> None:
