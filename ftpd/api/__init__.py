@@ -59,6 +59,7 @@ from ftpd.module.control import Asked, Asker, ControlError, ControlRule, Lines, 
 from ftpd.module.errands import Errands
 from ftpd.module.events import (
     BAD_PROTOCOL,
+    FILES_SENT,
     INVALID_COMMAND,
     LOGGED_IN,
     MAX_COMMAND_RATE,
@@ -82,6 +83,7 @@ from ftpd.module.events import (
     WORK_DONE,
     Event,
     Rehousing,
+    Sent,
 )
 from ftpd.module.files import Files, Folder, Path, Use
 from ftpd.module.links import resolved
@@ -104,6 +106,7 @@ __all__ = [
     "DIRECTORY",
     "DISPENSABLE",
     "ERROR",
+    "FILES_SENT",
     "FTPACCESS",
     "GLOBAL",
     "GREETING",
@@ -179,6 +182,7 @@ __all__ = [
     "Rehousing",
     "Reply",
     "Scope",
+    "Sent",
     "Session",
     "Settings",
     "ShortAnswer",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ftpd.conf.tree import Config
@@ -33,8 +33,13 @@ class Plan:
     limited: bool
     """The gate is asked about <Limit> before a handler is."""
     steady: tuple[Steadiness, ...] | None
-    """What all on the road of a success say of how steady they are; None: some say nothing."""
+    """What all on the road of a success say of how steady they are; None: some say nothing.
+
+    Where what answers in the verb's place records what it did, those of the LOG phases need not say anything.
+    """
     shortcut: Shortcut | None
+    records: bool
+    """What the shortcut gives tells the LOG phases of each command."""
 
 
 def asked_order(modules: Sequence[Module]) -> list[Handler]:
@@ -72,6 +77,8 @@ class _Rows:
         for row in rows:
             classes |= row.classes
         pre, cmd = self.chain(Phase.PRE_CMD, ANY, verb), self.chain(Phase.CMD, ANY, verb)
+        only = cmd[0] if len(cmd) == 1 else None
+        records = only is not None and only.records
         after = self._behind(verb, Phase.POST_CMD, Phase.LOG_CMD)
         return Plan(
             verb=verb,
@@ -83,9 +90,15 @@ class _Rows:
             after=after,
             after_err=self._behind(verb, Phase.POST_CMD_ERR, Phase.LOG_CMD_ERR),
             limited=any(row.limit is not None for row in cmd),
-            steady=_steady((*pre, *cmd, *(handler for _, chain in after for handler in chain))),
-            shortcut=cmd[0].shortcut if len(cmd) == 1 else None,
+            steady=_steady((*pre, *cmd, *_asked_of(after, logs=not records))),
+            shortcut=None if only is None else only.shortcut,
+            records=records,
         )
+
+
+def _asked_of(chains: Chains, *, logs: bool) -> Iterator[Handler]:
+    """The handlers behind a command, those of the LOG phase among them or not."""
+    return (handler for phase, chain in chains if logs or phase is not Phase.LOG_CMD for handler in chain)
 
 
 def _steady(road: Chain) -> tuple[Steadiness, ...] | None:

@@ -77,6 +77,11 @@ class Road:
             elif (is_cmd and answer is HANDLED and not self._plan.after) or not self._turn(answer):
                 return None
 
+    def follow(self, chains: Iterator[tuple[Phase, Chain]]) -> Awaitable[object] | None:
+        """Ask these only, of a command whose road was walked by another."""
+        self._phase, self._chain, self._after = Phase.LOG_CMD, iter(()), chains
+        return self.go()
+
     def resume(self, answer: object, error: BaseException | None = None) -> Awaitable[object] | None:
         """Go on with what the handler that was waited for gave, or raised."""
         handler = self._asked

@@ -158,6 +158,8 @@ class Channel(FTPHandler):  # type: ignore[misc]
         """Something may be other than it was, or comes before what the client says next: no answer is known now."""
         if self._answers:
             self._answers.clear()
+            if self._port is not None:
+                self._port.drop_overtaken()
 
     def readable(self) -> bool:
         return not self._closed
@@ -169,6 +171,10 @@ class Channel(FTPHandler):  # type: ignore[misc]
 
     def vanish(self, reason: str) -> None:
         """The client is gone: stop its transfer, let its command come to its end, and close."""
+        raise NotImplementedError
+
+    def _write_later(self, data: bytes) -> None:
+        """Write it before anything else, as soon as the socket takes it."""
         raise NotImplementedError
 
     def _go_on(self) -> None:

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import errno
+import os
 from typing import Any
 
+from ftpd import native
 from ftpd.engine.impatience import has_said_all
 from ftpd.module.wire import Data, Foreign
-from ftpd.transfer.channel import Ground
+from ftpd.transfer.channel import SERVICE, Ground
 from ftpd.transfer.data import DataChannel
 from ftpd.transfer.errors import cannot_connect
-from ftpd.transfer.ports import ActiveConnector, PassiveListener
+from ftpd.transfer.ports import (
+    BACKLOG,
+    ActiveConnector,
+    PassiveListener,
+    packed_host,
+    place_of,
+    plain_host,
+    tell_of_stranger,
+)
 
 ABORTED = "Transfer aborted. Data connection closed."
 """ProFTPD's answer to ABOR; where the connection is lost by itself, its text has no full stop."""
@@ -22,7 +32,7 @@ class DataPort:
     ``local`` and ``peer`` are the control connection's ends as the socket gives them.
     """
 
-    __slots__ = ("_channel", "_ground", "_label", "_local", "_opening", "_peer", "_prepared")
+    __slots__ = ("_channel", "_ground", "_label", "_local", "_opening", "_peer", "_prepared", "walk")
 
     def __init__(self, ground: Ground, *, local: tuple[Any, ...], peer: tuple[Any, ...], label: str) -> None:
         self._ground = ground
@@ -32,35 +42,73 @@ class DataPort:
         self._prepared: PassiveListener | ActiveConnector | None = None
         self._opening: PassiveListener | ActiveConnector | None = None
         self._channel: DataChannel | None = None
+        self.walk: Any = None
+        """The compiled one (ftpd/native/walk.c), which has a port of its own; there once it has something to do."""
+
+    def walks(self, control: int) -> Any:
+        """The walk of this session, whose control connection has that descriptor; None where none is to be had."""
+        if self.walk is None and native.data is not None and native.data.Walk is not None:
+            _, packed, scope = place_of(self._local, 0)
+            peer = plain_host(self._peer[0])
+            self.walk = native.data.Walk(
+                self._refused, control, packed, scope, packed_host(peer), True, SERVICE, BACKLOG
+            )  # fmt: skip
+            self.walk.held = self._prepared is not None
+        return self.walk
+
+    def _refused(self, host: str, port: int) -> None:
+        tell_of_stranger(host, port, plain_host(self._peer[0]), self._label)
+
+    def _prepare(self, opening: PassiveListener | ActiveConnector | None) -> None:
+        self._prepared = opening
+        if self.walk is not None:
+            self.walk.held = opening is not None
+
+    def _take_over(self) -> bytes | None:
+        """What the walk has begun is ours from now on; what is left of its 150 to be said, None where it said none."""
+        if self.walk is None:
+            return None
+        if (prepared := self.walk.prepared()) is not None:
+            here, peer = self._local, self._peer[0]
+            self._prepare(PassiveListener(self._ground, local=here, peer=peer, label=self._label, there=prepared))
+        if (overtaken := self.walk.overtaken()) is None:
+            return None
+        descriptor, port, moved, unsaid = overtaken
+        self._channel = DataChannel(descriptor, self._ground, port)
+        self._channel.moved, self._channel.announced = moved, True
+        return bytes(unsaid)
 
     def passive(self, *, ports: range | None, address: str | None, extended: int) -> tuple[str, int]:
         self._drop_prepared()
         listener = PassiveListener(
             self._ground, local=self._local, peer=self._peer[0], ports=ports, extended=extended, label=self._label
         )
-        self._prepared = listener
+        self._prepare(listener)
         return address or listener.address[0], listener.port
 
     def active(self, address: str, port: int, from_before: bool) -> None:
         self._drop_prepared()
-        self._prepared = ActiveConnector(
-            self._ground, local=self._local, address=address, port=port, from_before=from_before
+        self._prepare(
+            ActiveConnector(self._ground, local=self._local, address=address, port=port, from_before=from_before)
         )
 
-    def open_now(self, allow_foreign: Foreign) -> Data | None:
-        """The client's connection if it is there already."""
+    def open_now(self, allow_foreign: Foreign) -> tuple[Data | None, bytes]:
+        """The client's connection if it is there already, and what is to be said before anything else."""
+        if (unsaid := self._take_over()) is not None:
+            return self._channel, unsaid
         opening = self._prepared
         if not isinstance(opening, PassiveListener):
-            return None
+            return None, b""
         try:
             self._channel = opening.open_now(allow_foreign=allow_foreign)
         finally:
             if opening._closed:
-                self._prepared = None
-        return self._channel
+                self._prepare(None)
+        return self._channel, b""
 
     async def open(self, *, timeout: float, allow_foreign: Foreign) -> Data:
-        opening, self._prepared = self._prepared, None
+        opening = self._prepared
+        self._prepare(None)
         if opening is None:
             raise cannot_connect(errno.ECONNREFUSED)
         self._opening = opening
@@ -97,9 +145,22 @@ class DataPort:
         return True
 
     def _drop_prepared(self) -> None:
+        if self.walk is not None:
+            self.walk.drop()
         if self._prepared is not None:
             self._prepared.close()
-            self._prepared = None
+            self._prepare(None)
+
+    def drop_overtaken(self) -> None:
+        """A transfer that the walk has begun was not gone on with: another command must not take its connection."""
+        if self.walk is not None and (overtaken := self.walk.overtaken()) is not None:
+            os.close(overtaken[0])
+
+    def close(self) -> None:
+        """The session is over."""
+        self.forget()
+        if self.walk is not None:
+            self.walk.close()
 
     def forget(self) -> None:
         """Close the listener, and what is open without a transfer."""

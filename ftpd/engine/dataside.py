@@ -53,11 +53,20 @@ class DataSide(Channel):
         if self._port is not None:
             self._port.forget()
 
+    def close_data(self) -> None:
+        """The same for good."""
+        if self._port is not None:
+            self._port.close()
+
     def data_at_once(self, *, allow_foreign: Foreign = False) -> Data | None:
         if self.abort_wanted:
             self.forget_data()
             raise TransferError(426, ABORTED, aborted=True)
-        return self._data_port().open_now(allow_foreign)
+        port = self._data_port()
+        found, unsaid = port.open_now(allow_foreign)
+        if unsaid:
+            self._write_later(unsaid)
+        return found
 
     def open_data(self, *, timeout: float, allow_foreign: Foreign = False) -> Coroutine[Any, Any, Data]:
         if self.abort_wanted:

@@ -13,6 +13,8 @@ from ftpd.module.wire import Data, Foreign, TransferError, Work
 
 if TYPE_CHECKING:
     from ftpd.conf.tree import Scope
+    from ftpd.module.command import Command
+    from ftpd.module.files import Way
 
 
 class Gone:
@@ -54,6 +56,12 @@ class Gone:
 
     def forget_data(self) -> None:
         pass
+
+    def listens(self, before: str, after: str, *, ports: range | None, split: bool = False) -> None:
+        return None
+
+    def sends(self, command: Command, way: Way, before: str, after: str) -> None:
+        return None
 
     def data_at_once(self, *, allow_foreign: Foreign = False) -> Data | None:
         return None

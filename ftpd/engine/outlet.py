@@ -7,7 +7,7 @@ from ftpd.core.log import debug
 from ftpd.core.paths import decode
 from ftpd.core.reply import Reply
 from ftpd.engine.channel import READ
-from ftpd.engine.dataside import DataSide
+from ftpd.engine.walking import Walking
 
 BACKLOG = 64 * 1024
 """Bytes of replies that wait for a slow reader before the session's commands wait too."""
@@ -15,7 +15,7 @@ _QUEUE = 128
 """Pipelined lines that are held before the socket is left alone."""
 
 
-class Outlet(DataSide):
+class Outlet(Walking):
     """Writes what it can at once, and the rest when the socket takes it."""
 
     def send(self, reply: Reply) -> None:

@@ -88,7 +88,7 @@ class Parting(Outlet):
         for timer in self._timers or ():
             timer.cancel()
         self._timers = None
-        self.forget_data()
+        self.close_data()
         self.session.notes.setdefault("core.disconnect-details", self._ending or "")
         self.generation.emit(SESSION_CLOSE, self.session)
         if self._opened:

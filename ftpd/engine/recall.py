@@ -14,6 +14,7 @@ from ftpd.core.vocab import Steady
 from ftpd.dispatch.compile import Plan
 from ftpd.engine.parting import Parting
 from ftpd.module.command import Command
+from ftpd.module.table import Shortcut
 
 _LONGEST = 64
 """Bytes of a line that is remembered."""
@@ -31,8 +32,12 @@ def _answer_shortly(answers: Answers, packet: bytes) -> bytes | None:
     function = None if line is None else answers.get(line[1])
     if line is None or function is None or isinstance(function, bytes):
         return None
+    return _asked(function, line[2])
+
+
+def _asked(function: ShortAnswer, argument: bytes) -> bytes | None:
     try:
-        return function(line[2])
+        return function(argument)
     except Exception:
         # who takes the whole road will be told
         return None
@@ -56,10 +61,9 @@ class Recall(Parting):
             elif len(self._answers) >= _MOST or self._answers.until <= monotonic():
                 self._answers.clear()
             if plan.shortcut is not None:
-                self._keep_function(self._answers, packet, command, plan)
+                self._keep_function(self._answers, packet, command, plan, plan.shortcut)
             elif len(packet) <= _LONGEST:
-                until = command.gate.holds_until(self.session, self._answers) if plan.limited else inf
-                self._keep(self._answers, packet, answer, until)
+                self._keep(self._answers, packet, answer, self._holds_until(self._answers, command, plan))
         except Exception as error:
             self.unsettle()
             self.session.log(Level.ERROR, "what is known of %s cannot be told: %r", command.shown, error)
@@ -69,14 +73,24 @@ class Recall(Parting):
         occupied = self._out or self._over or self._peer_done
         return not (occupied or command.errors or trace.loud) and all(holds(command) for holds in plan.steady or ())
 
-    def _keep_function(self, answers: Answers, packet: bytes, command: Command, plan: Plan) -> None:
-        """What answers the verb, if nobody has anything to say of its other arguments."""
+    def _keep_function(
+        self, answers: Answers, packet: bytes, command: Command, plan: Plan, shortcut: Shortcut
+    ) -> None:  # fmt: skip
+        """What answers the verb, if nobody has anything to say of its other arguments; or this line, if it has none."""
         verb, blank, _ = packet.partition(b" ")
-        whole = all(holds(command) == Steady.VERB for holds in plan.steady or ())
-        if whole and blank and self.session.translation is None and plan.shortcut is not None:
-            function = plan.shortcut(command)
-            if function is not None:
-                self._keep(answers, verb + blank, function, command.gate.names_pass_until(self.session, answers))
+        key = verb + blank
+        if key in answers or self.session.translation is not None:
+            return
+        if blank and not all(holds(command) == Steady.VERB for holds in plan.steady or ()):
+            return
+        if (function := shortcut(command)) is not None:
+            names = command.gate.names_pass_until
+            until = names(self.session, answers) if blank else self._holds_until(answers, command, plan)
+            self._keep(answers, key, function, until)
+
+    def _holds_until(self, answers: Answers, command: Command, plan: Plan) -> float:
+        """Until when the verb is allowed, as far as no path is named."""
+        return command.gate.holds_until(self.session, answers) if plan.limited else inf
 
     def _keep(self, answers: Answers, key: bytes, answer: bytes | ShortAnswer, until: float) -> None:
         if until > monotonic():
@@ -91,6 +105,8 @@ class Recall(Parting):
         if not answers or trace.loud or answers.until <= now:
             return False
         answer = answers.get(packet) or _answer_shortly(answers, packet)
+        if callable(answer):
+            answer = _asked(answer, b"")
         if not isinstance(answer, bytes):
             return False
         self.answered(len(packet), 0, now)
@@ -101,6 +117,7 @@ class Recall(Parting):
         """Known answers were given, the last one at ``when``: what every command leaves behind it, they leave too."""
         self.session.bytes_in += received
         self.session.bytes_out += sent
+        self.account()
         for timer in self._idlers:
             timer.reset(when)
         if self.worker.presence is not None:

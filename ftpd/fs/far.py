@@ -209,6 +209,9 @@ class FarFiles:
         finally:
             os.close(fd)
 
+    def way(self, folder: str) -> None:
+        return None
+
     def glances(self, folder: str) -> None:
         return None
 

@@ -16,7 +16,7 @@ from ftpd.fs import jail, kernel
 from ftpd.fs.folder import Descriptor, LocalFolder
 from ftpd.fs.jail import Opener, encoded
 from ftpd.fs.rights import may_remove, permits
-from ftpd.module.files import Opened, Path, Use
+from ftpd.module.files import Opened, Path, Use, Way
 
 _LOOK = os.O_PATH | os.O_CLOEXEC
 _FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
@@ -105,15 +105,22 @@ class LocalFiles:
         finally:
             os.close(fd)
 
-    def glances(self, folder: str) -> Callable[[bytes], tuple[int, int] | None] | None:
+    def way(self, folder: str) -> Way | None:
         if native.calls is None or self._opener is not jail.by_kernel:
             return None
-        root, within = self._root or self._enter(), f"{folder.rstrip('/')}/"
         who = self._identity.raw if privileged() else None
-        glance, otherwise, raw = native.calls.glance, neutral().raw, encoded(within)
+        within = encoded(f"{folder.rstrip('/')}/")
+        return Way(who, neutral().raw, self._root or self._enter(), kernel.kernel_devices(), within)
+
+    def glances(self, folder: str) -> Callable[[bytes], tuple[int, int] | None] | None:
+        way = self.way(folder)
+        if way is None:
+            return None
+        who, otherwise, root, _, within = way
+        glance = native.calls.glance
 
         def attributes(name: bytes) -> tuple[int, int] | None:
-            return glance(who, otherwise, root.fd, raw, name)  # type: ignore[no-any-return]
+            return glance(who, otherwise, root.fd, within, name)  # type: ignore[no-any-return]
 
         return attributes
 

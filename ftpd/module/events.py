@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 from weakref import WeakValueDictionary
 
 if TYPE_CHECKING:
@@ -40,6 +40,14 @@ class Rehousing:
     work: list[Awaitable[None]] = field(default_factory=list)
 
 
+class Sent(NamedTuple):
+    """So many files were sent whole to the client of the session, so many bytes altogether."""
+
+    session: Session
+    files: int
+    moved: int
+
+
 _by_name: WeakValueDictionary[str, Event[Any]] = WeakValueDictionary()
 
 
@@ -61,6 +69,8 @@ SESSION_OPEN: Event[Session] = Event("core.connect", may_refuse=True)
 SESSION_REINIT: Event[Session] = Event("core.session-reinit", may_refuse=True)
 """A client goes on at another virtual host (HOST): what was taken from the settings of the first is to be renewed."""
 SESSION_CLOSE: Event[Session] = Event("core.exit")
+FILES_SENT: Event[Sent] = Event("core.files-sent")
+"""Some files went out whose sending was decided with that of one before; POST and CMD were not asked."""
 WORK_DONE: Event[Session] = Event("core.work-done")
 """Long work without a data connection (a copy, a checksum) has come to its end: timers count from here."""
 LOGGED_IN: Event[Session] = Event("core.logged-in", may_refuse=True)

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from ftpd.conf.directive import EMPTY, Settings
 from ftpd.core.listing import Compact, Layout
@@ -75,6 +75,27 @@ class Path:
         """The path of an entry of this folder, under this folder's settings."""
         place = f"{self.place.rstrip('/')}/{name}" if self.place else ""
         return Path(f"{self.virtual.rstrip('/')}/{name}", name, self.settings, self.absent, place)
+
+
+class Rooted(Protocol):
+    """An open folder, for as long as somebody holds it."""
+
+    @property
+    def fd(self) -> int: ...
+
+
+class Way(NamedTuple):
+    """How the kernel is led to the plain names of one folder, in one step."""
+
+    identity: bytes | None
+    """Who goes there, as :data:`ftpd.core.identity.Identity.raw`; None where nobody else can be become."""
+    otherwise: bytes
+    """Who the thread is meanwhile, where that is not known."""
+    root: Rooted
+    devices: frozenset[int]
+    """Those whose regular files are the kernel's own, and not for clients."""
+    folder: bytes
+    """From the root, with a slash at its end."""
 
 
 class Folder(Protocol):
@@ -200,6 +221,9 @@ class Files(Protocol):
 
     def utime(self, path: Path, seconds: float, accessed: float | None = None) -> None:
         """Set the time of the last change; that of the last access becomes ``accessed``, by default the same."""
+
+    def way(self, folder: str) -> Way | None:
+        """To what lies in that folder, for what is compiled; None where files may keep a caller waiting."""
 
     def glances(self, folder: str) -> Callable[[bytes], tuple[int, int] | None] | None:
         """What tells size and time of change (seconds) of a regular file by its name in that folder, in one step.

@@ -81,6 +81,8 @@ class Handler:
     """For what it would do the same again, and nothing else; None: nobody knows."""
     shortcut: Shortcut | None = None
     """Makes what answers the verb for other arguments, where nobody else has a say in it."""
+    records: bool = False
+    """What that makes has the LOG phases told of each command."""
 
 
 class Module:
@@ -190,7 +192,7 @@ class Module:
         self, *verbs: str, group: Group | None = None, classes: Class = Class.NONE, auth: bool = True,
         usage: str | None = None, arity: tuple[int, int | None] = (0, None), limit: tuple[int, str] | None = None,
         when: Directive[bool] | None = None, steady: int | Steadiness = False,
-        shortcut: Shortcut | None = None, needed: Callable[[Config], bool] | None = None,
+        shortcut: Shortcut | None = None, records: bool = False, needed: Callable[[Config], bool] | None = None,
     ) -> Callable[[A], A]:  # fmt: skip
         """Answer these verbs (CMD): an Outcome, or None to leave it to another module.
 
@@ -199,13 +201,15 @@ class Module:
         that is not steady: it may then be given again without asking.
         ``shortcut`` is for verbs that look at one name and change nothing: called with a command that succeeded, it
         gives a function that answers the verb from then on for plain names in the working directory, by the bytes of
-        the name and of the reply; None from either leaves it to the whole road.
+        the name and of the reply; None from either leaves it to the whole road.  Of a verb without an argument it
+        gives one for just that line, which is called with no bytes.  ``records`` says that this function has the LOG
+        phases told of what it did (:meth:`ftpd.module.wire.Wire.sends`), so that these need not be steady.
         ``needed`` says of a configuration whether it wants this at all.
         """
         return self._handle(
             Phase.CMD, verbs, auth=auth, group=group, classes=classes, usage=usage, arity=arity, limit=limit,
-            when=when, shortcut=shortcut, steady=_every(steady if shortcut is None else Steady.VERB),
-            needed=needed,
+            when=when, shortcut=shortcut, steady=_every(steady or (Steady.VERB if shortcut else False)),
+            records=records, needed=needed,
         )  # fmt: skip
 
     def site(

@@ -10,6 +10,9 @@ from ftpd.core.reply import Refuse, Reply
 
 if TYPE_CHECKING:
     from ftpd.conf.tree import Scope
+    from ftpd.core.answers import ShortAnswer
+    from ftpd.module.command import Command
+    from ftpd.module.files import Way
 
 
 class TransferError(Exception):
@@ -35,6 +38,8 @@ class Data(Protocol):
     """An established data connection; all calls count into :attr:`moved` and raise TransferError."""
 
     moved: int
+    announced: bool
+    """The client has been told that it opens, and some bytes may have gone, as :attr:`moved` says."""
     local_port: int
 
     async def send_file(
@@ -162,6 +167,20 @@ class Wire(Protocol):
 
     def forget_data(self) -> None:
         """Close the listener and the pending data connection, if there are any."""
+
+    def listens(self, before: str, after: str, *, ports: range | None, split: bool = False) -> ShortAnswer | None:
+        """What answers PASV or EPSV with a new port each time, put between the two texts; ``split`` in two numbers.
+
+        As :meth:`passive` chooses it. None where that is not to be had so.
+        """
+
+    def sends(self, command: Command, way: Way, before: str, after: str) -> ShortAnswer | None:
+        """What answers such a command, which has succeeded, with other small files of the same folder.
+
+        As they are, from their beginning, to the control connection's peer only. ``before`` is the text of the 150
+        before the name, ``after`` that of the 226. Who has something to record of the command (LOG_CMD) is told of
+        each file; FILES_SENT has the sums. None where that is not to be had so.
+        """
 
     def data_at_once(self, *, allow_foreign: Foreign = False) -> Data | None:
         """The data connection if it is there already; None where it has to be waited for, with :meth:`open_data`.

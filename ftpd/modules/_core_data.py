@@ -6,13 +6,26 @@ import errno
 import ipaddress
 import os
 
-from ftpd.api import Class, Command, ConfigError, Level, Outcome, Refuse, Session, types
+from ftpd.api import (
+    Class,
+    Command,
+    ConfigError,
+    Level,
+    Outcome,
+    Refuse,
+    Session,
+    ShortAnswer,
+    Steady,
+    types,
+)
 from ftpd.modules._auth_directives import Revoke
 from ftpd.modules._core import SERVERS, SESSIONS, module, number, state
 from ftpd.modules._core_server import is_address, masquerade, passive
 
 _IPV4, _IPV6 = 1, 2
 """The numbers of the address families in RFC 2428."""
+
+_PASSIVE, _EXTENDED = "Entering Passive Mode", "Entering Extended Passive Mode"
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 # RFC 1918; ipaddress.is_private means much more
@@ -48,9 +61,15 @@ def foreign_allowed(session: Session, host: Address) -> bool:
 # -- passive -----------------------------------------------------------------------------------------
 
 
+def _listens(cmd: Command) -> ShortAnswer | None:
+    session = cmd.session
+    host = (_told(session) or session.local.host).replace(".", ",")
+    return session.wire.listens(f"227 {_PASSIVE} ({host},", ").\r\n", ports=session.settings[passive], split=True)
+
+
 @module.cmd(
     "PASV", classes=Class.MISC, usage="(returns address/port)", arity=(0, 0),
-    limit=(501, "PASV: Operation not permitted"),
+    limit=(501, "PASV: Operation not permitted"), shortcut=_listens,
 )  # fmt: skip
 def listen(cmd: Command) -> Outcome:
     session = cmd.session
@@ -58,15 +77,27 @@ def listen(cmd: Command) -> Outcome:
     if ":" in session.local.host:
         # the reply of RFC 959 has room for four bytes; ProFTPD sends one that no client can read
         raise Refuse(425, "PASV cannot name an IPv6 address, use EPSV")
-    told = session.settings[masquerade]
-    host, port = _listen(session, told if told is not None and is_address(told, version=4) else None)
+    host, port = _listen(session, _told(session))
     numbers = ",".join([*host.split("."), str(port >> 8), str(port & 0xFF)])
-    return cmd.ok(227, f"Entering Passive Mode ({numbers}).")
+    return cmd.ok(227, f"{_PASSIVE} ({numbers}).")
+
+
+def _told(session: Session) -> str | None:
+    """What PASV names instead of the session's own address."""
+    told = session.settings[masquerade]
+    return told if told is not None and is_address(told, version=4) else None
+
+
+def _listens_extended(cmd: Command) -> ShortAnswer | None:
+    session = cmd.session
+    return session.wire.listens(f"229 {_EXTENDED} (|||", "|)\r\n", ports=session.settings[passive])
 
 
 @module.cmd(
     "EPSV", classes=Class.MISC, usage="(returns port |||port|)", arity=(0, 1),
-    limit=(501, "EPSV: Operation not permitted"),
+    limit=(501, "EPSV: Operation not permitted"), shortcut=_listens_extended,
+    # EPSV ALL has other commands refused from then on
+    steady=lambda cmd: Steady.NOTHING if cmd.argument else Steady.LINE,
 )  # fmt: skip
 def listen_extended(cmd: Command) -> Outcome:
     session = cmd.session
@@ -83,7 +114,7 @@ def listen_extended(cmd: Command) -> Outcome:
             raise _unsupported(session)
         family = asked
     _, port = _listen(session, None, family)
-    return cmd.ok(229, f"Entering Extended Passive Mode (|||{port}|)")
+    return cmd.ok(229, f"{_EXTENDED} (|||{port}|)")
 
 
 def _listen(session: Session, told: str | None, family: int = 0) -> tuple[str, int]:

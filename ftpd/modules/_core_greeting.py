@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from ftpd.api import (
+    FILES_SENT,
     GREETING,
     LOGGED_IN,
     SESSION_OPEN,
@@ -16,7 +17,9 @@ from ftpd.api import (
     Level,
     Outcome,
     Reply,
+    Sent,
     Session,
+    Steady,
     Transfer,
     types,
 )
@@ -101,12 +104,20 @@ def _idle_for(session: Session, seconds: int) -> None:
     session.end("Timeout exceeded")
 
 
-@module.log("APPE", "LIST", "MLSD", "NLST", "RETR", "STOR", "STOU")
+@module.log("APPE", "LIST", "MLSD", "NLST", "RETR", "STOR", "STOU", steady=Steady.VERB)
 @module.log_err("APPE", "LIST", "MLSD", "NLST", "RETR", "STOR", "STOU")
 def count_from_its_end(cmd: Command) -> None:
     if cmd.transfer is not None:
         _add_up(cmd.session[state], cmd.transfer)
     count_from_here(cmd.session)
+
+
+@module.on(FILES_SENT)
+def add_up(sent: Sent) -> None:
+    """The same for files that no command's road was walked for; its timers begin anew as with every known answer."""
+    kept = sent.session[state]
+    kept.sent += sent.moved
+    kept.files_sent += sent.files
 
 
 @module.on(WORK_DONE)

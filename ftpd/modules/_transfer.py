@@ -108,7 +108,8 @@ async def carry(
             trace.say("xfer", 3, "%s of '%s' begins", cmd.name, transfer.real_path, peer=session.peer)
         counts.current = transfer
         data.stall_after(manners.stalled)
-        wire.send(Reply(150, (announce,)))
+        if not data.announced:
+            wire.send(Reply(150, (announce,)))
         if (moving := move(data)) is not None:
             if place is not None:
                 place.waits()
@@ -153,6 +154,12 @@ async def carry(
                 session.bytes_out += data.moved
 
 
+def goes_straight(cmd: Command) -> bool:
+    """Whether a small download is over once it is sent, and may go to the client only."""
+    manners = _manners(cmd, cmd.session[tally])
+    return manners.foreign is False and not _lingering(manners, counted=False)
+
+
 def _lingering(manners: Manners, counted: bool) -> int:
     """TimeoutLinger: how long a download waits for the client's own end before 226.
 
@@ -169,11 +176,11 @@ def _lingering(manners: Manners, counted: bool) -> int:
 def _manners(cmd: Command, counts: Tally) -> Manners:
     found, settings = counts.manners, cmd.config
     if found is None or found.settings is not settings:
-        foreign: bool | str = cmd.setting("AllowForeignAddress", False)
+        foreign: bool | str | None = cmd.setting("AllowForeignAddress", False)
         found = counts.manners = Manners(
             settings=settings,
             patience=min(cmd.setting("TimeoutNoTransfer", PATIENCE) or PATIENCE, PATIENCE),
-            foreign=foreign if isinstance(foreign, bool) else partial(cmd.session.modules.in_class, foreign),
+            foreign=partial(cmd.session.modules.in_class, foreign) if isinstance(foreign, str) else foreign is True,
             stalled=cmd.setting("TimeoutStalled", 3600),
             linger=cmd.setting("TimeoutLinger", None),
         )

@@ -16,6 +16,7 @@ from ftpd.api import (
     Outcome,
     Path,
     Refuse,
+    ShortAnswer,
     Transfer,
     TransferError,
     at_file,
@@ -24,11 +25,13 @@ from ftpd.api import (
     normalise,
 )
 from ftpd.modules import _display
-from ftpd.modules._transfer import carry, opening
+from ftpd.modules._transfer import carry, goes_straight, opening
 from ftpd.modules._xfer_config import (
     allow_retrieve_restart,
     display_file_transfer,
     max_retrieve_size,
+    max_transfers_per_host,
+    max_transfers_per_user,
     module,
     rate_for,
     rule_for,
@@ -38,13 +41,31 @@ from ftpd.modules._xfer_config import (
 from ftpd.modules._xfer_params import WHOLE, Part, not_understood, take_part, translates
 from ftpd.modules._xfer_slots import slot
 
+_COMPLETE = "Transfer complete"
+_SOME = 1
+"""A size by which UseSendfile is asked whether it has a say in how much goes out at once."""
+
 
 def for_transfers(error: OSError, label: str) -> Exception:
     """A folder, a FIFO, a device: none of them is for transfers, and all get ProFTPD's one answer."""
     return Refuse(550, f"{label}: Not a regular file") if error.errno in (errno.EISDIR, errno.EINVAL) else error
 
 
-@module.cmd("RETR", group=Group.READ, classes=Class.READ, usage="<sp> pathname")
+def _sends(cmd: Command) -> ShortAnswer | None:
+    """What sends other files as this one was sent, where nothing is to be asked of each of them or done to it."""
+    session, config = cmd.session, cmd.config
+    limited = bool(session.settings[max_transfers_per_host] or session.settings[max_transfers_per_user])
+    asked = limited or config[max_retrieve_size] or config[transfer_rates] or config[use_sendfile].slice(_SOME)
+    shown = config[display_file_transfer] or session.is_debugged(10)
+    if asked or shown or translates(session) or not goes_straight(cmd):
+        return None
+    way = cmd.files.way(session.cwd)
+    return None if way is None else session.wire.sends(cmd, way, opening(cmd, ""), _COMPLETE)
+
+
+@module.cmd(
+    "RETR", group=Group.READ, classes=Class.READ, usage="<sp> pathname", shortcut=_sends, records=True
+)  # fmt: skip
 def retrieve(cmd: Command) -> Outcome | Awaitable[Outcome]:
     return begin(_retrieve(cmd))
 
@@ -87,7 +108,7 @@ def complete(cmd: Command, *told: str) -> Outcome:
         shown = _display.of_machine(file, cmd.session) or _display.of_session(Path(normalise("/", file)), cmd.session)
     elif file is not None:
         shown = _display.of_session(Path(f"{cmd.session.cwd.rstrip('/')}/{file}"), cmd.session)
-    return cmd.ok(226, *told, *shown, "Transfer complete")
+    return cmd.ok(226, *told, *shown, _COMPLETE)
 
 
 def _move(
@@ -102,7 +123,10 @@ def _move(
         for line in how.told(ascii=ascii):
             session.debug(10, "%s", line)
     slice = how.slice(size)
-    sent = 0 if ascii or slice else data.send_at_once(descriptor, known.st_dev, offset=offset, count=count)
+    # what has gone before has gone with the same 150
+    sent = data.moved
+    if not (sent or ascii or slice):
+        sent = data.send_at_once(descriptor, known.st_dev, offset=offset, count=count)
     # nothing at all says nothing (procfs)
     if sent and sent == count:
         return None

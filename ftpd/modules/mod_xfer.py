@@ -4,8 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ftpd.api import LOGGED_IN, TIMEOUT_NO_TRANSFER, WORK_DONE, Command, Reply, Session, Timer
+from ftpd.api import (
+    FILES_SENT,
+    LOGGED_IN,
+    TIMEOUT_NO_TRANSFER,
+    WORK_DONE,
+    Command,
+    Reply,
+    Sent,
+    Session,
+    Steady,
+    Timer,
+)
 from ftpd.modules import _xfer_params, _xfer_send, _xfer_store
+from ftpd.modules._transfer import tally
 from ftpd.modules._xfer_config import module, timeout_no_transfer
 
 # the commands live in files of their own and register with the one module
@@ -41,10 +53,17 @@ def start_watch(session: Session) -> None:
 _DATA_COMMANDS = ("RETR", "STOR", "APPE", "STOU", "LIST", "NLST", "MLSD")
 
 
-@module.log(*_DATA_COMMANDS)
+@module.log(*_DATA_COMMANDS, steady=Steady.VERB)
 @module.log_err(*_DATA_COMMANDS)
 def start_anew(cmd: Command) -> None:
     count_from_here(cmd.session)
+
+
+@module.on(FILES_SENT)
+def add_up(sent: Sent) -> None:
+    """The same for files that no command's road was walked for."""
+    sent.session[tally].moved += sent.moved
+    count_from_here(sent.session)
 
 
 @module.on(WORK_DONE)

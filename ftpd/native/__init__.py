@@ -45,4 +45,4 @@ lines = _compiled("_lines")
 """The lines of listings: ``lines.c`` and what stands around it."""
 
 data = _compiled("_data")
-"""What the kernel is asked for data connections: ``data.c``."""
+"""What the kernel is asked for data connections: ``data.c``; small files by what was decided before: ``walk.c``."""

@@ -5,13 +5,11 @@
 
    An identity is a string of native 32-bit numbers: user, group, supplementary groups. */
 
-#define PY_SSIZE_T_CLEAN
-#include <Python.h>
+#include "calls.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdint.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -277,19 +275,26 @@ linger(PyObject *self, PyObject *nothing)
     Py_RETURN_NONE;
 }
 
+/* Be who we were before the glances; the next ones linger again. */
+static int
+be_oneself(void)
+{
+    PyObject *before = lingered_from;
+    if (before == NULL)
+        return 0;
+    lingered_from = NULL;
+    int failed = switch_to(before);
+    Py_DECREF(before);
+    return failed;
+}
+
 /* settle(): be who we were before the glances. */
 static PyObject *
 settle(PyObject *self, PyObject *nothing)
 {
     lingering = 0;
-    if (lingered_from != NULL) {
-        PyObject *before = lingered_from;
-        lingered_from = NULL;
-        int failed = switch_to(before);
-        Py_DECREF(before);
-        if (failed)
-            return NULL;
-    }
+    if (be_oneself() < 0)
+        return NULL;
     Py_RETURN_NONE;
 }
 
@@ -298,6 +303,41 @@ is_plain_name(const char *name, Py_ssize_t length)
 {
     return length > 0 && length <= NAME_MAX && memchr(name, '/', (size_t)length) == NULL
            && strlen(name) == (size_t)length && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
+}
+
+static int
+is_below(char path[PATH_MAX], PyObject *folder, PyObject *name)
+{
+    if (!PyBytes_CheckExact(folder) || !PyBytes_CheckExact(name))
+        return 0;
+    Py_ssize_t above = PyBytes_GET_SIZE(folder), length = PyBytes_GET_SIZE(name);
+    if (!is_plain_name(PyBytes_AS_STRING(name), length) || strlen(PyBytes_AS_STRING(folder)) != (size_t)above
+        || above + length >= PATH_MAX)
+        return 0;
+    memcpy(path, PyBytes_AS_STRING(folder), (size_t)above);
+    memcpy(path + above, PyBytes_AS_STRING(name), (size_t)length + 1);
+    return 1;
+}
+
+static int
+open_plain(PyObject *identity, PyObject *otherwise, int root, const char *path, int flags, int mode)
+{
+    PyObject *who[] = {identity, otherwise}, *before = NULL;
+    if (identity != Py_None && (before = become(NULL, who, 2)) == NULL)
+        return OPEN_FAILED;
+    struct {
+        uint64_t flags, mode, resolve;
+    } how = {(uint64_t)flags, (uint64_t)mode, RESOLVE_NO_LINKS};
+    int opened = (int)syscall(SYS_openat2, root, path, &how, sizeof how);
+    if (opened < 0)
+        opened = -errno;
+    if (before != NULL && lingering) {
+        if (lingered_from == NULL)
+            lingered_from = Py_NewRef(before);
+        Py_DECREF(before);
+    } else if (end_stay(before, opened) < 0)
+        return OPEN_FAILED;
+    return opened;
 }
 
 /* glance(identity or None, otherwise, root, folder with a / at its end, name) -> (size, seconds of the last change)
@@ -313,35 +353,17 @@ glance(PyObject *self, PyObject *const *arguments, Py_ssize_t count)
     }
     if (number(arguments[2], &root) < 0)
         return NULL;
-    const char *folder = PyBytes_AS_STRING(arguments[3]), *name = PyBytes_AS_STRING(arguments[4]);
-    Py_ssize_t above = PyBytes_GET_SIZE(arguments[3]), length = PyBytes_GET_SIZE(arguments[4]);
     char path[PATH_MAX];
-    if (!is_plain_name(name, length) || strlen(folder) != (size_t)above || above + length >= PATH_MAX)
+    if (!is_below(path, arguments[3], arguments[4]))
         Py_RETURN_NONE;
-    memcpy(path, folder, (size_t)above);
-    memcpy(path + above, name, (size_t)length + 1);
-    PyObject *before = NULL;
-    if (arguments[0] != Py_None && (before = become(self, arguments, 2)) == NULL)
-        return NULL;
-    struct {
-        uint64_t flags, mode, resolve;
-    } how = {O_PATH | O_CLOEXEC | O_NOFOLLOW, 0, RESOLVE_NO_LINKS};
     struct stat st = {0};
-    int opened = (int)syscall(SYS_openat2, (int)root, path, &how, sizeof how);
+    int opened = open_plain(arguments[0], arguments[1], (int)root, path, O_PATH | O_CLOEXEC | O_NOFOLLOW, 0);
+    if (opened == OPEN_FAILED)
+        return NULL;
     if (opened >= 0) {
         if (fstat(opened, &st) != 0)
             st.st_mode = 0;
         close(opened);
-    }
-    if (before != NULL) {
-        int failed = 0;
-        if (!lingering)
-            failed = switch_back(before);
-        else if (lingered_from == NULL)
-            lingered_from = Py_NewRef(before);
-        Py_DECREF(before);
-        if (failed)
-            return NULL;
     }
     if (!S_ISREG(st.st_mode))
         Py_RETURN_NONE;
@@ -365,5 +387,12 @@ static struct PyModuleDef definition = {
 PyMODINIT_FUNC
 PyInit__calls(void)
 {
-    return PyModule_Create(&definition);
+    static calls_t shared = {is_below, open_plain, be_oneself};
+    PyObject *module = PyModule_Create(&definition);
+    PyObject *capsule = module == NULL ? NULL : PyCapsule_New(&shared, CALLS, NULL);
+    if (capsule == NULL || PyModule_AddObject(module, "shared", capsule) < 0) {
+        Py_XDECREF(capsule);
+        Py_CLEAR(module);
+    }
+    return module;
 }

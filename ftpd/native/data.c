@@ -6,27 +6,17 @@
 
 #define _GNU_SOURCE
 #define PY_SSIZE_T_CLEAN
-#include <Python.h>
+#include "data.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
-/* What goes out by itself is no longer than that (SMALL in ftpd/transfer/data.py). */
-#define MOST_AT_ONCE 32768
 /* More is no faster. */
 #define MOST_IN_ONE_READ (1 << 20)
-
-typedef union {
-    struct sockaddr any;
-    struct sockaddr_in v4;
-    struct sockaddr_in6 v6;
-} address_t;
 
 static int
 numbers(PyObject *const *arguments, Py_ssize_t count, Py_ssize_t wanted, long long *out, const char *usage)
@@ -43,6 +33,47 @@ numbers(PyObject *const *arguments, Py_ssize_t count, Py_ssize_t wanted, long lo
     return 0;
 }
 
+int
+read_address(PyObject *packed, long long scope, address_t *at)
+{
+    Py_ssize_t length = PyBytes_CheckExact(packed) ? PyBytes_GET_SIZE(packed) : 0;
+    memset(at, 0, sizeof *at);
+    if (length == 4) {
+        at->v4.sin_family = AF_INET;
+        memcpy(&at->v4.sin_addr, PyBytes_AS_STRING(packed), 4);
+    } else if (length == 16) {
+        at->v6.sin6_family = AF_INET6;
+        at->v6.sin6_scope_id = (uint32_t)scope;
+        memcpy(&at->v6.sin6_addr, PyBytes_AS_STRING(packed), 16);
+    } else {
+        PyErr_SetString(PyExc_ValueError, "an address has four bytes or sixteen");
+        return -1;
+    }
+    return 0;
+}
+
+int
+open_listener(address_t *at, int port, int backlog)
+{
+    int v6 = at->any.sa_family == AF_INET6;
+    /* both kinds of address have the port in one place */
+    at->v4.sin_port = htons((uint16_t)port);
+    int fd = socket(at->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    int yes = 1, no = 0;
+    /* the last transfer on this port may be in TIME_WAIT */
+    int failed = setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+    if (!failed && v6 && IN6_IS_ADDR_V4MAPPED(&at->v6.sin6_addr))
+        failed = setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof no);
+    if (failed || bind(fd, &at->any, v6 ? sizeof at->v6 : sizeof at->v4) < 0 || listen(fd, backlog) < 0) {
+        int code = errno;
+        close(fd);
+        return -code;
+    }
+    return fd;
+}
+
 /* listen(address, scope, port, backlog) -> descriptor; -errno where there is none.
 
    `address` is packed: four bytes of IPv4, sixteen of IPv6. One that holds an IPv4 address takes IPv4 clients. */
@@ -50,45 +81,41 @@ static PyObject *
 listen_at(PyObject *self, PyObject *const *arguments, Py_ssize_t count)
 {
     long long given[3];
+    address_t at;
     if (count != 4 || !PyBytes_CheckExact(arguments[0])) {
         PyErr_SetString(PyExc_TypeError, "listen(address, scope, port, backlog)");
         return NULL;
     }
-    if (numbers(arguments + 1, 3, 3, given, "") < 0)
+    if (numbers(arguments + 1, 3, 3, given, "") < 0 || read_address(arguments[0], given[0], &at) < 0)
         return NULL;
-    Py_ssize_t length = PyBytes_GET_SIZE(arguments[0]);
-    address_t at;
-    socklen_t size;
-    memset(&at, 0, sizeof at);
-    if (length == 4) {
-        at.v4.sin_family = AF_INET;
-        at.v4.sin_port = htons((uint16_t)given[1]);
-        memcpy(&at.v4.sin_addr, PyBytes_AS_STRING(arguments[0]), 4);
-        size = sizeof at.v4;
-    } else if (length == 16) {
-        at.v6.sin6_family = AF_INET6;
-        at.v6.sin6_port = htons((uint16_t)given[1]);
-        at.v6.sin6_scope_id = (uint32_t)given[0];
-        memcpy(&at.v6.sin6_addr, PyBytes_AS_STRING(arguments[0]), 16);
-        size = sizeof at.v6;
-    } else {
-        PyErr_SetString(PyExc_ValueError, "an address has four bytes or sixteen");
-        return NULL;
-    }
-    int fd = socket(at.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    return PyLong_FromLong(open_listener(&at, (int)given[1], (int)given[2]));
+}
+
+int
+accept_tuned(int listener, int no_delay, int service, address_t *from)
+{
+    socklen_t size = sizeof *from;
+    int fd = accept4(listener, &from->any, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0)
-        return PyLong_FromLong(-errno);
-    int yes = 1, no = 0;
-    /* the last transfer on this port may be in TIME_WAIT */
-    int failed = setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-    if (!failed && length == 16 && IN6_IS_ADDR_V4MAPPED(&at.v6.sin6_addr))
-        failed = setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof no);
-    if (failed || bind(fd, &at.any, size) < 0 || listen(fd, (int)given[2]) < 0) {
-        int code = errno;
-        close(fd);
-        return PyLong_FromLong(-code);
-    }
-    return PyLong_FromLong(fd);
+        return -errno;
+    int yes = 1;
+    /* a client that is gone already, or a container that forbids it: the transfer will tell */
+    if (no_delay)
+        (void)!setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+    if (from->any.sa_family == AF_INET6)
+        (void)!setsockopt(fd, IPPROTO_IPV6, IPV6_TCLASS, &service, sizeof service);
+    else
+        (void)!setsockopt(fd, IPPROTO_IP, IP_TOS, &service, sizeof service);
+    return fd;
+}
+
+void
+write_host(const address_t *from, char *text, socklen_t room)
+{
+    int v6 = from->any.sa_family == AF_INET6;
+    const void *host = v6 ? (const void *)&from->v6.sin6_addr : (const void *)&from->v4.sin_addr;
+    if (inet_ntop(from->any.sa_family, host, text, room) == NULL)
+        text[0] = 0;
 }
 
 /* accept(listener, no_delay, service) -> (descriptor, the client's address); -errno where there is none.
@@ -98,25 +125,14 @@ static PyObject *
 accept_one(PyObject *self, PyObject *const *arguments, Py_ssize_t count)
 {
     long long given[3];
+    address_t from;
+    char text[INET6_ADDRSTRLEN];
     if (numbers(arguments, count, 3, given, "accept(listener, no_delay, service)") < 0)
         return NULL;
-    address_t from;
-    socklen_t size = sizeof from;
-    int fd = accept4((int)given[0], &from.any, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    int fd = accept_tuned((int)given[0], (int)given[1], (int)given[2], &from);
     if (fd < 0)
-        return PyLong_FromLong(-errno);
-    int yes = 1, service = (int)given[2], v6 = from.any.sa_family == AF_INET6;
-    /* a client that is gone already, or a container that forbids it: the transfer will tell */
-    if (given[1])
-        (void)!setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
-    if (v6)
-        (void)!setsockopt(fd, IPPROTO_IPV6, IPV6_TCLASS, &service, sizeof service);
-    else
-        (void)!setsockopt(fd, IPPROTO_IP, IP_TOS, &service, sizeof service);
-    char text[INET6_ADDRSTRLEN];
-    const void *host = v6 ? (const void *)&from.v6.sin6_addr : (const void *)&from.v4.sin_addr;
-    if (inet_ntop(from.any.sa_family, host, text, sizeof text) == NULL)
-        text[0] = 0;
+        return PyLong_FromLong(fd);
+    write_host(&from, text, sizeof text);
     PyObject *found = Py_BuildValue("(is)", fd, text);
     if (found == NULL)
         close(fd);
@@ -213,6 +229,16 @@ receive(PyObject *self, PyObject *const *arguments, Py_ssize_t count)
     return Py_BuildValue("(nii)", stored, how, code);
 }
 
+int
+end_connection(int fd)
+{
+    /* TCP takes no buffer for what is only to be thrown away (tcp(7)) */
+    for (int i = 0; i < 4; i++)
+        if (recv(fd, NULL, 1 << 20, MSG_TRUNC | MSG_DONTWAIT) <= 0)
+            break;
+    return close(fd);
+}
+
 /* end(connection): close it, after what has come unasked is thrown away: left unread it would make our end a reset. */
 static PyObject *
 end(PyObject *self, PyObject *const *arguments, Py_ssize_t count)
@@ -220,11 +246,7 @@ end(PyObject *self, PyObject *const *arguments, Py_ssize_t count)
     long long fd;
     if (numbers(arguments, count, 1, &fd, "end(connection)") < 0)
         return NULL;
-    /* TCP takes no buffer for what is only to be thrown away (tcp(7)) */
-    for (int i = 0; i < 4; i++)
-        if (recv((int)fd, NULL, 1 << 20, MSG_TRUNC | MSG_DONTWAIT) <= 0)
-            break;
-    if (close((int)fd) < 0 && errno != EINTR)
+    if (end_connection((int)fd) < 0 && errno != EINTR)
         return PyErr_SetFromErrno(PyExc_OSError);
     Py_RETURN_NONE;
 }
@@ -245,5 +267,8 @@ static struct PyModuleDef definition = {
 PyMODINIT_FUNC
 PyInit__data(void)
 {
-    return PyModule_Create(&definition);
+    PyObject *module = PyModule_Create(&definition);
+    if (module != NULL && add_walk(module) < 0)
+        Py_CLEAR(module);
+    return module;
 }

@@ -20,7 +20,7 @@
 #define LONGEST 256
 
 typedef struct {
-    PyObject *known; /* packet -> answer, verb and a blank -> function; NULL where nothing is remembered */
+    PyObject *known; /* packet -> answer or function, verb and a blank -> function; NULL where nothing is remembered */
     double until;    /* no answer holds after that moment */
     long long received, sent;
     double when;
@@ -119,10 +119,29 @@ put(PyObject *list, PyObject *item)
     return failed ? -1 : 0;
 }
 
+/* What a function has to say to these bytes; None where it fails. A new reference. */
+static PyObject *
+ask(Front *self, PyObject *function, const char *text, Py_ssize_t length)
+{
+    double began = now();
+    PyObject *argument = PyBytes_FromStringAndSize(text, length);
+    PyObject *answer = argument == NULL ? NULL : PyObject_CallOneArg(function, argument);
+    Py_XDECREF(argument);
+    double took = now() - began;
+    if (took > self->slowest)
+        self->slowest = took;
+    if (answer == NULL && PyErr_ExceptionMatches(PyExc_Exception)) {
+        /* who takes the whole road will be told */
+        PyErr_Clear();
+        Py_RETURN_NONE;
+    }
+    return answer;
+}
+
 /* What a verb's function has to say to the argument of a packet that is one line; None where there is none such, or it
    has nothing to say. A new reference. */
 static PyObject *
-answer_shortly(PyObject *known, const char *packet, Py_ssize_t length)
+answer_shortly(Front *self, PyObject *known, const char *packet, Py_ssize_t length)
 {
     const char *blank = memchr(packet, ' ', (size_t)length);
     if (blank == NULL)
@@ -145,15 +164,22 @@ answer_shortly(PyObject *known, const char *packet, Py_ssize_t length)
             return NULL;
         Py_RETURN_NONE;
     }
-    PyObject *name = PyBytes_FromStringAndSize(argument, end - argument);
-    PyObject *answer = name == NULL ? NULL : PyObject_CallOneArg(function, name);
-    Py_XDECREF(name);
+    PyObject *answer = ask(self, function, argument, end - argument);
     Py_DECREF(function);
-    if (answer == NULL && PyErr_ExceptionMatches(PyExc_Exception)) {
-        /* who takes the whole road will be told */
-        PyErr_Clear();
-        Py_RETURN_NONE;
-    }
+    return answer;
+}
+
+/* The answer to a packet, or what the function has to say that stands in its place; else None, or NULL with an error
+   set. A new reference. */
+static PyObject *
+answer_to(Front *self, PyObject *known, PyObject *packet)
+{
+    PyObject *answer = Py_XNewRef(PyDict_GetItemWithError(known, packet));
+    if (answer == NULL)
+        return PyErr_Occurred() ? NULL
+                                : answer_shortly(self, known, PyBytes_AS_STRING(packet), PyBytes_GET_SIZE(packet));
+    if (PyCallable_Check(answer))
+        Py_SETREF(answer, ask(self, answer, "", 0));
     return answer;
 }
 
@@ -174,15 +200,8 @@ hear(Front *self, const struct epoll_event *event, double when, PyObject *rest)
         return -1;
     PyObject *known = Py_NewRef(line->known), *answer = NULL;
     int failed = 0;
-    if (got > 0 && got <= LONGEST) {
-        answer = Py_XNewRef(PyDict_GetItemWithError(known, packet));
-        if (answer == NULL && !PyErr_Occurred()) {
-            answer = answer_shortly(known, self->packet, got);
-            double took = now() - when;
-            if (took > self->slowest)
-                self->slowest = took;
-        }
-    }
+    if (got > 0 && got <= LONGEST)
+        answer = answer_to(self, known, packet);
     Py_DECREF(known);
     /* who was called may have let another connection be known */
     line = &self->lines[fd];

@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from ftpd.conf.tree import Scope
 from ftpd.core.clock import Sweep, Timer
 from ftpd.core.reply import Reply
+from ftpd.module.command import Command
+from ftpd.module.files import Way
 from ftpd.module.wire import Data, Foreign, TransferError, Work
 
 NO_DATA = "Unable to build data connection: Connection refused"
@@ -18,6 +20,7 @@ class MemoryData:
 
     def __init__(self, incoming: bytes = b"") -> None:
         self.moved = 0
+        self.announced = False
         self.local_port = 20
         self.incoming = incoming
         self.sent = bytearray()
@@ -133,6 +136,12 @@ class MemoryWire:
 
     def forget_data(self) -> None:
         self.listening = self.incoming = None
+
+    def listens(self, before: str, after: str, *, ports: range | None, split: bool = False) -> None:
+        return None
+
+    def sends(self, command: Command, way: Way, before: str, after: str) -> None:
+        return None
 
     def data_at_once(self, *, allow_foreign: Foreign = False) -> Data | None:
         return None

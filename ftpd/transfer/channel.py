@@ -67,6 +67,8 @@ class Channel(DTPHandler):  # type: ignore[misc]  # pyftpdlib is untyped
     """
 
     moved = 0
+    announced = False
+    """The client has been told that it opens (150)."""
     needs = 0
     ioloop: DataLoop
     _closed = False

@@ -55,8 +55,19 @@ def plain_host(host: str) -> str:
     return host[len(_MAPPED) :] if host.startswith(_MAPPED) and "." in host else host
 
 
+def packed_host(host: str) -> bytes:
+    """The bytes of a plain address: four of IPv4, sixteen of IPv6."""
+    return socket.inet_pton(socket.AF_INET6 if ":" in host else socket.AF_INET, host)
+
+
+def tell_of_stranger(host: str, port: int, peer: str, label: str) -> None:
+    """The log's line on somebody else who came to a client's port."""
+    text = "SECURITY: a data connection from %s to port %d was refused, only %s may use it"
+    log(Level.NOTICE, text, host, port, peer, peer=label)
+
+
 @lru_cache(maxsize=1024)
-def _place(local: tuple[Any, ...], extended: int) -> tuple[str, bytes, int]:
+def place_of(local: tuple[Any, ...], extended: int) -> tuple[str, bytes, int]:
     """The address to announce, and the packed one to bind with its scope; ``extended`` is a family of RFC 2428."""
     host = plain_host(local[0])
     if ":" not in host:
@@ -175,13 +186,18 @@ class PassiveListener(_Port, Acceptor):  # type: ignore[misc]  # pyftpdlib is un
         extended: int = 0,
         make: Make = DataChannel,
         label: str = "",
+        there: tuple[int, int] | None = None,
     ) -> None:
+        """``there`` is a descriptor that listens already, and its port."""
         self.ground = ground
         self.peer = plain_host(peer)
         self.make = make
         self.label = label
-        host, self._packed, self._scope = _place(local, extended)
-        self.port = self._listen_anywhere() if ports is None else self._listen_within(ports, host)
+        host, self._packed, self._scope = place_of(local, extended)
+        if there is None:
+            self.port = self._listen_anywhere() if ports is None else self._listen_within(ports, host)
+        else:
+            self._fileno, self.port = there
         self.address = (host, self.port)
         """What to announce, unless the configuration knows better."""
 
@@ -269,14 +285,7 @@ class PassiveListener(_Port, Acceptor):  # type: ignore[misc]  # pyftpdlib is un
                 self._accepted = descriptor
                 return True
             os.close(descriptor)
-            log(
-                Level.NOTICE,
-                "SECURITY: a data connection from %s to port %d was refused, only %s may use it",
-                host,
-                self.port,
-                self.peer,
-                peer=self.label,
-            )
+            tell_of_stranger(host, self.port, self.peer, self.label)
         return False
 
     def close(self) -> None:

@@ -1,0 +1,104 @@
+"""Transfers that are decided like the one before: the compiled walk is told what was decided, and asked for sums."""
+
+from __future__ import annotations
+
+import inspect
+import socket
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+from ftpd.core.answers import ShortAnswer
+from ftpd.core.paths import decode
+from ftpd.core.vocab import Phase, Steady
+from ftpd.dispatch.compile import Chain
+from ftpd.dispatch.phases import Road, run_on
+from ftpd.engine.dataside import DataSide
+from ftpd.engine.tuning import tuning_of
+from ftpd.module.command import Command, Transfer
+from ftpd.module.events import FILES_SENT, Sent
+from ftpd.module.files import Path, Way
+from ftpd.module.table import Handler
+from ftpd.transfer.portrange import of_system
+from ftpd.transfer.sockets import DEFAULT
+
+
+class Walking(DataSide):
+    """Makes answers that move a file: those of PASV, EPSV and RETR, for :mod:`ftpd.engine.recall` to give.
+
+    An answer of theirs is known as long as any other is: whatever may change a decision has them forgotten.
+    """
+
+    def listens(self, before: str, after: str, *, ports: range | None, split: bool = False) -> ShortAnswer | None:
+        walk = self._walk()
+        if walk is None:
+            return None
+        if ports is None:
+            ports, reserved = of_system()
+            if not ports or any(port in ports for port in reserved):
+                return None
+        return partial(walk.listen, ports.start, len(ports), before.encode(), after.encode(), split)
+
+    def sends(self, command: Command, way: Way, before: str, after: str) -> ShortAnswer | None:
+        walk, recorders = self._walk(), self._recorders(command)
+        if walk is None or any(inspect.iscoroutinefunction(handler.run) for handler in recorders):
+            return None
+        recorded = partial(self._record, command.name, self.session.cwd, after, recorders) if recorders else None
+        done = f"226 {after}\r\n".encode()
+        return partial(
+            walk.send, way.identity, way.otherwise, way.root.fd, way.root, way.devices, way.folder,
+            f"150 {before}".encode(), done, recorded,
+        )  # fmt: skip
+
+    def _walk(self) -> Any:
+        """That of this session, if there may be one: where nothing is to be done to the bytes or to their socket."""
+        plain = self.socket.__class__ is socket.socket and self.session.translation is None
+        if not plain or tuning_of(self.generation, self.session.server).data is not DEFAULT:
+            return None
+        return self._data_port().walks(self._fileno)
+
+    def account(self) -> None:
+        """Let the session have what the walk has moved since the last time."""
+        walk = None if self._port is None else self._port.walk
+        if walk is not None:
+            files, moved, said = walk.tell()
+            self.session.bytes_out += moved + said
+            if files:
+                self.generation.emit(FILES_SENT, Sent(self.session, files, moved))
+
+    # -- logs ------------------------------------------------------------------------------------------
+
+    def _recorders(self, command: Command) -> Chain:
+        """Who has something to record of a command like this one."""
+
+        def records(handler: Handler) -> bool:
+            return handler.steady is None or handler.steady(command) != Steady.VERB
+
+        after = self.generation.table.plan(command.name).after
+        return tuple(
+            handler for phase, chain in after if phase is Phase.LOG_CMD for handler in chain if records(handler)
+        )
+
+    def _record(
+        self, verb: str, folder: str, told: str, recorders: Chain, name: bytes, size: int, port: int, seconds: float
+    ) -> None:  # fmt: skip
+        """Have a file that was sent recorded, as if its command had come by the whole road."""
+        self.account()
+        session = self.session
+        command, plan = self.generation.command(session, verb, decode(name))
+        if session.files is None:
+            return
+        path = Path(f"{folder.rstrip('/')}/{command.argument}")
+        done = command.transfer = Transfer(path.virtual, session.files.real(path), "o", ascii=False)
+        done.moved = done.file_size = size
+        done.port, done.seconds, done.status = port, seconds, "success"
+        command.ok(226, told)
+        road = Road(command, plan)
+        waits_for = road.follow(_in_turn(recorders))
+        if waits_for is not None:
+            self.worker.spawn(run_on(road, waits_for))
+
+
+def _in_turn(handlers: Chain) -> Iterator[tuple[Phase, Chain]]:
+    """Each in a chain of its own: one that ends its own does not end another's."""
+    return iter([(Phase.LOG_CMD, (handler,)) for handler in handlers])

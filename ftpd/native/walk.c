@@ -1,0 +1,437 @@
+/* The walk of a transfer whose every decision was made with the one before: from PASV or EPSV to the 226 of a small file.
+
+   ftpd/engine/walking.py says when that is, and hands over what was decided; whatever is otherwise than foreseen (a
+   link, a folder, a large file, a client that is not there yet) is left to the whole road, as if nothing had been
+   asked.  Only a connection that did not take all at once is handed on as it is: see overtaken(). */
+
+#include "data.h"
+#include "calls.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <structmember.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+/* As many strangers may stand in front of the client, and as many ports are tried, as in ftpd/transfer/ports.py. */
+#define ACCEPTS 64
+#define TRIES 16
+/* Devices that are known not to say what is in memory: those in memory themselves, mostly. */
+#define SILENT 16
+#define LONGEST_REPLY 1024
+
+static calls_t *calls;
+static dev_t silent[SILENT];
+static int silent_count;
+
+typedef struct {
+    PyObject_HEAD
+    PyObject *refused; /* refused(host, port) is told of strangers; NULL once the walk is closed */
+    int control;
+    address_t local;
+    unsigned char peer[16];
+    Py_ssize_t peer_size;
+    int no_delay, service, backlog;
+    int listener, port;
+    /* what began and is to be taken over: its connection, the bytes of the file that went, and of the 150 that did not */
+    int connection, begun_at;
+    long long went;
+    PyObject *unsaid;
+    char held; /* the session has a port of another kind */
+    long long files, bytes, said;
+} Walk;
+
+static void
+let_go(Walk *self)
+{
+    if (self->listener >= 0)
+        close(self->listener);
+    if (self->connection >= 0)
+        close(self->connection);
+    self->listener = self->connection = -1;
+    Py_CLEAR(self->unsaid);
+}
+
+static int
+walk_traverse(Walk *self, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(self->refused);
+    return 0;
+}
+
+static int
+walk_clear(Walk *self)
+{
+    Py_CLEAR(self->refused);
+    return 0;
+}
+
+static void
+walk_dealloc(Walk *self)
+{
+    PyObject_GC_UnTrack(self);
+    let_go(self);
+    walk_clear(self);
+    PyTypeObject *type = Py_TYPE(self);
+    type->tp_free((PyObject *)self);
+    Py_DECREF(type);
+}
+
+/* Walk(refused, control, local, scope, peer, no_delay, service, backlog): of the session whose control connection that
+   descriptor is; both addresses are packed, and IPv4 ones have four bytes where it is not to listen in IPv6's clothes. */
+static PyObject *
+walk_new(PyTypeObject *type, PyObject *arguments, PyObject *named)
+{
+    PyObject *refused, *local, *peer;
+    int control, scope, no_delay, service, backlog;
+    address_t at;
+    if (!PyArg_ParseTuple(arguments, "OiSiSpii", &refused, &control, &local, &scope, &peer, &no_delay, &service,
+                          &backlog))
+        return NULL;
+    if (read_address(local, scope, &at) < 0)
+        return NULL;
+    if (PyBytes_GET_SIZE(peer) != 4 && PyBytes_GET_SIZE(peer) != 16) {
+        PyErr_SetString(PyExc_ValueError, "an address has four bytes or sixteen");
+        return NULL;
+    }
+    Walk *self = (Walk *)type->tp_alloc(type, 0);
+    if (self == NULL)
+        return NULL;
+    self->refused = Py_NewRef(refused);
+    self->control = control;
+    self->local = at;
+    self->peer_size = PyBytes_GET_SIZE(peer);
+    memcpy(self->peer, PyBytes_AS_STRING(peer), (size_t)self->peer_size);
+    self->no_delay = no_delay;
+    self->service = service;
+    self->backlog = backlog;
+    self->listener = self->connection = -1;
+    return (PyObject *)self;
+}
+
+/* -- a port ------------------------------------------------------------------------------------------------------ */
+
+/* A number below `count` that nobody can foresee; -1 where there is none to be had. */
+static int
+drawn(int count)
+{
+    unsigned fair = 0x10000u - 0x10000u % (unsigned)count;
+    uint16_t number;
+    do {
+        if (getrandom(&number, sizeof number, GRND_NONBLOCK) != sizeof number)
+            return -1;
+        /* what is left over at the upper end would make some ports likelier than others */
+    } while (number >= fair);
+    return number % count;
+}
+
+/* listen(first port, how many there are, before, after, in two numbers, b"") -> the reply with a port that is listened
+   at; None where there is none to be had so. */
+static PyObject *
+walk_listen(Walk *self, PyObject *const *arguments, Py_ssize_t count)
+{
+    if (count != 6 || !PyBytes_CheckExact(arguments[2]) || !PyBytes_CheckExact(arguments[3])
+        || !PyBytes_CheckExact(arguments[5])) {
+        PyErr_SetString(PyExc_TypeError, "listen(first, count, before, after, in two numbers, argument)");
+        return NULL;
+    }
+    long first = PyLong_AsLong(arguments[0]), many = PyLong_AsLong(arguments[1]);
+    if (PyErr_Occurred())
+        return NULL;
+    if (self->refused == NULL || self->held || self->connection >= 0 || PyBytes_GET_SIZE(arguments[5]) || many < 1
+        || many > 0xFFFF || first < 1 || first + many > 0x10000)
+        Py_RETURN_NONE;
+    let_go(self);
+    if (calls->be_oneself() < 0)
+        return NULL;
+    for (int i = 0; i < TRIES && self->listener < 0; i++) {
+        int number = drawn((int)many);
+        if (number < 0)
+            break;
+        self->port = (int)first + number;
+        int opened = open_listener(&self->local, self->port, self->backlog);
+        if (opened < 0 && opened != -EADDRINUSE && opened != -EACCES)
+            break;
+        self->listener = opened < 0 ? -1 : opened;
+    }
+    if (self->listener < 0)
+        Py_RETURN_NONE;
+    const char *before = PyBytes_AS_STRING(arguments[2]), *after = PyBytes_AS_STRING(arguments[3]);
+    return PyObject_IsTrue(arguments[4])
+               ? PyBytes_FromFormat("%s%d,%d%s", before, self->port >> 8, self->port & 0xFF, after)
+               : PyBytes_FromFormat("%s%d%s", before, self->port, after);
+}
+
+static int
+is_peer(const Walk *self, const address_t *from)
+{
+    if (from->any.sa_family == AF_INET)
+        return self->peer_size == 4 && memcmp(&from->v4.sin_addr, self->peer, 4) == 0;
+    const unsigned char *host = from->v6.sin6_addr.s6_addr;
+    if (IN6_IS_ADDR_V4MAPPED(&from->v6.sin6_addr))
+        return self->peer_size == 4 && memcmp(host + 12, self->peer, 4) == 0;
+    return self->peer_size == 16 && memcmp(host, self->peer, 16) == 0;
+}
+
+/* The client's connection, and the port closes; -1 where it is not there yet, -2 with an error set. */
+static int
+accept_peer(Walk *self)
+{
+    for (int i = 0; i < ACCEPTS; i++) {
+        address_t from;
+        int fd = accept_tuned(self->listener, self->no_delay, self->service, &from);
+        if (fd == -ECONNABORTED || fd == -EPROTO)
+            continue;
+        if (fd < 0)
+            return -1;
+        if (is_peer(self, &from)) {
+            /* further connections in the queue are reset by this */
+            close(self->listener);
+            self->listener = -1;
+            return fd;
+        }
+        close(fd);
+        char host[INET6_ADDRSTRLEN];
+        write_host(&from, host, sizeof host);
+        PyObject *told = PyObject_CallFunction(self->refused, "si", host, self->port);
+        if (told == NULL)
+            return -2;
+        Py_DECREF(told);
+        if (self->refused == NULL || self->listener < 0)
+            return -1;
+    }
+    return -1;
+}
+
+/* -- a file ------------------------------------------------------------------------------------------------------ */
+
+static double
+seconds_since(const struct timespec *began)
+{
+    struct timespec at;
+    clock_gettime(CLOCK_MONOTONIC, &at);
+    return (double)(at.tv_sec - began->tv_sec) + 1e-9 * (double)(at.tv_nsec - began->tv_nsec);
+}
+
+/* Whether it is a regular file, and not on one of the devices whose files are the kernel's. */
+static int
+is_file(int file, PyObject *devices, struct stat *st)
+{
+    if (fstat(file, st) != 0 || !S_ISREG(st->st_mode))
+        return 0;
+    PyObject *device = PyLong_FromUnsignedLongLong(st->st_dev);
+    int kept = device == NULL ? -1 : PySequence_Contains(devices, device);
+    Py_XDECREF(device);
+    if (kept < 0)
+        PyErr_Clear();
+    return kept == 0;
+}
+
+/* All of a small file that is in memory; its size, 0 where it is none such. */
+static ssize_t
+read_small(int file, PyObject *devices, char *into)
+{
+    struct stat st;
+    if (!is_file(file, devices, &st) || st.st_size < 1 || st.st_size > MOST_AT_ONCE)
+        return 0;
+    struct iovec room = {into, (size_t)st.st_size};
+    int flags = RWF_NOWAIT;
+    for (int i = 0; i < silent_count; i++)
+        if (silent[i] == st.st_dev)
+            flags = 0;
+    ssize_t got = preadv2(file, &room, 1, 0, flags);
+    if (got < 0 && errno == EOPNOTSUPP && flags) {
+        if (silent_count < SILENT)
+            silent[silent_count++] = st.st_dev;
+        got = preadv2(file, &room, 1, 0, 0);
+    }
+    return got == st.st_size ? got : 0;
+}
+
+/* What the socket took of a text; 0 also where it has something against it, which the next attempt will tell. */
+static size_t
+given(int fd, const char *text, size_t length, int flags)
+{
+    ssize_t sent = send(fd, text, length, flags | MSG_DONTWAIT | MSG_NOSIGNAL);
+    return sent < 0 ? 0 : (size_t)sent;
+}
+
+/* send(identity or None, otherwise, root, what keeps it open, devices of the kernel's own files, folder with a / at its
+   end, before, done, recorded, name) -> `done`, once the client has the file; None where the whole road is to be taken.
+
+   `before` is the text of the 150 before the name.  `recorded` is called with name, size, port and seconds before
+   the client hears that it was all; where it is None, tell() has the sums. */
+static PyObject *
+walk_send(Walk *self, PyObject *const *arguments, Py_ssize_t count)
+{
+    if (count != 10 || !PyBytes_CheckExact(arguments[6]) || !PyBytes_CheckExact(arguments[7])) {
+        PyErr_SetString(PyExc_TypeError,
+                        "send(identity, otherwise, root, keeper, devices, folder, before, done, recorded, name)");
+        return NULL;
+    }
+    long root = PyLong_AsLong(arguments[2]);
+    if (root == -1 && PyErr_Occurred())
+        return NULL;
+    PyObject *before = arguments[6], *done = arguments[7], *recorded = arguments[8], *name = arguments[9];
+    char path[PATH_MAX], content[MOST_AT_ONCE], reply[LONGEST_REPLY];
+    if (self->refused == NULL || self->listener < 0 || self->connection >= 0 || !calls->is_below(path, arguments[5], name)
+        || PyBytes_GET_SIZE(before) + PyBytes_GET_SIZE(name) + 64 > LONGEST_REPLY)
+        Py_RETURN_NONE;
+    struct timespec began;
+    clock_gettime(CLOCK_MONOTONIC, &began);
+    int file = calls->open_plain(arguments[0], arguments[1], (int)root, path,
+                                 O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0);
+    if (file == OPEN_FAILED)
+        return NULL;
+    ssize_t size = file < 0 ? 0 : read_small(file, arguments[4], content);
+    if (file >= 0)
+        close(file);
+    if (calls->be_oneself() < 0)
+        return NULL;
+    if (size == 0)
+        Py_RETURN_NONE;
+    int connection = accept_peer(self);
+    if (connection == -2)
+        return NULL;
+    if (connection < 0)
+        Py_RETURN_NONE;
+    int length = snprintf(reply, sizeof reply, "%s%s (%zd byte%s)\r\n", PyBytes_AS_STRING(before),
+                          PyBytes_AS_STRING(name), size, size == 1 ? "" : "s");
+    size_t said = given(self->control, reply, (size_t)length, 0);
+    /* what fills no segment leaves with the end, which follows at once */
+    size_t went = said < (size_t)length ? 0 : given(connection, content, (size_t)size, MSG_MORE);
+    self->said += (long long)said;
+    if (went < (size_t)size) {
+        self->connection = connection;
+        self->begun_at = self->port;
+        self->went = (long long)went;
+        self->unsaid = PyBytes_FromStringAndSize(reply + said, length - (Py_ssize_t)said);
+        if (self->unsaid == NULL)
+            return NULL;
+        Py_RETURN_NONE;
+    }
+    end_connection(connection);
+    if (recorded == Py_None) {
+        self->files++;
+        self->bytes += size;
+    } else {
+        PyObject *told = PyObject_CallFunction(recorded, "Onid", name, (Py_ssize_t)size, self->port,
+                                               seconds_since(&began));
+        if (told == NULL)
+            /* it is for whoever records to see to that; the client has its file */
+            PyErr_WriteUnraisable(recorded);
+        Py_XDECREF(told);
+    }
+    return Py_NewRef(done);
+}
+
+/* -- what Python asks of it -------------------------------------------------------------------------------------- */
+
+/* tell() -> (files sent, their bytes, bytes of preliminary replies) since it was last asked. */
+static PyObject *
+walk_tell(Walk *self, PyObject *nothing)
+{
+    PyObject *told = Py_BuildValue("LLL", self->files, self->bytes, self->said);
+    if (told != NULL)
+        self->files = self->bytes = self->said = 0;
+    return told;
+}
+
+/* prepared() -> (listener, port), which are the caller's now; None where there is none. */
+static PyObject *
+walk_prepared(Walk *self, PyObject *nothing)
+{
+    if (self->listener < 0)
+        Py_RETURN_NONE;
+    PyObject *found = Py_BuildValue("ii", self->listener, self->port);
+    if (found != NULL)
+        self->listener = -1;
+    return found;
+}
+
+/* overtaken() -> (connection, its port here, bytes that went, the rest of the 150): of a transfer that the client did
+   not take at once, which is the caller's now; None where there is none. */
+static PyObject *
+walk_overtaken(Walk *self, PyObject *nothing)
+{
+    if (self->connection < 0)
+        Py_RETURN_NONE;
+    PyObject *found = Py_BuildValue("iiLO", self->connection, self->begun_at, self->went, self->unsaid);
+    if (found != NULL) {
+        self->connection = -1;
+        Py_CLEAR(self->unsaid);
+    }
+    return found;
+}
+
+/* drop(): close what there is. */
+static PyObject *
+walk_drop(Walk *self, PyObject *nothing)
+{
+    let_go(self);
+    Py_RETURN_NONE;
+}
+
+/* close(): and nothing is done from now on. */
+static PyObject *
+walk_close(Walk *self, PyObject *nothing)
+{
+    let_go(self);
+    Py_CLEAR(self->refused);
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef methods[] = {
+    {"listen", (PyCFunction)(void (*)(void))walk_listen, METH_FASTCALL, NULL},
+    {"send", (PyCFunction)(void (*)(void))walk_send, METH_FASTCALL, NULL},
+    {"tell", (PyCFunction)walk_tell, METH_NOARGS, NULL},
+    {"prepared", (PyCFunction)walk_prepared, METH_NOARGS, NULL},
+    {"overtaken", (PyCFunction)walk_overtaken, METH_NOARGS, NULL},
+    {"drop", (PyCFunction)walk_drop, METH_NOARGS, NULL},
+    {"close", (PyCFunction)walk_close, METH_NOARGS, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyMemberDef members[] = {
+    {"held", T_BOOL, offsetof(Walk, held), 0, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
+static PyType_Slot slots[] = {
+    {Py_tp_dealloc, walk_dealloc},
+    {Py_tp_traverse, walk_traverse},
+    {Py_tp_clear, walk_clear},
+    {Py_tp_methods, methods},
+    {Py_tp_members, members},
+    {Py_tp_new, walk_new},
+    {0, NULL},
+};
+
+static PyType_Spec specification = {
+    "ftpd.native._data.Walk", sizeof(Walk), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC, slots,
+};
+
+int
+add_walk(PyObject *module)
+{
+    /* without those of calls.c there is no walk */
+    PyObject *lender = PyImport_ImportModule("ftpd.native._calls");
+    PyObject *shared = lender == NULL ? NULL : PyObject_GetAttrString(lender, "shared");
+    calls = shared == NULL ? NULL : PyCapsule_GetPointer(shared, CALLS);
+    Py_XDECREF(lender);
+    Py_XDECREF(shared);
+    if (calls == NULL) {
+        PyErr_Clear();
+        return PyModule_AddObjectRef(module, "Walk", Py_None);
+    }
+    PyObject *type = PyType_FromSpec(&specification);
+    int failed = type == NULL ? -1 : PyModule_AddObjectRef(module, "Walk", type);
+    Py_XDECREF(type);
+    return failed;
+}
