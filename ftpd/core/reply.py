@@ -27,8 +27,8 @@ class Reply(NamedTuple):
                 return text.encode()
             text = f"{code} {_one_line(line)}\r\n"
         else:
-            first, *between, last = map(_one_line, lines)
-            middle = "".join(f" {line}\r\n" for line in between)
+            first, *between, last = lines if _plain("".join(lines)) else map(_one_line, lines)
+            middle = "".join([f" {line}\r\n" for line in between])
             text = f"{code}-{first}\r\n{middle}{code} {last}\r\n"
         return _bytes(text)
 
@@ -63,11 +63,13 @@ def _bytes(text: str) -> bytes:
         return text.encode("utf-8", "replace")
 
 
+def _plain(text: str) -> bool:
+    return "\n" not in text and "\r" not in text
+
+
 def _one_line(text: str) -> str:
     """A file's name may hold line ends; on the wire they would begin a reply of the name's own."""
-    if "\n" in text or "\r" in text:
-        return text.replace("\r", "?").replace("\n", "?")
-    return text
+    return text if _plain(text) else text.replace("\r", "?").replace("\n", "?")
 
 
 class ReplyQueue(list[Reply]):

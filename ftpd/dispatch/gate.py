@@ -35,10 +35,10 @@ def admit(command: Command, handler: Handler) -> None:
     if handler.auth and session.user is None:
         raise Refuse(530, "Please login with USER and PASS")
     fewest, most = handler.arity
-    if (fewest or most is not None) and not fewest <= len(command.words) <= (
-        len(command.words) if most is None else most
-    ):
-        raise Refuse(501, "Invalid number of parameters")
+    if fewest or most is not None:
+        words = len(command.argument.split())
+        if words < fewest or (most is not None and words > most):
+            raise Refuse(501, "Invalid number of parameters")
     if handler.limit is not None and not command.gate.allows(command):
         raise Refuse(*handler.limit)
 
@@ -259,7 +259,7 @@ class PathGate:
         if trace.active:
             where = real_path(session, path.place)
             trace.say("directory", 3, "'%s' is '%s' on this machine", given, where, peer=session.peer)
-        if use != "read":
+        if use in ("", "write"):
             umask = session.modules.directive("Umask")
             if umask is not None and session.files is not None:
                 session.files.umask, session.files.folder_umask = path.settings[umask]

@@ -81,6 +81,7 @@ class Generation:
             if needed is None or needed(config)
         )
         """What is awaited for each client before SESSION_OPEN, in the order in which listeners are told."""
+        self._features = tuple(line for module in modules for line in module.features)
         self._help = tuple(
             VerbHelp(handler.verb, handler.usage, module.name, handler.auth, handler.when)
             for module in modules
@@ -104,7 +105,13 @@ class Generation:
         return any(module.name == bare for module in self.modules)
 
     def features(self, session: Session) -> list[str]:
-        return [line for module in self.modules for lines in module.features for line in lines(session)]
+        found: list[str] = []
+        for lines in self._features:
+            if isinstance(lines, str):
+                found.append(lines)
+            else:
+                found += lines(session)
+        return found
 
     def help(self, session: Session) -> list[VerbHelp]:
         return [entry for entry in self._help if entry.when is None or session.settings[entry.when]]

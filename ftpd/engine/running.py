@@ -145,7 +145,10 @@ class Running(Recall):
         try:
             if not 200 <= reply.code <= 699:
                 raise ValueError(f"{reply.code} is no code of a final reply")
-            return self.session.told(reply)
+            session = self.session
+            if session.translation is None and session.recode is None:
+                return reply.encode()
+            return session.told(reply)
         except Exception as error:
             self.session.log(Level.ERROR, "the reply to %s cannot be sent: %r", command.shown, error)
             return _LOCAL_ERROR.encode()

@@ -25,6 +25,7 @@ _TRANSFER = os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _ROOT = Path("/")
 _READING, _WRITING = os.O_RDONLY | _TRANSFER, os.O_WRONLY | _TRANSFER
 _LISTING = os.O_RDONLY | os.O_DIRECTORY | os.O_NONBLOCK | os.O_CLOEXEC
+_AT_ONCE = {"read": _READING, "write": _WRITING, "list": _LISTING, "enter": _LOOK}
 _SPECIAL = stat.S_ISUID | stat.S_ISGID | stat.S_ISVTX
 
 
@@ -136,6 +137,11 @@ class LocalFiles:
 
     def access(self, path: Path, mode: int) -> bool:
         try:
+            if path.opened is not None and (fd := path.opened.take("enter")) >= 0:
+                try:
+                    return self._accessible(fd, mode)
+                finally:
+                    os.close(fd)
             virtual = there(path)
             if virtual == "/":
                 return self._accessible((self._root or self._enter()).fd, mode)
@@ -171,7 +177,7 @@ class LocalFiles:
         if self._opener is not jail.by_kernel:
             return None
         root = self._root or self._enter()
-        flags = _WRITING if use == "write" else _LISTING if use == "list" else _READING
+        flags = _AT_ONCE[use]
         try:
             fd = jail.without_links(self._identity, root.fd, encoded(there(path)), flags)
         except (NotADirectoryError, PermissionError):
@@ -188,6 +194,8 @@ class LocalFiles:
             raise
         # what is of no use is closed again as this returns
         opened = Opened(fd, known, use)
+        if use == "enter":
+            return opened
         return opened if (_is_listable(known) if use == "list" else _is_regular(known)) else None
 
     def open_read(self, path: Path) -> int:

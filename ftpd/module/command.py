@@ -187,7 +187,7 @@ class Command:
 
         Raises Refuse: with ``refusal`` where <Limit> denies it (default 550 ``<given>: Operation not
         permitted``), 550 where a filter forbids the name.  Who says to what ``use`` it is put, ``read``,
-        ``write`` or ``list``, may find it opened already when he opens it, which saves the walk to it.
+        ``write``, ``list`` or ``enter``, may find it opened already then, which saves another walk to it.
         """
         text = self.argument if given is None else given
         path = self.gate.path(self, text, refusal or (550, f"{text}: Operation not permitted"), use)

@@ -11,8 +11,11 @@ from typing import Literal, NamedTuple, Protocol
 from ftpd.conf.directive import EMPTY, Settings
 from ftpd.core.listing import Compact, Layout
 
-Use = Literal["", "read", "write", "list"]
-"""What a command goes on to do with a path: nothing that is known yet, or to open the file or the folder there."""
+Use = Literal["", "read", "write", "list", "enter"]
+"""What a command goes on to do with a path: nothing that is known yet, or to open the file or the folder there.
+
+``enter``: to ask :meth:`Files.access` whether the folder may be searched.
+"""
 
 
 class Opened:

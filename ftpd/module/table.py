@@ -37,10 +37,6 @@ K = TypeVar("K", bound=Callable[[Config], Iterable[ConfigError] | None])
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def _always(line: str) -> Callable[[Session], Iterable[str]]:
-    return lambda session: (line,)
-
-
 def _every(steady: int | Steadiness) -> Steadiness | None:
     if callable(steady):
         return steady
@@ -103,7 +99,7 @@ class Module:
         self.backends: list[AuthBackend] = []
         self.listeners: list[tuple[Event[Any], Callable[[Any], None], Callable[[Config], bool] | None]] = []
         self.openings: list[tuple[Opening, Callable[[Config], bool] | None]] = []
-        self.features: list[Callable[[Session], Iterable[str]]] = []
+        self.features: list[str | Callable[[Session], Iterable[str]]] = []
         self.controls: list[Control] = []
         self.checks: list[Callable[[Config], Iterable[ConfigError] | None]] = []
         self.resources: list[Callable[[], AbstractContextManager[Any] | AbstractAsyncContextManager[Any]]] = []
@@ -298,8 +294,7 @@ class Module:
 
     def feat(self, *lines: str | Callable[[Session], Iterable[str]]) -> None:
         """Add lines to FEAT; a function is asked each time and may yield none."""
-        for line in lines:
-            self.features.append(_always(line) if isinstance(line, str) else line)
+        self.features += lines
 
     def on(
         self, event: Event[T], *, needed: Callable[[Config], bool] | None = None

@@ -84,7 +84,7 @@ def change_up(cmd: Command) -> Outcome:
 def _enter(cmd: Command, given: str) -> Outcome:
     session, files = cmd.session, cmd.files
     hidden = f"{given}: {os.strerror(errno.ENOENT)}"
-    path = cmd.path(given, refusal=(550, hidden))
+    path = cmd.path(given, refusal=(550, hidden), use="enter")
     named = path.virtual
     if path.seen is None:
         with nothing_beneath_files():

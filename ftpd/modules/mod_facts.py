@@ -45,15 +45,16 @@ from ftpd.modules._transfer import carry, opening
 __all__ = ["module"]
 
 _ALL, _BY_NAME = Choice(), Order()
+_MFF = "MFF " + "".join(f"{name};" for name in _facts_change.CHANGEABLE)
 
 
 @module.feat
 def features(session: Session) -> Iterator[str]:
     if session.settings[advertise]:
         shown = chosen(session)
-        yield "MFF " + "".join(f"{name};" for name in _facts_change.CHANGEABLE)
+        yield _MFF
         yield "MFMT"
-        yield "MLST " + "".join(f"{name}{'*' if name in shown else ''};" for name in offered(session))
+        yield "MLST " + "".join([f"{name}*;" if name in shown else f"{name};" for name in offered(session)])
         yield "TVFS"
 
 

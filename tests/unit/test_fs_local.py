@@ -89,6 +89,30 @@ def test_what_was_opened_and_is_not_wanted_is_closed(here: Ground) -> None:
 
 
 @as_root
+def test_a_folder_that_is_looked_at_is_asked_whether_it_may_be_searched_without_another_walk(here: Ground) -> None:
+    for name, bits in (("open", 0o755), ("shut", 0o700), ("unreadable", 0o711)):
+        (here.root / name).mkdir()
+        (here.root / name).chmod(bits)
+    files = here.files(identity=ANNA)
+
+    def may(name: str) -> bool:
+        found = files.open_at_once(v(name), "enter")
+        assert found is not None
+        assert stat.S_ISDIR(found.attributes.st_mode)
+        # what has the name now is not what was looked at
+        (here.root / name[1:]).rename(here.root / "gone")
+        try:
+            return files.access(opened(v(name), found), os.X_OK)
+        finally:
+            (here.root / "gone").rename(here.root / name[1:])
+
+    before = files.stat(v("/")), len(os.listdir("/proc/self/fd"))
+    assert [may("/open"), may("/shut"), may("/unreadable")] == [True, False, True]
+    assert not files.access(v("/shut"), os.X_OK)
+    assert len(os.listdir("/proc/self/fd")) == before[1]
+
+
+@as_root
 def test_only_what_the_user_may_open_and_no_link_leads_to_is_opened_at_once(here: Ground) -> None:
     write(here.files(), "/f", "secret")
     (here.root / "sub").mkdir()
