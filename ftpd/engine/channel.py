@@ -8,9 +8,6 @@ import struct
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from pyftpdlib.handlers import FTPHandler
-from pyftpdlib.ioloop import Epoll
-
 from ftpd.core.answers import Answers
 from ftpd.core.aside import Journey
 from ftpd.core.clock import Timer
@@ -21,6 +18,7 @@ from ftpd.engine.lines import LineReader, LineTooLong
 from ftpd.engine.pace import Pace
 from ftpd.module.session import Address, Session
 from ftpd.module.wire import Work
+from ftpd.transfer.library import Epoll, FTPHandler
 from ftpd.transfer.sockets import DEFAULT
 
 if TYPE_CHECKING:

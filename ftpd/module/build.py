@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 from ftpd import __version__
 
@@ -36,8 +36,8 @@ DISPENSABLE = frozenset({"mod_rlimit", "mod_delay", "mod_ident", "mod_auth_pam",
 COMPATIBLE_WITH = "1.3.8"
 """The ProFTPD release whose configuration, replies and habits hold here."""
 
-_PACKAGE = Path(__file__).resolve().parent.parent
-RECORD = _PACKAGE / "build.json"
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
+RECORD = f"{_PACKAGE}/build.json"
 
 
 class BuildError(Exception):
@@ -75,21 +75,17 @@ class BuildRecord:
 
 def unconfigured() -> BuildRecord:
     """A checkout or a pip install: DSO on, the core modules static, all in libexec/ shared."""
-    checkout = _PACKAGE.parent
-    if (checkout / "libexec").is_dir() and (checkout / "etc" / "proftpd.conf").is_file():
-        return BuildRecord(
-            True, CORE_MODULES, str(checkout / "libexec"), str(checkout / "etc/proftpd.conf"), str(checkout / "var/run")
-        )
-    prefix = Path(sys.prefix)
-    return BuildRecord(
-        True, CORE_MODULES, str(prefix / "libexec"), str(prefix / "etc/proftpd.conf"), str(prefix / "var/run")
-    )
+    checkout = os.path.dirname(_PACKAGE)
+    is_checkout = os.path.isdir(f"{checkout}/libexec") and os.path.isfile(f"{checkout}/etc/proftpd.conf")
+    prefix = checkout if is_checkout else sys.prefix
+    return BuildRecord(True, CORE_MODULES, f"{prefix}/libexec", f"{prefix}/etc/proftpd.conf", f"{prefix}/var/run")
 
 
 def build_record() -> BuildRecord:
     """The record that ``configure`` left beside the package, or the one of an unconfigured build."""
     try:
-        text = RECORD.read_text()
+        with open(RECORD) as file:
+            text = file.read()
     except FileNotFoundError:
         return unconfigured()
     except OSError as error:

@@ -7,15 +7,14 @@ as it should be only costs the time: the source is compiled then.
 from __future__ import annotations
 
 import errno
+import glob
 import hashlib
 import marshal
 import os
 import stat
 import sys
-from collections.abc import Iterator
 from contextlib import suppress
 from importlib.util import MAGIC_NUMBER
-from pathlib import Path
 from types import CodeType
 
 from ftpd.conf.directive import ConfigError
@@ -75,32 +74,35 @@ def prepare(path: str, source: bytes, final: str = "") -> None:
     write(place, _seal(source, code) + code)
 
 
-def prepare_all(folder: Path, final: str) -> None:
+def prepare_all(folder: str, final: str) -> None:
     """Prepare what is not prepared of a folder's modules, and take away what was of those that are gone.
 
     A module that nobody would load, or that does not compile, is left for LoadModule to tell of.
     """
-    for path in folder.glob("mod_*.py"):
+    for name in glob.glob("mod_*.py", root_dir=folder):
+        path = os.path.join(folder, name)
         with suppress(ConfigError, SyntaxError, ValueError):
-            source = content(str(path))
-            if read(str(path), source) is None:
-                prepare(str(path), source, f"{final}/{path.name}")
-    for kept in folder.glob(f"{_FOLDER}/mod_*.code"):
-        if not (folder / f"{kept.name.partition('.')[0]}.py").exists():
-            kept.unlink()
+            source = content(path)
+            if read(path, source) is None:
+                prepare(path, source, os.path.join(final, name))
+    for kept in glob.glob(f"{_FOLDER}/mod_*.code", root_dir=folder):
+        module, _, _ = os.path.basename(kept).partition(".")
+        if not os.path.exists(os.path.join(folder, f"{module}.py")):
+            os.unlink(os.path.join(folder, kept))
 
 
 def delete(path: str) -> None:
     """Take away what was prepared of a module's file, by any release of Python, and the folder when it is empty."""
-    for kept in kept_of(Path(path)):
-        kept.unlink()
+    for kept in kept_of(path):
+        os.unlink(kept)
     with suppress(OSError):
         os.rmdir(os.path.dirname(_place(path)))
 
 
-def kept_of(path: Path) -> Iterator[Path]:
+def kept_of(path: str) -> list[str]:
     """What is prepared of a module's file."""
-    return (path.parent / _FOLDER).glob(f"{path.stem}.*.code")
+    folder, name = os.path.split(path)
+    return glob.glob(f"{glob.escape(os.path.join(folder, _FOLDER))}/{name.removesuffix('.py')}.*.code")
 
 
 def _place(path: str) -> str:
@@ -125,4 +127,4 @@ def _moved(code: CodeType, path: str) -> CodeType:
 
 if __name__ == "__main__":
     # a folder, and where it will lie in the end when that is elsewhere
-    prepare_all(Path(sys.argv[1]), sys.argv[-1])
+    prepare_all(sys.argv[1], sys.argv[-1])

@@ -10,8 +10,6 @@ import sys
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from pyftpdlib.handlers.ftp.data import DTPHandler
-
 from ftpd.core.aside import Threads
 from ftpd.core.clock import Sweep, Timer
 from ftpd.core.log import Level, log
@@ -20,6 +18,7 @@ from ftpd.module.wire import TransferError
 from ftpd.transfer import kernel
 from ftpd.transfer.errors import CLOSED, connection_lost, stalled
 from ftpd.transfer.ioloop import DataLoop, LoopTimer
+from ftpd.transfer.library import DTPHandler
 from ftpd.transfer.sockets import DEFAULT, SocketOptions
 from ftpd.transfer.throttle import Bucket
 

@@ -7,12 +7,11 @@ from collections.abc import Callable, Iterable
 from time import perf_counter
 from typing import Any
 
-from pyftpdlib.ioloop import Epoll
-
 from ftpd import native
 from ftpd.core import trace, watchdog
 from ftpd.core.answers import Answers
 from ftpd.core.log import Level, log
+from ftpd.transfer.library import Epoll
 
 _SOON = 0.001
 """Seconds within which a client that waits for each reply mostly sends its next command."""

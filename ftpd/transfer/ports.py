@@ -10,8 +10,6 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-from pyftpdlib.ioloop import Acceptor, Connector
-
 from ftpd.core.clock import Timer
 from ftpd.core.log import Level, log
 from ftpd.module.wire import Foreign, TransferError
@@ -19,6 +17,7 @@ from ftpd.transfer import kernel
 from ftpd.transfer.channel import SERVICE, Ground
 from ftpd.transfer.data import DataChannel
 from ftpd.transfer.errors import CLOSED, cannot_connect
+from ftpd.transfer.library import Acceptor, Connector
 from ftpd.transfer.portrange import below, drawn, of_system
 from ftpd.transfer.sockets import DEFAULT
 

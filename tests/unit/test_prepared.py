@@ -34,10 +34,15 @@ def source(tmp_path: Path) -> Path:
 def planted(source: Path) -> Path:
     """Prepared code that is right in all but one thing, that it does what the source does not: so it tells itself."""
     prepared.prepare(str(source), PLANTED.encode())
-    (path,) = prepared.kept_of(source)
+    path = kept(source)
     code = marshal.dumps(prepared.compiled(str(source), PLANTED.encode()))
     path.write_bytes(prepared._seal(source.read_bytes(), code) + code)
     return path
+
+
+def kept(source: Path) -> Path:
+    (path,) = prepared.kept_of(str(source))
+    return Path(path)
 
 
 def load(source: Path) -> Module:
@@ -54,7 +59,7 @@ def never(*arguments: object, **named: object) -> None:
 
 
 def test_what_is_prepared_is_not_compiled_again(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    prepared.prepare_all(source.parent, str(source.parent))
+    prepared.prepare_all(str(source.parent), str(source.parent))
     monkeypatch.setattr("builtins.compile", never)
     assert load(source).version == "0.1"
 
@@ -82,7 +87,7 @@ def test_what_is_prepared_is_everybody_s_to_read_and_its_writer_s_to_write(sourc
             prepared.prepare(str(source), source.read_bytes())
         finally:
             os.umask(before)
-        (path,) = prepared.kept_of(source)
+        path = kept(source)
         assert (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777) == (0o644, 0o755)
         prepared.delete(str(source))
         assert [one.name for one in source.parent.iterdir()] == ["mod_good.py"], "it goes without a trace"
@@ -94,14 +99,14 @@ def test_of_a_folder_all_is_prepared_once_and_what_is_of_no_module_goes(source: 
     (source.parent / "mod_open.py").chmod(0o666)
     os.mkfifo(source.parent / "mod_fifo.py", 0o600)
     prepared.prepare(str(source.with_name("mod_gone.py")), b"")
-    prepared.prepare_all(source.parent, str(source.parent))
+    prepared.prepare_all(str(source.parent), str(source.parent))
     (path,) = (source.parent / "__pycache__").iterdir()
     assert path.name.startswith("mod_good.")
     first = path.stat()
-    prepared.prepare_all(source.parent, str(source.parent))
+    prepared.prepare_all(str(source.parent), str(source.parent))
     assert path.stat().st_ino == first.st_ino
     source.write_text(PLANTED)
-    prepared.prepare_all(source.parent, str(source.parent))
+    prepared.prepare_all(str(source.parent), str(source.parent))
     assert path.stat().st_ino != first.st_ino
 
 

@@ -225,7 +225,7 @@ def test_the_folder_is_made_where_it_is_missing_below_destdir_too(
     assert not good.exists()
     staged = Path(f"{tmp_path}/stage{good}")
     assert staged.read_text() == GOOD
-    (compiled,) = prepared.kept_of(staged)
+    (compiled,) = map(Path, prepared.kept_of(str(staged)))
     assert str(good).encode() in compiled.read_bytes()
     assert b"stage" not in compiled.read_bytes()
 
