@@ -91,9 +91,23 @@ class Compact(Sequence[str]):
 class Compiled:
     """A layout that takes attributes as ``ftpd/native/lines.c`` has them; no ABC, as each listing asks for it."""
 
-    def packed(self, names: Sequence[str], start: int, attributes: bytes) -> str:
-        """The lines of ``names[start:]``, as many as there are attributes, with line ends between them."""
+    def packed(self, names: Sequence[str], start: int, attributes: bytes) -> bytes:
+        """The lines of ``names[start:]``, as many as there are attributes, each with its end."""
         raise NotImplementedError
+
+    def lines(self, names: list[str], found: list[os.stat_result]) -> list[str]:
+        """As :meth:`Layout.lines`."""
+        return [unpacked(self.packed(names, 0, native.lines.pack(found)))] if names else []
+
+
+def packed(text: str) -> bytes:
+    """Lines as they are sent, each with its end."""
+    return text.encode("utf-8", "surrogateescape") + b"\r\n"
+
+
+def unpacked(lines: bytes) -> str:
+    """Lines as a text, without the end of the last."""
+    return lines[:-2].decode("utf-8", "surrogateescape")
 
 
 class Columns:
@@ -159,15 +173,12 @@ class Columns:
         return rows
 
 
-class CompiledColumns(Columns, Compiled):
+class CompiledColumns(Compiled, Columns):
     """The same in C; sizes are numbers."""
 
-    def lines(self, names: list[str], found: list[os.stat_result]) -> list[str]:
-        return [self.packed(names, 0, native.lines.pack(found))] if names else []
-
-    def packed(self, names: Sequence[str], start: int, attributes: bytes) -> str:
-        text: str = native.lines.columns(names, start, attributes, self._heads, self._column, self._oldest, self._gmt)
-        return text
+    def packed(self, names: Sequence[str], start: int, attributes: bytes) -> bytes:
+        made: bytes = native.lines.columns(names, start, attributes, self._heads, self._column, self._oldest, self._gmt)
+        return made
 
 
 def compiled() -> bool:

@@ -204,15 +204,12 @@ class Lines:
         return made
 
 
-class CompiledLines(Lines, Compiled):
+class CompiledLines(Compiled, Lines):
     """The same in C."""
 
-    def lines(self, names: list[str], found: list[os.stat_result]) -> list[str]:
-        return [self.packed(names, 0, native.lines.pack(found))] if names else []
-
-    def packed(self, names: Sequence[str], start: int, attributes: bytes) -> str:
-        text: str = native.lines.facts(names, start, attributes, self._parts)
-        return text
+    def packed(self, names: Sequence[str], start: int, attributes: bytes) -> bytes:
+        made: bytes = native.lines.facts(names, start, attributes, self._parts)
+        return made
 
 
 def lines(

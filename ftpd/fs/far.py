@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from ftpd.core.aside import hop, leave, open_aside
 from ftpd.core.identity import Identity
-from ftpd.core.listing import Compact, Layout
+from ftpd.core.listing import Compact, Compiled, Layout, packed
 from ftpd.core.mounts import ELSEWHERE, mounts
 from ftpd.core.paths import decode, normalise, split
 from ftpd.fs import jail, kernel
@@ -371,7 +371,11 @@ class FarFolder:
             else:
                 yield from lines_of(few, self._look(few), layout, folders)
 
-    def lines_at_once(self, layout: Layout, order: int, most: int, *, dotted: bool) -> None:
+    def raw_lines(self, names: Sequence[str], layout: Compiled) -> Iterator[bytes | tuple[str, os.stat_result]]:
+        for piece in self.lines(names, layout):
+            yield packed(piece) if isinstance(piece, str) else piece
+
+    def lines_at_once(self, layout: Compiled, order: int, most: int, *, dotted: bool) -> None:
         """Who waits for a disk does it in small steps."""
 
     def _look(self, names: list[str]) -> list[os.stat_result | None]:

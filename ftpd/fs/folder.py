@@ -13,7 +13,7 @@ from typing import cast
 from ftpd import native
 from ftpd.core import paths
 from ftpd.core.identity import Identity, acting_as
-from ftpd.core.listing import Compact, Compiled, Layout
+from ftpd.core.listing import Compact, Compiled, Layout, unpacked
 from ftpd.fs.jail import encoded
 
 BATCH = 256
@@ -137,17 +137,19 @@ class LocalFolder:
         self, names: Sequence[str], layout: Layout, folders: list[str] | None = None
     ) -> Iterator[str | tuple[str, os.stat_result]]:
         if isinstance(layout, Compiled):
-            yield from self._compiled_lines(names, layout, folders, None)
+            for piece in self._compiled_lines(names, layout, folders, None):
+                yield unpacked(piece) if isinstance(piece, bytes) else piece
             return
         for start in range(0, len(names), BATCH):
             some = list(names[start : start + BATCH])
             yield from lines_of(some, self._look(some), layout, folders)
 
+    def raw_lines(self, names: Sequence[str], layout: Compiled) -> Iterator[bytes | tuple[str, os.stat_result]]:
+        return self._compiled_lines(names, layout, None, None)
+
     def lines_at_once(
-        self, layout: Layout, order: int, most: int, *, dotted: bool
-    ) -> Iterable[str | tuple[str, os.stat_result]] | None:
-        if not isinstance(layout, Compiled):
-            return None
+        self, layout: Compiled, order: int, most: int, *, dotted: bool
+    ) -> Iterable[bytes | tuple[str, os.stat_result]] | None:
         folder = self._open()
         with acting_as(self._identity):
             found = native.lines.survey(folder.fd, dotted, order, most, _PATIENCE)
@@ -161,7 +163,7 @@ class LocalFolder:
 
     def _compiled_lines(
         self, names: Sequence[str], layout: Compiled, folders: list[str] | None, looked: tuple[bytes, bool] | None
-    ) -> Iterator[str | tuple[str, os.stat_result]]:
+    ) -> Iterator[bytes | tuple[str, os.stat_result]]:
         """``looked``: what the first of them look like is known, as ``look`` would tell it."""
         start = 0
         while start < len(names):

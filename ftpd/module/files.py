@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol
 
 from ftpd.conf.directive import EMPTY, Settings
-from ftpd.core.listing import Compact, Layout
+from ftpd.core.listing import Compact, Compiled, Layout
 
 Use = Literal["", "read", "write", "list", "enter"]
 """What a command goes on to do with a path: nothing that is known yet, or to open the file or the folder there.
@@ -140,10 +140,13 @@ class Folder(Protocol):
         but for ``.`` and ``..``.
         """
 
+    def raw_lines(self, names: Sequence[str], layout: Compiled) -> Iterator[bytes | tuple[str, os.stat_result]]:
+        """The same as they are sent, each line with its end."""
+
     def lines_at_once(
-        self, layout: Layout, order: int, most: int, *, dotted: bool
-    ) -> Iterable[str | tuple[str, os.stat_result]] | None:
-        """:meth:`lines` of all entries of a small folder, in fewer steps; ``.`` and ``..`` are not among them.
+        self, layout: Compiled, order: int, most: int, *, dotted: bool
+    ) -> Iterable[bytes | tuple[str, os.stat_result]] | None:
+        """:meth:`raw_lines` of all entries of a small folder, in fewer steps; ``.`` and ``..`` are not among them.
 
         ``order`` is 1 by name, -1 with the last first, 0 as they are; ``dotted`` are those that begin with a dot.
         None where there are more than ``most``, or where it is not to be had: then ask for names and lines.

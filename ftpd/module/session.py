@@ -280,9 +280,9 @@ class Session:
             return argument
         return self.recode.heard(argument)
 
-    def spoken(self, text: str) -> bytes:
-        """The bytes of a listing, its names as the client writes them."""
-        raw = text.encode("utf-8", "surrogateescape")
+    def spoken(self, text: str | bytes) -> bytes:
+        """The bytes of a listing, be they those of the disk or a text, its names as the client writes them."""
+        raw = text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text
         return raw if self.recode is None else self.recode.said(raw)
 
     def told(self, reply: Reply) -> bytes:

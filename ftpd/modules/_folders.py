@@ -15,8 +15,8 @@ from typing import TypeVar
 from ftpd.api import Command, Folder, Session, Slot, hidden, listing
 
 T = TypeVar("T")
-Piece = str | tuple[str, os.stat_result]
-"""What a folder gives: lines, with line ends in between, or an entry for the caller to tell of."""
+Piece = bytes | tuple[str, os.stat_result]
+"""What a folder gives: lines, each with its end, or an entry for the caller to tell of."""
 
 SLICE = 500
 """Entries that are handled before it is asked whether others wait."""
@@ -158,36 +158,40 @@ async def lines_as_they_are(
     """
     if cmd.files.slow or choice.veil is not None or order.column is not None:
         return None
+    if not isinstance(layout, listing.Compiled):
+        return None
     if folder.attributes.st_size <= SMALL:
         by_name = (-1 if order.last_first else 1) if order.sort else 0
         return folder.lines_at_once(layout, by_name, _FEW, dotted=choice.dotted)
     compact = await _in_one_piece(cmd, folder, choice, order)
-    return None if compact is None else folder.lines(compact, layout)
+    return None if compact is None else folder.raw_lines(compact, layout)
 
 
 def in_steps(
     pieces: Iterable[Piece], line: Callable[[str, os.stat_result], str | None], first: Iterable[str] = ()
-) -> Iterable[list[str]]:
+) -> Iterable[bytes]:
     """The lines some at a time, for others to have their turn in between; ``line`` tells of a single entry."""
+    made = [*map(listing.packed, first)]
     if isinstance(pieces, tuple):
-        made = [*first, *pieces]
-        return (made,) if made else ()
-    return _in_steps(pieces, line, [*first])
+        made += pieces
+        return (b"".join(made),) if made else ()
+    return _in_steps(pieces, line, made)
 
 
 def _in_steps(
-    pieces: Iterable[Piece], line: Callable[[str, os.stat_result], str | None], made: list[str]
-) -> Iterator[list[str]]:
+    pieces: Iterable[Piece], line: Callable[[str, os.stat_result], str | None], made: list[bytes]
+) -> Iterator[bytes]:
     turn = Turn()
     for piece in pieces:
-        text = piece if isinstance(piece, str) else line(*piece)
-        if text is not None:
-            made.append(text)
+        if isinstance(piece, bytes):
+            made.append(piece)
+        elif (text := line(*piece)) is not None:
+            made.append(listing.packed(text))
         if made and turn.over:
-            yield made
+            yield b"".join(made)
             made, turn = [], Turn()
     if made:
-        yield made
+        yield b"".join(made)
 
 
 async def _keys(folder: Folder, turn: Turn, names: list[str], column: int, least_first: bool) -> list[str]:

@@ -52,9 +52,9 @@ def lines(cmd: Command, request: Request, found: Found) -> AsyncGenerator[list[s
 
 
 async def send_plain(
-    cmd: Command, request: Request, found: Found, send: Callable[[Iterable[list[str]]], Awaitable[object]]
+    cmd: Command, request: Request, found: Found, send: Callable[[Iterable[bytes]], Awaitable[object]]
 ) -> bool:
-    """Send the same lines where one folder is listed as most are: each list is made in one short step.
+    """Send the same lines where one folder is listed as most are: each chunk is made in one short step.
 
     False where that is not to be had, and then nothing was sent.
     """

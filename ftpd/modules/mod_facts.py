@@ -7,7 +7,6 @@ import posixpath
 import stat
 from collections.abc import AsyncGenerator, Awaitable, Iterable, Iterator
 from contextlib import aclosing
-from functools import partial
 
 from ftpd.api import (
     Class,
@@ -255,7 +254,7 @@ async def _plain(cmd: Command, path: Path, folder: Folder) -> Iterable[bytes] | 
     lines = in_steps(
         pieces, lambda name, known: facts.entry(name, known, folder, path, above), facts.dots(folder, path)
     )
-    return map(partial(_sendable, cmd), lines)
+    return map(cmd.session.spoken, lines)
 
 
 def _sendable(cmd: Command, made: list[str]) -> bytes:

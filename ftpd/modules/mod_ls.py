@@ -77,7 +77,7 @@ async def _send(
     cmd: Command,
     source: Callable[[], AsyncGenerator[list[str], None]],
     request: Request,
-    plain: Callable[[Callable[[Iterable[list[str]]], Awaitable[object]]], Awaitable[bool]] | None = None,
+    plain: Callable[[Callable[[Iterable[bytes]], Awaitable[object]]], Awaitable[bool]] | None = None,
 ) -> None:
     """Send what comes from the source, if ``plain`` has not sent it already."""
     path = Path(normalise(cmd.session.cwd, request.text))
@@ -93,8 +93,8 @@ async def _send(
         return cmd.session.spoken("\r\n".join(some) + "\r\n")
 
     async def move(data: Data) -> None:
-        def send(steps: Iterable[list[str]]) -> Awaitable[object]:
-            return data.send(map(sendable, steps))
+        def send(steps: Iterable[bytes]) -> Awaitable[object]:
+            return data.send(map(cmd.session.spoken, steps))
 
         if plain is not None and await plain(send):
             return

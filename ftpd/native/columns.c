@@ -48,7 +48,7 @@ begin(char *to, const entry_t *entry, const slot_t *slot, style_t *style)
 
 static const layout_t LAYOUT = {.same = same, .key = key, .begin = begin, .everything = 1, .usual = 96};
 
-/* columns(names, start, attributes, heads, column, oldest, gmt) -> lines of LIST, with line ends between them.
+/* columns(names, start, attributes, heads, column, oldest, gmt) -> lines of LIST, each with its end, as bytes.
 
    `heads[mode, links, uid, gid]` is what stands in front of the size; `column` the place of the time in an
    os.stat_result; what is older than `oldest` is shown with its year. */

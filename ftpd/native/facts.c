@@ -42,7 +42,7 @@ begin(char *to, const entry_t *entry, const slot_t *slot, style_t *style)
 
 static const layout_t LAYOUT = {.same = same, .key = key, .begin = begin, .everything = 0, .usual = 192};
 
-/* facts(names, start, attributes, parts) -> lines of MLSD, with line ends between them.
+/* facts(names, start, attributes, parts) -> lines of MLSD, each with its end, as bytes.
 
    `parts[mode, uid, gid, device]` are what stands in front of the time, the size, the inode's number and the name;
    where one is None, neither it nor the number is shown. */

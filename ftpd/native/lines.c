@@ -38,7 +38,6 @@ learn(slot_t *slot, PyObject *said, const entry_t *entry)
 {
     Py_ssize_t size = PyTuple_Check(said) ? PyTuple_GET_SIZE(said) : 1;
     slot->used = 0;
-    slot->ascii = 1;
     slot->room = 0;
     for (Py_ssize_t part = 0; part < 4; part++) {
         PyObject *text = part >= size ? Py_None : PyTuple_Check(said) ? PyTuple_GET_ITEM(said, part) : said;
@@ -47,7 +46,6 @@ learn(slot_t *slot, PyObject *said, const entry_t *entry)
             continue;
         if ((slot->parts[part] = as_bytes(text)) == NULL)
             return -1;
-        slot->ascii &= PyUnicode_IS_ASCII(text);
         slot->room += (size_t)PyBytes_GET_SIZE(slot->parts[part]);
     }
     slot->like = *entry;
@@ -79,16 +77,15 @@ write_line(text_t *out, const name_t *name, const entry_t *entry, slot_t *slots,
         return -1;
     if (reserve(out, slot->room + ROOM + (size_t)name->length + 2) < 0)
         return -1;
-    out->ascii &= slot->ascii;
-    char *to = style->layout->begin(out->text + out->length, entry, slot, style);
+    char *to = style->layout->begin(end_of(out), entry, slot, style);
     if (to == NULL)
         return -1;
-    to = put(put_name(to, name->bytes, name->length, style->layout->everything, &out->ascii), "\r\n", 2);
-    out->length = (size_t)(to - out->text);
+    to = put(put_name(to, name->bytes, name->length, style->layout->everything), "\r\n", 2);
+    out->length = (size_t)(to - PyBytes_AS_STRING(out->made));
     return 0;
 }
 
-/* The lines of names[start:] as a str, with line ends between them. */
+/* The lines of names[start:], as bytes with a line end behind each. */
 PyObject *
 write_lines(PyObject *names, PyObject *start, PyObject *packed, style_t *style)
 {
@@ -99,7 +96,7 @@ write_lines(PyObject *names, PyObject *start, PyObject *packed, style_t *style)
     const entry_t *entries = entries_of(names, packed, first, &count);
     if (entries == NULL)
         return NULL;
-    text_t out = {.ascii = 1};
+    text_t out = {0};
     slot_t slots[SLOTS] = {0};
     int failed = reserve(&out, (size_t)count * style->layout->usual + 2);
     for (Py_ssize_t i = 0; !failed && i < count; i++) {
@@ -114,7 +111,7 @@ write_lines(PyObject *names, PyObject *start, PyObject *packed, style_t *style)
     empty(slots);
     if (!failed)
         return finished(&out);
-    PyMem_Free(out.text);
+    Py_XDECREF(out.made);
     return NULL;
 }
 

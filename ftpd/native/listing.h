@@ -66,13 +66,19 @@ const entry_t *entries_of(PyObject *names, PyObject *packed, int64_t start, Py_s
 /* -- text.c: text in the making ------------------------------------------------------------------------------ */
 
 typedef struct {
-    char *text;
-    size_t length, room;
-    int ascii;
+    PyObject *made; /* bytes, of which so many are written */
+    size_t length;
 } text_t;
 
+static inline char *
+end_of(text_t *out)
+{
+    return PyBytes_AS_STRING(out->made) + out->length;
+}
+
+/* Room for so many more bytes; -1 with an error set, and then the text is gone. */
 int reserve(text_t *out, size_t more);
-/* What was written as a str, without the end of the last line; the text is gone then. */
+/* What was written, as bytes; the text is gone then. */
 PyObject *finished(text_t *out);
 
 /* All that follows writes at `to`, where there is room for it, and gives where it came to. */
@@ -83,7 +89,7 @@ PyObject *finished(text_t *out);
 char *put_signed(char *to, int64_t value, int width, char pad);
 char *put_hex(char *to, uint64_t value);
 /* A name as people see it (`everything`), or with nothing but its line ends replaced. */
-char *put_name(char *to, const char *name, Py_ssize_t length, int everything, int *ascii);
+char *put_name(char *to, const char *name, Py_ssize_t length, int everything);
 
 static inline char *
 put(char *to, const char *bytes, size_t length)
@@ -125,7 +131,7 @@ typedef struct {
     entry_t like;
     PyObject *parts[4]; /* bytes; NULL where Python said None */
     size_t room;        /* of all of them */
-    int used, ascii;
+    int used;
 } slot_t;
 
 typedef struct style style_t;

@@ -5,33 +5,20 @@
 int
 reserve(text_t *out, size_t more)
 {
-    if (out->length + more <= out->room)
-        return 0;
-    size_t room = (out->length + more) * 2;
-    char *text = PyMem_Realloc(out->text, room);
-    if (text == NULL) {
-        PyErr_NoMemory();
-        return -1;
-    }
-    out->text = text;
-    out->room = room;
-    return 0;
+    size_t needed = out->length + more;
+    if (out->made == NULL)
+        out->made = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)needed);
+    else if (needed > (size_t)PyBytes_GET_SIZE(out->made))
+        _PyBytes_Resize(&out->made, (Py_ssize_t)needed * 2);
+    return out->made == NULL ? -1 : 0;
 }
 
 PyObject *
 finished(text_t *out)
 {
-    PyObject *text;
-    if (out->length >= 2)
-        out->length -= 2; /* the last line's end */
-    if (out->ascii) {
-        text = PyUnicode_New((Py_ssize_t)out->length, 127);
-        if (text != NULL && out->length)
-            memcpy(PyUnicode_1BYTE_DATA(text), out->text, out->length);
-    } else
-        text = PyUnicode_DecodeUTF8(out->text, (Py_ssize_t)out->length, "surrogateescape");
-    PyMem_Free(out->text);
-    return text;
+    if (out->made != NULL)
+        _PyBytes_Resize(&out->made, (Py_ssize_t)out->length);
+    return out->made;
 }
 
 char *
@@ -74,7 +61,7 @@ any_odd(uint64_t letters)
 }
 
 char *
-put_name(char *to, const char *name, Py_ssize_t length, int everything, int *ascii)
+put_name(char *to, const char *name, Py_ssize_t length, int everything)
 {
     Py_ssize_t at = 0;
     uint64_t letters;
@@ -90,13 +77,10 @@ put_name(char *to, const char *name, Py_ssize_t length, int everything, int *asc
             letter = '?';
         else if (everything && ((letter < ' ' && letter != '\t') || letter == 0x7F))
             letter = '?';
-        else if (letter >= 0x80) {
-            *ascii = 0;
-            if (everything && letter == 0xC2 && at + 1 < length && ((unsigned char)name[at + 1] & 0xE0) == 0x80) {
-                /* U+0080 to U+009F */
-                letter = '?';
-                at++;
-            }
+        else if (everything && letter == 0xC2 && at + 1 < length && ((unsigned char)name[at + 1] & 0xE0) == 0x80) {
+            /* U+0080 to U+009F */
+            letter = '?';
+            at++;
         }
         *to++ = (char)letter;
     }
