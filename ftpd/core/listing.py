@@ -18,6 +18,7 @@ _RECENT = 180 * 86400
 """Seconds after which ProFTPD shows the year instead of the time."""
 
 _MOST_KEPT = 4096
+_FEW = 32
 _CALENDAR = 1 << 55
 """Seconds from 1970 in which all calendars have a year for everything."""
 
@@ -139,10 +140,19 @@ class Columns:
 
         self._heads = Kept(head)
         """What stands in front of the size: an entry shares it with most others."""
-        self._oldest = ceil(now - _RECENT)
+        self.begin(now)
         self._gmt = gmt
         self._column = column
         self._human = human
+
+    def begin(self, now: float) -> None:
+        """For one who is used again: the time from which on the age of an entry counts."""
+        self._oldest = ceil(now - _RECENT)
+
+    @property
+    def few(self) -> bool:
+        """Whether it has met few kinds of entries, and is small enough to be kept."""
+        return len(self._heads) <= _FEW
 
     def line(self, name: str, attributes: os.stat_result) -> str:
         return self.lines([name], [attributes])[0]

@@ -128,7 +128,7 @@ def _unquestioned(command: Command, given: str, virtual: str, access: Chain, use
     if access or places is None or not places.silent:
         return None
     level = session.server if session.anonymous is None else session.anonymous
-    path = Path(virtual, given, level.settings, False, virtual)
+    path = Path(virtual, given, level.settings, False, virtual, plain=not places.hides)
     return None if _places(command, path, use) else path
 
 
@@ -304,6 +304,8 @@ class PathGate:
         return self._access.at(command.session, place, folder=folder)
 
     def veil(self, command: Command, folder: Path) -> Veil | None:
+        if folder.plain:
+            return None
         session = command.session
         places = session.server.places
         assert places is not None

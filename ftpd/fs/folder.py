@@ -5,16 +5,20 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from types import TracebackType
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from ftpd import native
 from ftpd.core import paths
 from ftpd.core.identity import Identity, acting_as
 from ftpd.core.listing import Compact, Compiled, Layout, unpacked
 from ftpd.fs.jail import encoded
+from ftpd.module.files import Path
+
+if TYPE_CHECKING:
+    from ftpd.fs.local import LocalFiles
 
 BATCH = 256
 """Entries looked at in one stay under the session's identity."""
@@ -45,23 +49,21 @@ class Descriptor:
 class LocalFolder:
     """A folder opened by :class:`ftpd.fs.local.LocalFiles`; use it in a ``with``."""
 
-    __slots__ = ("_above", "_descriptor", "_follow", "_identity", "attributes")
+    __slots__ = ("_descriptor", "_files", "_identity", "_path", "attributes")
 
     def __init__(
         self,
         descriptor: Descriptor,
         attributes: os.stat_result,
         identity: Identity,
-        above: Callable[[], os.stat_result],
-        follow: Callable[[str], os.stat_result],
+        files: LocalFiles,
+        path: Path,
     ) -> None:
         self._descriptor: Descriptor | None = descriptor
         self.attributes = attributes
         self._identity = identity
-        self._above = above
-        """The attributes of the parent as the session sees it: the root is its own."""
-        self._follow = follow
-        """The attributes of what an entry leads to inside the session's root."""
+        self._files = files
+        self._path = path
 
     def __enter__(self) -> LocalFolder:
         return self
@@ -70,6 +72,10 @@ class LocalFolder:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._descriptor = None
+
+    def _above(self) -> os.stat_result:
+        """The attributes of the parent as the session sees it: the root is its own."""
+        return self._files.stat(Path(paths.split(self._path.virtual)[0]))
 
     def _open(self) -> Descriptor:
         if self._descriptor is None:
@@ -119,7 +125,8 @@ class LocalFolder:
 
     def stat(self, name: str) -> os.stat_result:
         found = self.lstat(name)
-        return self._follow(name) if stat.S_ISLNK(found.st_mode) else found
+        # what it leads to inside the session's root
+        return self._files.stat(self._path.child(name)) if stat.S_ISLNK(found.st_mode) else found
 
     def readlink(self, name: str) -> str:
         folder = self._open()

@@ -262,14 +262,7 @@ class LocalFiles:
             known = os.fstat(descriptor.fd)
             if not _is_listable(known):
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path.virtual)
-        above = Path(paths.split(path.virtual)[0])
-        return LocalFolder(
-            descriptor,
-            known,
-            self._identity,
-            above=lambda: self.stat(above),
-            follow=lambda name: self.stat(path.child(name)),
-        )
+        return LocalFolder(descriptor, known, self._identity, self, path)
 
     # -- changing names --------------------------------------------------------------------------------
 

@@ -62,6 +62,8 @@ class Path:
     """The gate has just seen that nothing is there, and no link on the way to it."""
     opened: Opened | None = field(default=None, repr=False, compare=False)
     """What is there, where the gate was told what comes and could open it; ``Files`` knows what to do with it."""
+    plain: bool = field(default=False, repr=False, compare=False)
+    """Nothing is said of it, nor of what lies in it."""
 
     def saw(self, seen: os.stat_result | None, *, vacant: bool = False, opened: Opened | None = None) -> None:
         """For the gate, which looks before anybody else has the path."""

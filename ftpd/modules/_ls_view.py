@@ -5,15 +5,26 @@ from __future__ import annotations
 import os
 import stat
 from contextlib import suppress
+from dataclasses import dataclass
 from time import time
 from typing import Protocol, TypeVar
 
-from ftpd.api import Command, Settings, listing, normalise, within
+from ftpd.api import Command, Settings, Slot, listing, normalise, within
 from ftpd.modules._folders import Owners
 from ftpd.modules._ls_config import fake_group, fake_permissions, fake_user, list_style, options, show_symlinks
 from ftpd.modules._ls_request import Flags
 
 K = TypeVar("K", contravariant=True)
+
+
+@dataclass(slots=True)
+class _Last:
+    """What the last listing of a session looked like; the next one mostly looks the same."""
+
+    view: View | None = None
+
+
+_last = Slot("listing", _Last)
 
 
 class Source(Protocol[K]):
@@ -25,9 +36,15 @@ class Source(Protocol[K]):
 
 
 class View:
-    """The lines of one listing."""
+    """How entries look to one session under one configuration and these flags."""
+
+    __slots__ = (
+        "_adjusted", "_columns", "_config", "_files", "_flags", "_gmt", "_long", "_marks", "_root", "_verb", "_windows",
+        "follows", "layout",
+    )  # fmt: skip
 
     def __init__(self, cmd: Command, config: Settings, flags: Flags) -> None:
+        self._verb, self._config, self._files, self._flags = cmd.name, config, cmd.files, flags
         numeric = "n" in flags
         self._long = flags.layout == "l"
         self._windows = config[list_style] == "Windows" and cmd.name == "LIST"
@@ -47,6 +64,15 @@ class View:
         )
         self.layout: listing.Layout = self._columns if self._long and not (self._windows or self._marks) else self
         """How entries that are no links are shown."""
+
+    def serves(self, cmd: Command, config: Settings, flags: Flags) -> bool:
+        """Whether it is what a listing that begins now would make anew; then it is one for that."""
+        if self._config is not config or self._files is not cmd.files or self._verb != cmd.name:
+            return False
+        if self._flags != flags or self._flags.layout != flags.layout or not self._columns.few:
+            return False
+        self._columns.begin(time())
+        return True
 
     def lines(self, names: list[str], found: list[os.stat_result]) -> list[str]:
         """The layouts other than that of ``ls -l``."""
@@ -89,6 +115,14 @@ class View:
         if self._windows:
             return listing.windows_line(shown, attributes, gmt=self._gmt)
         return self._columns.line(shown if target is None else f"{shown} -> {target}", attributes)
+
+
+def view_of(cmd: Command, config: Settings, flags: Flags) -> View:
+    """The view of a listing that begins now: that of the session's last one where nothing has changed."""
+    last = cmd.session[_last]
+    if last.view is None or not last.view.serves(cmd, config, flags):
+        last.view = View(cmd, config, flags)
+    return last.view
 
 
 def _leads_up(target: str, at: str) -> bool:

@@ -23,7 +23,7 @@ from ftpd.modules._folders import (
     unveiled,
 )
 from ftpd.modules._ls_request import Flags, Found, Request, Target
-from ftpd.modules._ls_view import View, clock
+from ftpd.modules._ls_view import View, clock, view_of
 
 _WIDTH = 75
 NO_LIMIT = 1 << 62
@@ -65,7 +65,7 @@ async def send_plain(
         return False
     try:
         with cmd.files.open_folder(path) as folder:
-            view, virtual = View(cmd, path.settings, flags), path.virtual
+            view, virtual = view_of(cmd, path.settings, flags), path.virtual
             pieces = await lines_as_they_are(cmd, folder, view.layout, chosen(None, flags), _order(flags))
             if pieces is None:
                 return False

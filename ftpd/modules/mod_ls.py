@@ -35,7 +35,7 @@ async def _list_folder(cmd: Command) -> Outcome:
         # ProFTPD lists nothing where <Limit> denies: whether something is there stays untold
         failure = None if isinstance(error, Denied) else _absent(request, error)
     # ProFTPD announces the list before it looks: clients that wait for 150 get it, and the 450 after it
-    await _send(cmd, lambda: lines(cmd, request, found), request, partial(send_plain, cmd, request, found))
+    await _send(cmd, request, found, lambda: lines(cmd, request, found), partial(send_plain, cmd, request, found))
     if failure is not None and "NoErrorIfAbsent" not in request.limits.words:
         raise failure
     return cmd.ok(226, "Transfer complete")
@@ -65,7 +65,7 @@ async def _list_names(cmd: Command) -> Outcome:
         if "NoErrorIfAbsent" not in request.limits.words:
             raise error if isinstance(error, Refuse) else _absent(request, error, cmd.session.cwd) from None
         found = Found([], False)
-    await _send(cmd, lambda: names(cmd, request, found), request)
+    await _send(cmd, request, found, lambda: names(cmd, request, found))
     return cmd.ok(226, "Transfer complete")
 
 
@@ -75,12 +75,13 @@ def _absent(request: Request, error: OSError, here: str = ".") -> Refuse:
 
 async def _send(
     cmd: Command,
-    source: Callable[[], AsyncGenerator[list[str], None]],
     request: Request,
+    found: Found,
+    source: Callable[[], AsyncGenerator[list[str], None]],
     plain: Callable[[Callable[[Iterable[bytes]], Awaitable[object]]], Awaitable[bool]] | None = None,
 ) -> None:
     """Send what comes from the source, if ``plain`` has not sent it already."""
-    path = Path(normalise(cmd.session.cwd, request.text))
+    path = found.targets[0].path if found.literal and found.targets else Path(normalise(cmd.session.cwd, request.text))
     transfer = Transfer(path.virtual, cmd.files.real(path), "l", ascii=True)
 
     async def chunks() -> AsyncGenerator[bytes, None]:

@@ -161,6 +161,29 @@ deliver(PyObject *self, PyObject *const *arguments, Py_ssize_t count)
     return PyLong_FromSsize_t(done);
 }
 
+/* give(connection, bytes) -> how many of them the connection took; -errno of whatever failed.
+
+   What fills no segment leaves with what follows it. */
+static PyObject *
+give(PyObject *self, PyObject *const *arguments, Py_ssize_t count)
+{
+    long long connection;
+    if (count != 2 || !PyBytes_CheckExact(arguments[1])) {
+        PyErr_SetString(PyExc_TypeError, "give(connection, bytes)");
+        return NULL;
+    }
+    if (numbers(arguments, 1, 1, &connection, "give(connection, bytes)") < 0)
+        return NULL;
+    ssize_t done;
+    Py_BEGIN_ALLOW_THREADS
+    done = send((int)connection, PyBytes_AS_STRING(arguments[1]), (size_t)PyBytes_GET_SIZE(arguments[1]),
+                MSG_MORE | MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (done < 0)
+        done = -errno;
+    Py_END_ALLOW_THREADS
+    return PyLong_FromSsize_t(done);
+}
+
 /* Room for what comes, made when the first upload needs it; used by whoever holds the interpreter's lock first, and by
    another thread at the same time never. */
 static char *room;
@@ -254,6 +277,7 @@ end(PyObject *self, PyObject *const *arguments, Py_ssize_t count)
 static PyMethodDef methods[] = {
     {"listen", (PyCFunction)(void (*)(void))listen_at, METH_FASTCALL, NULL},
     {"accept", (PyCFunction)(void (*)(void))accept_one, METH_FASTCALL, NULL},
+    {"give", (PyCFunction)(void (*)(void))give, METH_FASTCALL, NULL},
     {"deliver", (PyCFunction)(void (*)(void))deliver, METH_FASTCALL, NULL},
     {"receive", (PyCFunction)(void (*)(void))receive, METH_FASTCALL, NULL},
     {"end", (PyCFunction)(void (*)(void))end, METH_FASTCALL, NULL},

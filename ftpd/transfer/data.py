@@ -246,11 +246,12 @@ class DataChannel(Channel):
             # the first question is answered in no time, the second one by an abstract class
             if not isinstance(chunks, (list, tuple, map)) and isinstance(chunks, AsyncIterator):
                 while (chunk := await self._pull(chunks)) is not None:
-                    await self._send_chunk(chunk)
+                    await self._send_chunk(memoryview(chunk))
             else:
                 began = perf_counter()
                 for chunk in chunks:
-                    await self._send_chunk(chunk)
+                    if (given := self._give(chunk)) < len(chunk):
+                        await self._send_chunk(memoryview(chunk)[given:])
                     if perf_counter() - began > PATIENCE:
                         await asyncio.sleep(0)
                         began = perf_counter()
@@ -261,9 +262,18 @@ class DataChannel(Channel):
             raise
         return self.moved - before
 
-    async def _send_chunk(self, chunk: bytes) -> None:
-        rest = memoryview(chunk)
-        if self.moved < UNSENT_MOST <= self.moved + len(chunk):
+    def _give(self, chunk: bytes) -> int:
+        """Send what the connection takes of it now, without what waiting needs; 0 where that is not to be had."""
+        if self._bucket is not None or self._closed or self.moved + len(chunk) >= UNSENT_MOST:
+            return 0
+        if not self.use_sendfile() or (given := kernel.give(self._fileno, chunk)) <= 0:
+            return 0
+        self.moved += given
+        self.passed(given)
+        return given
+
+    async def _send_chunk(self, rest: memoryview) -> None:
+        if self.moved < UNSENT_MOST <= self.moved + len(rest):
             self.hold_little()
 
         def step() -> bool:

@@ -105,6 +105,14 @@ def deliver_by_python(connection: int, file: int, offset: int, count: int, flags
         return -(error.errno or errno.EIO)
 
 
+def give_by_python(connection: int, data: bytes) -> int:
+    """Send so much of it as the connection takes now; what fills no segment leaves together with what follows it."""
+    try:
+        return with_socket(connection, lambda sock: sock.send(data, socket.MSG_MORE))
+    except OSError as error:
+        return -(error.errno or errno.EIO)
+
+
 ENDED, WAITS, TURN, LOST, FAILED = range(5)
 """How an upload stands: the client has ended in order; nothing is there now; others want a turn; either side failed."""
 _TRIES = 100
@@ -175,6 +183,7 @@ def end_by_python(connection: int) -> None:
 _compiled = native.data
 listen: Callable[[bytes, int, int, int], int] = listen_by_python if _compiled is None else _compiled.listen
 accept: Callable[[int, bool, int], tuple[int, str] | int] = accept_by_python if _compiled is None else _compiled.accept
+give: Callable[[int, bytes], int] = give_by_python if _compiled is None else _compiled.give
 deliver: Callable[[int, int, int, int, int], int] = deliver_by_python if _compiled is None else _compiled.deliver
 receive: Callable[[int, int, int, int], tuple[int, int, int]] = (
     receive_by_python if _compiled is None else _compiled.receive

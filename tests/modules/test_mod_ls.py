@@ -10,6 +10,7 @@ from xfer_ground import fetch, run, talk, upload_over
 
 from ftpd.conf.faults import ConfigFaults
 from ftpd.dispatch.phases import run as dispatch
+from ftpd.modules import _ls_view
 from ftpd.testing import Bench
 from ftpd.testing.memory import MemoryData, MemoryWire
 
@@ -386,6 +387,26 @@ def test_dirfake_hides_owners_and_permissions() -> None:
     ]
     faked = _list("LIST -n a.txt", conf="DirFakeUser on somebody\nDirFakeGroup on everybody\n")[0]
     assert faked.split()[2:4] == ["65534", "65534"]
+
+
+def test_each_listing_of_a_session_is_as_its_folder_its_flags_and_the_time_want_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def tale(ftp: Bench) -> list[list[str]]:
+        os.utime(f"{ftp.root}/a/f", (1709618828, 1709618828))
+        os.link(f"{ftp.root}/a/f", f"{ftp.root}/b/f")
+        said = []
+        for line in ("LIST a", "LIST a", "LIST b", "LIST -n b", "LIST b", "LIST -1 b", "LIST a"):
+            said.append((await ftp.download(line)).decode().split())
+        monkeypatch.setattr(_ls_view, "time", lambda: 1709618828 + 60)
+        return [*said, (await ftp.download("LIST a")).decode().split()]
+
+    sections = "<Directory {{root}}/{0}>\nDirFakeUser on {1}\nDirFakeGroup on {1}\n</Directory>\n"
+    listed = run(tale, conf=sections.format("a", "ann") + sections.format("b", "bob"), files={"a/f": b"", "b/": b""})
+    assert [words[2] if len(words) > 1 else words for words in listed] == [
+        "ann", "ann", "bob", "65534", "bob", ["f"], "ann", "ann",
+    ]  # fmt: skip
+    assert [words[7] for words in listed if len(words) > 1] == ["2024"] * 6 + ["06:07"]
 
 
 def test_listoptions_set_flags_and_deny_them() -> None:

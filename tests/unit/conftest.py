@@ -13,6 +13,6 @@ def way_to_call(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
     """The calls of a data connection made by Python, and by what is compiled."""
     if request.param == "compiled" and native.data is None:
         pytest.skip("not compiled here")
-    for name in ("listen", "accept", "deliver", "receive", "end"):
+    for name in ("listen", "accept", "give", "deliver", "receive", "end"):
         by_python, compiled = getattr(kernel, f"{name}_by_python"), getattr(native.data, name, None)
         monkeypatch.setattr(kernel, name, by_python if request.param == "python" else compiled)
