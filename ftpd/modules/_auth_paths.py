@@ -6,7 +6,7 @@ import os
 import posixpath
 import re
 
-from ftpd.api import Account, Session, acting_as_daemon
+from ftpd.api import Account, Session, acting_as_daemon, normalise, trace
 from ftpd.modules._auth_denied import Denied
 
 _USER = re.compile(r"%u(?:\[(\d{1,3})\])?")
@@ -51,6 +51,17 @@ def single_name(name: str) -> str:
     if "/" in name or "\0" in name or name in ("", ".", ".."):
         raise Denied(f"USER {name}: the name cannot be part of a path", final=True)
     return name
+
+
+def inside(session: Session) -> str:
+    """The folder below an area that the guest's name names, without a way out of it: ``/guest`` of ``../guest``."""
+    name = session.login
+    folder = normalise("/", name)
+    if folder == "/":
+        raise Denied(f"USER {name}: the name cannot be part of a path", final=True)
+    if trace.active and folder.strip("/") != name:
+        trace.say("auth", 9, "UserDirRoot: sanitized USER '%s' to '%s'", name, folder, peer=session.peer)
+    return folder
 
 
 def below(root: str, path: str) -> str:

@@ -26,7 +26,7 @@ from ftpd.modules._auth_denied import Denied
 from ftpd.modules._auth_home import make_home
 from ftpd.modules._auth_login import Visitor
 from ftpd.modules._auth_names import Target
-from ftpd.modules._auth_paths import below, real_folder, really_below, single_name, split_magic, with_user
+from ftpd.modules._auth_paths import below, inside, real_folder, really_below, split_magic, with_user
 from ftpd.modules._auth_reach import reach
 from ftpd.modules._auth_walk import LinkOnTheWay, no_link, open_folder
 
@@ -59,7 +59,7 @@ async def plan_for(command: Command, target: Target, account: Account, groups: t
         root = await real_folder(session, target.anonymous.args[0], account)
         # only an alias leads to a folder of its own name; the block's User gets the whole area
         if settings[d.user_dir_root] and session.login != target.user:
-            root = f"{root}/{single_name(session.login)}"
+            root += inside(session)
         chdir = await _first(command, settings, groups, account, root, "/")
         return Plan(root, (*chdir, "/"), account.home, settings[d.allow_chroot_symlinks])
     magic, home = split_magic(session, account.home)

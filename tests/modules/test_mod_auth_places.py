@@ -327,8 +327,12 @@ def test_a_name_may_lead_to_a_folder_of_the_area_and_nowhere_else(top: str) -> N
         login(top, conf.replace("UserAlias * ftp", ""), "ftp", "CWD /pub", password="x")[1]
         == "250 CWD command successful"
     )
-    for name in ("..", ".", "../tom", "guest/../..", "/"):
-        assert login(top, conf, name, password="x")[0] == INCORRECT
+    assert login(top, conf, "../.././/./../guest", "CWD /pub", password="x") == [
+        ANONYMOUS, "550 /pub: No such file or directory"
+    ], "the same folder, however one comes there"  # fmt: skip
+    for name in ("..", ".", "guest/../..", "/"):
+        assert login(top, conf, name, password="x")[0] == INCORRECT, "the area itself is no guest's own folder"
+    assert login(top, conf, "../tom", password="x")[0].endswith("530 Login incorrect."), "there is none of that name"
 
 
 def test_a_guest_s_group_is_the_area_s(top: str) -> None:
