@@ -11,6 +11,7 @@ from functools import partial
 from secrets import SystemRandom
 from time import perf_counter
 from typing import TypeVar
+from weakref import ref
 
 from ftpd.api import Command, Folder, Session, Slot, hidden, listing
 
@@ -269,11 +270,13 @@ _heard = Slot("owners", _Heard)
 
 
 class Owners(dict[int, str]):
-    """Names of ids for one listing."""
+    """Names of ids for the listings of one session, which may keep it."""
+
+    __slots__ = ("_fake", "_group", "_number", "_numeric", "_session")
 
     def __init__(self, session: Session, *, group: bool, fake: str | None, numeric: bool = False) -> None:
         super().__init__()
-        self._session = session
+        self._session = ref(session)
         self._group = group
         self._numeric = numeric
         self._number = fake_number(session, fake, group=group) if numeric else None
@@ -290,18 +293,20 @@ class Owners(dict[int, str]):
             return str(number if self._number is None else self._number)
         if self._fake is not None:
             return self._fake
-        heard = self._session[_heard]
+        session = self._session()
+        assert session is not None
+        heard = session[_heard]
         known = heard.groups if self._group else heard.users
         name = known.get(number)
         if name is None:
             if len(known) >= 256:
                 known.clear()
-            name = known[number] = self._asked(number)
+            name = known[number] = self._asked(session, number)
         return name
 
-    def _asked(self, number: int) -> str:
-        accounts = self._session.modules.accounts
-        name = accounts.gid_name(self._session, number) if self._group else accounts.uid_name(self._session, number)
+    def _asked(self, session: Session, number: int) -> str:
+        accounts = session.modules.accounts
+        name = accounts.gid_name(session, number) if self._group else accounts.uid_name(session, number)
         # a blank in a directory service's group name would shift the columns that clients parse
         return name.replace(" ", "_") if " " in name else name
 

@@ -90,11 +90,12 @@ async def fetches(client: Client) -> None:
 async def lists_and_stores(client: Client) -> None:
     await log_in(client)
     reader, writer = await data(client)
-    assert (await client.ask("MLSD")).startswith("150")
-    await reader.read()
-    writer.close()
-    await client.line()
-    reader, writer = await data(client)
+    for line in ("LIST", "MLSD"):
+        assert (await client.ask(line)).startswith("150")
+        assert b"file" in await reader.read()
+        writer.close()
+        await client.line()
+        reader, writer = await data(client)
     assert (await client.ask("STOR new")).startswith("150")
     writer.write(b"y" * 1000)
     writer.close()
