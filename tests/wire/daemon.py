@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ftplib
 import grp
+import itertools
 import os
 import pwd
-import random
 import re
 import signal
 import socket
@@ -64,10 +64,14 @@ def until(what: str, true: Callable[[], bool], seconds: float = PATIENCE) -> Non
         time.sleep(0.01)
 
 
+# each process of the tests from a place of its own, and none of them the same port twice
+_ports = itertools.count(os.getpid() * 100)
+
+
 def free_port() -> int:
     """A port below those that the kernel hands out, so that no outgoing connection takes it meanwhile."""
     while True:
-        port = random.randrange(20000, 32000)
+        port = 20000 + next(_ports) % 12000
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
