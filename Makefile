@@ -4,7 +4,8 @@
 # PYTHON, as ./configure found it
 -include build/config.mk
 
-SOURCES := $(shell find ftpd libexec -name '*.py' -o -name '*.c') pyproject.toml scripts/constraints.txt scripts/install.py
+SOURCES := $(shell find ftpd -name '*.py' -o -name '*.[ch]') pyproject.toml scripts/constraints.txt scripts/install.py
+MODULES := $(wildcard libexec/*.py)
 
 .PHONY: all install uninstall clean distclean check test help configured
 
@@ -13,7 +14,12 @@ all: configured build/made
 configured:
 	@test -f build/config.mk || { echo "make: nothing is configured yet: run ./configure first (./configure --help)" >&2; exit 1; }
 
-build/made: build/config.mk $(SOURCES)
+build/made: build/packages $(MODULES)
+	$(PYTHON) scripts/install.py look
+	@touch $@
+
+# what takes long: not done again for a module of libexec/ that changed
+build/packages: build/config.mk $(SOURCES)
 	$(PYTHON) scripts/install.py build
 	@touch $@
 
@@ -27,7 +33,7 @@ uninstall: configured
 	$(PYTHON) scripts/install.py uninstall --destdir "$(DESTDIR)"
 
 clean:
-	rm -rf build/env build/source build/wheels build/made
+	rm -rf build/env build/source build/wheels build/packages build/made
 
 distclean:
 	rm -rf build

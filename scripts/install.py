@@ -11,7 +11,6 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
 from contextlib import suppress
 from importlib.metadata import distributions
 from pathlib import Path
@@ -32,7 +31,7 @@ class Failed(Exception):
 
 def main(words: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="scripts/install.py", description=__doc__)
-    parser.add_argument("act", choices=("build", "install", "uninstall"))
+    parser.add_argument("act", choices=("build", "look", "install", "uninstall"))
     parser.add_argument("--destdir", default="", help="a folder to put in front of every path")
     asked = parser.parse_args(words)
     # what is installed is for everybody to read, whatever the umask of who installs
@@ -43,6 +42,8 @@ def main(words: list[str]) -> int:
         match asked.act:
             case "build":
                 build(plan)
+            case "look":
+                look_at_modules(plan)
             case "install":
                 install(plan, place)
             case "uninstall":
@@ -63,7 +64,7 @@ def main(words: list[str]) -> int:
 
 
 def build(plan: Plan) -> None:
-    """Wheels of ftpd and of all that it needs, so that the installation asks no index; and a look at the modules."""
+    """Wheels of ftpd and of all that it needs, so that the installation asks no index."""
     make_environment(plan)
     source = BUILD / "source"
     for folder in (source, WHEELS):
@@ -74,9 +75,7 @@ def build(plan: Plan) -> None:
         shutil.copy(ROOT / name, source)
     extras = f"[{','.join(plan.extras)}]" if plan.extras else ""
     pip("wheel", "--no-build-isolation", "-w", WHEELS, "-c", CONSTRAINTS, f"{source}{extras}", *plan.requirements)
-    pip("install", "--no-index", "--find-links", WHEELS, "--force-reinstall", plan.wanted, *plan.requirements)
-    check_modules([*plan.static_files, *plan.shared_files])
-    print(f"built; the modules that are built in: {' '.join(plan.static)}")
+    pip("install", "--no-index", "--find-links", WHEELS, "--no-compile", plan.wanted, *plan.requirements)
 
 
 def make_environment(plan: Plan) -> None:
@@ -90,10 +89,11 @@ def make_environment(plan: Plan) -> None:
     pip("install", "-c", CONSTRAINTS, "setuptools")
 
 
-def check_modules(files: Iterable[Path]) -> None:
+def look_at_modules(plan: Plan) -> None:
     """Load each once, so that a missing library or a fault shows now and not at the first start."""
-    for path in files:
-        run([ENV / "bin/python", "-P", "-m", "ftpd.cli.prxs", "-c", "--no-types", path])
+    if files := [*plan.static_files, *plan.shared_files]:
+        run([ENV / "bin/python", "-P", "-m", "ftpd.cli.prxs", "-c", "--no-types", *files])
+    print(f"built; the modules that are built in: {' '.join(plan.static)}")
 
 
 def venv_of(plan: Plan, folder: Path, *, with_pip: bool) -> None:

@@ -25,8 +25,9 @@ need("make")
 
 CHECKOUT = Path(__file__).parents[2]
 PARTS = ("configure", "Makefile", "pyproject.toml", "README.md", "LICENSE", "ftpd", "libexec", "scripts", "etc", "doc")
+_TAKEN = ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "MAKEFLAGS", "DESTDIR")
 # the environment of a user: nothing of the one that the tests run in
-ENVIRON = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "MAKEFLAGS", "DESTDIR")}
+ENVIRON = {name: value for name, value in os.environ.items() if name not in _TAKEN}
 GREET = """from ftpd.api import Module
 module = Module("mod_greet", version="0.3")
 @module.cmd("XGREET", auth=False)
@@ -51,7 +52,7 @@ class Build:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=120,
+            timeout=600,
         )
         print(f"$ {' '.join(map(str, words))}: {done.returncode}\n{done.stdout}")
         assert (done.returncode != 0) == fails, done.stdout
@@ -96,8 +97,10 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
         else:
             shutil.copy(CHECKOUT / part, checkout)
     package(base / "package")
+    # without optimization: what is tested is that it is compiled and installed, not how quick it is
+    quick = {"CFLAGS": f"{ENVIRON.get('CFLAGS', '')} -O0".strip()}
     links = f"{ENVIRON.get('PIP_FIND_LINKS', '')} {base / 'package'}".strip()
-    made = Build(checkout, base / "opt/ftpd", {**ENVIRON, "PIP_FIND_LINKS": links})
+    made = Build(checkout, base / "opt/ftpd", {**ENVIRON, **quick, "PIP_FIND_LINKS": links})
     assert "run ./configure first" in made.run("make", fails=True)
     assert "make install" in made.run("make", "help")
     configured = Build(checkout, made.prefix, {**made.environ, "PYTHONPATH": str(base / "package/unpacked")})
@@ -112,6 +115,14 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
     finally:
         os.umask(before)
     return made
+
+
+@pytest.fixture(scope="module")
+def stage(build: Build, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The DESTDIR of another installation: what is done to it leaves the first one to the other tests."""
+    stage = tmp_path_factory.mktemp("stage")
+    build.run("make", "install", f"DESTDIR={stage}")
+    return stage
 
 
 @pytest.fixture
@@ -205,9 +216,7 @@ def test_modules_are_compiled_as_they_are_installed(build: Build) -> None:
         build.ask("lib/ftpd/bin/python", "-I", "-c", program, str(build.prefix / path))
 
 
-def test_a_package_is_staged_below_destdir_with_the_final_paths(build: Build, tmp_path: Path) -> None:
-    stage = tmp_path / "stage"
-    build.run("make", "install", f"DESTDIR={stage}")
+def test_a_package_is_staged_below_destdir_with_the_final_paths(build: Build, stage: Path) -> None:
     staged = Path(f"{stage}{build.prefix}")
     for path in (staged, *staged.rglob("*")):
         if path.is_symlink():
@@ -278,21 +287,19 @@ def test_prxs_of_the_installation_brings_a_module_to_loadmodule(without_checkout
     assert not installed.exists()
 
 
-def test_uninstall_removes_what_was_put_and_keeps_what_is_the_administrators(build: Build, tmp_path: Path) -> None:
-    # below a DESTDIR, so that the installation stays for the other tests
-    build.run("make", "install", f"DESTDIR={tmp_path}")
-    root = Path(f"{tmp_path}{build.prefix}")
+def test_uninstall_removes_what_was_put_and_keeps_what_is_the_administrators(build: Build, stage: Path) -> None:
+    root = Path(f"{stage}{build.prefix}")
     (root / "libexec/mod_own.py").write_text("")
     (root / "var/xferlog").write_text("a transfer\n")
     (root / "sbin/proftpd").unlink()
     (root / "sbin/proftpd").symlink_to("/bin/true")
     put = json.loads((root / "lib/ftpd/installed.json").read_text())
     assert f"{build.prefix}/libexec/mod_readme.py" in put
-    build.run("make", "uninstall", f"DESTDIR={tmp_path}")
+    build.run("make", "uninstall", f"DESTDIR={stage}")
     left = {str(path.relative_to(root)) for path in root.rglob("*") if not path.is_dir()}
     assert left == {"etc/proftpd.conf", "libexec/mod_own.py", "var/xferlog", "sbin/proftpd"}
     assert [path.name for path in (root / "libexec").iterdir()] == ["mod_own.py"]
-    said = build.run("make", "uninstall", f"DESTDIR={tmp_path}", fails=True)
+    said = build.run("make", "uninstall", f"DESTDIR={stage}", fails=True)
     assert f"nothing to remove: no ftpd was installed in {root}/lib/ftpd" in said
 
 

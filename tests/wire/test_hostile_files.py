@@ -158,7 +158,7 @@ def test_fifos_sockets_and_devices_are_refused_at_once_and_freeze_nobody(server:
                 else:
                     answer, _ = client.transfer(command, None if command.startswith("RETR") else b"x")
                 assert answer.startswith("550"), (command, answer)
-                assert monotonic() - began < 1, f"{command} took {monotonic() - began:.1f} s"
+                assert monotonic() - began < 5, f"{command} took {monotonic() - began:.1f} s"
             answers_others(server)
             assert client.ask(f"DELE {name}").startswith("250")
 
