@@ -57,6 +57,13 @@ def left_behind(before: Mapping[int, str], now: Callable[[], Mapping[int, str]])
 uvloop.new_event_loop().close()
 
 
+def pytest_collection_finish() -> None:
+    """What thousands of collected tests hold is no garbage: the tests that have it looked for would look through that
+    each time, which was a third of all their processor time."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
 def nothing_is_left_behind(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     counted: dict[str, Callable[[], dict[int, str]]] = {
