@@ -6,12 +6,15 @@ import os
 import posixpath
 import stat
 from collections.abc import AsyncGenerator, Awaitable, Iterable, Iterator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
+from dataclasses import dataclass
+from functools import partial
 
 from ftpd.api import (
     Class,
     Command,
     Data,
+    Files,
     Folder,
     Group,
     Outcome,
@@ -28,7 +31,6 @@ from ftpd.api import (
 from ftpd.modules import _facts_change
 from ftpd.modules._facts_config import UNABLE, advertise, choose, chosen, module, offered, option
 from ftpd.modules._folders import (
-    DOTS,
     Choice,
     Order,
     Owners,
@@ -44,6 +46,7 @@ from ftpd.modules._transfer import carry, opening
 __all__ = ["module"]
 
 _ALL, _BY_NAME = Choice(), Order()
+_FEW = 32
 _MFF = "MFF " + "".join(f"{name};" for name in _facts_change.CHANGEABLE)
 
 
@@ -67,11 +70,22 @@ def choose_facts(cmd: Command) -> Outcome:
 
 
 class Facts:
-    """The lines of one listing; the configuration in force is that of the path asked for last."""
+    """The lines of a session's listings; the configuration in force is that of the path asked for last."""
+
+    __slots__ = (
+        "_config", "_facts", "_files", "_gid", "_groups", "_inside", "_links", "_mode", "_own", "_perms", "_uid",
+        "_users", "layout", "slink",
+    )  # fmt: skip
+
+    _perms: listing.Kept[str]
+    """What may be done with an entry, by mode, owner and group."""
+    layout: mlsx.Lines
+    """The lines of the entries of the folder that was entered last, but for links."""
 
     def __init__(self, cmd: Command) -> None:
         session = cmd.session
-        self._files = cmd.files
+        self._files, self._config, self._own = cmd.files, cmd.config, session.settings
+        self._inside: tuple[int, int, int] | None = None
         self._facts = chosen(session)
         self.slink = option(session, "UseSlink")
         self._links: bool = cmd.setting("ShowSymlinks", True)
@@ -83,8 +97,30 @@ class Facts:
         self._users = Owners(session, group=False, fake=user)
         self._groups = Owners(session, group=True, fake=group)
 
-    def entry(self, name: str, attributes: os.stat_result, folder: Folder, at: Path, above: os.stat_result) -> str:
-        """The line of an entry of the open folder ``at``, whose own attributes are ``above``."""
+    def serves(self, cmd: Command) -> bool:
+        """Whether it is what a listing that begins now would make anew, and is small enough to be kept."""
+        same = self._config is cmd.config and self._files is cmd.files and self._own is cmd.session.settings
+        return same and self._facts == chosen(cmd.session) and len(self._users) + len(self._groups) <= _FEW
+
+    def enter(self, above: os.stat_result) -> None:
+        """Go on in a folder with these attributes, which say what may be done with its entries."""
+        inside = above.st_mode, above.st_uid, above.st_gid
+        if self._inside == inside and len(self._perms) <= _FEW:
+            return
+        self._inside = inside
+        self._perms = perms = listing.Kept(partial(_perm, self._files, above))
+        self.layout = mlsx.lines(
+            self._facts,
+            self._users,
+            self._groups,
+            lambda *key: perms[key],
+            mode=self._mode,
+            uid=self._uid,
+            gid=self._gid,
+        )
+
+    def entry(self, name: str, attributes: os.stat_result, folder: Folder, at: Path) -> str:
+        """The line of an entry of the open folder ``at``, which was entered."""
         kind: str | None = None
         target: os.stat_result | None = None
         if name == ".":
@@ -100,15 +136,16 @@ class Facts:
                     kind = self._slink(at, folder.readlink(name))
             except OSError:
                 pass  # a link that leads nowhere is shown as the link it is
-        return self.line(name, attributes, self._perm(target or attributes, above), kind=kind, unique=target)
+        what = target or attributes
+        perm = self._perms[what.st_mode, what.st_uid, what.st_gid]
+        return self.line(name, attributes, perm, kind=kind, unique=target)
 
     def dots(self, folder: Folder, at: Path) -> list[str]:
         """The lines of the folder itself and of the one above it."""
-        return [
-            self.entry(name, attributes, folder, at, folder.attributes)
-            for name, attributes in folder.lstat_many(DOTS)
-            if attributes is not None
-        ]
+        lines = [self.entry(".", folder.attributes, folder, at)]
+        with suppress(OSError):
+            lines.append(self.entry("..", folder.lstat(".."), folder, at))
+        return lines
 
     def kind_of_link(self, path: Path) -> str:
         if not self.slink:
@@ -139,24 +176,37 @@ class Facts:
             gid=self._gid,
         )
 
-    def layout(self, above: os.stat_result) -> mlsx.Lines:
-        """The lines of the entries of a folder with these attributes that are no links."""
 
-        def perm(mode: int, uid: int, gid: int) -> str:
-            return self._perm(os.stat_result((mode, 0, 0, 0, uid, gid, 0, 0, 0, 0)), above)
+def _perm(files: Files, above: os.stat_result, key: tuple[int, int, int]) -> str:
+    """By the mode bits alone, which cost nothing; ``key``: mode, owner and group."""
+    mode, uid, gid = key
+    attributes = os.stat_result((mode, 0, 0, 0, uid, gid, 0, 0, 0, 0))
+    return mlsx.permissions(
+        folder=stat.S_ISDIR(mode),
+        readable=files.may(attributes, os.R_OK),
+        writable=files.may(attributes, os.W_OK),
+        searchable=files.may(attributes, os.X_OK),
+        removable=files.may_remove(above, attributes),
+    )
 
-        return mlsx.lines(self._facts, self._users, self._groups, perm, mode=self._mode, uid=self._uid, gid=self._gid)
 
-    def _perm(self, attributes: os.stat_result, above: os.stat_result) -> str:
-        """By the mode bits alone, which cost nothing."""
-        files = self._files
-        return mlsx.permissions(
-            folder=stat.S_ISDIR(attributes.st_mode),
-            readable=files.may(attributes, os.R_OK),
-            writable=files.may(attributes, os.W_OK),
-            searchable=files.may(attributes, os.X_OK),
-            removable=files.may_remove(above, attributes),
-        )
+@dataclass(slots=True)
+class _Last:
+    """What the last listing of a session looked like; the next one mostly looks the same."""
+
+    facts: Facts | None = None
+
+
+_last = module.session_state(_Last)
+
+
+def _facts_in(cmd: Command, above: os.stat_result) -> Facts:
+    """Those of a folder's listing that begins now."""
+    last = cmd.session[_last]
+    if last.facts is None or not last.facts.serves(cmd):
+        last.facts = Facts(cmd)
+    last.facts.enter(above)
+    return last.facts
 
 
 def _shows_links(cmd: Command) -> bool:
@@ -247,13 +297,11 @@ async def _plain(cmd: Command, path: Path, folder: Folder) -> Iterable[bytes] | 
     """All lines, each chunk of them made in one short step; None where that is not to be had."""
     if not listing.compiled() or cmd.veil(path) is not None:
         return None
-    facts, above = Facts(cmd), folder.attributes
-    pieces = await lines_as_they_are(cmd, folder, facts.layout(above), _ALL, _BY_NAME)
+    facts = _facts_in(cmd, folder.attributes)
+    pieces = await lines_as_they_are(cmd, folder, facts.layout, _ALL, _BY_NAME)
     if pieces is None:
         return None
-    lines = in_steps(
-        pieces, lambda name, known: facts.entry(name, known, folder, path, above), facts.dots(folder, path)
-    )
+    lines = in_steps(pieces, lambda name, known: facts.entry(name, known, folder, path), facts.dots(folder, path))
     return map(cmd.session.spoken, lines)
 
 
@@ -265,10 +313,9 @@ def _sendable(cmd: Command, made: list[str]) -> bytes:
 
 
 async def _chunks(cmd: Command, path: Path, folder: Folder) -> AsyncGenerator[bytes, None]:
-    facts = Facts(cmd)
-    above = folder.attributes
+    facts = _facts_in(cmd, folder.attributes)
     veil = cmd.veil(path)
-    layout = facts.layout(above)
+    layout = facts.layout
     turn = Turn()
     made = facts.dots(folder, path)
 
@@ -285,6 +332,6 @@ async def _chunks(cmd: Command, path: Path, folder: Folder) -> AsyncGenerator[by
                 if isinstance(piece, str):
                     made.append(piece)
                 elif veil is None or veil.looks or veil.shows(*piece):
-                    made.append(facts.entry(*piece, folder, path, above))
+                    made.append(facts.entry(*piece, folder, path))
     if made:
         yield _sendable(cmd, made)

@@ -10,6 +10,8 @@ import pytest
 from xfer_ground import fetch, run, talk
 
 from ftpd.conf.faults import ConfigFaults
+from ftpd.core.identity import Identity, privileged
+from ftpd.fs.local import LocalFiles
 from ftpd.testing import Bench
 
 pytestmark = pytest.mark.usefixtures("way_to_list")
@@ -128,6 +130,41 @@ def test_mlsd_lists_all_with_itself_and_its_parent() -> None:
     assert entries["l"]["unique"] == entries["a.txt"]["unique"]
     assert "size" not in entries["d"]
     assert entries["c d.txt"]["size"] == "3"
+
+
+def test_each_listing_of_a_session_tells_what_may_be_done_now_and_the_facts_that_are_wanted_now() -> None:
+    """What one listing has worked out is kept for the next, as long as it is true."""
+    ann = Identity(2101, 2101)
+
+    async def tale(ftp: Bench) -> list[dict[str, dict[str, str]]]:
+        await ftp("NOOP")
+        if privileged():
+            for place in (f"{ftp.root}/a", f"{ftp.root}/b", f"{ftp.root}/a/f", f"{ftp.root}/b/f"):
+                os.chown(place, ann.uid, ann.gid)
+        os.chmod(os.path.dirname(ftp.root), 0o711)
+        assert ftp.session is not None
+        ftp.session.files = LocalFiles(ann, ftp.root, 0o022)
+        told = []
+        for line, path, mode in (
+            ("MLSD a", "a", 0o755),
+            ("MLSD a", "a/f", 0o444),
+            ("MLSD a", "a", 0o555),
+            ("MLSD b", "b", 0o755),
+            ("MLSD a", "a", 0o755),
+        ):
+            os.chmod(f"{ftp.root}/{path}", mode)
+            told.append(_folder(await ftp.download(line)))
+        await ftp("OPTS MLST size;perm;")
+        return [*told, _folder(await ftp.download("MLSD a"))]
+
+    section = "<Directory {root}/b>\nDirFakeUser on bob\n</Directory>\n"
+    *told, last = run(tale, conf=section, files={"a/f": b"1", "b/f": b""})
+    perms = [(facts["f"]["perm"], facts["."]["perm"]) for facts in told]
+    assert perms == [
+        ("adfrw", "flcdmpe"), ("adfr", "flcdmpe"), ("ar", "le"), ("adfrw", "flcdmpe"), ("adfr", "flcdmpe"),
+    ]  # fmt: skip
+    assert [facts["f"]["UNIX.ownername"] == "bob" for facts in told] == [False, False, False, True, False]
+    assert last["f"] == {"perm": "adfr", "size": "1"}
 
 
 def test_links_can_be_shown_as_filezilla_wants_them_or_not_at_all() -> None:
