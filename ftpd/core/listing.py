@@ -158,17 +158,20 @@ class Columns:
         return self.lines([name], [attributes])[0]
 
     def lines(self, names: list[str], found: list[os.stat_result]) -> list[str]:
-        """The lines of the entries of those names and attributes, without their ends."""
+        """The lines of the entries of those names and attributes, as one text without the end of the last."""
+        if not names:
+            return []
         heads, minutes, days = self._heads, _MINUTES[self._gmt], _DAYS[self._gmt]
         oldest = self._oldest
         # one look at all names, as nearly all are as they should be
         if not "".join(names).isprintable():
             names = [shown(name) for name in names]
-        return [
+        lines = [
             f"{heads[bits, links, uid, gid]}{size:>8} "
             f"{days[when // 900] if when < oldest else minutes[when // 60]} {name}"
             for name, (bits, _, _, links, uid, gid, size, _, when, _) in zip(names, self._presented(found), strict=True)
         ]
+        return ["\r\n".join(lines)]
 
     def _presented(self, found: list[os.stat_result]) -> Sequence[Any]:
         """Attributes with what is shown in the places of the size and the time."""

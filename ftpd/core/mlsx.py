@@ -189,7 +189,9 @@ class Lines:
         self._parts = Kept(parts)
 
     def lines(self, names: list[str], found: list[os.stat_result]) -> list[str]:
-        """The lines of the entries of those names and attributes, without their ends."""
+        """The lines of the entries of those names and attributes, as one text without the end of the last."""
+        if not names:
+            return []
         parts, seconds = self._parts, _SECONDS
         together = "".join(names)
         if "\n" in together or "\r" in together:
@@ -201,7 +203,7 @@ class Lines:
                 made.append(_joined((time, length, number, rest), seconds[when], size, inode, name))
             else:
                 made.append(f"{time}{seconds[when]}{length}{size}{number}{inode:X}{rest}{name}")
-        return made
+        return ["\r\n".join(made)]
 
 
 class CompiledLines(Compiled, Lines):

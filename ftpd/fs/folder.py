@@ -20,7 +20,7 @@ from ftpd.module.files import Path
 if TYPE_CHECKING:
     from ftpd.fs.local import LocalFiles
 
-BATCH = 256
+BATCH = 512
 """Entries looked at in one stay under the session's identity."""
 _COMPILED_BATCH = 1024
 _PATIENCE = 2_000_000
