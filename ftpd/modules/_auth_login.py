@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import TypeVar
 
 from ftpd.api import Account, AuthAnswer, AuthUnavailable, Command, Identity, Level, Session, crypt
 from ftpd.modules import _auth_directives as d
@@ -15,7 +13,6 @@ from ftpd.modules._auth_events import ANON_REJECT_PASSWORDS, ROOT_LOGIN
 from ftpd.modules._auth_names import Target, own_value
 from ftpd.modules._auth_reach import reach
 
-T = TypeVar("T")
 Groups = tuple[tuple[int, str], ...]
 
 SHELLS = "/etc/shells"
@@ -94,13 +91,19 @@ async def _known(command: Command, target: Target) -> tuple[Account, Groups]:
     if target.user is None:
         raise Denied(f"USER {session.login} (Login failed): Not a UserAlias")
     accounts = session.modules.accounts
-    account = await _asked(session, accounts.getpwnam(session, target.user))
+    try:
+        account = await accounts.getpwnam(session, target.user)
+    except Exception as error:
+        raise _broken(session, error) from None
     if account is None:
         raise Denied(_unknown(session, session.login))
     if account.uid == 0 and not target.settings[d.root_login]:
         session.modules.emit(ROOT_LOGIN, session)
         raise Denied("SECURITY VIOLATION: Root login attempted", level=Level.CRIT)
-    groups = await _asked(session, accounts.getgroups(session, account))
+    try:
+        groups = await accounts.getgroups(session, account)
+    except Exception as error:
+        raise _broken(session, error) from None
     if target.anonymous is not None:
         name = own_value(session, target.anonymous, "Group")
         if name is not None:
@@ -117,15 +120,12 @@ async def _known(command: Command, target: Target) -> tuple[Account, Groups]:
     return account, groups
 
 
-async def _asked(session: Session, answer: Awaitable[T]) -> T:
-    """A backend's answer; one that breaks denies."""
-    try:
-        return await answer
-    except AuthUnavailable as error:
-        raise Denied(f"USER {session.login} (Login failed): {error}") from None
-    except Exception as error:
-        session.log_exception(error)
-        raise Denied(f"USER {session.login}: an auth backend failed: {error!r}", level=Level.ERROR) from None
+def _broken(session: Session, error: Exception) -> Denied:
+    """A backend that breaks denies."""
+    if isinstance(error, AuthUnavailable):
+        return Denied(f"USER {session.login} (Login failed): {error}")
+    session.log_exception(error)
+    return Denied(f"USER {session.login}: an auth backend failed: {error!r}", level=Level.ERROR)
 
 
 def _unknown(session: Session, name: str) -> str:
@@ -157,7 +157,10 @@ async def _password_holds(command: Command, target: Target, account: Account, pa
     """Denied unless the password holds; True when none was needed."""
     session, accounts = command.session, command.session.modules.accounts
     if target.anonymous is not None and target.settings[d.auth_using_alias] and session.login != target.user:
-        other = await _asked(session, accounts.getpwnam(session, session.login))
+        try:
+            other = await accounts.getpwnam(session, session.login)
+        except Exception as error:
+            raise _broken(session, error) from None
         if other is None:
             await _spend(command, password)
             raise Denied(_unknown(session, session.login))
@@ -172,7 +175,10 @@ async def _password_holds(command: Command, target: Target, account: Account, pa
             held = await command.offload(lambda: crypt.verify(password, stored), "auth")
         answer = AuthAnswer.OK if held else AuthAnswer.BAD_PASSWORD
     else:
-        answer = await _asked(session, accounts.authenticate(session, account, password))
+        try:
+            answer = await accounts.authenticate(session, account, password)
+        except Exception as error:
+            raise _broken(session, error) from None
     if not answer.accepted:
         raise Denied(f"USER {target.user} (Login failed): {answer.value}")
     return answer is AuthAnswer.OK_NO_PASS

@@ -160,6 +160,7 @@ class AsyncioLoop(_Guest):
         self.calm: Callable[[], bool] = lambda: False
         """Whether nobody waits for anything but these channels."""
         self._served = 0.0
+        self._descriptor = self.fileno()
         self._front = None if native.front is None else native.front.Front()
         self._linger = (_nothing, _nothing) if native.calls is None else (native.calls.linger, native.calls.settle)
 
@@ -184,7 +185,7 @@ class AsyncioLoop(_Guest):
         linger, settle = self._linger
         linger()
         try:
-            ready, told, served, slowest = self._front.serve(self.fileno(), timeout, until, BATCH)
+            ready, told, served, slowest = self._front.serve(self._descriptor, timeout, until, BATCH)
         finally:
             settle()
         if slowest > watchdog.LIMIT:
