@@ -6,6 +6,7 @@ import asyncio
 import gc
 import sys
 import weakref
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,34 @@ def test_a_module_is_gone_as_soon_as_its_generation_has_ended(conf: str) -> None
         leavings = Leavings(asyncio.get_running_loop())
         for _ in range(3):
             assert await gone(weakref.ref(await swapped(leavings, conf)))
+
+    asyncio.run(story())
+
+
+def census() -> Counter[str]:
+    """How many objects there are of each kind, of those that hold others."""
+    gc.collect()
+    return Counter(type(one).__qualname__ for one in gc.get_objects())
+
+
+def test_a_hundred_changes_leave_no_more_than_ten(conf: str) -> None:
+    """Static modules, which are the same in every generation, keep nothing of the ones before either."""
+
+    async def changed(times: int) -> Counter[str]:
+        leavings = Leavings(asyncio.get_running_loop())
+        for _ in range(times):
+            await swapped(leavings, conf)
+        async with asyncio.timeout(30):
+            while loader.unloaded:
+                await asyncio.sleep(0.01)
+        leavings.close()
+        return census()
+
+    async def story() -> None:
+        # what is made once and kept is there then
+        before = await changed(10)
+        more = await changed(90) - before
+        assert not {kind: count for kind, count in more.items() if count >= 90}
 
     asyncio.run(story())
 
