@@ -35,11 +35,11 @@ class Plan:
     steady: tuple[Steadiness, ...] | None
     """What all on the road of a success say of how steady they are; None: some say nothing.
 
-    Where what answers in the verb's place records what it did, those of the LOG phases need not say anything.
+    Where what answers in the verb's place has some phases told of what it did, those asked there need not say anything.
     """
     shortcut: Shortcut | None
-    records: bool
-    """What the shortcut gives tells the LOG phases of each command."""
+    records: Phase | None
+    """The first phase that what the shortcut gives tells of each command."""
 
 
 def asked_order(modules: Sequence[Module]) -> list[Handler]:
@@ -78,7 +78,7 @@ class _Rows:
             classes |= row.classes
         pre, cmd = self.chain(Phase.PRE_CMD, ANY, verb), self.chain(Phase.CMD, ANY, verb)
         only = cmd[0] if len(cmd) == 1 else None
-        records = only is not None and only.records
+        records = None if only is None else only.records
         after = self._behind(verb, Phase.POST_CMD, Phase.LOG_CMD)
         return Plan(
             verb=verb,
@@ -90,15 +90,19 @@ class _Rows:
             after=after,
             after_err=self._behind(verb, Phase.POST_CMD_ERR, Phase.LOG_CMD_ERR),
             limited=any(row.limit is not None for row in cmd),
-            steady=_steady((*pre, *cmd, *_asked_of(after, logs=not records))),
+            steady=_steady((*pre, *cmd, *_asked_of(after, records))),
             shortcut=None if only is None else only.shortcut,
             records=records,
         )
 
 
-def _asked_of(chains: Chains, *, logs: bool) -> Iterator[Handler]:
-    """The handlers behind a command, those of the LOG phase among them or not."""
-    return (handler for phase, chain in chains if logs or phase is not Phase.LOG_CMD for handler in chain)
+_BEHIND = (Phase.POST_CMD, Phase.LOG_CMD)
+
+
+def _asked_of(chains: Chains, told: Phase | None) -> Iterator[Handler]:
+    """The handlers behind a command, before the phases that are told of it in any case."""
+    asked = _BEHIND if told is None else _BEHIND[: _BEHIND.index(told)]
+    return (handler for phase, chain in chains if phase in asked for handler in chain)
 
 
 def _steady(road: Chain) -> tuple[Steadiness, ...] | None:

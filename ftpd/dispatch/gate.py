@@ -325,18 +325,21 @@ class PathGate:
         return _settings(session, virtual, self._access.at(session, virtual) if _may_override(session) else ())
 
     def holds_until(self, session: Session, answers: Answers) -> float:
+        return self._bare_until(session, answers, session.cwd)
+
+    def _bare_until(self, session: Session, answers: Answers, folder: str) -> float:
         if session.files is None or not _may_override(session):
             return inf
         self._lent.add(answers)
-        return self._access.absent_until(session.files.root, session.cwd)
+        return self._access.absent_until(session.files.root, folder)
 
-    def names_pass_until(self, session: Session, answers: Answers) -> float:
+    def names_pass_until(self, session: Session, answers: Answers, folder: str) -> float:
         places = session.server.places
         if session.user is None or session.recode is not None or places is None or not places.silent:
             return 0.0
-        if _may_override(session) and self._access.at(session, session.cwd):
+        if _may_override(session) and self._access.at(session, folder):
             return 0.0
-        return self.holds_until(session, answers)
+        return self._bare_until(session, answers, folder)
 
     def forget(self) -> None:
         self._access.forget()

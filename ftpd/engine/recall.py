@@ -10,6 +10,7 @@ from time import monotonic
 from ftpd.core import trace
 from ftpd.core.answers import Answers, ShortAnswer
 from ftpd.core.log import Level
+from ftpd.core.paths import decode, normalise, split
 from ftpd.core.vocab import Steady
 from ftpd.dispatch.compile import Plan
 from ftpd.engine.parting import Parting
@@ -29,10 +30,11 @@ _ONE_NAME = re.compile(rb"([^ \r\n\0\xff]+ )([^ \r\n\0\xff][^\r\n\0\xff]*)\r\n",
 def _answer_shortly(answers: Answers, packet: bytes) -> bytes | None:
     """What the verb's function, if there is one, has to say of the name."""
     line = _ONE_NAME.fullmatch(packet)
-    function = None if line is None else answers.get(line[1])
-    if line is None or function is None or isinstance(function, bytes):
+    if line is None:
         return None
-    return _asked(function, line[2])
+    folder, slash, name = line[2].rpartition(b"/")
+    function = answers.get(line[1] + folder + slash)
+    return _asked(function, name) if name and callable(function) else None
 
 
 def _asked(function: ShortAnswer, argument: bytes) -> bytes | None:
@@ -76,16 +78,24 @@ class Recall(Parting):
     def _keep_function(
         self, answers: Answers, packet: bytes, command: Command, plan: Plan, shortcut: Shortcut
     ) -> None:  # fmt: skip
-        """What answers the verb, if nobody has anything to say of its other arguments; or this line, if it has none."""
-        verb, blank, _ = packet.partition(b" ")
-        key = verb + blank
+        """What answers the verb for names in this folder, if nobody has anything to say of others than this one.
+
+        Where it has no argument, that is what answers this line.
+        """
+        verb, blank, argument = packet.rstrip(b"\r\n").partition(b" ")
+        given, slash, last = argument.rpartition(b"/")
+        key = verb + blank + given + slash if blank else packet
         if key in answers or self.session.translation is not None:
             return
         if blank and not all(holds(command) == Steady.VERB for holds in plan.steady or ()):
             return
-        if (function := shortcut(command)) is not None:
+        folder, name = split(normalise(self.session.cwd, command.argument))
+        if blank and (not name or name != decode(last)):
+            # what ends with dots or a slash is no name in a folder
+            return
+        if (function := shortcut(command, folder)) is not None:
             names = command.gate.names_pass_until
-            until = names(self.session, answers) if blank else self._holds_until(answers, command, plan)
+            until = names(self.session, answers, folder) if blank else self._holds_until(answers, command, plan)
             self._keep(answers, key, function, until)
 
     def _holds_until(self, answers: Answers, command: Command, plan: Plan) -> float:
@@ -110,7 +120,8 @@ class Recall(Parting):
         if not isinstance(answer, bytes):
             return False
         self.answered(len(packet), 0, now)
-        self._write(answer)
+        if answer:
+            self._write(answer)
         return True
 
     def answered(self, received: int, sent: int, when: float) -> None:

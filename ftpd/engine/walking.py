@@ -9,7 +9,8 @@ from functools import partial
 from typing import Any
 
 from ftpd.core.answers import ShortAnswer
-from ftpd.core.paths import decode
+from ftpd.core.paths import decode, normalise
+from ftpd.core.reply import on_one_line
 from ftpd.core.vocab import Phase, Steady
 from ftpd.dispatch.compile import Chain
 from ftpd.dispatch.phases import Road, run_on
@@ -43,11 +44,12 @@ class Walking(DataSide):
         walk, recorders = self._walk(), self._recorders(command)
         if walk is None or any(inspect.iscoroutinefunction(handler.run) for handler in recorders):
             return None
-        recorded = partial(self._record, command.name, self.session.cwd, after, recorders) if recorders else None
+        above = command.argument[: command.argument.rfind("/") + 1]
+        recorded = partial(self._record, command.name, above, after, recorders) if recorders else None
         done = f"226 {after}\r\n".encode()
         return partial(
             walk.send, way.identity, way.otherwise, way.root.fd, way.root, way.devices, way.folder,
-            f"150 {before}".encode(), done, recorded,
+            b"150 " + on_one_line(before + above), done, recorded,
         )  # fmt: skip
 
     def _walk(self) -> Any:
@@ -80,15 +82,15 @@ class Walking(DataSide):
         )
 
     def _record(
-        self, verb: str, folder: str, told: str, recorders: Chain, name: bytes, size: int, port: int, seconds: float
+        self, verb: str, above: str, told: str, recorders: Chain, name: bytes, size: int, port: int, seconds: float
     ) -> None:  # fmt: skip
         """Have a file that was sent recorded, as if its command had come by the whole road."""
         self.account()
         session = self.session
-        command, plan = self.generation.command(session, verb, decode(name))
+        command, plan = self.generation.command(session, verb, above + decode(name))
         if session.files is None:
             return
-        path = Path(f"{folder.rstrip('/')}/{command.argument}")
+        path = Path(normalise(session.cwd, command.argument))
         done = command.transfer = Transfer(path.virtual, session.files.real(path), "o", ascii=False)
         done.moved = done.file_size = size
         done.port, done.seconds, done.status = port, seconds, "success"

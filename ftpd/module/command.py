@@ -47,8 +47,8 @@ class Gate(Protocol):
 
     def settings_at(self, session: Session, virtual: str) -> Settings: ...
 
-    def names_pass_until(self, session: Session, answers: Answers) -> float:
-        """The same of :meth:`path` for every plain name in the working directory: nothing is said of any."""
+    def names_pass_until(self, session: Session, answers: Answers, folder: str) -> float:
+        """The same of :meth:`path` for every plain name in the folder that no link leads to: nothing is said of any."""
 
     def forget(self) -> None:
         """A .ftpaccess file may have come or gone: look for them again."""

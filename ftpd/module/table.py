@@ -28,7 +28,7 @@ Opening = Callable[[Session], Awaitable[None]]
 Answer = Callable[[Command], Outcome | None | Awaitable[Outcome | None]]
 Steadiness = Callable[[Command], int]
 """Tells a :class:`Steady`, or a bool."""
-Shortcut = Callable[[Command], ShortAnswer | None]
+Shortcut = Callable[[Command, str], ShortAnswer | None]
 Observer = Callable[[Command], None | Awaitable[None]]
 A = TypeVar("A", bound=Answer)
 O = TypeVar("O", bound=Callable[[Command], Outcome | None | Awaitable[Outcome | None]])  # noqa: E741
@@ -77,8 +77,8 @@ class Handler:
     """For what it would do the same again, and nothing else; None: nobody knows."""
     shortcut: Shortcut | None = None
     """Makes what answers the verb for other arguments, where nobody else has a say in it."""
-    records: bool = False
-    """What that makes has the LOG phases told of each command."""
+    records: Phase | None = None
+    """The first phase that is told of each command by what that makes."""
 
 
 class Module:
@@ -188,18 +188,20 @@ class Module:
         self, *verbs: str, group: Group | None = None, classes: Class = Class.NONE, auth: bool = True,
         usage: str | None = None, arity: tuple[int, int | None] = (0, None), limit: tuple[int, str] | None = None,
         when: Directive[bool] | None = None, steady: int | Steadiness = False,
-        shortcut: Shortcut | None = None, records: bool = False, needed: Callable[[Config], bool] | None = None,
+        shortcut: Shortcut | None = None, records: Phase | None = None,
+        needed: Callable[[Config], bool] | None = None,
     ) -> Callable[[A], A]:  # fmt: skip
         """Answer these verbs (CMD): an Outcome, or None to leave it to another module.
 
         ``when`` is a directive that switches them: where it is off nobody asks, and HELP does not show them.
         ``steady`` says that the answer changes nothing, and is the same until the client has another verb answered
         that is not steady: it may then be given again without asking.
-        ``shortcut`` is for verbs that look at one name and change nothing: called with a command that succeeded, it
-        gives a function that answers the verb from then on for plain names in the working directory, by the bytes of
-        the name and of the reply; None from either leaves it to the whole road.  Of a verb without an argument it
-        gives one for just that line, which is called with no bytes.  ``records`` says that this function has the LOG
-        phases told of what it did (:meth:`ftpd.module.wire.Wire.sends`), so that these need not be steady.
+        ``shortcut`` is for verbs that look at one name and change nothing: called with a command that succeeded and
+        the folder of its path, it gives a function that answers the verb from then on for plain names in that folder,
+        by the bytes of the name and of the reply; None from either leaves it to the whole road.  Of a verb without an
+        argument it gives one for just that line, which is called with no bytes.  ``records`` is the first phase that
+        is told of what this function did (:meth:`ftpd.module.wire.Wire.sends` and ``takes``): those who are asked
+        there need not be steady.
         ``needed`` says of a configuration whether it wants this at all.
         """
         return self._handle(

@@ -61,7 +61,7 @@ def foreign_allowed(session: Session, host: Address) -> bool:
 # -- passive -----------------------------------------------------------------------------------------
 
 
-def _listens(cmd: Command) -> ShortAnswer | None:
+def _listens(cmd: Command, folder: str) -> ShortAnswer | None:
     session = cmd.session
     host = (_told(session) or session.local.host).replace(".", ",")
     return session.wire.listens(f"227 {_PASSIVE} ({host},", ").\r\n", ports=session.settings[passive], split=True)
@@ -88,7 +88,7 @@ def _told(session: Session) -> str | None:
     return told if told is not None and is_address(told, version=4) else None
 
 
-def _listens_extended(cmd: Command) -> ShortAnswer | None:
+def _listens_extended(cmd: Command, folder: str) -> ShortAnswer | None:
     session = cmd.session
     return session.wire.listens(f"229 {_EXTENDED} (|||", "|)\r\n", ports=session.settings[passive])
 

@@ -85,8 +85,8 @@ def _attributes(cmd: Command, path: Path) -> os.stat_result:
         return cmd.files.stat(path)
 
 
-def _sizes(cmd: Command) -> ShortAnswer | None:
-    glance = cmd.files.glances(cmd.session.cwd)
+def _sizes(cmd: Command, folder: str) -> ShortAnswer | None:
+    glance = cmd.files.glances(folder)
     if glance is None:
         return None
 
@@ -110,8 +110,8 @@ def size(cmd: Command) -> Outcome:
     return cmd.ok(213, str(found.st_size))
 
 
-def _times(cmd: Command) -> ShortAnswer | None:
-    glance = cmd.files.glances(cmd.session.cwd)
+def _times(cmd: Command, folder: str) -> ShortAnswer | None:
+    glance = cmd.files.glances(folder)
     if glance is None:
         return None
     broken_down = _broken_down(cmd.config)

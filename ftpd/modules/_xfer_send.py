@@ -15,6 +15,7 @@ from ftpd.api import (
     Level,
     Outcome,
     Path,
+    Phase,
     Refuse,
     ShortAnswer,
     Transfer,
@@ -51,7 +52,7 @@ def for_transfers(error: OSError, label: str) -> Exception:
     return Refuse(550, f"{label}: Not a regular file") if error.errno in (errno.EISDIR, errno.EINVAL) else error
 
 
-def _sends(cmd: Command) -> ShortAnswer | None:
+def _sends(cmd: Command, folder: str) -> ShortAnswer | None:
     """What sends other files as this one was sent, where nothing is to be asked of each of them or done to it."""
     session, config = cmd.session, cmd.config
     limited = bool(session.settings[max_transfers_per_host] or session.settings[max_transfers_per_user])
@@ -59,12 +60,12 @@ def _sends(cmd: Command) -> ShortAnswer | None:
     shown = config[display_file_transfer] or session.is_debugged(10)
     if asked or shown or translates(session) or not goes_straight(cmd):
         return None
-    way = cmd.files.way(session.cwd)
+    way = cmd.files.way(folder)
     return None if way is None else session.wire.sends(cmd, way, opening(cmd, ""), _COMPLETE)
 
 
 @module.cmd(
-    "RETR", group=Group.READ, classes=Class.READ, usage="<sp> pathname", shortcut=_sends, records=True
+    "RETR", group=Group.READ, classes=Class.READ, usage="<sp> pathname", shortcut=_sends, records=Phase.LOG_CMD
 )  # fmt: skip
 def retrieve(cmd: Command) -> Outcome | Awaitable[Outcome]:
     return begin(_retrieve(cmd))

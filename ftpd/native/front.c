@@ -4,6 +4,7 @@
    compiled; tests run both. Nothing is decided here: which packet has which answer, and which function gives those to
    the lines of a verb, comes from there, in a dict for each connection, and all else that comes goes back there. */
 
+#define _GNU_SOURCE
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
@@ -152,6 +153,12 @@ answer_shortly(Front *self, PyObject *known, const char *packet, Py_ssize_t leng
         || memchr(packet, '\r', (size_t)length) != end || memchr(packet, '\n', (size_t)length) != end + 1
         || memchr(packet, '\0', (size_t)length) != NULL || memchr(packet, '\xff', (size_t)length) != NULL)
         Py_RETURN_NONE;
+    /* up to the last slash it is a folder, of which is known what the verb's function has to say to names in it */
+    const char *slash = memrchr(argument, '/', (size_t)(end - argument));
+    if (slash != NULL)
+        argument = slash + 1;
+    if (argument == end)
+        Py_RETURN_NONE;
     PyObject *verb = PyBytes_FromStringAndSize(packet, argument - packet);
     if (verb == NULL)
         return NULL;
@@ -211,7 +218,8 @@ hear(Front *self, const struct epoll_event *event, double when, PyObject *rest)
         failed = put(rest, Py_BuildValue("iIOOi", fd, event->events, packet, Py_None, 0));
     else {
         Py_ssize_t whole = PyBytes_GET_SIZE(answer);
-        ssize_t sent = send(fd, PyBytes_AS_STRING(answer), (size_t)whole, MSG_DONTWAIT | MSG_NOSIGNAL);
+        /* of nothing the reply comes later */
+        ssize_t sent = whole ? send(fd, PyBytes_AS_STRING(answer), (size_t)whole, MSG_DONTWAIT | MSG_NOSIGNAL) : 0;
         if (sent == whole) {
             if (line->received == 0)
                 self->told[self->told_count++] = fd;

@@ -833,7 +833,7 @@ def test_a_shortcut_with_a_fault_leaves_it_to_the_whole_road(fault: str) -> None
     async def story() -> None:
         module, asked = Module("short", version="1"), []
 
-        def shortcut(cmd: Command) -> Callable[[bytes], bytes | None]:
+        def shortcut(cmd: Command, folder: str) -> Callable[[bytes], bytes | None]:
             if fault == "making":
                 raise ZeroDivisionError
 
@@ -859,7 +859,7 @@ def test_a_shortcut_is_taken_for_names_it_knows_and_by_who_is_logged_in() -> Non
     async def story() -> None:
         module, asked = Module("short", version="1"), []
 
-        def shortcut(cmd: Command) -> Callable[[bytes], bytes | None]:
+        def shortcut(cmd: Command, folder: str) -> Callable[[bytes], bytes | None]:
             return lambda name: b"200 short " + name + b"\r\n" if name.startswith(b"s") else None
 
         @module.cmd("LOOK", auth=False, shortcut=shortcut)

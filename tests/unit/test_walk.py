@@ -104,6 +104,41 @@ def test_each_file_is_the_one_that_is_there_now(verb: str, way: str) -> None:
     tell(story)
 
 
+def test_folders_are_those_that_the_client_means() -> None:
+    async def story() -> None:
+        async with serving() as place, place.client() as client:
+            await entered(place, client)
+            for folder in ("a", "a/b", "a/a", "c"):
+                place.bench.write(f"{folder}/file", folder.encode())
+            os.symlink("c", os.path.join(place.bench.root, "link"))
+            ways = {
+                "/a/file": b"a", "file": b"a", "b/file": b"a/b", "./file": b"a", "../c/file": b"c", "a/../file": b"a",
+                "a/file": b"a/a", "/file": b"", "b//file": b"a/b", "b/../../link/file": b"c", "../link/file": b"c",
+            }  # fmt: skip
+            await client.ask("CWD a")
+            for _ in range(2):
+                for name, content in ways.items():
+                    assert (await fetch(client, name))[0] == content, name
+                    again, before, _ = await fetch(client, name)
+                    assert again == content, name
+                    assert f" {name} (" in before or before == "550 /file: No such file or directory"
+
+    tell(story)
+
+
+@pytest.mark.parametrize("name", ["a/..", "a/.", "a/", ".", "..", "/", "a//", "a/x/.."])
+def test_a_size_of_what_is_no_file_tells_nothing_of_files(name: str) -> None:
+    async def story() -> None:
+        async with serving() as place, place.client() as client:
+            await entered(place, client)
+            place.bench.write("a/x/file", b"1234")
+            for _ in range(2):
+                assert await client.ask("SIZE a/x/file") == await client.ask("SIZE a/x/file") == "213 4"
+                assert await client.ask(f"SIZE {name}") == f"550 {name}: not a regular file"
+
+    tell(story)
+
+
 def test_what_is_no_small_file_of_the_folder_goes_by_the_whole_road() -> None:
     async def story() -> None:
         async with serving() as place, place.client() as client:
