@@ -22,6 +22,7 @@ from ftpd.transfer.library import Epoll, FTPHandler
 from ftpd.transfer.sockets import DEFAULT
 
 if TYPE_CHECKING:
+    from ftpd.engine.uploads import Upload
     from ftpd.engine.worker import Worker
 
 READ = Epoll.READ
@@ -81,8 +82,12 @@ class Channel(FTPHandler):  # type: ignore[misc]
     _timers: list[Timer] | None = None
     _idlers: tuple[Timer, ...] = ()
     """Those of them that begin anew with each command."""
+    _upload: Upload | None = None
+    """What is received without a command."""
     _answers: Answers | None = None
     """Made when the first is known."""
+    _set_aside: Answers | None = None
+    """What is known again once the transfer has ended that runs, if nothing else has happened by then."""
     _ending: str | None = None
     _ended = False
     _peer_done = False
@@ -154,10 +159,12 @@ class Channel(FTPHandler):  # type: ignore[misc]
 
     def unsettle(self) -> None:
         """Something may be other than it was, or comes before what the client says next: no answer is known now."""
+        if self._upload is not None:
+            self._overtake()
         if self._answers:
             self._answers.clear()
-            if self._port is not None:
-                self._port.drop_overtaken()
+        if self._set_aside:
+            self._set_aside.clear()
 
     def readable(self) -> bool:
         return not self._closed
@@ -169,6 +176,10 @@ class Channel(FTPHandler):  # type: ignore[misc]
 
     def vanish(self, reason: str) -> None:
         """The client is gone: stop its transfer, let its command come to its end, and close."""
+        raise NotImplementedError
+
+    def _overtake(self) -> None:
+        """Have the command begin that goes on with the upload."""
         raise NotImplementedError
 
     def _write_later(self, data: bytes) -> None:

@@ -11,7 +11,7 @@ from ftpd.engine.impatience import has_said_all
 from ftpd.module.wire import Data, Foreign
 from ftpd.transfer.channel import SERVICE, Ground
 from ftpd.transfer.data import DataChannel
-from ftpd.transfer.errors import cannot_connect
+from ftpd.transfer.errors import cannot_connect, connection_lost, local_failure
 from ftpd.transfer.ports import (
     BACKLOG,
     ActiveConnector,
@@ -64,8 +64,19 @@ class DataPort:
         if self.walk is not None:
             self.walk.held = opening is not None
 
+    def lend(self) -> None:
+        """Let the walk have the port at which the client is expected next."""
+        prepared = self._prepared
+        if self.walk is not None and isinstance(prepared, PassiveListener) and not prepared._closed:
+            self.walk.adopt(prepared.hand_over(), prepared.port)
+            self._prepare(None)
+
+    def begun_file(self) -> tuple[int, bool] | None:
+        """The file of an upload that the walk has begun, which is the caller's now, and whether it was made for it."""
+        return None if self.walk is None else self.walk.file()
+
     def _take_over(self) -> bytes | None:
-        """What the walk has begun is ours from now on; what is left of its 150 to be said, None where it said none."""
+        """What the walk has begun is ours from now on; gives what is left of its 150, None where it began nothing."""
         if self.walk is None:
             return None
         if (prepared := self.walk.prepared()) is not None:
@@ -73,10 +84,14 @@ class DataPort:
             self._prepare(PassiveListener(self._ground, local=here, peer=peer, label=self._label, there=prepared))
         if (overtaken := self.walk.overtaken()) is None:
             return None
-        descriptor, port, moved, unsaid = overtaken
-        self._channel = DataChannel(descriptor, self._ground, port)
-        self._channel.moved, self._channel.announced = moved, True
-        return bytes(unsaid)
+        descriptor, port, moved, unsaid, trouble = overtaken
+        channel = self._channel = DataChannel(descriptor, self._ground, port)
+        channel.moved, channel.announced = moved, unsaid is not None
+        if trouble > 0:
+            channel._fail(local_failure(OSError(trouble, os.strerror(trouble)), moved))
+        elif trouble:
+            channel._fail(connection_lost(moved))
+        return unsaid or b""
 
     def passive(self, *, ports: range | None, address: str | None, extended: int) -> tuple[str, int]:
         self._drop_prepared()
@@ -151,10 +166,10 @@ class DataPort:
             self._prepared.close()
             self._prepare(None)
 
-    def drop_overtaken(self) -> None:
-        """A transfer that the walk has begun was not gone on with: another command must not take its connection."""
-        if self.walk is not None and (overtaken := self.walk.overtaken()) is not None:
-            os.close(overtaken[0])
+    def abandon(self) -> None:
+        """Where what the walk has begun was not gone on with, another command must not take its connection."""
+        if self.walk is not None:
+            self.walk.abandon()
 
     def close(self) -> None:
         """The session is over."""

@@ -71,6 +71,17 @@ class Recall(Parting):
             self.session.log(Level.ERROR, "what is known of %s cannot be told: %r", command.shown, error)
             self.session.log_exception(error)
 
+    def _set_answers_aside(self) -> None:
+        """While a transfer runs nothing is answered that it would not leave as it is, and nothing else either."""
+        self._set_aside, self._answers = self._answers, None
+        self.ioloop.forget(self._fileno)
+
+    def _bring_answers_back(self) -> None:
+        answers, self._set_aside = self._set_aside, None
+        if answers and self._answers is None and not self._over:
+            self._answers = answers
+            self.ioloop.recall(self._fileno, answers)
+
     def _may_recall(self, command: Command, plan: Plan) -> bool:
         occupied = self._out or self._over or self._peer_done
         return not (occupied or command.errors or trace.loud) and all(holds(command) for holds in plan.steady or ())

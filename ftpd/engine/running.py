@@ -61,14 +61,20 @@ class Running(Recall):
         # an ABOR in the same packet is for this command
         self.abort_wanted = bool(self._queue) and is_abort(self._queue[0])  # type: ignore[index]
         rest = self._run(command, plan)
+        if self._port is not None:
+            # what the walk had begun is gone on with by now, or was refused
+            self._port.abandon()
         if rest is None:
             self.abort_wanted = self._abort_heard = False
             answer = self._answer(command)
             if plan.steady is not None and packet:
                 self._remember(packet, command, plan, answer)
         else:
-            self.unsettle()
-            self._task = self.worker.spawn(self._wait(command, rest))
+            if packet and plan.records and plan.steady is not None:
+                self._set_answers_aside()
+            else:
+                self.unsettle()
+            self._task = self.worker.spawn(self._wait(command, rest, packet, plan))
 
     def _foreign(self, what: str) -> None:
         self.generation.emit(BAD_PROTOCOL, self.session)
@@ -106,10 +112,13 @@ class Running(Recall):
             return None
         return trips.along(begun, _run_rest, journey)
 
-    async def _wait(self, command: Command, rest: Coroutine[Any, Any, None]) -> None:
+    async def _wait(
+        self, command: Command, rest: Coroutine[Any, Any, None], packet: bytes = b"", plan: Plan | None = None
+    ) -> None:  # fmt: skip
+        answer = b""
         try:
             await rest
-            self._answer(command)
+            answer = self._answer(command)
         except BaseException as error:
             if is_cancelled(error) and self._over:
                 raise
@@ -119,6 +128,13 @@ class Running(Recall):
             self._turn_away(Refuse(*NOT_AVAILABLE), "Application error")
         finally:
             self._waited()
+        if packet and plan is not None and plan.records and plan.steady is not None:
+            self._bring_answers_back()
+            if answer and not self._queue:
+                # how others like it are answered is known, though it had to wait
+                self._remember(packet, command, plan, answer)
+            else:
+                self.unsettle()
 
     def _waited(self) -> None:
         self._task = self._journey = None

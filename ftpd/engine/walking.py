@@ -38,6 +38,8 @@ class Walking(DataSide):
             ports, reserved = of_system()
             if not ports or any(port in ports for port in reserved):
                 return None
+        assert self._port is not None
+        self._port.lend()
         return partial(walk.listen, ports.start, len(ports), before.encode(), after.encode(), split)
 
     def sends(self, command: Command, way: Way, before: str, after: str) -> ShortAnswer | None:
@@ -88,17 +90,19 @@ class Walking(DataSide):
         self.account()
         session = self.session
         command, plan = self.generation.command(session, verb, above + decode(name))
-        if session.files is None:
-            return
-        path = Path(normalise(session.cwd, command.argument))
-        done = command.transfer = Transfer(path.virtual, session.files.real(path), "o", ascii=False)
-        done.moved = done.file_size = size
-        done.port, done.seconds, done.status = port, seconds, "success"
+        self._tell_of(command, "o", size, port, seconds)
         command.ok(226, told)
         road = Road(command, plan)
         waits_for = road.follow(_in_turn(recorders))
         if waits_for is not None:
             self.worker.spawn(run_on(road, waits_for))
+
+    def _tell_of(self, command: Command, direction: str, size: int, port: int, seconds: float) -> None:
+        """Have the command hold what there is to know of its transfer."""
+        path = Path(normalise(self.session.cwd, command.argument))
+        done = command.transfer = Transfer(path.virtual, command.files.real(path), direction, ascii=False)
+        done.moved = done.file_size = size
+        done.port, done.seconds, done.status = port, seconds, "success"
 
 
 def _in_turn(handlers: Chain) -> Iterator[tuple[Phase, Chain]]:

@@ -32,6 +32,7 @@ from ftpd.engine.pace import Pace
 from ftpd.engine.pool import Pools
 from ftpd.engine.presence import Presence
 from ftpd.engine.tidying import Tidying
+from ftpd.engine.uploads import Uploads
 from ftpd.fs.far import around
 from ftpd.fs.local import LocalFiles
 from ftpd.module.events import MAX_CONNECTION_RATE, MAX_INSTANCES
@@ -102,6 +103,7 @@ class Worker:
         self._endings: list[asyncio.Task[None]] = []
         """Generations on their way out of service; unlike commands, these are never cancelled."""
         self.leavings = Leavings(self.loop)
+        self.uploads = Uploads(self.loop, self.ioloop)
         self._tidying = Tidying(self.loop, lambda: len(self.sessions))
         self._spare = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
         self._told_of_shedding = -_TOLD_AGAIN
@@ -409,6 +411,7 @@ class Worker:
         if self.names is not None:
             self.names.close()
         self.farewells.close()
+        self.uploads.close()
         self._mounts.close()
         aside.use_threads(None)
         self.sweep.close()

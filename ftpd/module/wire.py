@@ -182,6 +182,25 @@ class Wire(Protocol):
         each file; FILES_SENT has the sums. None where that is not to be had so.
         """
 
+    def takes(
+        self, command: Command, way: Way, before: str, after: str, *, mode: int, replaces: bool,
+        guard: Callable[[str], bool] | None, came: Callable[[Command, bool], None],
+    ) -> ShortAnswer | None:  # fmt: skip
+        """What answers such a command, which has succeeded, by receiving other files of the same folder.
+
+        A file that is there gives way where it ``replaces``; one that is not is made with the mode. ``guard`` is asked
+        about each name, where there is one, and False leaves it to the whole road. Of a file that has come whole
+        ``came`` is told, with its command and whether it was made, then POST_CMD and LOG_CMD. Where something else
+        happens before that (it takes long, the client says something or goes, a write fails), its command takes the
+        whole road and finds the file by :meth:`begun_file`.
+        """
+
+    def begun_file(self) -> tuple[int, bool] | None:
+        """The open file of an upload that the command is to go on with, and whether it was made; None for all others.
+
+        It is the caller's from now on. The connection is the one that :meth:`data_at_once` gives.
+        """
+
     def data_at_once(self, *, allow_foreign: Foreign = False) -> Data | None:
         """The data connection if it is there already; None where it has to be waited for, with :meth:`open_data`.
 

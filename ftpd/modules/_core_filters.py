@@ -69,7 +69,13 @@ def look_at_access_files_again(cmd: Command) -> None:
 # -- names -------------------------------------------------------------------------------------------
 
 
-@module.pre("APPE", "DELE", "MKD", "RMD", "RNFR", "STOR", "XMKD", "XRMD")
+def _says_nothing(cmd: Command) -> Steady:
+    """Where there is no filter at all, not even in a folder's settings."""
+    filters = (cmd.setting(name, None) for name in ("PathAllowFilter", "PathDenyFilter"))
+    return Steady.VERB if all(one is None for one in filters) else Steady.NOTHING
+
+
+@module.pre("APPE", "DELE", "MKD", "RMD", "RNFR", "STOR", "XMKD", "XRMD", steady=_says_nothing)
 def only_fitting_names(cmd: Command) -> None:
     _filter_name(cmd, cmd.argument, f"{cmd.argument}: Forbidden filename")
 

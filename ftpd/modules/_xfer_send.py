@@ -42,7 +42,7 @@ from ftpd.modules._xfer_config import (
 from ftpd.modules._xfer_params import WHOLE, Part, not_understood, take_part, translates
 from ftpd.modules._xfer_slots import slot
 
-_COMPLETE = "Transfer complete"
+COMPLETE = "Transfer complete"
 _SOME = 1
 """A size by which UseSendfile is asked whether it has a say in how much goes out at once."""
 
@@ -61,7 +61,7 @@ def _sends(cmd: Command, folder: str) -> ShortAnswer | None:
     if asked or shown or translates(session) or not goes_straight(cmd):
         return None
     way = cmd.files.way(folder)
-    return None if way is None else session.wire.sends(cmd, way, opening(cmd, ""), _COMPLETE)
+    return None if way is None else session.wire.sends(cmd, way, opening(cmd, ""), COMPLETE)
 
 
 @module.cmd(
@@ -109,7 +109,7 @@ def complete(cmd: Command, *told: str) -> Outcome:
         shown = _display.of_machine(file, cmd.session) or _display.of_session(Path(normalise("/", file)), cmd.session)
     elif file is not None:
         shown = _display.of_session(Path(f"{cmd.session.cwd.rstrip('/')}/{file}"), cmd.session)
-    return cmd.ok(226, *told, *shown, _COMPLETE)
+    return cmd.ok(226, *told, *shown, COMPLETE)
 
 
 def _move(

@@ -22,7 +22,9 @@ from ftpd.api import (
     Level,
     Outcome,
     Path,
+    Phase,
     Refuse,
+    ShortAnswer,
     Transfer,
     TransferError,
     Use,
@@ -31,13 +33,16 @@ from ftpd.api import (
     close_file,
     resolved,
 )
-from ftpd.modules._transfer import Place, carry, opening
+from ftpd.modules._transfer import Place, carry, goes_straight, opening, tally
 from ftpd.modules._xfer_config import (
     allow_overwrite,
     allow_store_restart,
     delete_aborted,
+    display_file_transfer,
     hidden,
     max_store_size,
+    max_transfers_per_host,
+    max_transfers_per_user,
     module,
     option,
     rate_for,
@@ -46,7 +51,7 @@ from ftpd.modules._xfer_config import (
     transfer_rates,
 )
 from ftpd.modules._xfer_params import Part, not_understood, take_part, translates
-from ftpd.modules._xfer_send import complete, for_transfers
+from ftpd.modules._xfer_send import COMPLETE, complete, for_transfers
 from ftpd.modules._xfer_slots import slot
 
 _TRIES = 20
@@ -102,13 +107,53 @@ class Spot:
 # -- the commands --------------------------------------------------------------------------------------
 
 
-@module.cmd("STOR", group=Group.WRITE, classes=Class.WRITE, usage="<sp> pathname")
+def _takes(cmd: Command, folder: str) -> ShortAnswer | None:
+    """What takes other files as this one was taken, where nothing is to be asked of each of them or done to it."""
+    session, config, files = cmd.session, cmd.config, cmd.files
+    limited = bool(session.settings[max_transfers_per_host] or session.settings[max_transfers_per_user])
+    asked = limited or config[max_store_size] or config[transfer_rates] or config[display_file_transfer]
+    given = cmd.setting("UserOwner", None) is not None or cmd.setting("GroupOwner", None) is not None
+    done_to_it = config[hidden] is not None or given or translates(session)
+    if asked or done_to_it or session.is_debugged(10) or not goes_straight(cmd):
+        return None
+    way = files.way(folder)
+    if way is None:
+        return None
+
+    def passes(name: str) -> bool:
+        try:
+            for guard in _guards:
+                guard(cmd, Path(f"{folder.rstrip('/')}/{name}", name, config, vacant=True))
+        except Refuse:
+            return False
+        return True
+
+    mode = 0o666 & ~files.umask
+    return session.wire.takes(
+        cmd, way, opening(cmd, ""), COMPLETE, mode=mode, replaces=config[allow_overwrite],
+        guard=passes if _guards else None, came=_came,
+    )  # fmt: skip
+
+
+def _came(cmd: Command, made: bool) -> None:
+    """What else an upload leaves behind it that went without its command."""
+    if cmd.transfer is not None:
+        cmd.session[tally].moved += cmd.transfer.moved
+    if not made:
+        cmd.notes["mod_xfer.file-modified"] = "true"
+
+
+@module.cmd(
+    "STOR", group=Group.WRITE, classes=Class.WRITE, usage="<sp> pathname", shortcut=_takes, records=Phase.POST_CMD
+)  # fmt: skip
 def store(cmd: Command) -> Outcome | Awaitable[Outcome]:
     return begin(_store(cmd))
 
 
 async def _store(cmd: Command) -> Outcome:
     part = take_part(cmd.session)
+    if (begun := cmd.session.wire.begun_file()) is not None:
+        return await _go_on(cmd, *begun)
     path, there = _destination(cmd, "write" if _may_replace(cmd, part) else "")
     if there and not cmd.config[allow_overwrite]:
         raise _no_overwrite(cmd.argument)
@@ -122,6 +167,20 @@ async def _store(cmd: Command) -> Outcome:
     with slot(cmd) as place:
         spot = _open(cmd, path, there, part)
         return await _receive(cmd, spot, place, opening(cmd, cmd.argument, part.count or 0))
+
+
+async def _go_on(cmd: Command, descriptor: int, made: bool) -> Outcome:
+    """With an upload that was begun as the one before it: its file is open and empty, or holds what has come."""
+    try:
+        path = cmd.path()
+        spot = Spot(cmd.files, cmd.argument, path, path, descriptor, made)
+    except BaseException:
+        close_file(descriptor)
+        raise
+    if not made:
+        cmd.notes["mod_xfer.file-modified"] = "true"
+    with slot(cmd) as place:
+        return await _receive(cmd, spot, place, opening(cmd, cmd.argument))
 
 
 @module.cmd("APPE", group=Group.WRITE, classes=Class.WRITE, usage="<sp> pathname")
@@ -303,9 +362,9 @@ async def _receive(cmd: Command, spot: Spot, place: Place, announce: str, *told:
         def move(data: Data) -> Awaitable[object]:
             if rate := rate_for(cmd.session, cmd.config[transfer_rates], cmd.name):
                 data.throttle(rate.rate, rate.free)
-            if spot.replaces:
+            if spot.replaces and not data.announced:
                 at_file(spot.descriptor, _empty)
-            at = None if spot.appends else spot.part.offset
+            at = None if spot.appends else spot.part.offset + data.moved
             coming = data.receive_file(spot.descriptor, offset=at, ascii=ascii, limit=room)
             return coming if spot.part.count is None else _whole_range(coming, spot.part.count)
 

@@ -42,6 +42,9 @@ typedef struct {
     int connection, begun_at;
     long long went;
     PyObject *unsaid;
+    /* the upload that is under way: its file, whether we made it, whether its connection is still ours to watch, and
+       why it cannot go on (errno; negative: of the connection) */
+    int file, made, trouble;
     char held; /* the session has a port of another kind */
     long long files, bytes, said;
 } Walk;
@@ -53,7 +56,9 @@ let_go(Walk *self)
         close(self->listener);
     if (self->connection >= 0)
         close(self->connection);
-    self->listener = self->connection = -1;
+    if (self->file >= 0)
+        close(self->file);
+    self->listener = self->connection = self->file = -1;
     Py_CLEAR(self->unsaid);
 }
 
@@ -111,7 +116,7 @@ walk_new(PyTypeObject *type, PyObject *arguments, PyObject *named)
     self->no_delay = no_delay;
     self->service = service;
     self->backlog = backlog;
-    self->listener = self->connection = -1;
+    self->listener = self->connection = self->file = -1;
     return (PyObject *)self;
 }
 
@@ -311,6 +316,7 @@ walk_send(Walk *self, PyObject *const *arguments, Py_ssize_t count)
         self->connection = connection;
         self->begun_at = self->port;
         self->went = (long long)went;
+        self->trouble = 0;
         self->unsaid = PyBytes_FromStringAndSize(reply + said, length - (Py_ssize_t)said);
         if (self->unsaid == NULL)
             return NULL;
@@ -329,6 +335,186 @@ walk_send(Walk *self, PyObject *const *arguments, Py_ssize_t count)
         Py_XDECREF(told);
     }
     return Py_NewRef(done);
+}
+
+/* -- an upload --------------------------------------------------------------------------------------------------- */
+
+/* No longer upload is received here, and no more in one turn. */
+#define MOST_RECEIVED (1 << 20)
+#define TURN (128 << 10)
+static char room[TURN];
+
+/* The file that is there, or -ENOENT; any other error where the whole road is to be taken. */
+static int
+open_there(PyObject *const *arguments, int root, const char *path, int replaces)
+{
+    int flags = O_NONBLOCK | O_NOCTTY | O_CLOEXEC | O_NOFOLLOW;
+    int file = calls->open_plain(arguments[0], arguments[1], root, path, flags | (replaces ? O_WRONLY : O_PATH), 0);
+    struct stat st;
+    if (file >= 0 && !(replaces && is_file(file, arguments[4], &st))) {
+        close(file);
+        return -EEXIST;
+    }
+    return file;
+}
+
+/* take(identity or None, otherwise, root, what keeps it open, devices of the kernel's own files, folder with a / at its
+   end, before, mode of a new file, may replace, guard or None, begun, name) -> b"" once the client has been told to send;
+   None where the whole road is to be taken.
+
+   `guard` is called with the name, and False says that it is not for this road.  `begun` is called with connection and
+   name, and has more() called whenever something is there. */
+static PyObject *
+walk_take(Walk *self, PyObject *const *arguments, Py_ssize_t count)
+{
+    if (count != 12 || !PyBytes_CheckExact(arguments[6])) {
+        PyErr_SetString(PyExc_TypeError, "take(identity, otherwise, root, keeper, devices, folder, before, mode, replaces,"
+                                         " guard, begun, name)");
+        return NULL;
+    }
+    long root = PyLong_AsLong(arguments[2]), mode = PyLong_AsLong(arguments[7]);
+    if (PyErr_Occurred())
+        return NULL;
+    PyObject *before = arguments[6], *guard = arguments[9], *begun = arguments[10], *name = arguments[11];
+    char path[PATH_MAX], reply[LONGEST_REPLY];
+    if (self->refused == NULL || self->listener < 0 || self->connection >= 0
+        || !calls->is_below(path, arguments[5], name)
+        || PyBytes_GET_SIZE(before) + PyBytes_GET_SIZE(name) + 64 > LONGEST_REPLY)
+        Py_RETURN_NONE;
+    if (guard != Py_None) {
+        PyObject *passes = calls->be_oneself() < 0 ? NULL : PyObject_CallOneArg(guard, name);
+        int passed = passes == NULL ? -1 : PyObject_IsTrue(passes);
+        Py_XDECREF(passes);
+        if (passed < 0)
+            return NULL;
+        if (!passed || self->refused == NULL || self->listener < 0)
+            Py_RETURN_NONE;
+    }
+    int file = open_there(arguments, (int)root, path, PyObject_IsTrue(arguments[8]));
+    if (calls->be_oneself() < 0 || file == OPEN_FAILED)
+        return NULL;
+    if (file < 0 && file != -ENOENT)
+        Py_RETURN_NONE;
+    int connection = accept_peer(self);
+    if (connection < 0) {
+        if (file >= 0)
+            close(file);
+        if (connection == -2)
+            return NULL;
+        Py_RETURN_NONE;
+    }
+    int made = file < 0;
+    if (made) {
+        file = calls->open_plain(arguments[0], arguments[1], (int)root, path,
+                                 O_WRONLY | O_CREAT | O_EXCL | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, (int)mode);
+        if (calls->be_oneself() < 0) {
+            close(connection);
+            return NULL;
+        }
+    }
+    self->connection = connection;
+    self->begun_at = self->port;
+    self->went = 0;
+    self->trouble = 0;
+    self->made = made;
+    if (file < 0)
+        /* the whole road will tell why, and finds its connection here */
+        Py_RETURN_NONE;
+    int length = snprintf(reply, sizeof reply, "%s%s\r\n", PyBytes_AS_STRING(before), PyBytes_AS_STRING(name));
+    size_t said = given(self->control, reply, (size_t)length, 0);
+    self->said += (long long)said;
+    self->file = file;
+    if (!made && ftruncate(file, 0) < 0)
+        self->trouble = errno;
+    self->unsaid = PyBytes_FromStringAndSize(reply + said, length - (Py_ssize_t)said);
+    if (self->unsaid == NULL)
+        return NULL;
+    if (said < (size_t)length || self->trouble)
+        Py_RETURN_NONE;
+    PyObject *told = PyObject_CallFunction(begun, "iO", connection, name);
+    if (told == NULL)
+        return NULL;
+    Py_DECREF(told);
+    return PyBytes_FromStringAndSize(NULL, 0);
+}
+
+/* Whether the client has said something, or gone, behind its upload: that is for the whole road. */
+static int
+has_spoken(int control)
+{
+    char one;
+    return recv(control, &one, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || (errno != EAGAIN && errno != EINTR);
+}
+
+static int
+is_written(Walk *self, ssize_t came)
+{
+    for (ssize_t done = 0; done < came;) {
+        ssize_t written = pwrite(self->file, room + done, (size_t)(came - done), (off_t)self->went);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written <= 0) {
+            self->trouble = written < 0 ? errno : EIO;
+            return 0;
+        }
+        done += written;
+        self->went += written;
+    }
+    return 1;
+}
+
+/* more() -> 0 where more is to come, 1 once all is in the file, 2 where the whole road is to go on. */
+static PyObject *
+walk_more(Walk *self, PyObject *nothing)
+{
+    if (self->file < 0 || self->connection < 0 || self->trouble)
+        return PyLong_FromLong(2);
+    ssize_t came, all = 0;
+    while ((came = recv(self->connection, room, sizeof room, MSG_DONTWAIT)) > 0) {
+        if (!is_written(self, came))
+            return PyLong_FromLong(2);
+        if (self->went >= MOST_RECEIVED)
+            return PyLong_FromLong(2);
+        if ((all += came) >= TURN)
+            return PyLong_FromLong(0);
+    }
+    if (came < 0 && (errno == EAGAIN || errno == EINTR))
+        return PyLong_FromLong(0);
+    if (came < 0) {
+        self->trouble = -errno;
+        return PyLong_FromLong(2);
+    }
+    /* to close one descriptor is enough to be told what only then is known, and leaves the file to who deals with it */
+    int other = has_spoken(self->control) ? -1 : fcntl(self->file, F_DUPFD_CLOEXEC, 0);
+    if (other < 0)
+        return PyLong_FromLong(2);
+    if (close(other) < 0 && errno != EINTR) {
+        self->trouble = errno;
+        return PyLong_FromLong(2);
+    }
+    return PyLong_FromLong(1);
+}
+
+/* taken() -> (bytes, port, whether the file was made) of an upload that has come whole; file and connection are closed. */
+static PyObject *
+walk_taken(Walk *self, PyObject *nothing)
+{
+    PyObject *told = Py_BuildValue("LiO", self->went, self->begun_at, self->made ? Py_True : Py_False);
+    let_go(self);
+    return told;
+}
+
+/* file() -> (descriptor, whether it was made) of an upload that the whole road goes on with, which is the caller's now;
+   None where there is none. */
+static PyObject *
+walk_file(Walk *self, PyObject *nothing)
+{
+    if (self->file < 0)
+        Py_RETURN_NONE;
+    PyObject *found = Py_BuildValue("iO", self->file, self->made ? Py_True : Py_False);
+    if (found != NULL)
+        self->file = -1;
+    return found;
 }
 
 /* -- what Python asks of it -------------------------------------------------------------------------------------- */
@@ -355,14 +541,29 @@ walk_prepared(Walk *self, PyObject *nothing)
     return found;
 }
 
-/* overtaken() -> (connection, its port here, bytes that went, the rest of the 150): of a transfer that the client did
-   not take at once, which is the caller's now; None where there is none. */
+/* adopt(listener, port): listen there from now on. */
+static PyObject *
+walk_adopt(Walk *self, PyObject *arguments)
+{
+    int listener, port;
+    if (!PyArg_ParseTuple(arguments, "ii", &listener, &port))
+        return NULL;
+    let_go(self);
+    self->listener = listener;
+    self->port = port;
+    Py_RETURN_NONE;
+}
+
+/* overtaken() -> (connection, its port here, bytes that went, the rest of the 150, trouble): of a transfer that does not
+   end here, which is the caller's now; None where there is none.  The rest is None where nothing was said; `trouble` is
+   the errno of the file, or negative, that of the connection. */
 static PyObject *
 walk_overtaken(Walk *self, PyObject *nothing)
 {
     if (self->connection < 0)
         Py_RETURN_NONE;
-    PyObject *found = Py_BuildValue("iiLO", self->connection, self->begun_at, self->went, self->unsaid);
+    PyObject *found = Py_BuildValue("iiLOi", self->connection, self->begun_at, self->went,
+                                    self->unsaid == NULL ? Py_None : self->unsaid, self->trouble);
     if (found != NULL) {
         self->connection = -1;
         Py_CLEAR(self->unsaid);
@@ -378,6 +579,15 @@ walk_drop(Walk *self, PyObject *nothing)
     Py_RETURN_NONE;
 }
 
+/* abandon(): what was begun is not gone on with, and another command must not take its connection. */
+static PyObject *
+walk_abandon(Walk *self, PyObject *nothing)
+{
+    if (self->connection >= 0 && self->unsaid != NULL)
+        let_go(self);
+    Py_RETURN_NONE;
+}
+
 /* close(): and nothing is done from now on. */
 static PyObject *
 walk_close(Walk *self, PyObject *nothing)
@@ -390,9 +600,15 @@ walk_close(Walk *self, PyObject *nothing)
 static PyMethodDef methods[] = {
     {"listen", (PyCFunction)(void (*)(void))walk_listen, METH_FASTCALL, NULL},
     {"send", (PyCFunction)(void (*)(void))walk_send, METH_FASTCALL, NULL},
+    {"take", (PyCFunction)(void (*)(void))walk_take, METH_FASTCALL, NULL},
+    {"more", (PyCFunction)walk_more, METH_NOARGS, NULL},
+    {"taken", (PyCFunction)walk_taken, METH_NOARGS, NULL},
+    {"file", (PyCFunction)walk_file, METH_NOARGS, NULL},
     {"tell", (PyCFunction)walk_tell, METH_NOARGS, NULL},
     {"prepared", (PyCFunction)walk_prepared, METH_NOARGS, NULL},
     {"overtaken", (PyCFunction)walk_overtaken, METH_NOARGS, NULL},
+    {"adopt", (PyCFunction)walk_adopt, METH_VARARGS, NULL},
+    {"abandon", (PyCFunction)walk_abandon, METH_NOARGS, NULL},
     {"drop", (PyCFunction)walk_drop, METH_NOARGS, NULL},
     {"close", (PyCFunction)walk_close, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},

@@ -143,6 +143,15 @@ class MemoryWire:
     def sends(self, command: Command, way: Way, before: str, after: str) -> None:
         return None
 
+    def takes(
+        self, command: Command, way: Way, before: str, after: str, *, mode: int, replaces: bool,
+        guard: Callable[[str], bool] | None, came: Callable[[Command, bool], None],
+    ) -> None:  # fmt: skip
+        return None
+
+    def begun_file(self) -> tuple[int, bool] | None:
+        return None
+
     def data_at_once(self, *, allow_foreign: Foreign = False) -> Data | None:
         return None
 

@@ -169,6 +169,11 @@ class AsyncioLoop(_Guest):
         if self._front is not None:
             self._front.recall(fd, answers, answers.until)
 
+    def forget(self, fd: int) -> None:
+        """Whatever comes from that channel is to come to it."""
+        if self._front is not None:
+            self._front.forget(fd)
+
     def unregister(self, fd: int) -> None:
         if self._front is not None:
             self._front.forget(fd)

@@ -234,6 +234,12 @@ class PassiveListener(_Port, Acceptor):  # type: ignore[misc]  # pyftpdlib is un
         self._fileno = descriptor
         return True
 
+    def hand_over(self) -> int:
+        """The listening descriptor, which is the caller's from now on."""
+        descriptor, self._fileno = self._fileno, -1
+        self._closed = True
+        return descriptor
+
     def open_now(self, *, allow_foreign: Foreign = False) -> DataChannel | None:
         """The client's connection if it is there already; the port closes then, and stays open where it is not."""
         self.allow_foreign = allow_foreign

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import socket
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from engine_ground import Client
 from test_recall import Place, serving
+from walk_ground import COMPLETE, OPENING, WAYS, fetch, port_of, take_way, tell, walked
 
 from ftpd import native
 from ftpd.core.identity import Identity
@@ -24,55 +23,10 @@ from ftpd.transfer import ports
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
-OPENING, COMPLETE = "150 Opening BINARY mode data connection for", "226 Transfer complete"
-COMPILED = native.data is not None and native.data.Walk is not None
 
-
-@pytest.fixture(params=["whole road", "walk", "front and walk"], autouse=True)
+@pytest.fixture(params=WAYS, autouse=True)
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """All modules asked each time; the walk called by Python; the walk called by what waits for clients."""
-    if request.param == "whole road":
-        monkeypatch.setattr(native, "data", None)
-    elif not COMPILED:
-        pytest.skip("not compiled here")
-    if request.param == "walk":
-        monkeypatch.setattr(native, "front", None)
-    return str(request.param)
-
-
-def tell(story: Callable[[], Awaitable[None]]) -> None:
-    asyncio.run(asyncio.wait_for(story(), 60))
-
-
-def walked(place: Place) -> list[str]:
-    """The verbs that the walk answers for the one client who is there."""
-    answers = place.channel._answers or {}
-    return sorted(key.decode().strip() for key, answer in answers.items() if not isinstance(answer, bytes))
-
-
-async def port_of(client: Client, verb: str = "EPSV") -> int:
-    answer = await client.ask(verb)
-    if verb == "EPSV":
-        assert answer[:3] == "229", answer
-        return int(answer.split("|||")[1].split("|")[0])
-    assert answer[:3] == "227", answer
-    high, low = re.findall(r"\d+", answer)[-2:]
-    return int(high) << 8 | int(low)
-
-
-async def fetch(client: Client, name: str, verb: str = "EPSV") -> tuple[bytes, str, str]:
-    """The content, and the replies before and after it; a refusal comes alone."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", await port_of(client, verb))
-    try:
-        before = await client.ask(f"RETR {name}")
-        if before[0] != "1":
-            return b"", before, ""
-        content = await reader.read()
-        # some wait for our end before they say that it was all
-        writer.close()
-        return content, before, await client.line()
-    finally:
-        writer.close()
+    return take_way(request.param, monkeypatch)
 
 
 async def entered(place: Place, client: Client) -> None:

@@ -1,0 +1,99 @@
+"""Uploads that are decided like the one before: the walk receives them, and hands over whatever is no small thing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from functools import partial
+from time import perf_counter
+from typing import Any
+
+from ftpd.core.answers import ShortAnswer
+from ftpd.core.paths import decode, encode
+from ftpd.core.reply import on_one_line
+from ftpd.dispatch.phases import Road, run_on
+from ftpd.engine.running import Running
+from ftpd.engine.uploads import Begun, Upload
+from ftpd.module.command import Command
+from ftpd.module.files import Way
+
+_WHOLE, _ELSEWHERE = 1, 2
+"""What the walk says of an upload: that it has come, and that the whole road is to go on."""
+
+
+class Taking(Running):
+    """While an upload is received so, no command runs; whoever asks for one, or does anything else, has it begin.
+
+    Then it finds the open file and the connection with what has come so far, and all goes on as ever.
+    """
+
+    def takes(
+        self, command: Command, way: Way, before: str, after: str, *, mode: int, replaces: bool,
+        guard: Callable[[str], bool] | None, came: Callable[[Command, bool], None],
+    ) -> ShortAnswer | None:  # fmt: skip
+        walk = self._walk()
+        if walk is None:
+            return None
+        above = command.argument[: command.argument.rfind("/") + 1]
+        begun = partial(self._begins, Begun(command.name, above, after, came))
+        return partial(
+            walk.take, way.identity, way.otherwise, way.root.fd, way.root, way.devices, way.folder,
+            b"150 " + on_one_line(before + above), mode, replaces,
+            None if guard is None else partial(_asked, guard), begun,
+        )  # fmt: skip
+
+    def begun_file(self) -> tuple[int, bool] | None:
+        return None if self._port is None else self._port.begun_file()
+
+    # -- uploads under way -----------------------------------------------------------------------------
+
+    def _begins(self, begun: Begun, descriptor: int, name: bytes) -> None:
+        """The client has been told to send; nothing else is known until all has come."""
+        self._upload = Upload(self, descriptor, begun, begun.above + decode(name))
+        self.worker.uploads.add(self._upload)
+        self.ioloop.forget(self._fileno)
+
+    def receive_more(self) -> None:
+        """Something has come."""
+        upload = self._upload
+        assert upload is not None and self._port is not None
+        how = self._port.walk.more()
+        if how == _WHOLE:
+            self._upload = None
+            self.worker.uploads.ended(upload)
+            self._received(upload, *self._port.walk.taken())
+        elif how == _ELSEWHERE:
+            self._overtake()
+
+    def _overtake(self) -> None:
+        upload, self._upload = self._upload, None
+        assert upload is not None
+        self.worker.uploads.given_up(upload)
+        self._take(encode(f"{upload.begun.verb} {upload.argument}"))
+
+    def _received(self, upload: Upload, moved: int, port: int, made: bool) -> None:
+        """All has come: what follows an upload follows, and its reply."""
+        self.account()
+        session = self.session
+        command, plan = self.generation.command(session, upload.begun.verb, upload.argument)
+        session.bytes_in += moved
+        self._tell_of(command, "i", moved, port, perf_counter() - upload.began)
+        upload.begun.came(command, made)
+        command.ok(226, upload.begun.told)
+        road = Road(command, plan)
+        waits_for = road.follow(iter(plan.after))
+        if waits_for is not None:
+            self._set_answers_aside()
+            self._task = self.worker.spawn(self._wait_aside(command, run_on(road, waits_for)))
+            return
+        self._answer(command)
+        if self._answers and self._upload is None:
+            self.ioloop.recall(self._fileno, self._answers)
+
+    async def _wait_aside(self, command: Command, rest: Coroutine[Any, Any, None]) -> None:
+        """For those who record the upload; then what was known is known again."""
+        await self._wait(command, rest)
+        self._bring_answers_back()
+
+
+def _asked(guard: Callable[[str], bool], name: bytes) -> bool:
+    return guard(decode(name))
