@@ -2,8 +2,8 @@
 
    ftpd/core/listing.py, ftpd/core/mlsx.py and ftpd/fs/folder.py hold the same in Python, which serves where this could
    not be compiled; tests run both. Nothing is decided here: what stands in front of a size or between two facts comes
-   from there, for each kind of entry that there is. Here is how lines are put together; names.c, look.c and text.c are
-   below it, columns.c and facts.c above. */
+   from there, for each kind of entry that there is. Here is how lines are put together; names.c, order.c, look.c and
+   text.c are below it, columns.c and facts.c above. */
 
 #include "listing.h"
 

@@ -19,6 +19,31 @@ number(PyObject *value, int64_t *out)
     return *out == -1 && PyErr_Occurred() ? -1 : 0;
 }
 
+/* -- order.c: names in their order --------------------------------------------------------------------------------- */
+
+/* The buffer; parts of what was read share it. Counted under the GIL. */
+typedef struct {
+    Py_ssize_t users;
+    size_t length, room;
+    char *text;
+} shelf_t;
+
+typedef struct {
+    uint64_t key; /* eight letters behind those that all names begin with, while they are sorted */
+    uint32_t at;  /* in the shelf's text */
+    uint16_t length;
+    uint8_t type; /* as getdents64(2) tells it */
+} record_t;
+
+static inline const char *
+text_of(const shelf_t *shelf, const record_t *record)
+{
+    return shelf->text + record->at;
+}
+
+/* Sort them; `spare` has room for half of them. No Python object is touched. */
+void put_in_order(const shelf_t *shelf, record_t *records, record_t *spare, size_t count, int reverse);
+
 /* -- names.c: the names in a folder ------------------------------------------------------------------------- */
 
 extern PyTypeObject Names_Type;
