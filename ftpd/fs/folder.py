@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 BATCH = 512
 """Entries looked at in one stay under the session's identity."""
 _COMPILED_BATCH = 1024
-_PATIENCE = 2_000_000
+_PATIENCE = 1_500_000
 """Nanoseconds after which such a stay ends earlier: a disk may have to fetch each entry."""
 
 
