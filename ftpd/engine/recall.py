@@ -139,7 +139,8 @@ class Recall(Parting):
         """Known answers were given, the last one at ``when``: what every command leaves behind it, they leave too."""
         self.session.bytes_in += received
         self.session.bytes_out += sent
-        self.account()
+        if self._port is not None:
+            self.account()
         for timer in self._idlers:
             timer.reset(when)
         if self.worker.presence is not None:

@@ -31,7 +31,8 @@ typedef struct {
     PyObject_HEAD
     line_t *lines; /* by descriptor */
     int size;
-    double slowest; /* seconds that a function took to answer */
+    double when;    /* the last look at who has something to say */
+    double slowest; /* seconds that a function took to answer, with those before it */
     int *told; /* the descriptors with something to tell */
     int told_count;
     char packet[PACKET];
@@ -124,11 +125,10 @@ put(PyObject *list, PyObject *item)
 static PyObject *
 ask(Front *self, PyObject *function, const char *text, Py_ssize_t length)
 {
-    double began = now();
     PyObject *argument = PyBytes_FromStringAndSize(text, length);
     PyObject *answer = argument == NULL ? NULL : PyObject_CallOneArg(function, argument);
     Py_XDECREF(argument);
-    double took = now() - began;
+    double took = now() - self->when;
     if (took > self->slowest)
         self->slowest = took;
     if (answer == NULL && PyErr_ExceptionMatches(PyExc_Exception)) {
@@ -284,7 +284,7 @@ front_serve(Front *self, PyObject *arguments)
             failed = -1;
         } else if (count < 0)
             failed = PyErr_CheckSignals();
-        when = now();
+        when = self->when = now();
         for (int i = 0; i < count && !failed; i++)
             failed = hear(self, &events[i], when, rest);
     } while (!failed && count > 0 && PyList_GET_SIZE(rest) == 0 && when < until);
