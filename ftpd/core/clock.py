@@ -35,8 +35,13 @@ class Timer:
     def cancel(self) -> None:
         """Never call back; safe to call twice, and from inside the callback."""
         self._callback = None
-        # left in its bucket, an hour's timeout of each short transfer would stay in memory for the hour
-        self._sweep._buckets.get(self._tick, set()).discard(self)
+        # left in its bucket, an hour's timeout of each short transfer would stay in memory for the hour; so would the
+        # bucket, and the loop would be woken for it
+        buckets = self._sweep._buckets
+        if (bucket := buckets.get(self._tick)) is not None:
+            bucket.discard(self)
+            if not bucket:
+                del buckets[self._tick]
 
     def ring(self) -> None:
         """Call back now, for the first and last time."""
@@ -100,7 +105,8 @@ class Sweep:
         now = monotonic()
         due = [tick for tick in self._buckets if tick * TICK <= now]
         for tick in due:
-            for timer in self._buckets.pop(tick):
+            # what rang before may have cancelled all of them
+            for timer in self._buckets.pop(tick, ()):
                 again = timer._due(now)
                 if again is not None:
                     self._keep(timer, again)
