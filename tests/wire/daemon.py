@@ -84,6 +84,7 @@ class Running:
     """A daemon's process, from its 220 to its orderly end."""
 
     host = "127.0.0.1"
+    _seen = _waited = 0
 
     def __init__(self, conf: Path, port: int, environ: dict[str, str] | None = None) -> None:
         self.port = port
