@@ -34,7 +34,10 @@ class Presence:
         self._timer: asyncio.TimerHandle | None = None
 
     def came(self, channel: ControlChannel) -> None:
-        if self.board is not None:
+        if trace.active:
+            # who looks on finds even the shortest session here
+            self._write(channel, None)
+        elif self.board is not None:
             self.does(channel, None)
 
     def went(self, channel: ControlChannel) -> None:
