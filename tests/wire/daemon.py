@@ -91,7 +91,6 @@ class Running:
         self._conf = conf
         self._environ = os.environ | (environ or {})
         self._log = conf.with_name("log")
-        self._seen = self._waited = 0
 
     def __enter__(self) -> Self:
         self.start()

@@ -160,13 +160,9 @@ def test_tracing_tells_of_the_root_the_scoreboard_s_lock_and_the_options_of_sock
         "DefaultRoot ~\nSocketOptions keepalive 60:9:75\nScoreboardFile {run}/score\n"
         "TraceLog {run}/trace\nTrace DEFAULT:0 inet:15 lock:9 auth:5\n"
     )
+    visit(server)
     traced = server._run / "trace"
-    with ftplib.FTP() as ftp:
-        ftp.connect(server.host, server.port, timeout=PATIENCE)
-        ftp.login(server.user, server.password)
-        # who is gone a moment later is never on the board
-        until("the session's entry is traced", lambda: "entry, offset" in traced.read_text())
-        ftp.quit()
+    until("the login is traced", lambda: "chroot" in traced.read_text())
     text = traced.read_text()
     assert f"<auth:5>: Preparing to chroot to directory '{server.home}'" in text
     assert re.search(r"<lock:9>: write-lock of scoreboard mutex fd \d+ successful", text)
