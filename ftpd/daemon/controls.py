@@ -63,26 +63,34 @@ class ControlDesk:
 
     # -- the socket ----------------------------------------------------------------------------------
 
-    async def follow(self, settings: ControlSettings) -> None:
-        """Have the socket that the configuration asks for; where it cannot be made, clients are served without."""
+    async def follow(self, settings: ControlSettings, *, instead: int = 0) -> None:
+        """Have the socket that the configuration asks for; where it cannot be made, clients are served without.
+
+        ``instead`` is the process that had one until now, and gives way.
+        """
         before, self._settings = self._settings, settings
         if before is None or self._socket is None or (before.path, before.owner) != (settings.path, settings.owner):
             await self.close()
             if settings.path is not None:
-                await self._open(settings.path, settings)
+                await self._open(settings.path, settings, instead)
         if self._socket is not None:
             self._socket.most_clients = settings.most_clients
         for action in sorted(self._unknown()):
             log(Level.WARN, "ControlsACLs names '%s', but no module that is loaded has such an action", action)
 
-    async def _open(self, path: str, settings: ControlSettings) -> None:
+    async def _open(self, path: str, settings: ControlSettings, instead: int) -> None:
         made = ControlSocket(path, self._admits, self.answer)
         try:
-            await made.open(settings.owner)
+            await made.open(settings.owner, instead=instead)
         except StartError as error:
             log(Level.ERROR if settings.wanted else Level.INFO, "%s; ftpdctl cannot reach this daemon", error)
         else:
             self._socket = made
+
+    async def give_way(self, seconds: float) -> None:
+        """Be there for whoever asks until another process is, for so many seconds at most."""
+        if self._socket is not None:
+            await self._socket.give_way(seconds)
 
     async def close(self, *, patience: float = 0) -> None:
         """Have no socket any more; requests under way may take so many seconds to their end."""

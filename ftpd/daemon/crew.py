@@ -36,6 +36,8 @@ _LONGEST = 1 << 24
 """Bytes of a message: what an action says may be long."""
 _PATIENCE = 5.0
 """Seconds for the answers that are under way when another worker is to speak for the daemon."""
+_OVERLAP = 2.0
+"""Seconds that the control socket stays for another worker to put its own in the place."""
 _STEERING = frozenset({"mod_ctrls", "mod_dso"})
 """Modules whose actions are about all workers at once; those of others are done in each."""
 
@@ -165,11 +167,13 @@ class _Crew:
             case "disabled":
                 self._desk.disabled = set(value)
             case "speak":
-                await self._desk.follow(control_settings(self._seat.plan.generation, self._seat.plan.record))
-                if value:
-                    emit(STARTUP if value == "startup" else RESTART, None)
+                settings = control_settings(self._seat.plan.generation, self._seat.plan.record)
+                await self._desk.follow(settings, instead=value["instead"])
+                self._say({"speaks": True})
+                if news := value["news"]:
+                    emit(STARTUP if news == "startup" else RESTART, None)
             case "retire":
-                await self._retire()
+                await self._retire(overlap=value["overlap"])
             case "stop":
                 if value == "speaker":
                     emit(SHUTDOWN, None)
@@ -196,15 +200,19 @@ class _Crew:
         answer = await self._desk.do(Asker(**wanted["asker"]), wanted["words"])
         self._say({"did": {"id": wanted["id"], "status": int(answer.status), "lines": answer.lines}})
 
-    async def _retire(self) -> None:
-        """Another takes over: no new clients, and the end with the last of those that are on."""
+    async def _retire(self, *, overlap: bool = False) -> None:
+        """Another takes over: no new clients, and the end with the last of those that are on.
+
+        With an ``overlap`` our control socket is there until the other's is in its place.
+        """
         self._worker.stop_listening()
         for sock in self._seat.sockets.values():
             sock.close()
         self._say({"deaf": True})
-        self._spawn(self._end_when_idle())
+        self._spawn(self._end_when_idle(_OVERLAP if overlap else 0))
 
-    async def _end_when_idle(self) -> None:
+    async def _end_when_idle(self, overlap: float) -> None:
+        await self._desk.give_way(overlap)
         await self._desk.close(patience=_PATIENCE)
         self._say({"silent": True})
         await self._worker.idle()

@@ -11,6 +11,7 @@ import stat
 import struct
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from time import monotonic
 from typing import Any
 
 from ftpd.core import ctrlwire
@@ -22,6 +23,8 @@ from ftpd.module.control import Asker, Status
 
 _PATIENCE = 5.0
 """Seconds for a request to come in whole, and for its answer to go out."""
+_LOOKS = 0.01
+"""Seconds between two looks whether another has taken the place."""
 _STRANGERS = 16
 """Connections of those who may not ask: they are told so, and are never in the way of those who may."""
 
@@ -42,19 +45,35 @@ class ControlSocket:
         self._server: asyncio.Server | None = None
         self._file: os.stat_result | None = None
 
-    async def open(self, owner: tuple[int, int] | None = None) -> None:
-        """Make the socket and listen; StartError says why that cannot be."""
-        sock = _bind(self.path, owner)
+    async def open(self, owner: tuple[int, int] | None = None, *, instead: int = 0) -> None:
+        """Make the socket and listen; StartError says why that cannot be.
+
+        ``instead`` is a process whose socket this one takes the place of, in one step: whoever comes is heard by one of
+        the two.
+        """
+        sock = _bind(self.path, owner, instead=instead)
         with acting_as_daemon():
             self._file = os.lstat(self.path)
         self._server = await asyncio.start_unix_server(self._connected, sock=sock, backlog=_STRANGERS)
+
+    async def give_way(self, seconds: float) -> None:
+        """Listen until another has taken the place, for so many seconds at most."""
+        end = monotonic() + seconds
+        # nothing wakes who waits for what another process does at a path
+        while self._is_ours() and monotonic() < end:  # noqa: ASYNC110
+            await asyncio.sleep(_LOOKS)
+
+    def _is_ours(self) -> bool:
+        with acting_as_daemon(), suppress(OSError):
+            return self._file is not None and os.path.samestat(os.lstat(self.path), self._file)
+        return False
 
     async def close(self, patience: float = 0) -> None:
         """Remove the socket, if it is still ours, and end the requests that are still under way after a while."""
         if self._server is not None:
             self._server.close()
         with acting_as_daemon(), suppress(OSError):
-            if self._file is not None and os.path.samestat(os.lstat(self.path), self._file):
+            if self._is_ours():
                 os.unlink(self.path)
         # the request under way may be what has another socket made
         others = self._asking - {asyncio.current_task()}
@@ -82,6 +101,9 @@ class ControlSocket:
             debug(1, "control socket: %s", error)
         except (OSError, asyncio.IncompleteReadError) as error:
             debug(2, "control socket: the peer went away: %s", error)
+        except asyncio.CancelledError:
+            # it is the last that is done here, and asyncio before 3.12 takes it for a fault of ours
+            debug(2, "control socket: closed before it was answered")
         finally:
             self._asking.discard(task)
             # not close(): what a peer that does not read has not fetched would be kept for it
@@ -133,8 +155,7 @@ async def _send(writer: asyncio.StreamWriter, request: Request, answer: Answer) 
 
 def _asker(writer: asyncio.StreamWriter) -> Asker:
     """Who the peer was as it connected; in a thread, for names may have to be asked for over a network."""
-    peer = writer.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-    _pid, uid, gid = struct.unpack("3i", peer)
+    _, uid, gid = _credentials(writer.get_extra_info("socket"))
     user = group = ""
     with suppress(KeyError):
         user = pwd.getpwuid(uid).pw_name
@@ -143,16 +164,20 @@ def _asker(writer: asyncio.StreamWriter) -> Asker:
     return Asker(uid, gid, user, group)
 
 
-def _bind(path: str, owner: tuple[int, int] | None) -> socket.socket:
+def _bind(path: str, owner: tuple[int, int] | None, *, instead: int) -> socket.socket:
     """A socket at that path that everybody may connect to, as the daemon's umask is 0."""
     with acting_as_daemon():
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            _make_way(path)
+            place = path if _make_way(path, instead=instead) else f"{path}.{os.getpid()}"
             # neither bind nor lchown follows a link
-            sock.bind(path)
+            sock.bind(place)
             if owner is not None:
-                os.lchown(path, *owner)
+                os.lchown(place, *owner)
+            if place != path:
+                # whole, and in one step: nobody finds nothing there
+                sock.listen(_STRANGERS)
+                os.rename(place, path)
         except OSError as error:
             sock.close()
             raise StartError(f"unable to make the ControlsSocket {path}: {error.strerror or error}") from None
@@ -162,12 +187,15 @@ def _bind(path: str, owner: tuple[int, int] | None) -> socket.socket:
     return sock
 
 
-def _make_way(path: str) -> None:
-    """Remove the socket that a daemon left which is no more; anything else stays, and is told."""
+def _make_way(path: str, *, instead: int) -> bool:
+    """Remove the socket that a daemon left which is no more; anything else stays, and is told.
+
+    False where the process that we come ``instead`` of listens there.
+    """
     try:
         found = os.lstat(path)
     except FileNotFoundError:
-        return
+        return True
     if not stat.S_ISSOCK(found.st_mode):
         what = "a symbolic link" if stat.S_ISLNK(found.st_mode) else "no socket"
         raise StartError(f"the ControlsSocket {path} is {what}, and is left alone")
@@ -175,10 +203,18 @@ def _make_way(path: str) -> None:
         probe.setblocking(False)
         try:
             probe.connect(path)
+            if instead and _credentials(probe)[0] == instead:
+                return False
         except ConnectionRefusedError:
             os.unlink(path)
-            return
+            return True
         except BlockingIOError:
             # its queue is full, so somebody has it
             pass
     raise StartError(f"the ControlsSocket {path} belongs to a daemon that is running")
+
+
+def _credentials(sock: socket.socket) -> tuple[int, int, int]:
+    """Process, user and group at the other end, as it connected or began to listen (unix(7), SO_PEERCRED)."""
+    pid, uid, gid = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
+    return pid, uid, gid

@@ -213,6 +213,9 @@ class Master(Succession):
             case {"deaf": _}:
                 hand.listens = False
                 self._take_effect()
+            case {"speaks": _}:
+                hand.to_speak = False
+                self._take_effect()
             case {"silent": _}:
                 if hand is self._speaker:
                     self._speaker = None
@@ -228,6 +231,9 @@ class Master(Succession):
         hand.ready = True
         if hand.team is self._coming and hand.team.complete:
             self._put_in_force(hand.team)
+            # before the one who spoke is silent: whoever asks in between is heard
+            before, self._speaker = self._speaker, None
+            self._give_the_word(instead=0 if before is None else before.pid)
         elif hand.team is self._team and self._serving:
             hand.line.send({"serve": True})
             self._give_the_word()
@@ -241,13 +247,14 @@ class Master(Succession):
         else:
             log(Level.ERROR, "worker %d could not begin: %s", hand.number, reason)
 
-    def _give_the_word(self) -> None:
-        """One worker speaks for the daemon; the next one when that is silent."""
+    def _give_the_word(self, *, instead: int = 0) -> None:
+        """One worker speaks for the daemon; the next one when that is silent, or ``instead`` of that process."""
         if self._speaker is not None or self._end or not self._serving:
             return
         self._speaker = next((hand for hand in self._team.hands if hand.ready), None)
         if self._speaker is not None:
-            self._speaker.line.send({"disabled": self._disabled, "speak": self._news})
+            self._speaker.to_speak = True
+            self._speaker.line.send({"disabled": self._disabled, "speak": {"news": self._news, "instead": instead}})
             self._news = ""
 
     def _ask_others(self, asker: Hand, number: int, question: Message) -> None:

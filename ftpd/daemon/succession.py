@@ -13,7 +13,7 @@ from ftpd.conf.faults import ConfigFaults
 from ftpd.core.log import Level, log
 from ftpd.daemon import logs, pidfile, rights, scoreboard, systemd
 from ftpd.daemon import plan as plans
-from ftpd.daemon.controls import told
+from ftpd.daemon.controls import control_settings, told
 from ftpd.daemon.errors import StartError
 from ftpd.daemon.plan import Plan
 from ftpd.daemon.ports import Ports, close
@@ -159,19 +159,23 @@ class Succession(Staff):
         self._take_effect()
 
     def _take_effect(self) -> None:
-        """Say that the new configuration is in force, when no worker of the one before takes clients any more."""
+        """Say that the new configuration is in force, when no worker of the one before takes clients any more.
+
+        And when whoever asks then asks one of the new ones.
+        """
         team = self._team
-        if team.told or any(hand.listens for old in self._old for hand in old.hands):
+        listening = any(hand.listens for old in self._old for hand in old.hands)
+        if team.told or listening or any(hand.to_speak for hand in team.hands):
             return
         team.told = True
+        log(Level.NOTICE, "the new configuration is in force")
+        for line in team.said:
+            log(Level.NOTICE, "%s", line)
         if team.asked is not None:
             hand, number = team.asked
             hand.line.send({"answer": {"id": number, "lines": [], "modules": team.modules}})
             # it is of the team before, which would live as long as this one, and the one before that
             team.asked = None
-        log(Level.NOTICE, "the new configuration is in force")
-        for line in team.said:
-            log(Level.NOTICE, "%s", line)
         self._tell_systemd()
 
     def _retire(self, before: Team) -> None:
@@ -181,6 +185,12 @@ class Succession(Staff):
             old.say({"reopen": True})
         for hand in before.hands:
             hand.retired = True
-        before.say({"retire": True})
+        # whoever asks meanwhile finds a control socket, where it stays in its place
+        path = _control_socket(self._team)
+        before.say({"retire": {"overlap": path is not None and path == _control_socket(before)}})
         if not before.hands:
             self._old.remove(before)
+
+
+def _control_socket(team: Team) -> str | None:
+    return control_settings(team.plan.generation, team.plan.record).path

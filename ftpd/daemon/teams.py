@@ -64,6 +64,8 @@ class Hand:
     """It takes clients, or may come to."""
     retired: bool = False
     """It has been told to end, at once or with its last session."""
+    to_speak: bool = False
+    """It has been told to speak for the daemon, and has no control socket yet."""
     heard: bool = True
     """It has answered since it was last asked whether it lives."""
 

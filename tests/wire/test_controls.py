@@ -67,19 +67,14 @@ class Controlled(Watched):
 
     def ctl(self, *words: str) -> tuple[int, str]:
         """The status and what it said."""
-        said = (1, "")
+        # in this process: that the command starts is shown where there is no daemon
+        with redirect_stdout(io.StringIO()) as out, redirect_stderr(out):
+            status = ftpdctl.main(["-s", self.socket, *words])
+        return status, out.getvalue().replace("ftpdctl: ", "").rstrip("\n")
 
-        def answered() -> bool:
-            nonlocal said
-            # in this process: that the command starts is shown where there is no daemon
-            with redirect_stdout(io.StringIO()) as out, redirect_stderr(out):
-                status = ftpdctl.main(["-s", self.socket, *words])
-            said = status, out.getvalue().replace("ftpdctl: ", "").rstrip("\n")
-            return not said[1].startswith("error contacting server")
-
-        # the worker that speaks next makes its socket a moment after the one before took its own away
-        until("the daemon can be asked", answered)
-        return said
+    def is_asked(self) -> None:
+        """Wait for the socket, which a worker makes as soon as it speaks for the others."""
+        until("there is a control socket", lambda: os.path.exists(self.socket))
 
     def hello(self) -> str:
         """What a new session is answered to XHLO."""
@@ -105,6 +100,7 @@ def controlled(base: Path, workers: str) -> Iterator[Controlled]:
     daemon = Controlled(base)
     daemon.conf = workers + daemon.conf
     daemon.start()
+    daemon.is_asked()
     yield daemon
     daemon.stop()
     assert not os.path.exists(daemon.socket), "the socket goes with the daemon"
@@ -132,8 +128,8 @@ def test_a_module_comes_and_goes_and_sessions_keep_what_they_had(daemon: Control
             assert ask(between) == "200 hello from 1"
             assert daemon.ctl("rmmod", "mod_hello.c") == (0, "'mod_hello.c' unloaded")
             assert "mod_hello" not in daemon.ctl("lsmod")[1]
-            assert "module 'mod_hello.c' loaded" in daemon.log()
-            assert "module 'mod_hello.c' unloaded" in daemon.log()
+            until("the log tells of the load", lambda: "module 'mod_hello.c' loaded" in daemon.log())
+            until("the log tells of the unload", lambda: "module 'mod_hello.c' unloaded" in daemon.log())
             assert daemon.hello() == UNKNOWN
             assert ask(between) == "200 hello from 1"
             assert ask(before) == UNKNOWN
@@ -323,6 +319,7 @@ def test_a_daemon_serves_where_the_socket_cannot_be(tmp_path: Path) -> None:
     daemon.assert_well()
     precious.unlink()
     daemon.hang_up()
+    daemon.is_asked()
     assert daemon.ctl("help")[0] == 0, "the next configuration tries again"
     daemon.stop()
 
@@ -332,6 +329,7 @@ def test_the_socket_may_move_while_a_request_is_answered(daemon: Controlled) -> 
     assert daemon.ctl("insmod", "mod_hello.c") == (0, "'mod_hello.c' loaded")
     assert not os.path.exists(daemon.socket)
     daemon.socket += "2"
+    daemon.is_asked()
     assert daemon.ctl("lsmod")[0] == 0
 
 

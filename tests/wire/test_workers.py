@@ -5,8 +5,10 @@ from __future__ import annotations
 import ftplib
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -228,6 +230,32 @@ def test_modules_come_and_go_in_all_workers(daemon: Several) -> None:
         ftp.sendcmd("XHLO")
     assert daemon.ctl("insmod", "mod_nowhere.c")[0] != 0
     assert daemon.ctl("lsmod")[0] == 0
+
+
+def test_whoever_asks_while_modules_change_is_heard(daemon: Several) -> None:
+    refused: list[str] = []
+    over = threading.Event()
+
+    def ask_on() -> None:
+        while not over.is_set():
+            with socket.socket(socket.AF_UNIX) as asking:
+                try:
+                    asking.connect(daemon.socket)
+                except OSError as error:
+                    refused.append(str(error))
+
+    asking = threading.Thread(target=ask_on)
+    asking.start()
+    try:
+        for action in ("insmod", "reload", "rmmod", "insmod", "rmmod"):
+            assert daemon.ctl(action, "mod_hello.c")[0] == 0
+            # at once, by whoever speaks now
+            assert daemon.ctl("lsmod")[0] == 0
+    finally:
+        over.set()
+        asking.join()
+    assert refused == []
+    assert [path.name for path in Path(daemon.socket).parent.glob("sock*")] == ["sock"]
 
 
 def test_the_master_keeps_nothing_of_modules_that_were_replaced(daemon: Several) -> None:
