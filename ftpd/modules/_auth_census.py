@@ -80,8 +80,8 @@ class Census:
 
     def logged_in(self, session: Session, keys: list[Key], settings: Settings, user: str, anonymous: bool) -> None:
         """Count a login; Refuse the one too many and count it as the mere connection that it was."""
-        # by the name that the connection was counted under
-        server, counts = keys[0][1], tally()
+        # by the name that the connection was counted under, if it was
+        server, counts = keys[0][1] if keys else _server(session), tally()
         # an anonymous area has caps of its own, which count its own clients only
         where = f"{server}/{user}" if anonymous else server
         with counts.exclusively():
