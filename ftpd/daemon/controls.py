@@ -13,7 +13,7 @@ from ftpd.core.fault import is_cancelled
 from ftpd.core.identity import acting_as_daemon
 from ftpd.core.log import Level, log
 from ftpd.core.logfile import ModuleLog
-from ftpd.daemon.ctrlsock import ControlSocket
+from ftpd.daemon.ctrlsock import ControlSocket, Place
 from ftpd.daemon.errors import StartError
 from ftpd.daemon.values import value_of
 from ftpd.dispatch.registry import Generation
@@ -63,10 +63,10 @@ class ControlDesk:
 
     # -- the socket ----------------------------------------------------------------------------------
 
-    async def follow(self, settings: ControlSettings, *, instead: int = 0) -> None:
+    async def follow(self, settings: ControlSettings, *, instead: Place | None = None) -> None:
         """Have the socket that the configuration asks for; where it cannot be made, clients are served without.
 
-        ``instead`` is the process that had one until now, and gives way.
+        ``instead`` is what another of the daemon's processes has there, which gives way.
         """
         before, self._settings = self._settings, settings
         if before is None or self._socket is None or (before.path, before.owner) != (settings.path, settings.owner):
@@ -78,7 +78,7 @@ class ControlDesk:
         for action in sorted(self._unknown()):
             log(Level.WARN, "ControlsACLs names '%s', but no module that is loaded has such an action", action)
 
-    async def _open(self, path: str, settings: ControlSettings, instead: int) -> None:
+    async def _open(self, path: str, settings: ControlSettings, instead: Place | None) -> None:
         made = ControlSocket(path, self._admits, self.answer)
         try:
             await made.open(settings.owner, instead=instead)
@@ -86,6 +86,11 @@ class ControlDesk:
             log(Level.ERROR if settings.wanted else Level.INFO, "%s; ftpdctl cannot reach this daemon", error)
         else:
             self._socket = made
+
+    @property
+    def place(self) -> Place | None:
+        """What is listened at; None where there is no socket."""
+        return None if self._socket is None else self._socket.place
 
     async def give_way(self, seconds: float) -> None:
         """Be there for whoever asks until another process is, for so many seconds at most."""

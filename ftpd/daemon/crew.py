@@ -168,8 +168,9 @@ class _Crew:
                 self._desk.disabled = set(value)
             case "speak":
                 settings = control_settings(self._seat.plan.generation, self._seat.plan.record)
-                await self._desk.follow(settings, instead=value["instead"])
-                self._say({"speaks": True})
+                instead = value["instead"]
+                await self._desk.follow(settings, instead=None if instead is None else (instead[0], instead[1]))
+                self._say({"speaks": self._desk.place})
                 if news := value["news"]:
                     emit(STARTUP if news == "startup" else RESTART, None)
             case "retire":

@@ -29,6 +29,10 @@ _STRANGERS = 16
 """Connections of those who may not ask: they are told so, and are never in the way of those who may."""
 
 
+Place = tuple[int, int]
+"""Device and inode of a socket."""
+
+
 class ControlSocket:
     """One listening socket; ``admits`` says who may ask at all, ``answer`` is given what they ask."""
 
@@ -45,16 +49,21 @@ class ControlSocket:
         self._server: asyncio.Server | None = None
         self._file: os.stat_result | None = None
 
-    async def open(self, owner: tuple[int, int] | None = None, *, instead: int = 0) -> None:
+    async def open(self, owner: tuple[int, int] | None = None, *, instead: Place | None = None) -> None:
         """Make the socket and listen; StartError says why that cannot be.
 
-        ``instead`` is a process whose socket this one takes the place of, in one step: whoever comes is heard by one of
-        the two.
+        ``instead`` is what another of the daemon's processes listens at there, which gives way: this one takes its
+        place in one step, so that whoever comes is heard by one of the two.
         """
         sock = _bind(self.path, owner, instead=instead)
         with acting_as_daemon():
             self._file = os.lstat(self.path)
         self._server = await asyncio.start_unix_server(self._connected, sock=sock, backlog=_STRANGERS)
+
+    @property
+    def place(self) -> Place | None:
+        """By what others of the daemon's processes know it."""
+        return None if self._file is None else (self._file.st_dev, self._file.st_ino)
 
     async def give_way(self, seconds: float) -> None:
         """Listen until another has taken the place, for so many seconds at most."""
@@ -155,7 +164,8 @@ async def _send(writer: asyncio.StreamWriter, request: Request, answer: Answer) 
 
 def _asker(writer: asyncio.StreamWriter) -> Asker:
     """Who the peer was as it connected; in a thread, for names may have to be asked for over a network."""
-    _, uid, gid = _credentials(writer.get_extra_info("socket"))
+    peer = writer.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    _pid, uid, gid = struct.unpack("3i", peer)
     user = group = ""
     with suppress(KeyError):
         user = pwd.getpwuid(uid).pw_name
@@ -164,7 +174,7 @@ def _asker(writer: asyncio.StreamWriter) -> Asker:
     return Asker(uid, gid, user, group)
 
 
-def _bind(path: str, owner: tuple[int, int] | None, *, instead: int) -> socket.socket:
+def _bind(path: str, owner: tuple[int, int] | None, *, instead: Place | None) -> socket.socket:
     """A socket at that path that everybody may connect to, as the daemon's umask is 0."""
     with acting_as_daemon():
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -187,10 +197,10 @@ def _bind(path: str, owner: tuple[int, int] | None, *, instead: int) -> socket.s
     return sock
 
 
-def _make_way(path: str, *, instead: int) -> bool:
+def _make_way(path: str, *, instead: Place | None) -> bool:
     """Remove the socket that a daemon left which is no more; anything else stays, and is told.
 
-    False where the process that we come ``instead`` of listens there.
+    False where it is what we come ``instead`` of.
     """
     try:
         found = os.lstat(path)
@@ -199,12 +209,12 @@ def _make_way(path: str, *, instead: int) -> bool:
     if not stat.S_ISSOCK(found.st_mode):
         what = "a symbolic link" if stat.S_ISLNK(found.st_mode) else "no socket"
         raise StartError(f"the ControlsSocket {path} is {what}, and is left alone")
+    if (found.st_dev, found.st_ino) == instead:
+        return False
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.setblocking(False)
         try:
             probe.connect(path)
-            if instead and _credentials(probe)[0] == instead:
-                return False
         except ConnectionRefusedError:
             os.unlink(path)
             return True
@@ -212,9 +222,3 @@ def _make_way(path: str, *, instead: int) -> bool:
             # its queue is full, so somebody has it
             pass
     raise StartError(f"the ControlsSocket {path} belongs to a daemon that is running")
-
-
-def _credentials(sock: socket.socket) -> tuple[int, int, int]:
-    """Process, user and group at the other end, as it connected or began to listen (unix(7), SO_PEERCRED)."""
-    pid, uid, gid = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
-    return pid, uid, gid

@@ -213,8 +213,8 @@ class Master(Succession):
             case {"deaf": _}:
                 hand.listens = False
                 self._take_effect()
-            case {"speaks": _}:
-                hand.to_speak = False
+            case {"speaks": place}:
+                hand.to_speak, hand.place = False, place
                 self._take_effect()
             case {"silent": _}:
                 if hand is self._speaker:
@@ -233,7 +233,7 @@ class Master(Succession):
             self._put_in_force(hand.team)
             # before the one who spoke is silent: whoever asks in between is heard
             before, self._speaker = self._speaker, None
-            self._give_the_word(instead=0 if before is None else before.pid)
+            self._give_the_word(instead=None if before is None else before.place)
         elif hand.team is self._team and self._serving:
             hand.line.send({"serve": True})
             self._give_the_word()
@@ -247,8 +247,8 @@ class Master(Succession):
         else:
             log(Level.ERROR, "worker %d could not begin: %s", hand.number, reason)
 
-    def _give_the_word(self, *, instead: int = 0) -> None:
-        """One worker speaks for the daemon; the next one when that is silent, or ``instead`` of that process."""
+    def _give_the_word(self, *, instead: list[int] | None = None) -> None:
+        """One worker speaks for the daemon; the next one when that is silent, or ``instead`` of what one has."""
         if self._speaker is not None or self._end or not self._serving:
             return
         self._speaker = next((hand for hand in self._team.hands if hand.ready), None)

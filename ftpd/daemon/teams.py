@@ -66,6 +66,8 @@ class Hand:
     """It has been told to end, at once or with its last session."""
     to_speak: bool = False
     """It has been told to speak for the daemon, and has no control socket yet."""
+    place: list[int] | None = None
+    """Its control socket, by which the one that speaks next knows it."""
     heard: bool = True
     """It has answered since it was last asked whether it lives."""
 
