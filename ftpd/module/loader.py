@@ -57,15 +57,11 @@ def _read(path: str, bare: str) -> bytes:
         return content(path)
     except FileNotFoundError:
         folder = os.path.dirname(path)
-        compiled = "; what is there of it is compiled, which nobody loads" if _has_bytecode(folder, bare) else ""
+        there = prepared.bytecode_of(path) or prepared.kept_of(path)
+        compiled = "; what is there of it is compiled, which nobody loads" if there else ""
         raise ConfigError(
             f"there is no {bare}.py in {folder}, the ModulePath{compiled}", right=_available(path), word=0
         ) from None
-
-
-def _has_bytecode(folder: str, bare: str) -> bool:
-    names = (f"{bare}.pyc", f"__pycache__/{bare}.*")
-    return any(glob.glob(f"{glob.escape(folder)}/{name}") for name in names)
 
 
 def _available(path: str) -> str:

@@ -34,24 +34,41 @@ def compiled(path: str, source: bytes) -> CodeType:
 def read(path: str, source: bytes) -> CodeType | None:
     """The code that was prepared of this source, which was read from ``path``; None where it has to be compiled.
 
+    The log says what is passed over.
+    """
+    for other in bytecode_of(path):
+        log(Level.NOTICE, "%s: run from its source; %s is Python's own bytecode, which nobody looks at", path, other)
+    try:
+        return _trusted(path, source)
+    except FileNotFoundError:
+        return None
+    except _Stale:
+        what = "is damaged, or was made of another source or by another release"
+        log(Level.NOTICE, "%s: compiled anew, for %s %s; prxs -i makes it anew", path, _place(path), what)
+    except (ConfigError, OSError) as error:
+        log(Level.WARN, "%s: compiled anew, for what was prepared of it cannot be trusted: %s", path, error)
+    return None
+
+
+class _Stale(Exception):
+    """What is prepared is not whole, or not of this source."""
+
+
+def _trusted(path: str, source: bytes) -> CodeType:
+    """The same; FileNotFoundError where nothing is prepared, ConfigError and _Stale where it is of no use.
+
     It is not looked into before it is known to be whole, made of these bytes, for this interpreter, and written by
     nobody who could not have written the source.
     """
     place = _place(path)
-    try:
-        folder = os.lstat(os.path.dirname(place))
-        if not stat.S_ISDIR(folder.st_mode):
-            raise ConfigError(f"{os.path.dirname(place)} is not a folder")
-        check_writers(os.path.dirname(place), folder)
-        kept = content(place)
-    except OSError:
-        return None
-    except ConfigError as error:
-        log(Level.WARN, "%s: compiled anew, for what was prepared of it cannot be trusted: %s", path, error.message)
-        return None
+    folder = os.lstat(os.path.dirname(place))
+    if not stat.S_ISDIR(folder.st_mode):
+        raise ConfigError(f"{os.path.dirname(place)} is not a folder")
+    check_writers(os.path.dirname(place), folder)
+    kept = content(place)
     seal, code = kept[:_SEAL], kept[_SEAL:]
     if seal != _seal(source, code):
-        return None
+        raise _Stale
     made: CodeType = marshal.loads(code)  # noqa: S302
     return _moved(made, path)
 
@@ -83,7 +100,9 @@ def prepare_all(folder: str, final: str) -> None:
         path = os.path.join(folder, name)
         with suppress(ConfigError, SyntaxError, ValueError):
             source = content(path)
-            if read(path, source) is None:
+            try:
+                _trusted(path, source)
+            except (OSError, ConfigError, _Stale):
                 prepare(path, source, os.path.join(final, name))
     for kept in glob.glob(f"{_FOLDER}/mod_*.code", root_dir=folder):
         module, _, _ = os.path.basename(kept).partition(".")
@@ -103,6 +122,16 @@ def kept_of(path: str) -> list[str]:
     """What is prepared of a module's file."""
     folder, name = os.path.split(path)
     return glob.glob(f"{glob.escape(os.path.join(folder, _FOLDER))}/{name.removesuffix('.py')}.*.code")
+
+
+def bytecode_of(path: str) -> list[str]:
+    """What Python itself has compiled of a module's file, or somebody made look so."""
+    folder, name = os.path.split(path.removesuffix(".py"))
+    return [
+        found
+        for pattern in (f"{name}.pyc", f"{_FOLDER}/{name}.*.pyc")
+        for found in glob.glob(os.path.join(glob.escape(folder), pattern))
+    ]
 
 
 def _place(path: str) -> str:

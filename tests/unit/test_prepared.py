@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import marshal
 import os
+import py_compile
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from ftpd.core.log import Level
 from ftpd.module import loader, prepared
 from ftpd.module.table import Module
 
@@ -144,29 +146,51 @@ def of_python_s_own_form(path: Path, source: Path) -> None:
     path.write_bytes(path.read_bytes()[32:])
 
 
-def not_there(path: Path, source: Path) -> None:
-    path.unlink()
-
-
 @pytest.mark.parametrize(
-    "done",
-    [
-        edited,
-        of_another_source,
-        cut_off,
-        cut_off_early,
-        empty,
-        one_bit_is_another,
-        of_python_s_own_form,
-        not_there,
-    ],
+    "done", [edited, of_another_source, cut_off, cut_off_early, empty, one_bit_is_another, of_python_s_own_form]
 )
-def test_what_does_not_belong_to_this_very_source_is_not_looked_into(
-    planted: Path, source: Path, monkeypatch: pytest.MonkeyPatch, done: Callable[[Path, Path], None]
+def test_what_does_not_belong_to_this_very_source_is_not_looked_into_and_said(
+    planted: Path,
+    source: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    done: Callable[[Path, Path], None],
 ) -> None:
     monkeypatch.setattr("marshal.loads", never)
     done(planted, source)
-    assert load(source).version == "0.1"
+    with caplog.at_level(Level.NOTICE, "ftpd"):
+        assert load(source).version == "0.1"
+    assert f"{source}: compiled anew, for {planted} is damaged, or was made of another source" in caplog.text
+
+
+def test_where_nothing_is_amiss_nothing_is_said(source: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG, "ftpd"):
+        load(source)
+        prepared.prepare(str(source), GOOD.encode())
+        loader._code.clear()
+        load(source)
+        source.write_text(PLANTED)
+        prepared.prepare_all(str(source.parent), str(source.parent))
+        load(source)
+    assert not caplog.text
+
+
+@pytest.mark.parametrize("name", ["mod_good.pyc", f"__pycache__/mod_good.{sys.implementation.cache_tag}.pyc"])
+def test_python_s_own_bytecode_is_not_looked_at_and_said(
+    source: Path, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    """Whoever plants it has the date and the length of the source in it, which is all that Python itself asks."""
+    planted = source.parent / name
+    planted.parent.mkdir(exist_ok=True)
+    evil = source.with_name("mod_evil.py")
+    evil.write_text(PLANTED.replace("6.66", "6.6"))
+    found = source.stat()
+    os.utime(evil, ns=(found.st_atime_ns, found.st_mtime_ns))
+    py_compile.compile(str(evil), str(planted), dfile=str(source), doraise=True)
+    evil.unlink()
+    with caplog.at_level(Level.NOTICE, "ftpd"):
+        assert load(source).version == "0.1"
+    assert f"{source}: run from its source; {planted} is Python's own bytecode" in caplog.text
 
 
 @pytest.mark.parametrize("what", ["MAGIC_NUMBER", "_FORMAT"])
