@@ -16,6 +16,7 @@ from ftpd.api import (
     Command,
     Config,
     ConfigError,
+    ConfigWarning,
     Directive,
     Level,
     Module,
@@ -347,6 +348,9 @@ def set_up(config: Config) -> Iterator[ConfigError]:
             for connection in (info, *scope.settings[named_connect_info]):
                 if connection.name not in stores:
                     stores[connection.name] = _store(scope, connection, pools)
+                    if doubt := stores[connection.name].pool.target.doubt:
+                        directive, at = _line_of(scope, connection)
+                        yield ConfigWarning(doubt, directive=directive, at=at, word=0)
         except ConfigError as wrong:
             # what its queries are good for is not known without their databases
             yield wrong
@@ -356,18 +360,22 @@ def set_up(config: Config) -> Iterator[ConfigError]:
         _new[scope] = _servers[scope] = server
 
 
+def _line_of(scope: Scope, info: sql.ConnectInfo) -> tuple[str, tuple[str, int] | None]:
+    directive: Any = connect_info if info.name == "default" else named_connect_info
+    where = scope.where.get(directive)
+    return directive.name, where[0] if where else None
+
+
 def _store(scope: Scope, info: sql.ConnectInfo, pools: dict[Any, tuple[sql.Pool, sql.Spool]]) -> sql.Store:
     settings = scope.settings
-    directive: Any = connect_info if info.name == "default" else named_connect_info
     wanted = info.backend or (settings[backend_name] or "").lower()
     backend = next((known for known in _backends if not wanted or wanted in known.names), None)
-    where = scope.where.get(directive)
-    at = where[0] if where else None
+    directive, at = _line_of(scope, info)
     if backend is None:
         what = f"no backend '{wanted}' is loaded" if wanted else "no backend is loaded"
         known = ", ".join(known.names[0] for known in _backends)
         right = f"one of {known}" if known else "LoadModule mod_sql_mysql.c, mod_sql_postgres.c or mod_sql_sqlite.c"
-        raise ConfigError(what, right=right, directive=directive.name, at=at)
+        raise ConfigError(what, right=right, directive=directive, at=at)
     count, pause = settings[retry]
     limits = sql.Limits(
         size=settings[pool_size],
@@ -382,7 +390,7 @@ def _store(scope: Scope, info: sql.ConnectInfo, pools: dict[Any, tuple[sql.Pool,
         target = backend.target(info.info, info.user, info.password, info.ssl)
         beat = None if alive is None else (alive[0], sql.compiled(alive[1], backend.dialect))
     except ConfigError as wrong:
-        raise ConfigError(wrong.message, right=wrong.right, directive=directive.name, at=at) from None
+        raise ConfigError(wrong.message, right=wrong.right, directive=directive, at=at) from None
     if beat is not None and beat[1].parameters:
         raise ConfigError("what keeps a connection alive has no variables", directive="SQLKeepAlive")
     key = (target, limits, settings[spool_place])

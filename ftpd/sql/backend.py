@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 Value = str | int | None
 Row = tuple[str | None, ...]
 
-_PLACE = re.compile(r"([^@:]+)(?:@(\[[^\]]+\]|/[^:]*|[^:/]+))?(?::([0-9]{1,5}))?")
+_PLACE = re.compile(r"([^@:]+)(?:@(\[[^\]]+\]|/[^:]*|[^:/]+))?(?::([^:@]*))?")
+_DIGITS = 5
+_LAST_PORT = 65535
 
 
 class SqlError(Exception):
@@ -73,15 +75,20 @@ class Target:
     password: str = field(default="", repr=False)
     ssl: tuple[tuple[str, str], ...] = ()
     """``ca``, ``cert``, ``key`` and ``ciphers``, those that are given."""
+    doubt: str = field(default="", compare=False)
+    """What is likely to be a mistake in it, and is taken all the same as ProFTPD takes it."""
 
     @classmethod
     def at(cls, backend: str, info: str, user: str, password: str, ssl: tuple[tuple[str, str], ...]) -> Target:
         """What ``database[@host][:port]`` means for who has servers; ConfigError when it makes no sense."""
         found = _PLACE.fullmatch(info)
-        if found is None or (found[3] and not 1 <= int(found[3]) <= 65535):
+        named = (found and found[3]) or ""
+        port = int(named) if named.isascii() and named.isdigit() and len(named) <= _DIGITS else 0
+        if found is None or port > _LAST_PORT or (named.isdigit() and not port):
             raise ConfigError(f"'{info}' does not say where the database is", right="database[@host][:port]")
         host = (found[2] or "localhost").strip("[]")
-        return cls(backend, found[1], host, int(found[3] or 0), user, password, ssl)
+        doubt = "" if port or not named else f"'{named}' is no port: the database's own is used"
+        return cls(backend, found[1], host, port, user, password, ssl, doubt)
 
     @property
     def label(self) -> str:

@@ -13,6 +13,7 @@ from sql_ground import CONF, Database, entered, play
 
 from ftpd.conf.faults import ConfigFaults
 from ftpd.core import crypt
+from ftpd.testing import Bench
 from libexec import mod_sql
 
 REFUSED = "530 Login incorrect."
@@ -385,6 +386,34 @@ def test_what_is_wrong_ends_the_start_with_the_reason(db: Database, line: str, r
             async with db.bench(f"\n{line}", base=base):
                 pass
         assert directive in str(found.value)
+
+    play(story)
+
+
+@pytest.mark.parametrize(("port", "doubted"), [("port", True), ("3307", False), ("", False)])
+def test_a_port_that_is_no_number_is_doubted_and_the_databases_own_is_used(port: str, doubted: bool) -> None:
+    """As in the sample file mod_sql.conf of ProFTPD, which passes there."""
+    conf = f"LoadModule mod_sql.c\nLoadModule mod_sql_mysql.c\nSQLConnectInfo ftp@127.0.0.1:{port} proftpd x\n"
+
+    async def story() -> None:
+        async with Bench(conf=conf, login=None) as ftp:
+            assert ftp.generation is not None
+            told = [warning.summary() for warning in ftp.generation.config.warnings]
+        assert [text.endswith("SQLConnectInfo: 'port' is no port: the database's own is used") for text in told] == (
+            [True] if doubted else []
+        )
+
+    play(story)
+
+
+@pytest.mark.parametrize("info", ["ftp@127.0.0.1:0", "ftp@127.0.0.1:65536", "ftp@127.0.0.1:123456", "@127.0.0.1"])
+def test_what_is_no_place_of_a_database_is_refused(info: str) -> None:
+    conf = f"LoadModule mod_sql.c\nLoadModule mod_sql_mysql.c\nSQLConnectInfo {info} proftpd x\n"
+
+    async def story() -> None:
+        with pytest.raises(ConfigFaults, match="does not say where the database is"):
+            async with Bench(conf=conf, login=None):
+                pass
 
     play(story)
 
