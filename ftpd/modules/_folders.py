@@ -9,7 +9,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import partial
 from secrets import SystemRandom
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import TypeVar
 from weakref import ref
 
@@ -260,19 +260,21 @@ async def unveiled(veil: hidden.Veil, folder: Folder, names: Sequence[str], turn
 
 @dataclass(slots=True)
 class _Heard:
-    """The names of ids that a session has asked for: as in ProFTPD, each is asked for once."""
+    """The names of ids that a session has heard: as in ProFTPD, each is asked for once."""
 
     users: dict[int, str] = field(default_factory=dict)
     groups: dict[int, str] = field(default_factory=dict)
 
 
 _heard = Slot("owners", _Heard)
+_NAMELESS_LASTS = 0.1
+"""Seconds for which an id without a name is kept: a database tells names only after it was asked, and users are made."""
 
 
 class Owners(dict[int, str]):
     """Names of ids for the listings of one session, which may keep it."""
 
-    __slots__ = ("_fake", "_group", "_number", "_numeric", "_session")
+    __slots__ = ("_fake", "_group", "_nameless", "_number", "_numeric", "_session")
 
     def __init__(self, session: Session, *, group: bool, fake: str | None, numeric: bool = False) -> None:
         super().__init__()
@@ -281,6 +283,13 @@ class Owners(dict[int, str]):
         self._numeric = numeric
         self._number = fake_number(session, fake, group=group) if numeric else None
         self._fake = _own_name(session, group=group) if fake == "~" else fake
+        self._nameless: float | None = None
+        """When the first id in here was met that had no name."""
+
+    @property
+    def stale(self) -> bool:
+        """Whether an id that had no name may have one by now, so that this is no good for another listing."""
+        return self._nameless is not None and monotonic() - self._nameless > _NAMELESS_LASTS
 
     def __missing__(self, number: int) -> str:
         if len(self) >= 4096:
@@ -298,10 +307,15 @@ class Owners(dict[int, str]):
         heard = session[_heard]
         known = heard.groups if self._group else heard.users
         name = known.get(number)
-        if name is None:
-            if len(known) >= 256:
-                known.clear()
-            name = known[number] = self._asked(session, number)
+        if name is not None:
+            return name
+        name = self._asked(session, number)
+        if name == str(number):
+            self._nameless = self._nameless or monotonic()
+            return name
+        if len(known) >= 256:
+            known.clear()
+        known[number] = name
         return name
 
     def _asked(self, session: Session, number: int) -> str:

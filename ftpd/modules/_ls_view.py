@@ -39,8 +39,8 @@ class View:
     """How entries look to one session under one configuration and these flags."""
 
     __slots__ = (
-        "_adjusted", "_columns", "_config", "_files", "_flags", "_gmt", "_long", "_marks", "_root", "_verb", "_windows",
-        "follows", "layout",
+        "_adjusted", "_columns", "_config", "_files", "_flags", "_gmt", "_long", "_marks", "_owners", "_root", "_verb",
+        "_windows", "follows", "layout",
     )  # fmt: skip
 
     def __init__(self, cmd: Command, config: Settings, flags: Flags) -> None:
@@ -53,9 +53,12 @@ class View:
         self._adjusted = "AdjustedSymlinks" in config[options].words
         self._root = cmd.files.root
         self._gmt: bool = cmd.setting("TimesGMT", True)
+        users = Owners(cmd.session, group=False, fake=config[fake_user], numeric=numeric)
+        groups = Owners(cmd.session, group=True, fake=config[fake_group], numeric=numeric)
+        self._owners = users, groups
         self._columns = listing.columns(
-            Owners(cmd.session, group=False, fake=config[fake_user], numeric=numeric),
-            Owners(cmd.session, group=True, fake=config[fake_group], numeric=numeric),
+            users,
+            groups,
             now=time(),
             gmt=self._gmt,
             mode=config[fake_permissions],
@@ -70,6 +73,8 @@ class View:
         if self._config is not config or self._files is not cmd.files or self._verb != cmd.name:
             return False
         if self._flags != flags or self._flags.layout != flags.layout or not self._columns.few:
+            return False
+        if self._owners[0].stale or self._owners[1].stale:
             return False
         self._columns.begin(time())
         return True

@@ -100,7 +100,9 @@ class Facts:
     def serves(self, cmd: Command) -> bool:
         """Whether it is what a listing that begins now would make anew, and is small enough to be kept."""
         same = self._config is cmd.config and self._files is cmd.files and self._own is cmd.session.settings
-        return same and self._facts == chosen(cmd.session) and len(self._users) + len(self._groups) <= _FEW
+        few = len(self._users) + len(self._groups) <= _FEW
+        fresh = few and not (self._users.stale or self._groups.stale)
+        return same and fresh and self._facts == chosen(cmd.session)
 
     def enter(self, above: os.stat_result) -> None:
         """Go on in a folder with these attributes, which say what may be done with its entries."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -350,6 +351,24 @@ def test_listings_show_names_of_the_database(db: Database) -> None:
             assert accounts.uid_name(session, 2001) == "tom"
             assert accounts.gid_name(session, 2002) == "staff"
             assert accounts.name_gid(session, "staff") == 2002
+
+    play(story)
+
+
+@pytest.mark.parametrize("line", ["LIST", "MLSD"])
+def test_a_name_that_was_asked_for_stands_in_a_later_listing_of_the_same_session(db: Database, line: str) -> None:
+    (db.home / "file").write_text("x")
+    there = (db.home / "file").stat()
+    db.user("ann", "secret", there.st_uid, there.st_gid)
+    db.do("INSERT INTO groups VALUES ('staff', ?, '')", there.st_gid)
+
+    async def story() -> None:
+        async with db.bench(f"DefaultRoot {db.home}") as ftp:
+            await entered(ftp)
+            end = monotonic() + 10
+            while not {b"ann", b"staff"} <= set(re.split(rb"[ ;=]", text := await ftp.download(line))):
+                assert monotonic() < end, text
+                await asyncio.sleep(0.02)
 
     play(story)
 
