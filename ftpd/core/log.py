@@ -49,7 +49,8 @@ def escape(text: str) -> str:
     >>> escape("a\\r\\nb\\x1b[31m")
     'a\\\\x0d\\\\x0ab\\\\x1b[31m'
     """
-    return _UNSAFE.sub(_escaped, text)
+    # nearly always there is nothing, which is found out sooner so
+    return text if text.isascii() and text.isprintable() else _UNSAFE.sub(_escaped, text)
 
 
 # -- whose record it is --------------------------------------------------------------------------------
@@ -132,20 +133,38 @@ class LineFormatter(logging.Formatter):
         self._host = socket.gethostname()
 
     def format(self, record: logging.LogRecord) -> str:
-        peer: str = getattr(record, "peer", "")
+        return self.line(record.created, getattr(record, "peer", ""), message_of(record))
+
+    def line(self, when: float, peer: str, text: str) -> str:
+        """The line of a text that is safe to be shown."""
         route = route_of(peer)
+        hidden = route.hidden
         label = ("session" if peer else "daemon") if route.labels else "proftpd"
-        parts = []
-        if "timestamp" not in route.hidden:
-            parts.append(stamp(record.created))
-        if "hostname" not in route.hidden:
+        parts = [] if "timestamp" in hidden else [stamp(when)]
+        if "hostname" not in hidden:
             parts.append(self._host)
         parts.append(f"{label}[{os.getpid()}]")
-        if "virtualhost" not in route.hidden:
+        if "virtualhost" not in hidden:
             parts.append(escape(peer or route.server))
         elif isinstance(peer, Peer):
             parts.append(escape(peer.client))
-        return f"{' '.join(part for part in parts if part)}: {message_of(record)}"
+        return f"{' '.join(filter(None, parts))}: {text}"
+
+
+class LineHandler(logging.Handler):
+    """One that takes a line as it is: who has nothing else to tell needs no record of :mod:`logging` for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines = LineFormatter()
+        self.setFormatter(self.lines)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.take(self.format(record))
+
+    def take(self, line: str) -> None:
+        """Write it, or see to it that it is written."""
+        raise NotImplementedError
 
 
 def stamp(now: float) -> str:
@@ -172,12 +191,19 @@ def message_of(record: logging.LogRecord) -> str:
 
 
 def _said(record: logging.LogRecord) -> str:
+    return _told(str(record.msg), record.args or ())
+
+
+def _told(message: str, args: tuple[object, ...] | Mapping[str, object]) -> str:
+    """``message % args`` as :mod:`logging` means it: one mapping alone is what the names in the message are of."""
+    if len(args) == 1 and isinstance(args, tuple) and isinstance(args[0], Mapping) and args[0]:
+        args = args[0]
     try:
-        return record.getMessage()
+        return message % args if args else message
     except BaseException as error:
         # a module's exception may fail where it is shown; that it was there is told all the same
-        values = record.args.values() if isinstance(record.args, Mapping) else record.args or ()
-        return f"{record.msg} (of {', '.join(type(value).__name__ for value in values)}): {type(error).__name__}"
+        values = args.values() if isinstance(args, Mapping) else args
+        return f"{message} (of {', '.join(type(value).__name__ for value in values)}): {type(error).__name__}"
 
 
 # -- writing -------------------------------------------------------------------------------------------
@@ -187,6 +213,13 @@ def heard(level: Level, route: Route | None) -> bool:
     """Whether a record of that level goes anywhere by this route: to be asked where it costs something to make one."""
     least = (route or _main).level
     return logger.isEnabledFor(level) if least is None else level >= least
+
+
+def _only_handler() -> logging.Handler | None:
+    """The one of the daemon's log, where nobody else listens."""
+    handlers = logger.handlers
+    alone = len(handlers) == 1 and not (logger.propagate or logger.filters or logger.disabled)
+    return handlers[0] if alone and not handlers[0].filters else None
 
 
 def log(
@@ -203,6 +236,10 @@ def log(
     """
     route = route_of(peer)
     if not (logger.isEnabledFor(level) if route.level is None else level >= route.level):
+        return
+    handler = route.handler or _only_handler()
+    if exc_info is None and isinstance(handler, LineHandler):
+        handler.take(handler.lines.line(time.time(), peer, escape(_told(message, args))))
         return
     info = None if exc_info is None else (type(exc_info), exc_info, exc_info.__traceback__)
     record = logger.makeRecord(

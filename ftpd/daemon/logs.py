@@ -9,11 +9,12 @@ import os
 import stat
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from ftpd.conf.tree import Scope
 from ftpd.core import logfile, scribe, trace
-from ftpd.core.log import Level, LineFormatter, Route, TraceStyle, logger, set_main_route
+from ftpd.core.log import Level, LineFormatter, LineHandler, Route, TraceStyle, logger, set_main_route
 from ftpd.core.syslog import FACILITIES, SyslogHandler, syslog
 from ftpd.daemon.errors import StartError
 from ftpd.daemon.plan import Plan
@@ -94,16 +95,23 @@ async def keep_writing() -> None:
 # -- the daemon's own log ------------------------------------------------------------------------------
 
 
-class _ScribeHandler(logging.Handler):
+class _ScribeHandler(LineHandler):
     """Records that the scribe writes."""
 
     def __init__(self, outlet: scribe.Outlet) -> None:
         super().__init__()
         self._outlet = outlet
-        self.setFormatter(LineFormatter())
 
-    def emit(self, record: logging.LogRecord) -> None:
-        self._outlet.put(logfile.encoded(self.format(record)))
+    def take(self, line: str) -> None:
+        self._outlet.put(logfile.encoded(line))
+
+
+class _RegularHandler(LineHandler):
+    """Standard error where it is a file, which takes a record as soon as it is there."""
+
+    def take(self, line: str) -> None:
+        with suppress(OSError, ValueError):
+            os.write(sys.stderr.fileno(), logfile.encoded(line))
 
 
 class _Stderr(scribe.Outlet):
@@ -118,7 +126,7 @@ def _foreground() -> logging.Handler:
         waits = not stat.S_ISREG(os.fstat(sys.stderr.fileno()).st_mode)
     except (OSError, ValueError):
         waits = False
-    return _ScribeHandler(_Stderr("standard error")) if waits else logging.StreamHandler(sys.stderr)
+    return _ScribeHandler(_Stderr("standard error")) if waits else _RegularHandler()
 
 
 def _use(handler: logging.Handler) -> None:

@@ -123,10 +123,10 @@ class Session:
     """One client; lives with the control connection. What belongs to one command is on the Command."""
 
     __slots__ = (
-        "__weakref__", "_notes", "_slots", "account", "anonymous", "bytes_in", "bytes_out", "class_name", "cwd",
-        "data_type", "enter", "files", "groups", "home", "id", "identity", "local", "login", "modules", "protocol",
-        "recode", "remote", "remote_name", "rename_from", "restart", "server", "settings", "started", "translation",
-        "user", "wire",
+        "__weakref__", "_notes", "_peer", "_slots", "account", "anonymous", "bytes_in", "bytes_out", "class_name",
+        "cwd", "data_type", "enter", "files", "groups", "home", "id", "identity", "local", "login", "modules",
+        "protocol", "recode", "remote", "remote_name", "rename_from", "restart", "server", "settings", "started",
+        "translation", "user", "wire",
     )  # fmt: skip
 
     def __init__(
@@ -181,6 +181,7 @@ class Session:
         self.bytes_out = 0
         self._slots: dict[Slot[Any], Any] | None = None
         self._notes: dict[str, str] | None = None
+        self._peer: tuple[Scope, str, _log.Peer] | None = None
 
     def __getitem__(self, slot: Slot[T]) -> T:
         """A module's state in this session; made by the slot at first use."""
@@ -228,10 +229,13 @@ class Session:
     @property
     def peer(self) -> _log.Peer:
         """What a log line shows of this session: ``server (name[ip])``."""
-        here = self.local
-        name = self.server.args[0] if self.server.args else here.host
-        ends = f"(client {self.remote.host}, server {here.host}:{here.port})"
-        return _log.Peer(name, f"{self.remote_name}[{self.remote.host}]", self.server.route, ends)
+        known, server, name = self._peer, self.server, self.remote_name
+        if known is None or known[0] is not server or known[1] != name or known[2].route is not server.route:
+            here = self.local
+            title = server.args[0] if server.args else here.host
+            ends = f"(client {self.remote.host}, server {here.host}:{here.port})"
+            known = self._peer = server, name, _log.Peer(title, f"{name}[{self.remote.host}]", server.route, ends)
+        return known[2]
 
     def log(self, level: _log.Level, message: str, *args: object) -> None:
         """Write to the server's log under this session's name."""
