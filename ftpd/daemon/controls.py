@@ -47,12 +47,12 @@ def control_settings(generation: Generation, record: BuildRecord) -> ControlSett
 
 
 class ControlDesk:
-    """Implements :class:`ftpd.module.control.Steering`; ``change`` puts more or fewer modules into service."""
+    """Implements :class:`ftpd.module.control.Steering`; ``change`` puts more, fewer or other modules into service."""
 
     def __init__(
         self,
         running: Callable[[], Generation],
-        change: Callable[[Collection[str], Collection[str]], Awaitable[None]],
+        change: Callable[[Collection[str], Collection[str], Collection[str]], Awaitable[None]],
     ) -> None:
         self.disabled: set[str] = set()
         self._running = running
@@ -181,9 +181,11 @@ class ControlDesk:
         except explain.Unclear as unclear:
             raise ControlError(Status.WRONG_PARAMETERS, str(unclear)) from None
 
-    async def swap(self, *, add: Collection[str] = (), remove: Collection[str] = ()) -> None:
+    async def swap(
+        self, *, add: Collection[str] = (), remove: Collection[str] = (), renew: Collection[str] = ()
+    ) -> None:  # fmt: skip
         try:
-            await self._change(add, remove)
+            await self._change(add, remove, renew)
         except ConfigFaults as faults:
             raise ControlError(
                 Status.INTERNAL, *(told(fault.summary(), fault.right) for fault in faults.faults)

@@ -233,8 +233,8 @@ class _Desk(ControlDesk):
     def modules(self) -> tuple[Module, ...]:
         return self._in_force or super().modules
 
-    async def _have_changed(self, add: Collection[str], remove: Collection[str]) -> None:
-        answer = await self._crew.ask({"change": {"add": list(add), "remove": list(remove)}})
+    async def _have_changed(self, add: Collection[str], remove: Collection[str], renew: Collection[str]) -> None:
+        answer = await self._crew.ask({"change": {"add": list(add), "remove": list(remove), "renew": list(renew)}})
         if answer["lines"]:
             raise ControlError(Status.INTERNAL, *answer["lines"])
         former = {module.name: module for module in self.modules}

@@ -204,7 +204,7 @@ class Master(Succession):
             case {"failed": reason}:
                 self._hear_failed(hand, reason)
             case {"change": wanted, "id": number}:
-                self._change(hand, number, wanted["add"], wanted["remove"])
+                self._change(hand, number, wanted["add"], wanted["remove"], wanted["renew"])
             case {"ask": question, "id": number}:
                 self._ask_others(hand, number, question)
             case {"did": answer}:

@@ -85,7 +85,7 @@ class Daemon:
     async def _serve(self, starter: detach.Starter | None) -> int:
         loop = asyncio.get_running_loop()
         worker = Worker(self.plan.generation, self.pools, self._server_of)
-        desk = ControlDesk(lambda: worker.generation, lambda add, remove: self._change(worker, desk, add, remove))
+        desk = ControlDesk(lambda: worker.generation, lambda *what: self._change(worker, desk, *what))
         try:
             await self._begin(worker)
             if not self.plan.options.one_session:
@@ -202,10 +202,11 @@ class Daemon:
             systemd.notify(READY=1, STATUS=said)
 
     async def _change(
-        self, worker: Worker, desk: ControlDesk, add: Collection[str], remove: Collection[str]
+        self, worker: Worker, desk: ControlDesk,
+        add: Collection[str], remove: Collection[str], renew: Collection[str],
     ) -> None:  # fmt: skip
         """insmod, rmmod and their kin: the configuration and all shared modules anew, with these more or less."""
-        await self._swap(worker, desk, lambda: self.plan.changes.after(self.plan.generation, add, remove))
+        await self._swap(worker, desk, lambda: self.plan.changes.after(self.plan.generation, add, remove, renew))
         for names, what in ((add, "loaded"), (remove, "unloaded")):
             for name in names:
                 log(Level.NOTICE, "module '%s.c' %s", name, what)

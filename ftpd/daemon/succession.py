@@ -56,13 +56,13 @@ class Succession(Staff):
         log(Level.ERROR, "%s: %s", reason, _KEPT)
         self._tell_systemd(f"{reason}: {_KEPT}")
 
-    def _change(self, asker: Hand, number: int, add: list[str], remove: list[str]) -> None:
+    def _change(self, asker: Hand, number: int, add: list[str], remove: list[str], renew: list[str]) -> None:
         """insmod, rmmod and their kin: a team with these modules more or less."""
         try:
             if self._coming is not None:
                 raise StartError("another configuration is about to be put into force: ask again in a moment")
             plan = self._team.plan
-            team = self._begin(plan.changes.after(plan.generation, add, remove))
+            team = self._begin(plan.changes.after(plan.generation, add, remove, renew))
         except ConfigFaults as faults:
             lines = [told(fault.summary(), fault.right) for fault in faults.faults]
         except ConfigError as error:

@@ -36,14 +36,23 @@ class Changes:
     """The modules taken out, and the names of their directives, whose lines are then passed over."""
     path: str = ""
     """The ModulePath in which to look for those that were added."""
+    in_service: Mapping[str, tuple[str, bytes]] = field(default_factory=dict)
+    """The sources of shared modules that go on as they are where their files will not do any more."""
 
-    def after(self, running: Generation, add: Collection[str], remove: Collection[str]) -> Changes:
-        """These changes and some more; the running generation knows what a module that goes has declared."""
+    def after(
+        self, running: Generation, add: Collection[str], remove: Collection[str], renew: Collection[str] = ()
+    ) -> Changes:  # fmt: skip
+        """These changes and some more; the running generation knows what a module that goes has declared.
+
+        Those to be renewed are to be what their files are now, or nothing is changed.
+        """
         names = {module.name: frozenset(d.name.lower() for d in module.directives) for module in running.modules}
         kept = tuple(name for name in self.added if name not in remove and name not in add)
         removed = {name: names for name, names in self.removed.items() if name not in add}
         removed |= {name: names[name] for name in remove if name in names}
-        return Changes((*kept, *add), removed, running.module_path)
+        sources = {module.name: module.source for module in running.modules if module.namespace}
+        in_service = {name: source for name, source in sources.items() if name not in renew}
+        return Changes((*kept, *add), removed, running.module_path, in_service)
 
 
 _NO_CHANGES = Changes()
@@ -107,6 +116,7 @@ class Assembly:
         self._modules: list[Module] = []
         self._added: list[Module] = []
         self._removed = frozenset(changes.removed)
+        self._in_service = changes.in_service
         self._table = DirectiveTable()
         self._table.left_out = frozenset().union(*changes.removed.values())
         _forget([module for module in static if module.name in self._removed])
@@ -117,7 +127,7 @@ class Assembly:
             for name in changes.added:
                 # before the file is read, so that its lines may use it; static modules are there already
                 if not self.is_loaded(name):
-                    module = loader.load(changes.path, name)
+                    module = self._loaded(changes.path, name)
                     self._table.add(module.directives)
                     self._added.append(module)
         except BaseException:
@@ -151,7 +161,7 @@ class Assembly:
         if self.is_loaded(name):
             reading.warn(f"{module_name(name)}.c is loaded already", word=0)
             return
-        module = loader.load(self.path, name)
+        module = self._loaded(self.path, name)
         missing = [need for need in module.needs if not self.is_loaded(need)]
         if missing:
             loader.unload(module.namespace)
@@ -161,6 +171,9 @@ class Assembly:
                 word=0,
             )
         self._add(module)
+
+    def _loaded(self, folder: str, name: str) -> Module:
+        return loader.load(folder, name, in_service=self._in_service.get(module_name(name)))
 
     def order(self, names: Sequence[str]) -> None:
         """Have the modules of build and file in this order; those of insmod come after them in any case."""

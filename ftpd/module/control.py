@@ -133,9 +133,13 @@ class Steering(Protocol):
     async def explain(self, words: list[str]) -> list[str]:
         """``USER PATH COMMAND [from ADDRESS]``: what would be decided, and why; ControlError where that is unclear."""
 
-    async def swap(self, *, add: Collection[str] = (), remove: Collection[str] = ()) -> None:
+    async def swap(
+        self, *, add: Collection[str] = (), remove: Collection[str] = (), renew: Collection[str] = ()
+    ) -> None:  # fmt: skip
         """Read the configuration and every shared module again, with these modules more or less, and put all of it
-        into service; ControlError says why not, and then nothing has changed."""
+        into service; ControlError says why not, and then nothing has changed.
+
+        A shared module whose file will not do any more goes on as it is, unless it is one to ``add`` or ``renew``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from ftpd.conf.directive import ConfigError
 from ftpd.core import turns
 from ftpd.core.fault import is_interrupt
 from ftpd.core.identity import acting_as_daemon
+from ftpd.core.log import Level, log
 from ftpd.module import prepared
 from ftpd.module.names import module_name
 from ftpd.module.table import API_VERSION, Module
@@ -26,11 +27,12 @@ unloaded: weakref.WeakValueDictionary[str, types.ModuleType] = weakref.WeakValue
 """The namespaces that were forgotten and are there still: rings of functions and their globals, for the collector."""
 
 
-def load(folder: str, name: str) -> Module:
+def load(folder: str, name: str, *, in_service: tuple[str, bytes] | None = None) -> Module:
     """Execute ``folder/name.py`` afresh and give its Module; ConfigError says why not.
 
     No search path is asked and nothing is written.  What was compiled of this very source before is taken where it is
-    as safe as the source (:mod:`ftpd.module.prepared`).
+    as safe as the source (:mod:`ftpd.module.prepared`).  Where the file will not do any more, what it was when a module
+    of it went into service (``in_service``, as :attr:`Module.source` has it) is executed in its place.
     """
     try:
         bare = module_name(name)
@@ -39,10 +41,17 @@ def load(folder: str, name: str) -> Module:
     with acting_as_daemon():
         # the folder that was checked is the one that is read, wherever a link leads by then
         path = os.path.join(check_folder(folder), f"{bare}.py")
-        source = _read(path, bare)
-        if not _is_known(path, source) and (code := prepared.read(path, source)) is not None:
-            _code[path] = (source, code)
-    return execute(path, bare, source)
+    try:
+        with acting_as_daemon():
+            source = _read(path, bare)
+            if not _is_known(path, source) and (code := prepared.read(path, source)) is not None:
+                _code[path] = (source, code)
+        return execute(path, bare, source)
+    except ConfigError as error:
+        if in_service is None or in_service[0] != path:
+            raise
+        log(Level.WARN, "%s: the %s.c that is in service goes on", error.message, bare)
+        return execute(path, bare, in_service[1])
 
 
 def unload(module: types.ModuleType | str) -> None:
@@ -151,6 +160,7 @@ def _checked(namespace: types.ModuleType, path: str, bare: str, source: bytes) -
             word=0,
         )
     module.namespace = namespace.__name__
+    module.source = (path, source)
     return module
 
 

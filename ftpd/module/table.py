@@ -92,6 +92,8 @@ class Module:
         self.api = api
         self.namespace = ""
         """Where the loader put a shared module's names; empty for a static one."""
+        self.source = ("", b"")
+        """The file of a shared module and what was in it."""
         self.needs = tuple(n if n.startswith("mod_") else f"mod_{n}" for n in needs)
         self.extra = extra
         self.directives: list[Directive[Any]] = []

@@ -166,7 +166,7 @@ async def renew(asked: Asked) -> AsyncIterator[str]:
             raise ControlError(Status.NOT_FOUND, f"{trouble}: Module not loaded")
         if not found.namespace:
             raise ControlError(Status.DENIED, f"{trouble}: it is built in; restart the daemon for a new version of it")
-        await _swap(asked, trouble)
+        await _swap(asked, trouble, renew=[name])
         if _loaded(asked).get(name) is found:
             # its file only imports it, and what is imported stays for the life of the process
             right = "restart the daemon for a new version of it"
@@ -191,10 +191,12 @@ def _loaded(asked: Asked) -> dict[str, Module]:
     return {loaded.name: loaded for loaded in asked.daemon.modules}
 
 
-async def _swap(asked: Asked, trouble: str, *, add: Sequence[str] = (), remove: Sequence[str] = ()) -> None:
+async def _swap(
+    asked: Asked, trouble: str, *, add: Sequence[str] = (), remove: Sequence[str] = (), renew: Sequence[str] = ()
+) -> None:  # fmt: skip
     """A new set of modules goes into service, or the first line of the refusal says what was to be done."""
     try:
-        await asked.daemon.swap(add=add, remove=remove)
+        await asked.daemon.swap(add=add, remove=remove, renew=renew)
     except ControlError as error:
         first, *others = error.lines
         raise ControlError(error.status, f"{trouble}: {first}", *others) from None

@@ -40,7 +40,9 @@ class BenchDesk:
         except explain.Unclear as unclear:
             raise ControlError(Status.WRONG_PARAMETERS, str(unclear)) from None
 
-    async def swap(self, *, add: Collection[str] = (), remove: Collection[str] = ()) -> None:
+    async def swap(
+        self, *, add: Collection[str] = (), remove: Collection[str] = (), renew: Collection[str] = ()
+    ) -> None:  # fmt: skip
         self.swaps.append((tuple(add), tuple(remove)))
 
     async def run(self, line: str, asker: Asker) -> str:

@@ -132,6 +132,31 @@ def test_what_was_added_may_go(place: Place) -> None:
         assert shared(generation) == []
 
 
+def test_what_has_no_file_any_more_goes_on_as_it_was_unless_it_is_to_be_renewed(place: Place) -> None:
+    file = place.libexec / "mod_first.py"
+    with place.read(LINES) as running:
+        kept, renewed = Changes().after(running, (), ()), Changes().after(running, (), (), ("mod_first",))
+    file.write_text("module = (")
+    for _ in range(2):
+        with place.read(LINES, kept) as generation:
+            assert [module.version for module in generation.modules if module.name == "mod_first"] == ["1"]
+            kept = kept.after(generation, (), ())
+        file.unlink(missing_ok=True)
+    with pytest.raises(ConfigFaults, match="there is no mod_first.py"), place.read(LINES, renewed):
+        pass
+    with pytest.raises(ConfigFaults, match="there is no mod_first.py"), place.read(LINES):
+        pass
+
+
+def test_what_is_in_service_takes_no_place_in_another_modulepath(place: Place, tmp_path: Path) -> None:
+    with place.read(LINES) as running:
+        kept = Changes().after(running, (), ())
+    (tmp_path / "other").mkdir(mode=0o755)
+    with pytest.raises(ConfigFaults, match="there is no mod_first.py"):
+        with place.read(f"ModulePath {tmp_path}/other\n{LINES}", kept):
+            pass
+
+
 def test_what_was_added_needs_what_it_needs(place: Place) -> None:
     changes = place.after("", add=("mod_second",))
     said = "mod_second needs mod_first, which is not loaded"

@@ -194,6 +194,26 @@ def test_a_new_version_takes_over_and_a_faulty_one_does_not(daemon: Controlled) 
     assert daemon.hello() == "200 hello from 2"
 
 
+def test_who_has_no_file_any_more_or_a_faulty_one_goes_on_and_keeps_nobody_else_from_changing(daemon: Controlled) -> None:
+    daemon.module("mod_named", NEEDY.replace("mod_needy", "mod_named").replace('["mod_hello"]', "[]"))
+    daemon.module("mod_needy", NEEDY)
+    daemon.conf += "LoadModule mod_named.c\n"
+    daemon.hang_up()
+    assert daemon.ctl("insmod", "mod_hello.c")[0] == 0
+    (daemon.libexec / "mod_hello.py").unlink()
+    daemon.module("mod_named", "module = (")
+    assert daemon.ctl("insmod", "mod_needy.c") == (0, "'mod_needy.c' loaded")
+    assert daemon.hello() == "200 hello from 1"
+    for told in ("the ModulePath: the mod_hello.c that is", "never closed: the mod_named.c that is in service goes on"):
+        until("the log tells of it", lambda told=told: told in daemon.log())
+    for name in ("mod_hello", "mod_named"):
+        status, said = daemon.ctl("reload", f"{name}.c")
+        assert (status, said.startswith(f"error reloading '{name}.c': ")) == (8, True)
+    assert daemon.ctl("rmmod", "mod_needy.c", "mod_hello.c")[0] == 0
+    assert daemon.ctl("insmod", "mod_hello.c")[0] == 8
+    assert daemon.hello() == UNKNOWN
+
+
 def test_a_module_of_a_package_is_not_said_to_be_new(daemon: Controlled) -> None:
     daemon.module("mod_pkg", PACKAGED)
     assert daemon.ctl("insmod", "mod_pkg.c")[0] == 0
