@@ -216,6 +216,13 @@ def _parameters(command: Command) -> str:
     return command.argument
 
 
+def _verb(command: Command) -> str:
+    """SITE with the word behind it, whether it is one that is known or not."""
+    if command.name == "SITE" and command.argument:
+        return f"SITE {command.argument.partition(' ')[0].upper()}"
+    return command.name
+
+
 def _line(command: Command) -> str:
     return "" if command.classes in (Class.CONNECT, Class.DISCONNECT) else command.shown
 
@@ -304,7 +311,7 @@ _LETTERS: dict[str, tuple[Value, str]] = {
     "J": (_of_command(_parameters), ""),
     "L": (_of_session(lambda s: s.local.host), "-"),
     "l": (_of_session(lambda s: s.notes.get("mod_ident.rfc1413-ident")), "UNKNOWN"),
-    "m": (_of_command(lambda c: c.name), ""),
+    "m": (_of_command(_verb), ""),
     "O": (_of_session(lambda s: str(s.bytes_out)), "-"),
     "P": (_always(lambda: str(os.getpid())), "-"),
     "p": (_of_session(lambda s: str(s.local.port)), "-"),

@@ -42,6 +42,10 @@ class Data(Protocol):
     """The client has been told that it opens, and some bytes may have gone, as :attr:`moved` says."""
     local_port: int
 
+    @property
+    def grown(self) -> int:
+        """By how many bytes a text became longer on its way out (TYPE A): they are no bytes of the file."""
+
     async def send_file(
         self,
         descriptor: int,

@@ -27,7 +27,7 @@ _OPTIONS = ("Timestamp", "Hostname", "VirtualHost", "RoleBasedProcessLabels")
 class Filter:
     """Which commands an ExtendedLog is of."""
 
-    __slots__ = ("_added", "_classes", "_removed", "_unknown", "ambiguous")
+    __slots__ = ("_added", "_classes", "_removed", "_unknown", "_unwanted", "ambiguous")
 
     def __init__(self, words: str | None) -> None:
         """``words`` are classes, and behind a ``+`` verbs; None means everything."""
@@ -45,7 +45,7 @@ class Filter:
         if named and all(name.startswith("!") for name in named):
             # all but these
             wanted = Class.ALL
-        self._classes = wanted & ~unwanted
+        self._classes, self._unwanted = wanted & ~unwanted, unwanted
         self._unknown = Class.ALL in self._classes
         """A verb that no module knows has no class: it is logged by who wants everything."""
         signs = [name.startswith("!") for name in named]
@@ -61,6 +61,9 @@ class Filter:
             return False
         if names & self._added:
             return True
+        if classes & self._unwanted:
+            # RNFR is of WRITE as well as of MISC: one class that is not wanted is enough
+            return False
         return bool(classes & self._classes) if classes else self._unknown
 
 

@@ -142,11 +142,12 @@ async def carry(
         if data is not None:
             if transfer.status != "success":
                 data.abort()
-            transfer.moved = data.moved
-            counts.moved += data.moved
+            # of a text, the bytes of the file are counted, as ProFTPD does
+            transfer.moved = max(data.moved - data.grown, 0)
+            counts.moved += transfer.moved
             if trace.active:
                 text = "%s of '%s': %s, %d bytes in %.3f s"
-                told = (cmd.name, transfer.real_path, transfer.status, data.moved, transfer.seconds)
+                told = (cmd.name, transfer.real_path, transfer.status, transfer.moved, transfer.seconds)
                 trace.say("xfer", 3, text, *told, peer=session.peer)
             if transfer.direction == "i":
                 session.bytes_in += data.moved

@@ -119,7 +119,9 @@ async def _status_of_path(cmd: Command) -> Outcome:
     request = read(cmd)
     shown = request.text or "."
     always = {"a"} - set(request.limits.denied)
-    letters = (request.flags | always) - {"R", "d", "C", "1", "F"}
+    # the client's -F has no say here, the configuration's has
+    marks = {"F"} - set(request.limits.flags)
+    letters = (request.flags | always) - {"R", "d", "C", "1"} - marks
     request = Request(Flags(letters), request.text, request.limits)
     try:
         found = await find(cmd, request.text, patterns=False)

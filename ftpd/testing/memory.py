@@ -19,7 +19,7 @@ class MemoryData:
     """A data connection whose other end is a bytes object."""
 
     def __init__(self, incoming: bytes = b"") -> None:
-        self.moved = 0
+        self.moved = self.grown = 0
         self.announced = False
         self.local_port = 20
         self.incoming = incoming
@@ -44,7 +44,9 @@ class MemoryData:
         self._checked()
         size = os.fstat(descriptor).st_size
         content = os.pread(descriptor, size - offset if count is None else count, offset)
-        self.sent += content.replace(b"\n", b"\r\n") if ascii else content
+        made = content.replace(b"\n", b"\r\n") if ascii else content
+        self.grown = len(made) - len(content)
+        self.sent += made
         self.moved = len(self.sent)
         return self.moved
 

@@ -61,6 +61,8 @@ def _unchanged(chunk: bytes) -> bytes:
 class DataChannel(Channel):
     """The ``Data`` of a session: see :class:`ftpd.module.wire.Data`."""
 
+    _widening: ToNetwork | None = None
+
     def hold_little(self, most: int = UNSENT_MOST) -> None:
         """Have the kernel ask for more only when little is left; what the client has room for goes out all the same."""
         with suppress(OSError):
@@ -69,6 +71,10 @@ class DataChannel(Channel):
     def use_sendfile(self) -> bool:
         """False where bytes have to pass through us, out or in: TLS overrides it."""
         return True
+
+    @property
+    def grown(self) -> int:
+        return 0 if self._widening is None else self._widening.grown
 
     # -- out -----------------------------------------------------------------------------------------
 
@@ -84,8 +90,9 @@ class DataChannel(Channel):
     ) -> int:
         """Send a file from ``offset`` (``count`` bytes, or as long as it is now); gives the bytes on the wire."""
         before = self.moved
+        convert = self._widening = ToNetwork() if ascii else None
         if (far := self._far_end(descriptor)) is not None:
-            async with aclosing(far.chunks(offset, count, ToNetwork() if ascii else _unchanged)) as chunks:
+            async with aclosing(far.chunks(offset, count, convert or _unchanged)) as chunks:
                 return await self.send(chunks)
         known_file = os.fstat(descriptor)
         size, device = known_file.st_size, known_file.st_dev
@@ -101,8 +108,8 @@ class DataChannel(Channel):
             offset += self.send_at_once(descriptor, device, offset=offset, count=end - offset)
             if offset == end:
                 return self.moved - before
-        if ascii:
-            step = self._copying(descriptor, device, offset, end, known, ToNetwork())
+        if convert is not None:
+            step = self._copying(descriptor, device, offset, end, known, convert)
         elif sendfile and end - offset > small and self.use_sendfile():
             most = min(slice or SENDFILE_MOST, SENDFILE_MOST)
             if known and end - offset > LAST:

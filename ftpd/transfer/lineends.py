@@ -11,15 +11,17 @@ class ToNetwork:
     (b'a\r\nb\r', b'\nc\r\n')
     """
 
-    __slots__ = ("_after_cr",)
+    __slots__ = ("_after_cr", "grown")
 
     def __init__(self) -> None:
         self._after_cr = False
+        self.grown = 0
+        """By how many bytes all chunks together have become longer."""
 
     def __call__(self, chunk: bytes) -> bytes:
         if not chunk:
             return chunk
-        head = b""
+        head, before = b"", len(chunk)
         if self._after_cr and chunk[0] == 10:
             # the CR of this LF went out with the last chunk
             head, chunk = b"\n", chunk[1:]
@@ -27,7 +29,11 @@ class ToNetwork:
         # looking for CRLF first pays: the second replace costs more than both searches
         if b"\r\n" in chunk:
             chunk = chunk.replace(b"\r\n", b"\n")
-        return head + chunk.replace(b"\n", b"\r\n") if head else chunk.replace(b"\n", b"\r\n")
+        chunk = chunk.replace(b"\n", b"\r\n")
+        if head:
+            chunk = head + chunk
+        self.grown += len(chunk) - before
+        return chunk
 
 
 class FromNetwork:

@@ -51,6 +51,21 @@ def test_transfers_and_deletions_are_recorded(tmp_path: Path) -> None:
     assert log.stat().st_mode & 0o777 == 0o644 & ~_umask()
 
 
+def test_of_a_text_the_bytes_of_the_file_are_recorded(tmp_path: Path) -> None:
+    log = tmp_path / "xferlog"
+
+    async def story() -> None:
+        async with Bench(conf=f"{HOME}TransferLog {log}\n", files={"text": b"one\ntwo\n"}) as ftp:
+            await ftp("TYPE A")
+            await ftp("PASV")
+            assert await ftp.download("RETR text") == b"one\r\ntwo\r\n"
+            await ftp("PASV")
+            await ftp.upload("STOR up", b"one\r\n")
+
+    asyncio.run(story())
+    assert [(line[2], line[4]) for line in logged(log)] == [("8", "a"), ("4", "a")]
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)

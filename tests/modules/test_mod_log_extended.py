@@ -66,6 +66,8 @@ SENT = ("NOOP", "PWD", "RETR a.txt", "DELE a.txt", "MKD new", "SITE CHMOD 700 su
         ("ALL,!READ,WRITE", ["NOOP", "PWD", "PASV", "DELE", "MKD", "SITE CHMOD"]),
         ("ALL,EXIT", ["NOOP", "PWD", "PASV", "RETR", "DELE", "MKD", "SITE CHMOD", "XYZZY", "EXIT"]),
         ("NONE", []),
+        # MKD is of WRITE and of DIRS
+        ("ALL,!DIRS", ["NOOP", "PASV", "RETR", "DELE", "SITE CHMOD"]),
         ("READ+NOOP,SITE_CHMOD", ["NOOP", "RETR", "SITE CHMOD"]),
         ("WRITE+!MKD,SITE", ["DELE", "SITE CHMOD"]),
     ],
@@ -85,6 +87,11 @@ def test_without_classes_everything_is_recorded(tmp_path: Path) -> None:
     log.unlink()
     asyncio.run(story())
     assert [line.split('"')[1] for line in log.read_text().splitlines()] == ["", "QUIT", ""]
+
+
+def test_a_word_behind_site_is_named_be_it_known_or_not(tmp_path: Path) -> None:
+    sent = ("SITE CHMOD 700 sub", "site xyzzy a b", "SITE")
+    assert verbs(tmp_path / "log", "MISC", *sent) == ["SITE CHMOD", "SITE XYZZY", "SITE"]
 
 
 def test_moments_have_names(tmp_path: Path) -> None:

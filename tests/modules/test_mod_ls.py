@@ -529,6 +529,11 @@ def test_stat_has_no_marks() -> None:
     assert [line.split()[-1] for line in reply.splitlines()[1:-1]] == [".", "..", "e", "in.txt"]
 
 
+def test_stat_has_the_marks_of_listoptions() -> None:
+    reply = talk("STAT d", files=TREE, conf='ListOptions "-F"\n')[0]
+    assert [line.split()[-1] for line in reply.splitlines()[1:-1]] == ["./", "../", "e/", "in.txt"]
+
+
 def test_stat_tells_of_the_session() -> None:
     async def tale(ftp: Bench) -> tuple[str, str]:
         before = await ftp("STAT")

@@ -27,6 +27,13 @@ def back(chunks: list[bytes]) -> bytes:
     return b"".join(map(convert, chunks)) + convert.rest()
 
 
+@given(texts, st.integers(1, 5))
+def test_it_is_known_by_how_much_a_text_has_grown(text: bytes, size: int) -> None:
+    convert = ToNetwork()
+    sent = b"".join(map(convert, cut(text, size)))
+    assert convert.grown == len(sent) - len(text)
+
+
 @pytest.mark.parametrize(
     ("on_disk", "on_wire"),
     [
