@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from time import monotonic
 
+from ftpd.core import watchdog
 from ftpd.core.log import Level, log
 
 TICK = 0.25
 """Seconds: how exact a timer is. A timeout of one second must not take two."""
+_TURN = 0.005
+"""Seconds of ringing after which others have their turn: a thousand who came together fall silent together."""
 
 
 class Timer:
-    """Calls back once, ``seconds`` after its start or its last :meth:`reset`, at most :data:`TICK` late."""
+    """Calls back once, ``seconds`` after its start or its last :meth:`reset`, at most :data:`TICK` late.
+
+    Where very many are due together, others have their turn in between.
+    """
 
     __slots__ = ("_callback", "_deadline", "_sweep", "_tick", "seconds")
 
@@ -67,7 +74,8 @@ class Sweep:
 
     def __init__(self) -> None:
         self._buckets: dict[int, set[Timer]] = {}
-        self._handle: asyncio.TimerHandle | None = None
+        self._ringing: deque[Timer] = deque()
+        self._handle: asyncio.Handle | None = None
         self._next = 0
 
     def start(self, seconds: float, callback: Callable[[], None]) -> Timer:
@@ -82,6 +90,7 @@ class Sweep:
             self._handle.cancel()
             self._handle = None
         self._buckets.clear()
+        self._ringing.clear()
 
     def _keep(self, timer: Timer, when: float) -> int:
         tick = timer._tick = int(when / TICK) + 1
@@ -102,13 +111,23 @@ class Sweep:
 
     def _run(self) -> None:
         self._handle = None
-        now = monotonic()
-        due = [tick for tick in self._buckets if tick * TICK <= now]
-        for tick in due:
-            # what rang before may have cancelled all of them
-            for timer in self._buckets.pop(tick, ()):
-                again = timer._due(now)
-                if again is not None:
-                    self._keep(timer, again)
+        began = now = monotonic()
+        if not self._ringing:
+            for tick in sorted(tick for tick in self._buckets if tick * TICK <= now):
+                self._ringing += self._buckets.pop(tick)
+        # what rings may cancel those that are still to ring
+        while self._ringing:
+            timer = self._ringing.popleft()
+            again = timer._due(began)
+            if again is not None:
+                self._keep(timer, again)
+            before, now = now, monotonic()
+            if now - before > watchdog.LIMIT:
+                watchdog.note(f"a timer of {timer.seconds:g} seconds", now - before)
+            if now - began > _TURN and self._ringing:
+                # no moment is before this one, so nothing that is started meanwhile asks to be woken earlier
+                self._next = 0
+                self._handle = asyncio.get_running_loop().call_soon(self._run)
+                return
         if self._buckets:
             self._wake_at(min(self._buckets))

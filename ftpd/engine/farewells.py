@@ -13,6 +13,8 @@ from ftpd.core.clock import TICK, Sweep, Timer
 
 _PATIENCE = 5.0
 """Seconds that a client has to read the last reply and close."""
+_TURN = 0.005
+"""Seconds for one look at all, who may be thousands that were told to go together."""
 _READ_SIZE = 8192
 _READS = 8
 """How much of what nobody asked for is read at one look: a client that goes on sending has its time, too."""
@@ -45,12 +47,16 @@ class Farewells:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        until = monotonic() + _TURN
         waiting, self._waiting = self._waiting, deque()
-        for since, sock in waiting:
+        while waiting and monotonic() < until:
+            since, sock = waiting.popleft()
             if _is_done(since, sock):
                 sock.close()
             else:
                 self._waiting.append((since, sock))
+        # the others have their turn at the next look
+        self._waiting += waiting
         if self._waiting:
             self._timer = self._sweep.start(TICK, self.look_at_all)
 

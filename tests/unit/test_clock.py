@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 
-from ftpd.core import clock
+from ftpd.core import clock, watchdog
 from ftpd.core.clock import TICK, Sweep
 
 
@@ -40,3 +41,53 @@ def test_a_timer_that_rings_may_cancel_the_others_that_are_due(monkeypatch: pyte
         sweep.close()
 
     asyncio.run(story())
+
+
+def test_while_thousands_ring_others_have_their_turn() -> None:
+    """As when all who came together are idle for too long together: each is told so, and nobody else waits for it."""
+
+    async def story() -> None:
+        loop = asyncio.get_running_loop()
+        sweep = Sweep()
+        rang: list[float] = []
+        turns: list[int] = []
+
+        def ring() -> None:
+            rang.append(until := loop.time() + 0.002)
+            while loop.time() < until:
+                pass
+
+        def turn() -> None:
+            turns.append(len(rang))
+            if len(rang) < 50:
+                loop.call_soon(turn)
+            else:
+                done.set_result(None)
+
+        timers = [sweep.start(0.0, ring) for _ in range(50)]
+        done = loop.create_future()
+        while not rang:
+            await asyncio.sleep(TICK / 10)
+        loop.call_soon(turn)
+        # one that is started meanwhile is neither lost nor waits for less than it should
+        late = loop.create_future()
+        sweep.start(0.0, lambda: late.set_result(len(rang)))
+        await done
+        assert len(turns) > 5, "three of them, and then the others"
+        assert await late == len(rang)
+        assert all(not timer.active for timer in timers)
+        sweep.close()
+
+    asyncio.run(story())
+
+
+def test_a_timer_that_holds_the_loop_is_named(caplog: pytest.LogCaptureFixture) -> None:
+    async def story() -> None:
+        sweep = Sweep()
+        done = asyncio.get_running_loop().create_future()
+        sweep.start(0.1, lambda: (time.sleep(watchdog.LIMIT * 1.1), done.set_result(None)))
+        await done
+        sweep.close()
+
+    asyncio.run(story())
+    assert "a timer of 0.1 seconds held the loop for" in caplog.text

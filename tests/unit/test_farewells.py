@@ -99,3 +99,20 @@ def test_who_never_closes_has_some_seconds(monkeypatch: pytest.MonkeyPatch) -> N
     before = len(os.listdir("/proc/self/fd"))
     asyncio.run(story())
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_however_many_there_are_a_look_at_all_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story() -> None:
+        waiting = Farewells(Sweep())
+        pairs = [_pair() for _ in range(20)]
+        for ours, client in pairs:
+            waiting.add(ours)
+            client.close()
+        monkeypatch.setattr(farewells, "_TURN", 0.0)
+        waiting.look_at_all()
+        assert len(waiting) == 20, "nobody's turn is that short, but nobody is lost"
+        monkeypatch.setattr(farewells, "_TURN", 5.0)
+        await _until(lambda: not len(waiting))
+        assert all(ours.fileno() == -1 for ours, _ in pairs)
+
+    asyncio.run(story())
