@@ -180,7 +180,7 @@ class Places:
 
     __slots__ = (
         "_chains", "_deferred", "_homes", "_known", "_nodes", "_of_session", "_whole", "any", "bars", "hides",
-        "hides_owners", "ignores", "inner", "limits", "overrides", "root", "settings", "silent", "verdicts",
+        "hides_owners", "ignores", "inner", "limits", "overrides", "passes", "root", "settings", "silent", "verdicts",
     )  # fmt: skip
 
     def __init__(self, scopes: Iterable[Scope], root: str = "") -> None:
@@ -208,6 +208,9 @@ class Places:
         """What <Limit> has said so far, by places, words and client."""
         self.settings: dict[tuple[Scope | None, Chain], Settings] = {}
         """The settings worked out so far, by <Anonymous> and sections."""
+        self.passes: dict[tuple[Scope | None, str, str, str, str, Who], Settings] = {}
+        """What is in force where a client may do a thing, and nothing else is to be asked: by <Anonymous>, the
+        session's root and home, path, verb and client."""
         self._chains: dict[tuple[str, str, str], Chain] = {}
         self._deferred: list[tuple[int, str, Scope]] = []
         self._homes: dict[str, str] = {}

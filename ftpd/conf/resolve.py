@@ -150,17 +150,35 @@ def limit(
     client = who() if callable(who) else who
     if reasons is not None:
         return _judged(levels, words, client, argument, reasons)
+    found = _remembered(server, levels, words, client)
+    for scope, stance in found.asking:
+        opinion = stance.opinion(argument)
+        if opinion is not None:
+            return Verdict(opinion, True, scope)
+    return found.verdict
+
+
+def passes(
+    server: Scope, anon: Scope | None, path: str, verb: str, group: Group | str | None, who: Who, home: str, user: str
+) -> bool:  # fmt: skip
+    """Whether the client may use the verb on the path whatever its argument is, where no .ftpaccess counts."""
+    assert server.places is not None
+    words = words_of(verb, group)
+    if server.places.limits.isdisjoint(words):
+        return True
+    found = _remembered(server, levels_at(server, anon, path, home, user, ()), words, who)
+    return found.verdict.allowed and not found.asking
+
+
+def _remembered(server: Scope, levels: Chain, words: tuple[str, ...], client: Who) -> Opinions:
+    assert server.places is not None
     known, key = server.places.verdicts, (levels, words, client)
     found = known.get(key)
     if found is None:
         if len(known) >= _REMEMBERED:
             known.clear()
         found = known[key] = _opinions(levels, words, client)
-    for scope, stance in found.asking:
-        opinion = stance.opinion(argument)
-        if opinion is not None:
-            return Verdict(opinion, True, scope)
-    return found.verdict
+    return found
 
 
 class Opinions(NamedTuple):
@@ -291,5 +309,5 @@ def connect_allowed(server: Scope, who: Who) -> Verdict:
 
 __all__ = [
     "UNLIMITED", "Asked", "Verdict", "Who", "barred", "chain_at", "class_of", "connect_allowed", "directory_at",
-    "hidden_limit", "ignores_hidden", "levels_at", "limit", "login_allowed", "merged", "settings_at", "specialise",
+    "hidden_limit", "ignores_hidden", "levels_at", "limit", "login_allowed", "merged", "passes", "settings_at", "specialise",
 ]  # fmt: skip

@@ -10,7 +10,7 @@ from math import inf
 from weakref import WeakSet
 
 from ftpd.conf import resolve
-from ftpd.conf.acl import words_of
+from ftpd.conf.acl import Who, words_of
 from ftpd.conf.directive import Settings
 from ftpd.conf.places import Chain
 from ftpd.conf.tree import Config, Scope
@@ -69,6 +69,10 @@ def real_path(session: Session, virtual: str) -> str:
     root = session.files.root if session.files is not None else "/"
     return virtual if root == "/" else f"{root.rstrip('/')}{virtual}".rstrip("/") or "/"
 
+
+_REMEMBERED = 1024
+_LONGEST = 255
+"""Letters of the longest path that is remembered: what clients make up is not to fill the memory."""
 
 _ON_THE_LINK = frozenset(
     [
@@ -130,6 +134,46 @@ def _unquestioned(command: Command, given: str, virtual: str, access: Chain, use
     level = session.server if session.anonymous is None else session.anonymous
     path = Path(virtual, given, level.settings, False, virtual, plain=not places.hides)
     return None if _places(command, path, use) else path
+
+
+_Passing = tuple[Scope | None, str, str, str, str, Who]
+
+
+def _passing(command: Command, virtual: str) -> _Passing:
+    session = command.session
+    root = session.files.root if session.files is not None else ""
+    return session.anonymous, root, session.home, virtual, command.name, who(session)
+
+
+def _known_to_pass(command: Command, given: str, virtual: str, access: Chain, use: Use) -> Path | None:
+    """The path where all has been asked before that there is to ask of it, and no link is on the way."""
+    places = command.session.server.places
+    if access or places is None or not places.passes:
+        return None
+    settings = places.passes.get(_passing(command, virtual))
+    if settings is None:
+        return None
+    path = Path(virtual, given, settings, False, virtual)
+    # a folder may be opened as it is looked at, as nobody but the command sees it
+    return None if _places(command, path, use if use == "enter" else "") else path
+
+
+def _remember_to_pass(command: Command, path: Path) -> None:
+    session = command.session
+    places = session.server.places
+    # what goes by more than the names of things is asked each time
+    if places is None or places.ignores or places.bars or len(path.virtual) > _LONGEST:
+        return
+    real = real_path(session, path.virtual)
+    verb = command.name.replace(" ", "_")
+    client = who(session)
+    if not resolve.passes(
+        session.server, session.anonymous, real, verb, command.group, client, session.home, session.user or ""
+    ):
+        return
+    if len(places.passes) >= _REMEMBERED:
+        places.passes.clear()
+    places.passes[_passing(command, path.virtual)] = path.settings
 
 
 def _may_override(session: Session) -> bool:
@@ -253,8 +297,10 @@ class PathGate:
             raise Refuse(501, f"{command.name}: a NUL byte cannot be part of a file name")
         virtual = paths.normalise(session.cwd, given)
         access = self._at(command, virtual)
-        path = _unquestioned(command, given, virtual, access, use) or self._judged(
-            command, given, virtual, access, refusal
+        path = (
+            _unquestioned(command, given, virtual, access, use)
+            or _known_to_pass(command, given, virtual, access, use)
+            or self._judged(command, given, virtual, access, refusal)
         )
         if trace.active:
             where = real_path(session, path.place)
@@ -289,6 +335,8 @@ class PathGate:
             code, text = refusal
             # not the command is denied here, but what is there
             raise Refuse(code, text.replace(os.strerror(errno.EPERM), os.strerror(errno.EACCES)))
+        if not given_access and not lies_at:
+            _remember_to_pass(command, path)
         return path
 
     def placed(self, command: Command, virtual: str) -> tuple[str, Chain]:

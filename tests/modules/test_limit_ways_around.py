@@ -53,6 +53,35 @@ def test_s20_no_way_of_writing_a_path_is_another_path(path: str) -> None:
     assert asyncio.run(story()) == [f"550 {path}: Operation not permitted", "250 DELE command successful"]
 
 
+def test_a_path_that_was_let_pass_is_asked_for_again_when_a_link_or_a_file_speaks_of_it() -> None:
+    conf = HOME + (
+        "AllowOverwrite on\n<Directory ~/keep>\n<Limit DIRS>\nDenyAll\n</Limit>\n</Directory>\n"
+        '<Limit MKD>\nDenyFilter "x$"\n</Limit>\n'
+    )
+
+    async def story() -> None:
+        async with Bench(conf=conf, files={**TREE, "free/in/h": b"h"}) as ftp:
+            for _ in range(3):
+                assert (await ftp("CWD /free/in")).startswith("250 ")
+                assert await ftp("CWD /keep") == "550 /keep: No such file or directory"
+            assert (await ftp("MKD /new")).startswith("257 ")
+            assert (await ftp("RMD /new")).startswith("250 ")
+            assert (await ftp("MKD /x")).startswith("550 "), "a filter sees each argument anew"
+            assert (await ftp("CWD /")).startswith("250 ")
+            Path(ftp.root, "free/in").rename(Path(ftp.root, "free/was"))
+            Path(ftp.root, "free/in").symlink_to("../keep")
+            assert await ftp("CWD /free/in") == "550 /free/in: No such file or directory"
+            assert (await ftp("CWD /free/was")).startswith("250 ")
+            assert (await ftp("CWD /free/was")).startswith("250 ")
+            # a client's own word is heard at once
+            Path(ftp.root, "free/was/h").write_text("<Limit DIRS>\nDenyAll\n</Limit>\n")
+            assert (await ftp("RNFR /free/was/h")).startswith("350 ")
+            assert (await ftp("RNTO /free/was/.ftpaccess")).startswith("250 ")
+            assert await ftp("CWD /free/was") == "550 /free/was: No such file or directory"
+
+    asyncio.run(story())
+
+
 # -- anonymous areas -----------------------------------------------------------------------------------------
 
 AREA = """\
