@@ -59,6 +59,7 @@ from ftpd.module.control import Asked, Asker, ControlError, ControlRule, Lines, 
 from ftpd.module.errands import Errands
 from ftpd.module.events import (
     BAD_PROTOCOL,
+    FILES_RECEIVED,
     FILES_SENT,
     INVALID_COMMAND,
     LOGGED_IN,
@@ -88,7 +89,7 @@ from ftpd.module.events import (
 from ftpd.module.files import Files, Folder, Path, Use
 from ftpd.module.links import resolved
 from ftpd.module.names import module_name
-from ftpd.module.offers import LARGEST_UPLOAD, RATIOS, UPLOAD_GUARD, Offer, Ratios
+from ftpd.module.offers import LARGEST_UPLOAD, LETS_BE, NOTED_NAMES, RATIOS, UPLOAD_GUARD, Offer, Ratios
 from ftpd.module.session import GREETING, Address, Session, Slot
 from ftpd.module.table import API_VERSION, Module
 from ftpd.module.wire import Data, Foreign, TransferError, Wire, Work
@@ -106,6 +107,7 @@ __all__ = [
     "DIRECTORY",
     "DISPENSABLE",
     "ERROR",
+    "FILES_RECEIVED",
     "FILES_SENT",
     "FTPACCESS",
     "GLOBAL",
@@ -113,6 +115,7 @@ __all__ = [
     "HANDLED",
     "INVALID_COMMAND",
     "LARGEST_UPLOAD",
+    "LETS_BE",
     "LIMIT",
     "LIMIT_DIRECTIVES",
     "LOGGED_IN",
@@ -120,6 +123,7 @@ __all__ = [
     "MAX_CONNECTION_RATE",
     "MAX_INSTANCES",
     "MAX_LOGIN_ATTEMPTS",
+    "NOTED_NAMES",
     "POSTPARSE",
     "RATIOS",
     "RESTART",

@@ -83,7 +83,7 @@ class Channel(FTPHandler):  # type: ignore[misc]
     _idlers: tuple[Timer, ...] = ()
     """Those of them that begin anew with each command."""
     _upload: Upload | None = None
-    """What is received without a command."""
+    """What is received without a command, and not by the front."""
     _answers: Answers | None = None
     """Made when the first is known."""
     _set_aside: Answers | None = None
@@ -157,9 +157,14 @@ class Channel(FTPHandler):  # type: ignore[misc]
         self.ioloop.unregister(self._fileno)
         self.worker.farewells.add(self.socket)
 
+    @property
+    def _receives(self) -> bool:
+        """Whether something is received without a command."""
+        return self._upload is not None or (self._port is not None and self._port.lent)
+
     def unsettle(self) -> None:
         """Something may be other than it was, or comes before what the client says next: no answer is known now."""
-        if self._upload is not None:
+        if self._receives:
             self._overtake()
         if self._answers:
             self._answers.clear()

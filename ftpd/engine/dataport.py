@@ -71,6 +71,11 @@ class DataPort:
             self.walk.adopt(prepared.hand_over(), prepared.port)
             self._prepare(None)
 
+    @property
+    def lent(self) -> bool:
+        """An upload is under way that the front of the control connections receives."""
+        return self.walk is not None and self.walk.lent
+
     def begun_file(self) -> tuple[int, bool] | None:
         """The file of an upload that the walk has begun, which is the caller's now, and whether it was made for it."""
         return None if self.walk is None else self.walk.file()

@@ -76,7 +76,7 @@ class DataSide(Channel):
 
     @property
     def data(self) -> Data | None:
-        if self._upload is not None:
+        if self._receives:
             # whoever asks wants to know how far it is, or to end it
             self._overtake()
         return None if self._port is None else self._port.data
@@ -89,7 +89,7 @@ class DataSide(Channel):
 
     @property
     def busy(self) -> bool:
-        return self.work is not None or self._upload is not None or self.data is not None
+        return self.work is not None or self._receives or self.data is not None
 
     def timer(self, seconds: float, callback: Callable[[], None], *, idle: bool = False) -> Timer:
         def ring() -> None:

@@ -36,7 +36,7 @@ class Intake(Taking):
     # -- packets -----------------------------------------------------------------------------------
 
     def handle_read(self) -> None:
-        if self._upload is not None:
+        if self._receives:
             self._overtake()
         try:
             data = self.socket.recv(_READ_SIZE)

@@ -10,6 +10,7 @@ from typing import Any
 from ftpd.core.answers import ShortAnswer
 from ftpd.core.paths import decode, encode
 from ftpd.core.reply import on_one_line
+from ftpd.core.vocab import Phase
 from ftpd.dispatch.phases import Road, run_on
 from ftpd.engine.running import Running
 from ftpd.engine.uploads import Begun, Upload
@@ -28,17 +29,19 @@ class Taking(Running):
 
     def takes(
         self, command: Command, way: Way, before: str, after: str, *, mode: int, replaces: bool,
-        guard: Callable[[str], bool] | None, came: Callable[[Command, bool], None],
+        guard: Callable[[str], bool] | None, noted: tuple[str, ...], came: Callable[[Command, bool], None],
     ) -> ShortAnswer | None:  # fmt: skip
         walk = self._walk()
         if walk is None:
             return None
         above = command.argument[: command.argument.rfind("/") + 1]
-        begun = partial(self._begins, Begun(command.name, above, after, came))
+        begun = Begun(command.name, above, after, came)
+        recorded = partial(self._recorded, begun) if self._recorders(command, Phase.POST_CMD) else None
         return partial(
             walk.take, way.identity, way.otherwise, way.root.fd, way.root, way.devices, way.folder,
-            b"150 " + on_one_line(before + above), mode, replaces,
-            None if guard is None else partial(_asked, guard), begun,
+            b"150 " + on_one_line(before + above), f"226 {after}\r\n".encode(), mode, replaces,
+            tuple(map(encode, noted)), None if guard is None else partial(_asked, guard), partial(self._begins, begun),
+            self.worker.uploads.front, recorded,
         )  # fmt: skip
 
     def begun_file(self) -> tuple[int, bool] | None:
@@ -60,25 +63,35 @@ class Taking(Running):
         if how == _WHOLE:
             self._upload = None
             self.worker.uploads.ended(upload)
-            self._received(upload, *self._port.walk.taken())
+            moved, port, made = self._port.walk.taken()
+            self._received(upload.begun, upload.argument, moved, port, made, perf_counter() - upload.began)
         elif how == _ELSEWHERE:
             self._overtake()
 
     def _overtake(self) -> None:
+        if self._upload is None and self._port is not None:
+            self._port.walk.take_back()
         upload, self._upload = self._upload, None
         assert upload is not None
         self.worker.uploads.given_up(upload)
         self._take(encode(f"{upload.begun.verb} {upload.argument}"))
 
-    def _received(self, upload: Upload, moved: int, port: int, made: bool) -> None:
+    def _recorded(self, begun: Begun, name: bytes, moved: int, port: int, made: bool, seconds: float) -> None:
+        """The same of one that the front has received."""
+        try:
+            self._received(begun, begun.above + decode(name), moved, port, made, seconds)
+        except Exception:
+            self.handle_error()
+
+    def _received(self, begun: Begun, argument: str, moved: int, port: int, made: bool, seconds: float) -> None:
         """All has come: what follows an upload follows, and its reply."""
         self.account()
         session = self.session
-        command, plan = self.generation.command(session, upload.begun.verb, upload.argument)
+        command, plan = self.generation.command(session, begun.verb, argument)
         session.bytes_in += moved
-        self._tell_of(command, "i", moved, port, perf_counter() - upload.began)
-        upload.begun.came(command, made)
-        command.ok(226, upload.begun.told)
+        self._tell_of(command, "i", moved, port, seconds)
+        begun.came(command, made)
+        command.ok(226, begun.told)
         road = Road(command, plan)
         waits_for = road.follow(iter(plan.after))
         if waits_for is not None:
@@ -86,7 +99,7 @@ class Taking(Running):
             self._task = self.worker.spawn(self._wait_aside(command, run_on(road, waits_for)))
             return
         self._answer(command)
-        if self._answers and self._upload is None:
+        if self._answers and not self._receives:
             self.ioloop.recall(self._fileno, self._answers)
 
     async def _wait_aside(self, command: Command, rest: Coroutine[Any, Any, None]) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from time import perf_counter
-from typing import TYPE_CHECKING, NamedTuple
+from math import inf
+from time import monotonic, perf_counter
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ftpd.core.log import Level, log
 from ftpd.transfer.ioloop import AsyncioLoop
@@ -72,11 +73,15 @@ class Uploads:
         self._there: set[Upload] = set()
         self._timer: asyncio.TimerHandle | None = None
 
+    @property
+    def front(self) -> Any:
+        """What receives them where that is compiled; None where this is done here."""
+        return self._ioloop.lends_to(self._wake)
+
     def add(self, upload: Upload) -> None:
         self._there.add(upload)
         self._ioloop.register(upload.descriptor, upload, self._ioloop.READ)
-        if self._timer is None:
-            self._timer = self._loop.call_later(_LONG, self._look)
+        self._wake()
 
     def ended(self, upload: Upload) -> None:
         """It is whole, and its connection is closed next, which takes it out of the kernel's list as well."""
@@ -92,13 +97,21 @@ class Uploads:
         if self._timer is not None:
             self._timer.cancel()
 
+    def _wake(self) -> None:
+        if self._timer is None:
+            self._timer = self._loop.call_later(_LONG, self._look)
+            self._ioloop.awake(True)
+
     def _look(self) -> None:
         self._timer = None
+        self._ioloop.awake(False)
         before = perf_counter() - _LONG / 2
         for upload in [one for one in self._there if one.began <= before]:
             _safely(upload.overtake)
-        if self._there:
-            self._timer = self._loop.call_later(_LONG, self._look)
+        for channel in self._ioloop.lent_before(monotonic() - _LONG / 2):
+            _safely(channel.unsettle)
+        if self._there or self._ioloop.lent_before(inf):
+            self._wake()
 
 
 def _safely(work: Callable[[], None]) -> None:

@@ -17,7 +17,7 @@ from ftpd.dispatch.phases import Road, run_on
 from ftpd.engine.dataside import DataSide
 from ftpd.engine.tuning import tuning_of
 from ftpd.module.command import Command, Transfer
-from ftpd.module.events import FILES_SENT, Sent
+from ftpd.module.events import FILES_RECEIVED, FILES_SENT, Sent
 from ftpd.module.files import Path, Way
 from ftpd.module.table import Handler
 from ftpd.transfer.portrange import of_system
@@ -43,7 +43,7 @@ class Walking(DataSide):
         return partial(walk.listen, ports.start, len(ports), before.encode(), after.encode(), split)
 
     def sends(self, command: Command, way: Way, before: str, after: str) -> ShortAnswer | None:
-        walk, recorders = self._walk(), self._recorders(command)
+        walk, recorders = self._walk(), self._recorders(command, Phase.LOG_CMD)
         if walk is None or any(inspect.iscoroutinefunction(handler.run) for handler in recorders):
             return None
         above = command.argument[: command.argument.rfind("/") + 1]
@@ -65,23 +65,25 @@ class Walking(DataSide):
         """Let the session have what the walk has moved since the last time."""
         walk = None if self._port is None else self._port.walk
         if walk is not None:
-            files, moved, said = walk.tell()
-            self.session.bytes_out += moved + said
+            files, moved, files_taken, moved_in, said = walk.tell()
+            session = self.session
+            session.bytes_out += moved + said
+            session.bytes_in += moved_in
             if files:
-                self.generation.emit(FILES_SENT, Sent(self.session, files, moved))
+                self.generation.emit(FILES_SENT, Sent(session, files, moved))
+            if files_taken:
+                self.generation.emit(FILES_RECEIVED, Sent(session, files_taken, moved_in))
 
     # -- logs ------------------------------------------------------------------------------------------
 
-    def _recorders(self, command: Command) -> Chain:
-        """Who has something to record of a command like this one."""
+    def _recorders(self, command: Command, first: Phase) -> Chain:
+        """Who has something to record of a command like this one, from that phase on."""
 
         def records(handler: Handler) -> bool:
             return handler.steady is None or handler.steady(command) != Steady.VERB
 
-        after = self.generation.table.plan(command.name).after
-        return tuple(
-            handler for phase, chain in after if phase is Phase.LOG_CMD for handler in chain if records(handler)
-        )
+        after, asked = self.generation.table.plan(command.name).after, (first, Phase.LOG_CMD)
+        return tuple(handler for phase, chain in after if phase in asked for handler in chain if records(handler))
 
     def _record(
         self, verb: str, above: str, told: str, recorders: Chain, name: bytes, size: int, port: int, seconds: float

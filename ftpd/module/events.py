@@ -41,7 +41,7 @@ class Rehousing:
 
 
 class Sent(NamedTuple):
-    """So many files were sent whole to the client of the session, so many bytes altogether."""
+    """So many files went whole to the client of the session, or came from it, so many bytes altogether."""
 
     session: Session
     files: int
@@ -71,6 +71,8 @@ SESSION_REINIT: Event[Session] = Event("core.session-reinit", may_refuse=True)
 SESSION_CLOSE: Event[Session] = Event("core.exit")
 FILES_SENT: Event[Sent] = Event("core.files-sent")
 """Some files went out whose sending was decided with that of one before; POST and CMD were not asked."""
+FILES_RECEIVED: Event[Sent] = Event("core.files-received")
+"""The same of files that came in, of which nobody had anything to record."""
 WORK_DONE: Event[Session] = Event("core.work-done")
 """Long work without a data connection (a copy, a checksum) has come to its end: timers count from here."""
 LOGGED_IN: Event[Session] = Event("core.logged-in", may_refuse=True)

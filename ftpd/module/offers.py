@@ -31,6 +31,12 @@ LARGEST_UPLOAD: Offer[Callable[[Command], int | None]] = Offer("xfer.largest-upl
 UPLOAD_GUARD: Offer[Callable[[Command, Path], None]] = Offer("xfer.upload-guard")
 """Asked before a file is opened for STOR or APPE, when the gate has looked where it lies; it may Refuse."""
 
+LETS_BE: Offer[tuple[Callable[[Command, Path], None], Callable[[Command, str], bool]]] = Offer("xfer.lets-be")
+"""Such a guard, and in which folders it has nothing to say of any file, whatever its name."""
+
+NOTED_NAMES: Offer[str] = Offer("xfer.noted-names")
+"""How the names of files end whose upload somebody notes who has nothing to do with any other."""
+
 Four = tuple[int, int, int, int]
 
 

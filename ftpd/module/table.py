@@ -247,9 +247,15 @@ class Module:
         """
         return self._handle(Phase.PRE_CMD, verbs, steady=_every(steady))
 
-    def post(self, *verbs: str, needed: Callable[[Config], bool] | None = None) -> Callable[[O], O]:
-        """Hear of success (POST_CMD); replies added here go out with the command's own."""
-        return self._handle(Phase.POST_CMD, verbs, needed=needed)
+    def post(
+        self, *verbs: str, needed: Callable[[Config], bool] | None = None, steady: int | Steadiness = False
+    ) -> Callable[[O], O]:
+        """Hear of success (POST_CMD); replies added here go out with the command's own.
+
+        ``steady``, as for :meth:`pre`: whether there is nothing to do for a command; of uploads those are left out
+        whose names are offered (NOTED_NAMES).
+        """
+        return self._handle(Phase.POST_CMD, verbs, needed=needed, steady=_every(steady))
 
     def post_err(self, *verbs: str, needed: Callable[[Config], bool] | None = None) -> Callable[[O], O]:
         """Hear of failure (POST_CMD_ERR)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 
-from ftpd.api import LIMIT, Command, Refuse, Settings, Steady, types
+from ftpd.api import LIMIT, NOTED_NAMES, Command, Refuse, Settings, Steady, types
 from ftpd.modules._core import PLACES, module, state
 
 allow_filter = module.directive(
@@ -59,10 +59,20 @@ def _filter_argument(cmd: Command, settings: Settings) -> None:
         raise Refuse(550, f"{argument}: Forbidden command argument")
 
 
-@module.post("STOR", "APPE", "STOU", "DELE", "RNTO")
-def look_at_access_files_again(cmd: Command) -> None:
+_ACCESS_FILE = ".ftpaccess"
+module.offer(NOTED_NAMES, _ACCESS_FILE)
+
+
+def _is_noted(cmd: Command) -> bool:
     # a folder that is moved may bring one along
-    if cmd.name == "RNTO" or cmd.argument.endswith(".ftpaccess"):
+    return cmd.name == "RNTO" or cmd.argument.endswith(_ACCESS_FILE)
+
+
+@module.post(
+    "STOR", "APPE", "STOU", "DELE", "RNTO", steady=lambda cmd: Steady.NOTHING if _is_noted(cmd) else Steady.VERB
+)  # fmt: skip
+def look_at_access_files_again(cmd: Command) -> None:
+    if _is_noted(cmd):
         cmd.gate.forget()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from ftpd.api import (
+    FILES_RECEIVED,
     FILES_SENT,
     GREETING,
     LOGGED_IN,
@@ -118,6 +119,13 @@ def add_up(sent: Sent) -> None:
     kept = sent.session[state]
     kept.sent += sent.moved
     kept.files_sent += sent.files
+
+
+@module.on(FILES_RECEIVED)
+def add_up_received(received: Sent) -> None:
+    kept = received.session[state]
+    kept.received += received.moved
+    kept.files_received += received.files
 
 
 @module.on(WORK_DONE)

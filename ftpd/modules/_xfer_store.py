@@ -13,6 +13,8 @@ from dataclasses import InitVar, dataclass, field
 
 from ftpd.api import (
     LARGEST_UPLOAD,
+    LETS_BE,
+    NOTED_NAMES,
     UPLOAD_GUARD,
     Class,
     Command,
@@ -58,6 +60,8 @@ _TRIES = 20
 _LETTERS = string.ascii_letters + string.digits
 _FULL = (452, 552)
 _guards = module.takes_offers(UPLOAD_GUARD)
+_let_be = module.takes_offers(LETS_BE)
+_noted = module.takes_offers(NOTED_NAMES)
 
 
 @dataclass(slots=True)
@@ -120,9 +124,12 @@ def _takes(cmd: Command, folder: str) -> ShortAnswer | None:
     if way is None:
         return None
 
+    free = [guard for guard, lets_be in _let_be if lets_be(cmd, folder)]
+    guards = [guard for guard in _guards if guard not in free]
+
     def passes(name: str) -> bool:
         try:
-            for guard in _guards:
+            for guard in guards:
                 guard(cmd, Path(f"{folder.rstrip('/')}/{name}", name, config, vacant=True))
         except Refuse:
             return False
@@ -131,7 +138,7 @@ def _takes(cmd: Command, folder: str) -> ShortAnswer | None:
     mode = 0o666 & ~files.umask
     return session.wire.takes(
         cmd, way, opening(cmd, ""), COMPLETE, mode=mode, replaces=config[allow_overwrite],
-        guard=passes if _guards else None, came=_came,
+        guard=passes if guards else None, noted=tuple(_noted), came=_came,
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from ftpd.api import (
     GLOBAL,
+    LETS_BE,
     RESTART,
     SERVER,
     SESSION_OPEN,
@@ -231,7 +232,13 @@ def _leads_there(cmd: Command, virtual: str) -> bool:
         return False
 
 
+def _lets_be(cmd: Command, folder: str) -> bool:
+    """Whether nothing in the folder is guarded; no link is on the way there."""
+    return folder != "/" and not f"{folder}/".startswith(_GUARDED)
+
+
 module.offer(UPLOAD_GUARD, leave_uploads_alone)
+module.offer(LETS_BE, (leave_uploads_alone, _lets_be))
 
 
 @module.pre("DELE", "MKD", "XMKD", "RMD", "XRMD", "STOU")

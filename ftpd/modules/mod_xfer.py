@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ftpd.api import (
+    FILES_RECEIVED,
     FILES_SENT,
     LOGGED_IN,
     TIMEOUT_NO_TRANSFER,
@@ -60,6 +61,7 @@ def start_anew(cmd: Command) -> None:
 
 
 @module.on(FILES_SENT)
+@module.on(FILES_RECEIVED)
 def add_up(sent: Sent) -> None:
     """The same for files that no command's road was walked for."""
     sent.session[tally].moved += sent.moved

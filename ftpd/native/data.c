@@ -53,25 +53,33 @@ read_address(PyObject *packed, long long scope, address_t *at)
 }
 
 int
-open_listener(address_t *at, int port, int backlog)
+open_port(const address_t *at)
 {
-    int v6 = at->any.sa_family == AF_INET6;
-    /* both kinds of address have the port in one place */
-    at->v4.sin_port = htons((uint16_t)port);
     int fd = socket(at->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -errno;
     int yes = 1, no = 0;
     /* the last transfer on this port may be in TIME_WAIT */
     int failed = setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-    if (!failed && v6 && IN6_IS_ADDR_V4MAPPED(&at->v6.sin6_addr))
+    if (!failed && at->any.sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&at->v6.sin6_addr))
         failed = setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof no);
-    if (failed || bind(fd, &at->any, v6 ? sizeof at->v6 : sizeof at->v4) < 0 || listen(fd, backlog) < 0) {
+    if (failed) {
         int code = errno;
         close(fd);
         return -code;
     }
     return fd;
+}
+
+int
+listen_on(int fd, address_t *at, int port, int backlog)
+{
+    /* both kinds of address have the port in one place */
+    at->v4.sin_port = htons((uint16_t)port);
+    if (bind(fd, &at->any, at->any.sa_family == AF_INET6 ? sizeof at->v6 : sizeof at->v4) < 0)
+        return errno == EADDRINUSE || errno == EACCES ? 0 : -errno;
+    /* two may have been bound to it before one listened */
+    return listen(fd, backlog) == 0 ? 1 : -errno;
 }
 
 /* listen(address, scope, port, backlog) -> descriptor; -errno where there is none.
@@ -88,7 +96,12 @@ listen_at(PyObject *self, PyObject *const *arguments, Py_ssize_t count)
     }
     if (numbers(arguments + 1, 3, 3, given, "") < 0 || read_address(arguments[0], given[0], &at) < 0)
         return NULL;
-    return PyLong_FromLong(open_listener(&at, (int)given[1], (int)given[2]));
+    int fd = open_port(&at), how = fd < 0 ? fd : listen_on(fd, &at, (int)given[1], (int)given[2]);
+    if (fd >= 0 && how <= 0) {
+        how = how == 0 ? -errno : how;
+        close(fd);
+    }
+    return PyLong_FromLong(how < 0 ? how : fd);
 }
 
 int

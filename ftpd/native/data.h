@@ -19,8 +19,11 @@ typedef union {
 /* The address of these packed bytes, without a port; -1 with an error set where they are none. */
 int read_address(PyObject *packed, long long scope, address_t *at);
 
-/* A descriptor that listens there; -errno where there is none. */
-int open_listener(address_t *at, int port, int backlog);
+/* A socket that is to listen at that address; -errno where there is none. */
+int open_port(const address_t *at);
+
+/* Have it listen at that port: 1, or 0 where another one is to be tried, which errno tells; -errno for all else. */
+int listen_on(int fd, address_t *at, int port, int backlog);
 
 /* The next connection, which never blocks and has its type of service, and where it is from; -errno for none. */
 int accept_tuned(int listener, int no_delay, int service, address_t *from);

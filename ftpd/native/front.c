@@ -5,11 +5,11 @@
    the lines of a verb, comes from there, in a dict for each connection, and all else that comes goes back there. */
 
 #define _GNU_SOURCE
-#define PY_SSIZE_T_CLEAN
-#include <Python.h>
+#include "front.h"
 
 #include <errno.h>
 #include <string.h>
+#include <structmember.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -25,6 +25,12 @@ typedef struct {
     double until;    /* no answer holds after that moment */
     long long received, sent;
     double when;
+    /* of a data connection: what is to be called when it has something, for whom, and whose it is */
+    go_on_t go_on;
+    PyObject *whose;
+    int control;
+    int lent; /* of a control connection: one of its has been lent to us, and all that the client says is for Python */
+    double since;
 } line_t;
 
 typedef struct {
@@ -35,6 +41,10 @@ typedef struct {
     double slowest; /* seconds that a function took to answer, with those before it */
     int *told; /* the descriptors with something to tell */
     int told_count;
+    int epoll;       /* the one that was served last */
+    int lent;        /* how many connections there are */
+    char awake;      /* somebody looks after those that last */
+    PyObject *waken; /* called with the first where nobody does */
     char packet[PACKET];
 } Front;
 
@@ -49,13 +59,25 @@ now(void)
 static void
 front_dealloc(Front *self)
 {
-    for (int fd = 0; fd < self->size; fd++)
+    for (int fd = 0; fd < self->size; fd++) {
         Py_XDECREF(self->lines[fd].known);
+        Py_XDECREF(self->lines[fd].whose);
+    }
+    Py_XDECREF(self->waken);
     PyMem_Free(self->lines);
     PyMem_Free(self->told);
     PyTypeObject *type = Py_TYPE(self);
     type->tp_free((PyObject *)self);
     Py_DECREF(type);
+}
+
+static PyObject *
+front_new(PyTypeObject *type, PyObject *arguments, PyObject *named)
+{
+    Front *self = (Front *)PyType_GenericNew(type, arguments, named);
+    if (self != NULL)
+        self->epoll = -1;
+    return (PyObject *)self;
 }
 
 static int
@@ -101,6 +123,8 @@ front_recall(Front *self, PyObject *arguments)
     Py_RETURN_NONE;
 }
 
+static int put(PyObject *list, PyObject *item);
+
 /* forget(fd): the connection is over; the number may soon be another one's. */
 static PyObject *
 front_forget(Front *self, PyObject *argument)
@@ -112,6 +136,79 @@ front_forget(Front *self, PyObject *argument)
         Py_CLEAR(self->lines[fd].known);
     Py_RETURN_NONE;
 }
+
+/* -- data connections that are lent ------------------------------------------------------------------------------ */
+
+static void
+take_back(PyObject *front, int data, int closes)
+{
+    Front *self = (Front *)front;
+    line_t *line = data >= 0 && data < self->size ? &self->lines[data] : NULL;
+    if (line == NULL || line->go_on == NULL)
+        return;
+    line->go_on = NULL;
+    self->lines[line->control].lent = 0;
+    self->lent--;
+    Py_CLEAR(line->whose);
+    /* the kernel takes out what is closed */
+    if (!closes)
+        epoll_ctl(self->epoll, EPOLL_CTL_DEL, data, NULL);
+}
+
+static int
+lend(PyObject *front, int data, int control, go_on_t go_on, PyObject *whose)
+{
+    Front *self = (Front *)front;
+    struct epoll_event event = {.events = EPOLLIN, .data.fd = data};
+    if (self->epoll < 0 || !has_room_for(self, data > control ? data : control)
+        || epoll_ctl(self->epoll, EPOLL_CTL_ADD, data, &event) < 0) {
+        PyErr_Clear();
+        return -1;
+    }
+    line_t *line = &self->lines[data];
+    line->go_on = go_on;
+    Py_XSETREF(line->whose, Py_NewRef(whose));
+    line->control = control;
+    line->since = now();
+    self->lines[control].lent = 1;
+    self->lent++;
+    return 0;
+}
+
+/* wake(): have somebody look after the connections that are lent, once they last. */
+static int
+wake(PyObject *front)
+{
+    Front *self = (Front *)front;
+    if (self->awake || self->waken == NULL || self->waken == Py_None)
+        return 0;
+    PyObject *done = PyObject_CallNoArgs(self->waken);
+    Py_XDECREF(done);
+    return done == NULL ? -1 : 0;
+}
+
+static int
+is_front(PyObject *it)
+{
+    return Py_TYPE(it)->tp_dealloc == (destructor)front_dealloc;
+}
+
+/* lasting(before) -> the control connections for which one is there that came before that moment. */
+static PyObject *
+front_lasting(Front *self, PyObject *argument)
+{
+    double before = PyFloat_AsDouble(argument);
+    if (before == -1.0 && PyErr_Occurred())
+        return NULL;
+    PyObject *found = PyList_New(0);
+    for (int fd = 0; found != NULL && self->lent && fd < self->size; fd++)
+        if (self->lines[fd].go_on != NULL && self->lines[fd].since <= before
+            && put(found, PyLong_FromLong(self->lines[fd].control)) < 0)
+            Py_CLEAR(found);
+    return found;
+}
+
+/* -- what is answered -------------------------------------------------------------------------------------------- */
 
 static int
 put(PyObject *list, PyObject *item)
@@ -190,14 +287,63 @@ answer_to(Front *self, PyObject *known, PyObject *packet)
     return answer;
 }
 
+/* Give the client an answer that is known, to what was read of it, or came by another connection. */
+static int
+give(Front *self, int fd, const struct epoll_event *event, PyObject *packet, PyObject *answer, double when, PyObject *rest)
+{
+    Py_ssize_t whole = PyBytes_GET_SIZE(answer), got = PyBytes_GET_SIZE(packet);
+    /* of nothing the reply comes later */
+    ssize_t sent = whole ? send(fd, PyBytes_AS_STRING(answer), (size_t)whole, MSG_DONTWAIT | MSG_NOSIGNAL) : 0;
+    if (sent != whole)
+        /* what the socket has against it, the next attempt will tell */
+        return put(rest, Py_BuildValue("iIOOi", fd, event->events, packet, answer, sent < 0 ? 0 : (int)sent));
+    line_t *line = &self->lines[fd];
+    if (line->received == 0 && line->sent == 0 && (got || sent))
+        self->told[self->told_count++] = fd;
+    line->received += got;
+    line->sent += sent;
+    line->when = when;
+    return 0;
+}
+
+/* A data connection that was lent has something: have it gone on with; what becomes of it otherwise is for Python. */
+static int
+go_on(Front *self, const struct epoll_event *event, int alone, double when, PyObject *rest)
+{
+    line_t *line = &self->lines[event->data.fd];
+    int control = line->control, failed;
+    PyObject *whose = Py_NewRef(line->whose), *answer = line->go_on(whose, alone);
+    double took = now() - self->when;
+    if (took > self->slowest)
+        self->slowest = took;
+    if (answer == NULL && !PyErr_ExceptionMatches(PyExc_Exception))
+        failed = -1;
+    else if (answer == Py_None)
+        failed = 0;
+    else if (answer != NULL && PyBytes_CheckExact(answer)) {
+        PyObject *nothing = PyBytes_FromStringAndSize(NULL, 0);
+        failed = nothing == NULL ? -1 : give(self, control, event, nothing, answer, when, rest);
+        Py_XDECREF(nothing);
+    } else {
+        if (answer == NULL)
+            PyErr_WriteUnraisable(whose);
+        failed = put(rest, Py_BuildValue("iI", control, EPOLLIN));
+    }
+    Py_XDECREF(answer);
+    Py_DECREF(whose);
+    return failed;
+}
+
 /* One connection has something for us: answer it, or put on the list what Python has to do; -1 with an error set. */
 static int
-hear(Front *self, const struct epoll_event *event, double when, PyObject *rest)
+hear(Front *self, const struct epoll_event *event, int alone, double when, PyObject *rest)
 {
     int fd = event->data.fd;
     line_t *line = fd < self->size ? &self->lines[fd] : NULL;
+    if (line != NULL && line->go_on != NULL)
+        return go_on(self, event, alone, when, rest);
     if (event->events != EPOLLIN || line == NULL || line->known == NULL || PyDict_GET_SIZE(line->known) == 0
-        || when >= line->until)
+        || when >= line->until || line->lent)
         return put(rest, Py_BuildValue("iI", fd, event->events));
     ssize_t got = recv(fd, self->packet, PACKET, MSG_DONTWAIT);
     if (got < 0)
@@ -210,26 +356,12 @@ hear(Front *self, const struct epoll_event *event, double when, PyObject *rest)
     if (got > 0 && got <= LONGEST)
         answer = answer_to(self, known, packet);
     Py_DECREF(known);
-    /* who was called may have let another connection be known */
-    line = &self->lines[fd];
     if (PyErr_Occurred())
         failed = -1;
     else if (answer == NULL || !PyBytes_CheckExact(answer))
         failed = put(rest, Py_BuildValue("iIOOi", fd, event->events, packet, Py_None, 0));
-    else {
-        Py_ssize_t whole = PyBytes_GET_SIZE(answer);
-        /* of nothing the reply comes later */
-        ssize_t sent = whole ? send(fd, PyBytes_AS_STRING(answer), (size_t)whole, MSG_DONTWAIT | MSG_NOSIGNAL) : 0;
-        if (sent == whole) {
-            if (line->received == 0)
-                self->told[self->told_count++] = fd;
-            line->received += got;
-            line->sent += sent;
-            line->when = when;
-        } else
-            /* what the socket has against it, the next attempt will tell */
-            failed = put(rest, Py_BuildValue("iIOOi", fd, event->events, packet, answer, sent < 0 ? 0 : (int)sent));
-    }
+    else
+        failed = give(self, fd, event, packet, answer, when, rest);
     Py_XDECREF(answer);
     Py_DECREF(packet);
     return failed;
@@ -265,6 +397,7 @@ front_serve(Front *self, PyObject *arguments)
     if (!PyArg_ParseTuple(arguments, "iddi", &epoll, &wait, &until, &most))
         return NULL;
     self->slowest = 0.0;
+    self->epoll = epoll;
     most = most < 1 ? 1 : most > MOST_EVENTS ? MOST_EVENTS : most;
     int milliseconds = (int)(wait * 1000.0 + 0.5);
     struct epoll_event events[MOST_EVENTS];
@@ -286,7 +419,7 @@ front_serve(Front *self, PyObject *arguments)
             failed = PyErr_CheckSignals();
         when = self->when = now();
         for (int i = 0; i < count && !failed; i++)
-            failed = hear(self, &events[i], when, rest);
+            failed = hear(self, &events[i], count == 1, when, rest);
     } while (!failed && count > 0 && PyList_GET_SIZE(rest) == 0 && when < until);
     PyObject *told = failed ? NULL : tell(self);
     if (told == NULL) {
@@ -300,13 +433,21 @@ static PyMethodDef methods[] = {
     {"recall", (PyCFunction)front_recall, METH_VARARGS, NULL},
     {"forget", (PyCFunction)front_forget, METH_O, NULL},
     {"serve", (PyCFunction)front_serve, METH_VARARGS, NULL},
+    {"lasting", (PyCFunction)front_lasting, METH_O, NULL},
     {NULL, NULL, 0, NULL},
+};
+
+static PyMemberDef members[] = {
+    {"awake", T_BOOL, offsetof(Front, awake), 0, NULL},
+    {"waken", T_OBJECT, offsetof(Front, waken), 0, NULL},
+    {NULL, 0, 0, 0, NULL},
 };
 
 static PyType_Slot slots[] = {
     {Py_tp_dealloc, front_dealloc},
     {Py_tp_methods, methods},
-    {Py_tp_new, PyType_GenericNew},
+    {Py_tp_members, members},
+    {Py_tp_new, front_new},
     {0, NULL},
 };
 
@@ -321,12 +462,18 @@ static struct PyModuleDef definition = {
 PyMODINIT_FUNC
 PyInit__front(void)
 {
+    static front_t shared = {is_front, lend, wake, take_back};
     PyObject *module = PyModule_Create(&definition);
     PyObject *type = module == NULL ? NULL : PyType_FromSpec(&specification);
     if (type == NULL || PyModule_AddObject(module, "Front", type) < 0) {
         Py_XDECREF(type);
         Py_XDECREF(module);
         return NULL;
+    }
+    PyObject *capsule = PyCapsule_New(&shared, FRONT, NULL);
+    if (capsule == NULL || PyModule_AddObject(module, "shared", capsule) < 0) {
+        Py_XDECREF(capsule);
+        Py_CLEAR(module);
     }
     return module;
 }

@@ -6,15 +6,20 @@
 
 #include "data.h"
 #include "calls.h"
+#include "front.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
+#include <netinet/tcp.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <structmember.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -24,8 +29,11 @@
 /* Devices that are known not to say what is in memory: those in memory themselves, mostly. */
 #define SILENT 16
 #define LONGEST_REPLY 1024
+/* Not in every version of linux/magic.h. */
+#define XFS_MAGIC 0x58465342
 
 static calls_t *calls;
+static front_t *fronts;
 static dev_t silent[SILENT];
 static int silent_count;
 
@@ -46,12 +54,33 @@ typedef struct {
        why it cannot go on (errno; negative: of the connection) */
     int file, made, trouble;
     char held; /* the session has a port of another kind */
-    long long files, bytes, said;
+    /* where the front waits for what comes: the front, how Python would begin to, the file's name, and the reply once
+       it is whole, which is given by `recorded` where somebody is told of each */
+    char lent;
+    PyObject *front, *begun, *recorded, *name, *done;
+    struct timespec began;
+    long long files, bytes, said, files_taken, bytes_taken;
 } Walk;
+
+/* The front is not to wait any more. */
+static void
+take_back(Walk *self, int closes)
+{
+    if (!self->lent)
+        return;
+    self->lent = 0;
+    fronts->take_back(self->front, self->connection, closes);
+    Py_CLEAR(self->front);
+}
 
 static void
 let_go(Walk *self)
 {
+    take_back(self, 1);
+    Py_CLEAR(self->begun);
+    Py_CLEAR(self->recorded);
+    Py_CLEAR(self->name);
+    Py_CLEAR(self->done);
     if (self->listener >= 0)
         close(self->listener);
     if (self->connection >= 0)
@@ -67,6 +96,9 @@ walk_traverse(Walk *self, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(self));
     Py_VISIT(self->refused);
+    Py_VISIT(self->front);
+    Py_VISIT(self->begun);
+    Py_VISIT(self->recorded);
     return 0;
 }
 
@@ -74,6 +106,8 @@ static int
 walk_clear(Walk *self)
 {
     Py_CLEAR(self->refused);
+    Py_CLEAR(self->begun);
+    Py_CLEAR(self->recorded);
     return 0;
 }
 
@@ -122,18 +156,32 @@ walk_new(PyTypeObject *type, PyObject *arguments, PyObject *named)
 
 /* -- a port ------------------------------------------------------------------------------------------------------ */
 
+/* Numbers that nobody can foresee, some at a time; a process that forks off has none of them. */
+static uint32_t drawn_before[32];
+static int drawn_left;
+
+static void
+draw_anew(void)
+{
+    drawn_left = 0;
+}
+
 /* A number below `count` that nobody can foresee; -1 where there is none to be had. */
 static int
-drawn(int count)
+drawn(uint32_t count)
 {
-    unsigned fair = 0x10000u - 0x10000u % (unsigned)count;
-    uint16_t number;
+    uint32_t fair = UINT32_MAX - UINT32_MAX % count, number;
     do {
-        if (getrandom(&number, sizeof number, GRND_NONBLOCK) != sizeof number)
-            return -1;
+        if (drawn_left == 0) {
+            if (getrandom(drawn_before, sizeof drawn_before, GRND_NONBLOCK) != sizeof drawn_before)
+                return -1;
+            drawn_left = (int)(sizeof drawn_before / sizeof *drawn_before);
+        }
+        number = drawn_before[--drawn_left];
+        drawn_before[drawn_left] = 0;
         /* what is left over at the upper end would make some ports likelier than others */
     } while (number >= fair);
-    return number % count;
+    return (int)(number % count);
 }
 
 /* listen(first port, how many there are, before, after, in two numbers, b"") -> the reply with a port that is listened
@@ -155,18 +203,23 @@ walk_listen(Walk *self, PyObject *const *arguments, Py_ssize_t count)
     let_go(self);
     if (calls->be_oneself() < 0)
         return NULL;
-    for (int i = 0; i < TRIES && self->listener < 0; i++) {
-        int number = drawn((int)many);
-        if (number < 0)
-            break;
+    int fd = open_port(&self->local), how = 0;
+    for (int i = 0, number; fd >= 0 && how == 0 && i < TRIES && (number = drawn((uint32_t)many)) >= 0; i++) {
         self->port = (int)first + number;
-        int opened = open_listener(&self->local, self->port, self->backlog);
-        if (opened < 0 && opened != -EADDRINUSE && opened != -EACCES)
-            break;
-        self->listener = opened < 0 ? -1 : opened;
+        how = listen_on(fd, &self->local, self->port, self->backlog);
+        if (how == -EADDRINUSE) {
+            /* what is bound to one port cannot be to another */
+            close(fd);
+            fd = open_port(&self->local);
+            how = 0;
+        }
     }
-    if (self->listener < 0)
+    if (fd < 0 || how <= 0) {
+        if (fd >= 0)
+            close(fd);
         Py_RETURN_NONE;
+    }
+    self->listener = fd;
     const char *before = PyBytes_AS_STRING(arguments[2]), *after = PyBytes_AS_STRING(arguments[3]);
     return PyObject_IsTrue(arguments[4])
                ? PyBytes_FromFormat("%s%d,%d%s", before, self->port >> 8, self->port & 0xFF, after)
@@ -190,7 +243,8 @@ accept_peer(Walk *self)
 {
     for (int i = 0; i < ACCEPTS; i++) {
         address_t from;
-        int fd = accept_tuned(self->listener, self->no_delay, self->service, &from);
+        /* one that is over at once sends nothing late (overtaken() sees to the others) */
+        int fd = accept_tuned(self->listener, 0, self->service, &from);
         if (fd == -ECONNABORTED || fd == -EPROTO)
             continue;
         if (fd < 0)
@@ -358,28 +412,192 @@ open_there(PyObject *const *arguments, int root, const char *path, int replaces)
     return file;
 }
 
-/* take(identity or None, otherwise, root, what keeps it open, devices of the kernel's own files, folder with a / at its
-   end, before, mode of a new file, may replace, guard or None, begun, name) -> b"" once the client has been told to send;
-   None where the whole road is to be taken.
+/* Whether the client has said something, or gone, behind its upload: that is for the whole road. */
+static int
+has_spoken(int control)
+{
+    char one;
+    return recv(control, &one, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || (errno != EAGAIN && errno != EINTR);
+}
 
-   `guard` is called with the name, and False says that it is not for this road.  `begun` is called with connection and
-   name, and has more() called whenever something is there. */
+static int
+is_written(Walk *self, ssize_t came)
+{
+    for (ssize_t done = 0; done < came;) {
+        ssize_t written = pwrite(self->file, room + done, (size_t)(came - done), (off_t)self->went);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written <= 0) {
+            self->trouble = written < 0 ? errno : EIO;
+            return 0;
+        }
+        done += written;
+        self->went += written;
+    }
+    return 1;
+}
+
+/* What is on a file system whose files cannot fail as they are closed: there is nothing to be told by trying. */
+static int
+closes_surely(Walk *self)
+{
+    static dev_t sure[SILENT];
+    static int count;
+    struct stat st;
+    struct statfs about;
+    if (fstat(self->file, &st) != 0)
+        return 0;
+    for (int i = 0; i < count; i++)
+        if (sure[i] == st.st_dev)
+            return 1;
+    if (count == SILENT || fstatfs(self->file, &about) != 0
+        || (about.f_type != TMPFS_MAGIC && about.f_type != EXT4_SUPER_MAGIC && about.f_type != XFS_MAGIC
+            && about.f_type != BTRFS_SUPER_MAGIC))
+        return 0;
+    sure[count++] = st.st_dev;
+    return 1;
+}
+
+enum { COMES, WHOLE, ELSEWHERE };
+
+/* Receive what has come; `alone`: the client had said nothing when that was seen. */
+static int
+receive(Walk *self, int alone)
+{
+    if (self->file < 0 || self->connection < 0 || self->trouble)
+        return ELSEWHERE;
+    ssize_t came, all = 0;
+    while ((came = recv(self->connection, room, sizeof room, MSG_DONTWAIT)) > 0) {
+        if (!is_written(self, came) || self->went >= MOST_RECEIVED)
+            return ELSEWHERE;
+        if ((all += came) >= TURN)
+            return COMES;
+    }
+    if (came < 0 && (errno == EAGAIN || errno == EINTR))
+        return COMES;
+    if (came < 0) {
+        self->trouble = -errno;
+        return ELSEWHERE;
+    }
+    if (!alone && has_spoken(self->control))
+        return ELSEWHERE;
+    if (closes_surely(self))
+        return WHOLE;
+    /* to close one descriptor is enough to be told what only then is known, and leaves the file to who deals with it */
+    int other = fcntl(self->file, F_DUPFD_CLOEXEC, 0);
+    if (other < 0)
+        return ELSEWHERE;
+    if (close(other) < 0 && errno != EINTR) {
+        self->trouble = errno;
+        return ELSEWHERE;
+    }
+    return WHOLE;
+}
+
+/* more() -> 0 where more is to come, 1 once all is in the file, 2 where the whole road is to go on. */
+static PyObject *
+walk_more(Walk *self, PyObject *nothing)
+{
+    return PyLong_FromLong(receive(self, 0));
+}
+
+/* Something has come, and the front calls. */
+static PyObject *
+go_on(PyObject *whose, int alone)
+{
+    Walk *self = (Walk *)whose;
+    switch (receive(self, alone)) {
+    case COMES:
+        Py_RETURN_NONE;
+    case WHOLE:
+        break;
+    default:
+        Py_RETURN_FALSE;
+    }
+    PyObject *recorded = Py_NewRef(self->recorded), *name = Py_NewRef(self->name), *done = Py_NewRef(self->done);
+    long long moved = self->went;
+    let_go(self);
+    if (recorded == Py_None) {
+        self->files_taken++;
+        self->bytes_taken += moved;
+    } else {
+        PyObject *told = calls->be_oneself() < 0
+                             ? NULL
+                             : PyObject_CallFunction(recorded, "OLiOd", name, moved, self->begun_at,
+                                                     self->made ? Py_True : Py_False, seconds_since(&self->began));
+        /* whoever records has answered */
+        Py_SETREF(done, told == NULL ? NULL : PyBytes_FromStringAndSize(NULL, 0));
+        Py_XDECREF(told);
+    }
+    Py_DECREF(recorded);
+    Py_DECREF(name);
+    return done;
+}
+
+/* Have Python wait for what comes; -1 with an error set. */
+static int
+begin_in_python(Walk *self)
+{
+    PyObject *told = calls->be_oneself() < 0
+                         ? NULL
+                         : PyObject_CallFunction(self->begun, "iO", self->connection, self->name);
+    Py_XDECREF(told);
+    return told == NULL ? -1 : 0;
+}
+
+/* take_back() -> whether there is an upload that the front waited for, of which Python has been told now. */
+static PyObject *
+walk_take_back(Walk *self, PyObject *nothing)
+{
+    if (!self->lent)
+        Py_RETURN_FALSE;
+    take_back(self, 0);
+    if (begin_in_python(self) < 0)
+        return NULL;
+    Py_RETURN_TRUE;
+}
+
+static int
+ends_so(PyObject *name, PyObject *ends)
+{
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(ends); i++) {
+        PyObject *end = PyTuple_GET_ITEM(ends, i);
+        Py_ssize_t before = PyBytes_CheckExact(end) ? PyBytes_GET_SIZE(name) - PyBytes_GET_SIZE(end) : 0;
+        if (!PyBytes_CheckExact(end)
+            || (before >= 0 && memcmp(PyBytes_AS_STRING(name) + before, PyBytes_AS_STRING(end), PyBytes_GET_SIZE(end)) == 0))
+            return 1;
+    }
+    return 0;
+}
+
+/* take(identity or None, otherwise, root, what keeps it open, devices of the kernel's own files, folder with a / at its
+   end, before, done, mode of a new file, may replace, ends of names, guard or None, begun, front or None, recorded or
+   None, name) -> b"" once the client has been told to send; None where the whole road is to be taken.
+
+   That is so for all names with one of the ends. `guard` is called with the name, and False says that it is not for this road.  With a front the file is received as
+   it comes, and the client given `done`; where somebody is told of each, `recorded` is called instead, with name, bytes,
+   port, whether the file was made, and seconds, and sees to the reply. Without one, and after take_back(), `begun` is
+   called with connection and name, and has more() called whenever something is there. */
 static PyObject *
 walk_take(Walk *self, PyObject *const *arguments, Py_ssize_t count)
 {
-    if (count != 12 || !PyBytes_CheckExact(arguments[6])) {
-        PyErr_SetString(PyExc_TypeError, "take(identity, otherwise, root, keeper, devices, folder, before, mode, replaces,"
-                                         " guard, begun, name)");
+    if (count != 16 || !PyTuple_CheckExact(arguments[10]) || !PyBytes_CheckExact(arguments[6]) || !PyBytes_CheckExact(arguments[7])) {
+        PyErr_SetString(PyExc_TypeError, "take(identity, otherwise, root, keeper, devices, folder, before, done, mode,"
+                                         " replaces, ends, guard, begun, front, recorded, name)");
         return NULL;
     }
-    long root = PyLong_AsLong(arguments[2]), mode = PyLong_AsLong(arguments[7]);
+    long root = PyLong_AsLong(arguments[2]), mode = PyLong_AsLong(arguments[8]);
     if (PyErr_Occurred())
         return NULL;
-    PyObject *before = arguments[6], *guard = arguments[9], *begun = arguments[10], *name = arguments[11];
+    PyObject *before = arguments[6], *guard = arguments[11], *front = arguments[13], *name = arguments[15];
+    if (front != Py_None && (fronts == NULL || !fronts->is_front(front))) {
+        PyErr_SetString(PyExc_TypeError, "no front that could wait");
+        return NULL;
+    }
     char path[PATH_MAX], reply[LONGEST_REPLY];
     if (self->refused == NULL || self->listener < 0 || self->connection >= 0
         || !calls->is_below(path, arguments[5], name)
-        || PyBytes_GET_SIZE(before) + PyBytes_GET_SIZE(name) + 64 > LONGEST_REPLY)
+        || PyBytes_GET_SIZE(before) + PyBytes_GET_SIZE(name) + 64 > LONGEST_REPLY || ends_so(name, arguments[10]))
         Py_RETURN_NONE;
     if (guard != Py_None) {
         PyObject *passes = calls->be_oneself() < 0 ? NULL : PyObject_CallOneArg(guard, name);
@@ -390,7 +608,8 @@ walk_take(Walk *self, PyObject *const *arguments, Py_ssize_t count)
         if (!passed || self->refused == NULL || self->listener < 0)
             Py_RETURN_NONE;
     }
-    int file = open_there(arguments, (int)root, path, PyObject_IsTrue(arguments[8]));
+    clock_gettime(CLOCK_MONOTONIC, &self->began);
+    int file = open_there(arguments, (int)root, path, PyObject_IsTrue(arguments[9]));
     if (calls->be_oneself() < 0 || file == OPEN_FAILED)
         return NULL;
     if (file < 0 && file != -ENOENT)
@@ -431,68 +650,18 @@ walk_take(Walk *self, PyObject *const *arguments, Py_ssize_t count)
         return NULL;
     if (said < (size_t)length || self->trouble)
         Py_RETURN_NONE;
-    PyObject *told = PyObject_CallFunction(begun, "iO", connection, name);
-    if (told == NULL)
+    self->begun = Py_NewRef(arguments[12]);
+    self->name = Py_NewRef(name);
+    if (front != Py_None && fronts->lend(front, connection, self->control, go_on, (PyObject *)self) == 0) {
+        self->lent = 1;
+        self->front = Py_NewRef(front);
+        self->recorded = Py_NewRef(arguments[14]);
+        self->done = Py_NewRef(arguments[7]);
+        if (fronts->wake(front) < 0)
+            PyErr_WriteUnraisable(front);
+    } else if (begin_in_python(self) < 0)
         return NULL;
-    Py_DECREF(told);
     return PyBytes_FromStringAndSize(NULL, 0);
-}
-
-/* Whether the client has said something, or gone, behind its upload: that is for the whole road. */
-static int
-has_spoken(int control)
-{
-    char one;
-    return recv(control, &one, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || (errno != EAGAIN && errno != EINTR);
-}
-
-static int
-is_written(Walk *self, ssize_t came)
-{
-    for (ssize_t done = 0; done < came;) {
-        ssize_t written = pwrite(self->file, room + done, (size_t)(came - done), (off_t)self->went);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written <= 0) {
-            self->trouble = written < 0 ? errno : EIO;
-            return 0;
-        }
-        done += written;
-        self->went += written;
-    }
-    return 1;
-}
-
-/* more() -> 0 where more is to come, 1 once all is in the file, 2 where the whole road is to go on. */
-static PyObject *
-walk_more(Walk *self, PyObject *nothing)
-{
-    if (self->file < 0 || self->connection < 0 || self->trouble)
-        return PyLong_FromLong(2);
-    ssize_t came, all = 0;
-    while ((came = recv(self->connection, room, sizeof room, MSG_DONTWAIT)) > 0) {
-        if (!is_written(self, came))
-            return PyLong_FromLong(2);
-        if (self->went >= MOST_RECEIVED)
-            return PyLong_FromLong(2);
-        if ((all += came) >= TURN)
-            return PyLong_FromLong(0);
-    }
-    if (came < 0 && (errno == EAGAIN || errno == EINTR))
-        return PyLong_FromLong(0);
-    if (came < 0) {
-        self->trouble = -errno;
-        return PyLong_FromLong(2);
-    }
-    /* to close one descriptor is enough to be told what only then is known, and leaves the file to who deals with it */
-    int other = has_spoken(self->control) ? -1 : fcntl(self->file, F_DUPFD_CLOEXEC, 0);
-    if (other < 0)
-        return PyLong_FromLong(2);
-    if (close(other) < 0 && errno != EINTR) {
-        self->trouble = errno;
-        return PyLong_FromLong(2);
-    }
-    return PyLong_FromLong(1);
 }
 
 /* taken() -> (bytes, port, whether the file was made) of an upload that has come whole; file and connection are closed. */
@@ -519,13 +688,14 @@ walk_file(Walk *self, PyObject *nothing)
 
 /* -- what Python asks of it -------------------------------------------------------------------------------------- */
 
-/* tell() -> (files sent, their bytes, bytes of preliminary replies) since it was last asked. */
+/* tell() -> (files sent, their bytes, files received, their bytes, bytes of preliminary replies) since it was last asked;
+   of those only that nobody has recorded. */
 static PyObject *
 walk_tell(Walk *self, PyObject *nothing)
 {
-    PyObject *told = Py_BuildValue("LLL", self->files, self->bytes, self->said);
+    PyObject *told = Py_BuildValue("LLLLL", self->files, self->bytes, self->files_taken, self->bytes_taken, self->said);
     if (told != NULL)
-        self->files = self->bytes = self->said = 0;
+        self->files = self->bytes = self->files_taken = self->bytes_taken = self->said = 0;
     return told;
 }
 
@@ -562,6 +732,9 @@ walk_overtaken(Walk *self, PyObject *nothing)
 {
     if (self->connection < 0)
         Py_RETURN_NONE;
+    int yes = 1;
+    if (self->no_delay)
+        (void)!setsockopt(self->connection, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
     PyObject *found = Py_BuildValue("iiLOi", self->connection, self->begun_at, self->went,
                                     self->unsaid == NULL ? Py_None : self->unsaid, self->trouble);
     if (found != NULL) {
@@ -601,6 +774,7 @@ static PyMethodDef methods[] = {
     {"listen", (PyCFunction)(void (*)(void))walk_listen, METH_FASTCALL, NULL},
     {"send", (PyCFunction)(void (*)(void))walk_send, METH_FASTCALL, NULL},
     {"take", (PyCFunction)(void (*)(void))walk_take, METH_FASTCALL, NULL},
+    {"take_back", (PyCFunction)walk_take_back, METH_NOARGS, NULL},
     {"more", (PyCFunction)walk_more, METH_NOARGS, NULL},
     {"taken", (PyCFunction)walk_taken, METH_NOARGS, NULL},
     {"file", (PyCFunction)walk_file, METH_NOARGS, NULL},
@@ -616,6 +790,7 @@ static PyMethodDef methods[] = {
 
 static PyMemberDef members[] = {
     {"held", T_BOOL, offsetof(Walk, held), 0, NULL},
+    {"lent", T_BOOL, offsetof(Walk, lent), READONLY, NULL},
     {NULL, 0, 0, 0, NULL},
 };
 
@@ -642,6 +817,16 @@ add_walk(PyObject *module)
     calls = shared == NULL ? NULL : PyCapsule_GetPointer(shared, CALLS);
     Py_XDECREF(lender);
     Py_XDECREF(shared);
+    if (calls != NULL) {
+        /* without a front, Python waits for what comes */
+        lender = PyImport_ImportModule("ftpd.native._front");
+        shared = lender == NULL ? NULL : PyObject_GetAttrString(lender, "shared");
+        fronts = shared == NULL ? NULL : PyCapsule_GetPointer(shared, FRONT);
+        Py_XDECREF(lender);
+        Py_XDECREF(shared);
+        PyErr_Clear();
+        pthread_atfork(NULL, NULL, draw_anew);
+    }
     if (calls == NULL) {
         PyErr_Clear();
         return PyModule_AddObjectRef(module, "Walk", Py_None);

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from math import inf
 from time import perf_counter
 from typing import Any
 
@@ -169,6 +170,23 @@ class AsyncioLoop(_Guest):
         if self._front is not None:
             self._front.recall(fd, answers, answers.until)
 
+    def lends_to(self, waken: Callable[[], None]) -> Any:
+        """The front, if there is one, to wait for data connections as well, which :meth:`recall_lent` takes back.
+
+        With the first that comes while nobody is ``awake``, ``waken`` is called.
+        """
+        if self._front is not None and self._front.waken is None:
+            self._front.waken = waken
+        return self._front
+
+    def awake(self, awake: bool) -> None:
+        if self._front is not None:
+            self._front.awake = awake
+
+    def lent_before(self, moment: float) -> list[Any]:
+        """The channels one of whose data connections the front has waited for since before that (monotonic clock)."""
+        return [] if self._front is None else [self.socket_map[fd] for fd in self._front.lasting(moment)]
+
     def forget(self, fd: int) -> None:
         """Whatever comes from that channel is to come to it."""
         if self._front is not None:
@@ -185,6 +203,8 @@ class AsyncioLoop(_Guest):
         Channels that let answers be recalled have ``answered``, to be told of that, and ``handle_read_already``.
         """
         if self._front is None or trace.loud:
+            for channel in self.lent_before(inf):
+                channel.unsettle()
             return super().serve(timeout)
         # those who look at one file after the other are not left and become again for each
         linger, settle = self._linger
@@ -236,6 +256,8 @@ class AsyncioLoop(_Guest):
         """Close every handler and drop every timer."""
         self.data.close()
         super().close()
+        if self._front is not None:
+            self._front.waken = None
         for timer in tuple(self.timers):
             timer.cancel()
 

@@ -18,11 +18,16 @@ from test_recall import Place, serving
 from walk_ground import COMPLETE, OPENING, WAYS, fetch, port_of, store, take_way, tell, walked
 
 from ftpd import native
+from ftpd.api import LETS_BE, NOTED_NAMES, UPLOAD_GUARD, Steady
+from ftpd.api import Path as VirtualPath
+from ftpd.core import trace
 from ftpd.core.identity import Identity
 from ftpd.core.reply import Refuse
 from ftpd.engine import uploads
 from ftpd.module.command import Command
 from ftpd.module.table import Module
+from ftpd.modules import _xfer_store
+from ftpd.modules._core import state as core
 from ftpd.modules._transfer import tally as transfers
 from ftpd.transfer.data import DataChannel
 
@@ -323,6 +328,111 @@ def test_all_behind_the_command_are_told_of_each_file(way: str) -> None:
     tell(story)
 
 
+def test_who_only_counts_has_the_sums() -> None:
+    async def story() -> None:
+        async with serving(conf="AllowOverwrite on") as place, place.client() as client:
+            await entered(place, client)
+            for content in (b"123", b"", b"x" * 300_000):
+                assert (await store(client, "new", content))[1] == COMPLETE
+            assert await client.ask("NOOP") == "200 NOOP command successful"
+            session = place.channel.session
+            assert session[transfers].moved == 2 + 300_003
+            assert (session[core].received, session[core].files_received) == (2 + 300_003, 5)
+            assert session.bytes_in > 300_005
+
+    tell(story)
+
+
+def test_who_notes_some_names_is_told_of_those() -> None:
+    async def story() -> None:
+        module, heard = Module("notes", version="1"), []
+        module.offer(NOTED_NAMES, ".note")
+
+        @module.post("STOR", steady=lambda cmd: Steady.NOTHING if cmd.argument.endswith(".note") else Steady.VERB)
+        def note(cmd: Command) -> None:
+            if cmd.argument.endswith(".note"):
+                heard.append(cmd.argument)
+
+        async with serving(module, conf="AllowOverwrite on") as place, place.client() as client:
+            await entered(place, client)
+            for _ in range(2):
+                for name in ("a.note", "b", ".note"):
+                    assert (await store(client, name, b"1"))[1] == COMPLETE
+            assert heard == ["a.note", ".note"] * 2
+
+    tell(story)
+
+
+@pytest.mark.parametrize("lets_be", [True, False])
+def test_a_guard_is_asked_where_it_has_something_to_say(lets_be: bool, way: str) -> None:
+    async def story() -> None:
+        module, asked = Module("guards", version="1"), []
+
+        def only_fair_names(cmd: Command, path: VirtualPath) -> None:
+            asked.append(path.virtual)
+            if path.name.startswith("foul"):
+                raise Refuse(550, "no such thing")
+
+        module.offer(UPLOAD_GUARD, only_fair_names)
+        module.offer(LETS_BE, (only_fair_names, lambda cmd, folder: lets_be and folder == "/sub"))
+        async with serving(module, conf="AllowOverwrite on") as place, place.client() as client:
+            place.bench.write("sub/")
+            await entered(place, client)
+            await entered(place, client, "sub/first")
+            del asked[:]
+            assert (await store(client, "fair", b"1"))[1] == COMPLETE
+            assert (await store(client, "sub/fair", b"1"))[1] == COMPLETE
+            assert (await store(client, "foul", b"1"))[0] == "550 no such thing"
+            known = lets_be and way != "whole road"
+            assert asked[:2] == (["/fair", "/foul"] if known else ["/fair", "/sub/fair"])
+            assert content_of(place, "foul") is None
+
+    tell(story)
+
+
+def test_a_trace_that_begins_meanwhile_finds_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story() -> None:
+        async with serving(conf="AllowOverwrite on") as place, place.client() as client:
+            await entered(place, client)
+            sock = await sending(place, client, "first", b"12")
+            monkeypatch.setattr(trace, "loud", True)
+            sock.sendall(b"345")
+            await size_reached(place, "first", 5)
+            sock.close()
+            assert await client.line() == COMPLETE
+            assert content_of(place, "first") == b"12345"
+            monkeypatch.setattr(trace, "loud", False)
+            await entered(place, client)
+
+    tell(story)
+
+
+def test_a_fault_behind_an_upload_ends_its_session_and_no_other(
+    monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:  # fmt: skip
+    if way != "front and walk":
+        return
+
+    async def story() -> None:
+        module = Module("hears", version="1")
+        module.log("STOR")(lambda cmd: None)
+
+        def fail(cmd: Command, made: bool) -> None:
+            raise RuntimeError("nobody foresaw that")
+
+        monkeypatch.setattr(_xfer_store, "_came", fail)
+        async with serving(module, conf="AllowOverwrite on") as place, place.client() as other:
+            await other.ask("NOOP")
+            async with place.client() as client:
+                await client.ask("TYPE I")
+                assert (await store(client, "first", b"1"))[1] == COMPLETE
+                assert (await store(client, "first", b"2"))[1] == ""
+                assert content_of(place, "first") == b"2"
+            assert await other.ask("NOOP") == "200 NOOP command successful"
+
+    tell(story)
+
+
 @pytest.mark.parametrize(
     ("conf", "name", "answer"),
     [
@@ -407,8 +517,8 @@ def test_files_are_made_by_the_user_and_others_stay(tmp_path: Path, way: str) ->
                 reply = walk.listen(40000, 20000, b"(", b")", False, b"")
                 with socket.create_connection(("127.0.0.1", int(reply[1:-1]))) as data:
                     told = walk.take(
-                        ANNA.raw, neutral, root, None, frozenset(), b"/", b"150 ", 0o644, True, None,
-                        lambda *arguments: begun.append(arguments), name,
+                        ANNA.raw, neutral, root, None, frozenset(), b"/", b"150 ", b"226 \r\n", 0o644, True, (), None,
+                        lambda *arguments: begun.append(arguments), None, None, name,
                     )  # fmt: skip
                     assert told == (b"" if done else None)
                     with open("/proc/thread-self/status") as status:
@@ -422,6 +532,25 @@ def test_files_are_made_by_the_user_and_others_stay(tmp_path: Path, way: str) ->
                             pass
                         assert how == 1
                         assert walk.taken()[0] == 7
+            with pytest.raises(TypeError, match="front"):
+                walk.take(
+                    ANNA.raw,
+                    neutral,
+                    root,
+                    None,
+                    frozenset(),
+                    b"/",
+                    b"",
+                    b"",
+                    0o644,
+                    True,
+                    (),
+                    None,
+                    print,
+                    1,
+                    None,
+                    b"x",
+                )
             assert begun[0][1:] == (b"new",)
             assert (folder / "new").read_bytes() == b"her own"
             assert ((folder / "new").stat().st_uid, (folder / "new").stat().st_gid) == (ANNA.uid, ANNA.gid)
