@@ -13,9 +13,6 @@ from ftpd.cli.options import CommandLine, UsageError, parse, usage
 from ftpd.module.build import BuildError, BuildRecord, build_record, ftpd_version
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from ftpd.conf.faults import ConfigFaults
     from ftpd.dispatch.registry import Generation
 
 _INTERRUPTED = 130
@@ -135,8 +132,6 @@ def _with_configuration(line: CommandLine, record: BuildRecord) -> int:
             return 0
         return Daemon(plan, pools).run()
     except ConfigFaults as found:
-        if line.act == "configtest" and line.question is None and all(fault.homeless for fault in found.faults):
-            return _well_written(found, tell, complain)
         for fault in found.faults:
             tell(fault.render())
         for warning in found.warnings:
@@ -150,17 +145,6 @@ def _with_configuration(line: CommandLine, record: BuildRecord) -> int:
     finally:
         gc.enable()
     return 1
-
-
-def _well_written(found: ConfigFaults, tell: Callable[[str], None], complain: Callable[[str], None]) -> int:
-    """Answer ``-t`` where nothing but modules is missing: a word on each such line, and that a start wants them."""
-    for fault in (*found.faults, *found.warnings):
-        tell(f"warning: {fault.render()}")
-    print("Syntax check complete.", flush=True)
-    count = len(found.faults)
-    said = "1 line belongs to a module that is" if count == 1 else f"{count} lines belong to modules that are"
-    complain(f"warning: {said} not loaded: no start and no reload will take this configuration")
-    return 0
 
 
 def _explain(generation: Generation, asked: str) -> int:

@@ -70,10 +70,6 @@ class ConfigWarning(ConfigError):
     """What a check of the whole configuration yields when it is worth telling, and no reason to refuse."""
 
 
-class Homeless(ConfigError):
-    """A directive whose module is not loaded or not there: well written, and still no start can do what it asks for."""
-
-
 class Reading(Protocol):
     """What a directive's ``act`` may use while the configuration is being read."""
 

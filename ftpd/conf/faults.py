@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ftpd.conf.directive import ConfigError, Homeless
+from ftpd.conf.directive import ConfigError
 from ftpd.conf.lexer import BLANKS, Line, logical_lines, split
 from ftpd.core.identity import acting_as_daemon
 from ftpd.core.log import escape
@@ -26,8 +26,6 @@ class Fault:
     source: str = ""
     column: int = 0
     width: int = 0
-    homeless: bool = False
-    """Nothing is wrong with the line but that its module is not loaded: a check warns of it, a start ends."""
 
     def summary(self) -> str:
         """The complaint on one line: ``file:line: Directive: message``."""
@@ -94,8 +92,7 @@ class Report:
         self.warnings: list[Fault] = []
 
     def fault(self, line: Line, error: ConfigError) -> None:
-        fault = _about(line, error.message, error.right, error.word)
-        self.faults.append(replace(fault, homeless=isinstance(error, Homeless)))
+        self.faults.append(_about(line, error.message, error.right, error.word))
 
     def warn(self, line: Line, message: str, *, right: str = "", word: int | None = None) -> None:
         self.warnings.append(_about(line, message, right, word))

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from functools import cache
 from typing import NamedTuple
 
-from ftpd.conf.directive import ConfigError, Homeless, ModuleHost
+from ftpd.conf.directive import ConfigError, ModuleHost
 
 _SWAP, _SUBSTITUTE, _INSERT, _DELETE = 0, 2, 1, 3
 _FAR = 7
@@ -56,17 +56,17 @@ def _belongs(found: Known, modules: ModuleHost) -> ConfigError:
         return ConfigError(f"is a directive of ProFTPD's {loaded[0]} that this ftpd's {loaded[0]} does not have")
     for module in found.modules:
         if modules.can_load(f"{module}.c"):
-            return Homeless(
+            return ConfigError(
                 f"belongs to {module}, which is not loaded", right=f"a line 'LoadModule {module}.c' above this one"
             )
     owners = _listed(list(found.modules))
     if "mod_dso" in found.modules:
         # the one core module that a build may be without
-        return Homeless(
+        return ConfigError(
             "belongs to mod_dso, which this ftpd was built without",
             right="build it with ./configure --enable-dso, or leave the line out",
         )
-    return Homeless(
+    return ConfigError(
         f"belongs to {owners}, which this ftpd does not have",
         right=f"leave the line out, or put it between <IfModule {found.modules[0]}.c> and </IfModule>",
     )

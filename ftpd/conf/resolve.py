@@ -309,5 +309,6 @@ def connect_allowed(server: Scope, who: Who) -> Verdict:
 
 __all__ = [
     "UNLIMITED", "Asked", "Verdict", "Who", "barred", "chain_at", "class_of", "connect_allowed", "directory_at",
-    "hidden_limit", "ignores_hidden", "levels_at", "limit", "login_allowed", "merged", "passes", "settings_at", "specialise",
+    "hidden_limit", "ignores_hidden", "levels_at", "limit", "login_allowed", "merged", "passes",
+    "settings_at", "specialise",
 ]  # fmt: skip

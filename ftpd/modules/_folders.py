@@ -268,7 +268,7 @@ class _Heard:
 
 _heard = Slot("owners", _Heard)
 _NAMELESS_LASTS = 0.1
-"""Seconds for which an id without a name is kept: a database tells names only after it was asked, and users are made."""
+"""Seconds for which an id without a name is kept: a database tells names only when it was asked, and users are made."""
 
 
 class Owners(dict[int, str]):

@@ -142,9 +142,9 @@ def test_what_has_no_file_any_more_goes_on_as_it_was_unless_it_is_to_be_renewed(
             assert [module.version for module in generation.modules if module.name == "mod_first"] == ["1"]
             kept = kept.after(generation, (), ())
         file.unlink(missing_ok=True)
-    with pytest.raises(ConfigFaults, match="there is no mod_first.py"), place.read(LINES, renewed):
+    with pytest.raises(ConfigFaults, match=r"there is no mod_first\.py"), place.read(LINES, renewed):
         pass
-    with pytest.raises(ConfigFaults, match="there is no mod_first.py"), place.read(LINES):
+    with pytest.raises(ConfigFaults, match=r"there is no mod_first\.py"), place.read(LINES):
         pass
 
 
@@ -152,9 +152,9 @@ def test_what_is_in_service_takes_no_place_in_another_modulepath(place: Place, t
     with place.read(LINES) as running:
         kept = Changes().after(running, (), ())
     (tmp_path / "other").mkdir(mode=0o755)
-    with pytest.raises(ConfigFaults, match="there is no mod_first.py"):
-        with place.read(f"ModulePath {tmp_path}/other\n{LINES}", kept):
-            pass
+    elsewhere = f"ModulePath {tmp_path}/other\n{LINES}"
+    with pytest.raises(ConfigFaults, match=r"there is no mod_first\.py"), place.read(elsewhere, kept):
+        pass
 
 
 def test_what_was_added_needs_what_it_needs(place: Place) -> None:

@@ -194,7 +194,9 @@ def test_a_new_version_takes_over_and_a_faulty_one_does_not(daemon: Controlled) 
     assert daemon.hello() == "200 hello from 2"
 
 
-def test_who_has_no_file_any_more_or_a_faulty_one_goes_on_and_keeps_nobody_else_from_changing(daemon: Controlled) -> None:
+def test_who_has_no_file_any_more_or_a_faulty_one_goes_on_and_keeps_nobody_else_from_changing(
+    daemon: Controlled,
+) -> None:
     daemon.module("mod_named", NEEDY.replace("mod_needy", "mod_named").replace('["mod_hello"]', "[]"))
     daemon.module("mod_needy", NEEDY)
     daemon.conf += "LoadModule mod_named.c\n"

@@ -76,23 +76,6 @@ def test_a_warning_is_told_and_does_not_fail(site: Site) -> None:
     assert f"warning: {site.path}:1: Include: unable to include '/no/such/file': No such file or directory" in said.err
 
 
-def test_lines_of_modules_that_are_not_loaded_are_well_written_and_still_keep_a_start_away(site: Site) -> None:
-    """As in the sample files of ProFTPD that are for a build with such a module in it."""
-    site.conf("TLSEngine on\nSQLAuthTypes Crypt\n<IfUser tom>\nUmask 077\n</IfUser>\n")
-    said = site.command("-t")
-    assert said.status == 0
-    assert said.out.endswith("Syntax check complete.\n")
-    assert f"warning: {site.path}:1: TLSEngine: belongs to mod_tls, which this ftpd does not have" in said.err
-    assert f"warning: {site.path}:2: SQLAuthTypes: belongs to mod_sql, which is not loaded" in said.err
-    assert f"warning: {site.path}:3: <IfUser>: belongs to mod_ifsession, which this ftpd does not have" in said.err
-    assert "3 lines belong to modules that are not loaded: no start and no reload" in said.err
-    started = site.command("-n")
-    assert started.status == 1
-    assert f"fatal: 3 faults in the configuration {site.path}" in started.err
-    site.conf("TLSEngine on\nUmask 9x\n")
-    assert site.command("-t").status == 1, "what is badly written is a fault beside them"
-
-
 def test_a_configuration_that_is_not_there_is_named(site: Site) -> None:
     site.path.unlink()
     said = site.command("-t")
