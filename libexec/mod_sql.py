@@ -385,19 +385,30 @@ def _store(scope: Scope, info: sql.ConnectInfo, pools: dict[Any, tuple[sql.Pool,
         health=settings[health_check],
         idle=info.idle,
     )
-    alive = settings[keep_alive]
     try:
         target = backend.target(info.info, info.user, info.password, info.ssl)
-        beat = None if alive is None else (alive[0], sql.compiled(alive[1], backend.dialect))
     except ConfigError as wrong:
         raise ConfigError(wrong.message, right=wrong.right, directive=directive, at=at) from None
-    if beat is not None and beat[1].parameters:
-        raise ConfigError("what keeps a connection alive has no variables", directive="SQLKeepAlive")
     key = (target, limits, settings[spool_place])
     if key not in pools:
         pool = sql.Pool(backend, target, limits)
         pools[key] = pool, sql.Spool(pool, *settings[spool_place])
-    return sql.Store(info.name, *pools[key], info.at_connect, None if beat is None else (beat[0], beat[1].statement))
+    return sql.Store(info.name, *pools[key], info.at_connect, _beat(scope, backend))
+
+
+def _beat(scope: Scope, backend: sql.Backend) -> tuple[int, sql.Statement] | None:
+    """What SQLKeepAlive has sent, and how often."""
+    alive, where = scope.settings[keep_alive], scope.where.get(keep_alive)
+    if alive is None:
+        return None
+    try:
+        query = sql.compiled(alive[1], backend.dialect)
+        if query.parameters:
+            raise ConfigError("what keeps a connection alive has no variables", right='30 "SELECT 1"')
+    except ConfigError as wrong:
+        at = where[0] if where else None
+        raise ConfigError(wrong.message, right=wrong.right, directive=keep_alive.name, at=at) from None
+    return alive[0], query.statement
 
 
 def _server(session: Session, purpose: str) -> Server | None:

@@ -357,9 +357,11 @@ async def scrypt_holds(session: Session, user: str, password: bytes, stored: str
     n = _SCRYPT_COSTS[settings[cost]]
     salt, fits = _fitting(session, (await _salts(session, user)).own, _SCRYPT_SALT, "scrypt")
     length = settings[scrypt_length]
+    # what it takes for r=8 and p=1, and a little: twice as much is more than Python allows for the sensitive cost
+    memory = 128 * 8 * n + 1024 * 1024
 
     def derive() -> bytes:
-        return hashlib.scrypt(password, salt=salt, n=n, r=8, p=1, maxmem=n * 8 * 128 * 2, dklen=length)
+        return hashlib.scrypt(password, salt=salt, n=n, r=8, p=1, maxmem=memory, dklen=length)
 
     return await _same(session, derive, stored) and fits
 

@@ -389,6 +389,7 @@ def test_a_name_that_was_asked_for_stands_in_a_later_listing_of_the_same_session
         ("SQLShowInfo PASS 99 x", "no code of a reply"),
         ("SQLLog , q", "no command is named"),
         ("SQLKeepAlive 30 \"SELECT '%u'\"", "has no variables"),
+        ("SQLKeepAlive 30 \"SELECT 1; SELECT 2\"", r"conf:\d+: SQLKeepAlive: this is more than one statement"),
         ("SQLConnectInfo {db} a b c d", "5 words do not say"),
         ("SQLConnectInfo {db} ssl-cert:/", "needs its key"),
         ("SQLConnectInfo relative.db", "absolute pathname"),

@@ -137,6 +137,13 @@ def test_scrypt_wants_a_salt_of_32_bytes(db: Database) -> None:
     assert not held(db, "SCRYPT", stored, query)
 
 
+def test_scrypt_of_the_sensitive_cost_finds_its_memory(db: Database) -> None:
+    stored = "d808bf39265eb7d5381b75e19650633bb1506752305ed5c4c22353f1abb29e55"
+    db.do("INSERT INTO keys VALUES ('ann', '0123456789abcdef0123456789abcdef')")
+    query = "SQLNamedQuery salt SELECT \"id FROM keys WHERE name = '%{0}'\"\nSQLPasswordUserSalt sql:/salt\n"
+    assert held(db, "Scrypt", stored, query + "SQLPasswordCost sensitive")
+
+
 def test_argon2_bare_and_whole(db: Database) -> None:
     salt = "0123456789abcdef"
     bare = argon2.hash_secret_raw(b"pass word", salt.encode(), 4, 32768, 1, 24, argon2.Type.I, version=19)
