@@ -119,10 +119,11 @@ def _with_configuration(line: CommandLine, record: BuildRecord) -> int:
     pools = Pools()
     try:
         plan = read(options, record, pools)
+        if line.act != "version" and not plan.to_terminal and (wrong := logs.unopened(plan.generation.config)):
+            raise ConfigFaults(wrong, plan.warnings)
         for warning in plan.warnings:
             tell(f"warning: {warning.render()}")
         if line.act == "configtest":
-            logs.check(plan)
             print("Syntax check complete.", flush=True)
             return 0 if line.question is None else _explain(plan.generation, line.question)
         if line.act == "version":
@@ -132,6 +133,8 @@ def _with_configuration(line: CommandLine, record: BuildRecord) -> int:
             return 0
         return Daemon(plan, pools).run()
     except ConfigFaults as found:
+        if found.config is not None and (options.quiet or not options.foreground):
+            found.faults += logs.unopened(found.config)
         for fault in found.faults:
             tell(fault.render())
         for warning in found.warnings:

@@ -12,7 +12,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-from ftpd.conf.tree import Scope
+from ftpd.conf.directive import ConfigError
+from ftpd.conf.faults import Fault, of_check
+from ftpd.conf.tree import Config, Scope
 from ftpd.core import logfile, scribe, trace
 from ftpd.core.log import Level, LineFormatter, LineHandler, Route, TraceStyle, logger, set_main_route
 from ftpd.core.syslog import FACILITIES, SyslogHandler, syslog
@@ -65,24 +67,30 @@ def direct(plan: Plan) -> None:
     logfile.reopen()
 
 
-def check(plan: Plan) -> None:
-    """StartError says what would keep a start from opening SystemLog; nothing is made.
+def unopened(config: Config) -> list[Fault]:
+    """What would keep a start from opening SystemLog, and the line that names it; nothing is made.
 
     Who checks need not be who starts the daemon, so rights that are missing are no fault.
     """
-    path = plan.settings.system_log
-    if path is None or path == "none" or plan.to_terminal:
-        return
-    follow = value_of(plan.generation, plan.generation.config.main, "AllowLogSymlinks", False)
-    file = logfile.LogFile(path, "SystemLog", follow=follow, make=False)
+    keys = {key.name: key for key in config.main.values}
+    key, follow = keys.get("SystemLog"), keys.get("AllowLogSymlinks")
+    path = None if key is None else config.main.values[key]
+    if key is None or path is None or path == "none":
+        return []
+    file = logfile.LogFile(
+        path, "SystemLog", follow=follow is not None and bool(config.main.values[follow]), make=False
+    )
     try:
         file.open()
     except OSError as error:
         to_be_made = error.errno == errno.ENOENT and os.path.isdir(os.path.dirname(path))
-        if not to_be_made and error.errno != errno.EACCES:
-            raise _unable(path, error) from None
-    else:
-        file.forget()
+        if to_be_made or error.errno == errno.EACCES:
+            return []
+        where = config.main.where[key][-1]
+        wrong = ConfigError(f"unable to open '{path}': {error.strerror}", word=0, directive="SystemLog", at=where)
+        return [of_check(wrong, where[0])]
+    file.forget()
+    return []
 
 
 async def keep_writing() -> None:

@@ -376,11 +376,29 @@ def test_a_systemlog_that_is_not_safe_is_refused(site: Site, plant: object, reas
     site.conf(f"SystemLog {logs}/log\n", without=["SystemLog"])
     assert callable(plant)
     plant(logs / "log")
-    told = fatal(site)
-    assert told.startswith(f"unable to open SystemLog '{logs}/log': ")
+    started = site.command()
+    where, _, told = started.err.splitlines()[0].partition(": ")
+    assert where.startswith(f"{site.path}:")
+    assert told.startswith(f"SystemLog: unable to open '{logs}/log': ")
     assert reason in told
-    assert fatal(site, "-t") == told, "a check foresees it"
+    assert started.err.splitlines()[2].strip() == "^" + "~" * (len(f"{logs}/log") - 1)
+    checked = site.command("-t")
+    assert (started.status, checked.status) == (1, 1)
+    assert checked.err.splitlines()[:-1] == started.err.splitlines()[:-1], "a check foresees it"
     assert not site.pid_file.exists(), "nothing is left of the start"
+
+
+def test_a_systemlog_that_cannot_be_is_told_with_all_the_other_faults(site: Site) -> None:
+    site.conf("SystemLog /no/such/folder/log\nPortt 21\n", without=["SystemLog"])
+    told = site.command("-t").err
+    assert ": SystemLog: unable to open '/no/such/folder/log': No such file or directory" in told
+    assert ": Portt: unknown configuration directive" in told
+    assert "2 faults in the configuration" in told
+
+
+def test_a_systemlog_that_the_terminal_stands_for_is_no_fault(site: Site) -> None:
+    site.conf("SystemLog /no/such/folder/log\nPortt 21\n", without=["SystemLog"])
+    assert "SystemLog" not in site.command("-n").err
 
 
 def test_a_scoreboard_without_a_folder_is_told_in_words(site: Site) -> None:
