@@ -111,7 +111,7 @@ def _act(asked: Asked) -> int:
     if asked.new is not None:
         if actions or asked.words:
             raise Refused("-n writes a new module and stands alone; check and install it when it is written")
-        print(write_module(asked.new, Path.cwd()))
+        print(write_module(asked.new, Path.cwd(), build_record()))
         return 0
     if not actions:
         # word for word as ProFTPD's, which scripts may wait for

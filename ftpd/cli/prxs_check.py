@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -80,7 +81,10 @@ def faults(path: Path, facts: Facts, record: BuildRecord) -> list[str]:
             found.append(f"{path}: the directive {name} is {owner}'s already; call it otherwise")
         elif (belongs := known().get(name.lower())) is not None and facts.name not in belongs.modules:
             found.append(f"{path}: ProFTPD knows {name} as a directive of {belongs.modules[0]}; call it otherwise")
-    doubled = {name for name in facts.directives if facts.directives.count(name) > 1}
+    # their names hold in any case of letters
+    names = {name.lower(): name for name in reversed(facts.directives)}
+    times = Counter(name.lower() for name in facts.directives)
+    doubled = [name for lower, name in names.items() if times[lower] > 1]
     found += [f"{path}: the directive {name} is declared more than once" for name in sorted(doubled)]
     return found
 

@@ -7,21 +7,23 @@ import sys
 from pathlib import Path
 
 from ftpd.conf.directive import ConfigError
+from ftpd.dispatch.assemble import static_modules
+from ftpd.module.build import BuildRecord
 from ftpd.module.names import module_name
 
 _MODULE = '''\
-"""mod_{name} -- answer X{verb} with a greeting."""
+"""mod_{name} -- answer {verb} with a greeting."""
 
 from ftpd.api import DECLINED, SERVER, VHOST, Command, Module, Outcome, types
 
 module = Module("mod_{name}", version="0.1")
 engine = module.directive(
     "{camel}Engine", types.boolean, default=False, contexts=SERVER | VHOST,
-    usage="on|off", doc="Answer X{verb}.",
+    usage="on|off", doc="Answer {verb}.",
 )  # fmt: skip
 
 
-@module.cmd("X{verb}", auth=False)
+@module.cmd("{verb}", auth=False)
 def greet(cmd: Command) -> Outcome | None:
     if not cmd.config[engine]:
         return DECLINED
@@ -41,11 +43,11 @@ from ftpd.testing import Bench
 class Greeting(unittest.IsolatedAsyncioTestCase):
     async def test_it_names_the_user(self) -> None:
         async with Bench(mod_{name}.module, conf="{camel}Engine on") as ftp:
-            self.assertEqual(await ftp("X{verb}"), "200 Hello, tom.")
+            self.assertEqual(await ftp("{verb}"), "200 Hello, tom.")
 
     async def test_without_the_engine_nobody_answers(self) -> None:
         async with Bench(mod_{name}.module) as ftp:
-            self.assertEqual(await ftp("X{verb}"), "500 X{verb} not understood")
+            self.assertEqual(await ftp("{verb}"), "500 {verb} not understood")
 
 
 if __name__ == "__main__":
@@ -53,7 +55,7 @@ if __name__ == "__main__":
 '''
 
 
-def write_module(word: str, folder: Path) -> str:
+def write_module(word: str, folder: Path, record: BuildRecord) -> str:
     """Write the two files, never over any; gives what to say of them."""
     try:
         bare = module_name(word if word.startswith("mod_") else f"mod_{word}")
@@ -61,9 +63,11 @@ def write_module(word: str, folder: Path) -> str:
         raise ConfigError(
             f"'{word}' does not name a module", right="letters, digits and underscores, as prxs -n hello"
         ) from None
+    if bare in record.static:
+        raise ConfigError(f"{bare} is built into this ftpd, and so no other is ever loaded", right="another name")
     name = bare.removeprefix("mod_")
     camel = "".join(part[:1].upper() + part[1:] for part in name.split("_"))
-    words = {"name": name, "verb": name.replace("_", "").upper(), "camel": camel, "run": f"python test_{bare}.py"}
+    words = {"name": name, "verb": _new_verb(name, record), "camel": camel, "run": f"python test_{bare}.py"}
     # the python of the path seldom has ftpd
     python = shlex.quote(sys.executable)
     texts = {f"{bare}.py": _MODULE.format(**words), f"test_{bare}.py": _TEST.format(**words)}
@@ -80,3 +84,12 @@ def write_module(word: str, folder: Path) -> str:
             f"  prxs -c -i {bare}.py",
         )
     )
+
+
+def _new_verb(name: str, record: BuildRecord) -> str:
+    """A verb that no built-in module answers; they have XPWD and its kin."""
+    taken = {handler.verb for module in static_modules(record) for handler in module.handlers}
+    verb = f"X{name.replace('_', '').upper()}"
+    while verb in taken:
+        verb = f"X{verb}"
+    return verb

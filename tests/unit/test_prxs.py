@@ -112,6 +112,7 @@ def test_a_good_module_passes_the_check(good: Path, capsys: pytest.CaptureFixtur
         (GOOD.replace("GoodEngine", "BanEngine"), "ProFTPD knows BanEngine as a directive of mod_ban"),
         (GOOD.replace("GoodEngine", "NearEngine"), "the directive NearEngine is mod_near's already"),
         (GOOD + GOOD.splitlines()[2], "the directive GoodEngine is declared more than once"),
+        (GOOD + GOOD.splitlines()[2].replace("GoodE", "goode"), "the directive GoodEngine is declared more than once"),
     ],
 )
 def test_what_would_make_trouble_is_said_and_nothing_installed(
@@ -306,18 +307,20 @@ def test_a_package_that_brings_none_and_one_that_is_not_there(
 # -- -n --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("words", [("-n", "hello_world"), ("--name=mod_hello_world",)])
+@pytest.mark.parametrize("words", [("-n", "hello_world"), ("--name=mod_hello_world",), ("-n", "pwd")])
 def test_a_new_module_passes_its_test_and_the_check_at_once(
     record: BuildRecord, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
 ) -> None:
+    """Also where X and its name are a verb that there is already, as XPWD."""
     status, out, _ = run(capsys, *words)
     assert status == 0
-    assert "wrote mod_hello_world.py and test_mod_hello_world.py" in out
-    done = subprocess.run([sys.executable, "test_mod_hello_world.py"], capture_output=True, text=True)
+    module = "mod_pwd" if "pwd" in words else "mod_hello_world"
+    assert f"wrote {module}.py and test_{module}.py" in out
+    done = subprocess.run([sys.executable, f"test_{module}.py"], capture_output=True, text=True)
     assert "Ran 2 tests" in done.stderr, done.stderr
     assert done.returncode == 0, done.stderr
-    assert run(capsys, "-c", "-i", "mod_hello_world.py")[0] == 0
-    for name in ("mod_hello_world.py", "test_mod_hello_world.py"):
+    assert run(capsys, "-c", "-i", f"{module}.py")[0] == 0
+    for name in (f"{module}.py", f"test_{module}.py"):
         assert max(len(line) for line in Path(name).read_text().splitlines()) <= 120
 
 
@@ -333,6 +336,7 @@ def test_what_cannot_name_a_new_module(record: BuildRecord, capsys: pytest.Captu
     for name in ("", "../x", "with blank", "mod_"):
         assert f"'{name}' does not name a module" in run(capsys, "-n", name)[2]
     assert "stands alone" in run(capsys, "-c", "-n", "hello", "mod_hello.py")[2]
+    assert "mod_ls is built into this ftpd, and so no other is ever loaded" in run(capsys, "-n", "ls")[2]
     assert os.listdir() == []
 
 
