@@ -37,6 +37,7 @@ from ftpd.core.paths import normalise, within
 from ftpd.core.reply import Refuse, Reply
 from ftpd.core.syslog import syslog
 from ftpd.core.tally import Tally, tally
+from ftpd.core.title import show as show_title
 from ftpd.core.translation import Catalogue
 from ftpd.core.vocab import ANY, DECLINED, ERROR, HANDLED, Class, Group, Outcome, Phase, Steady
 from ftpd.module import (
@@ -238,6 +239,7 @@ __all__ = [
     "program",
     "ratios",
     "resolved",
+    "show_title",
     "socket_rule",
     "syslog",
     "tally",

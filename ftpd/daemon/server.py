@@ -32,6 +32,9 @@ from ftpd.module.events import RESTART, SHUTDOWN, SIGNAL_USR2, STARTUP
 _KEPT = "the configuration before stays in force"
 
 
+_ENDINGS: dict[int, str] = {signal.SIGTERM: "killed", signal.SIGXCPU: "CPU limit exceeded"}
+
+
 class Daemon:
     """One process that serves; :meth:`run` returns its exit status."""
 
@@ -162,12 +165,12 @@ class Daemon:
     # -- signals -------------------------------------------------------------------------------------
 
     def _hear_the_end(self, loop: asyncio.AbstractEventLoop) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGXCPU):
             loop.add_signal_handler(number, self._told_to_stop, number)
 
     def _told_to_stop(self, number: int) -> None:
         trace.say("signal", 5, "signal %d: the daemon is to end", number)
-        how = "killed" if number == signal.SIGTERM else "terminating"
+        how = _ENDINGS.get(number, "terminating")
         log(Level.NOTICE, "ProFTPD %s (signal %d)", how, number)
         self._stop.set()
 

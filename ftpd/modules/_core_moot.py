@@ -57,10 +57,6 @@ module.directive(
     usage="on|off", doc="Deprecated in ProFTPD.",
 )  # fmt: skip
 module.directive(
-    "ProcessTitles", types.one_of("terse", "verbose"), contexts=SERVER,
-    usage="terse|verbose", doc="What ps shows of a session: here one process holds many.",
-)  # fmt: skip
-module.directive(
     "RegexOptions",
     pairs(
         engine=types.one_of("POSIX", "PCRE", "PCRE2"), matchlimit=types.integer(0), matchlimitrecursion=types.integer(0)

@@ -16,6 +16,7 @@ from ftpd.modules import (  # noqa: F401
     _core_owner,
     _core_server,
     _core_talk,
+    _core_title,
     _core_trace,
 )
 from ftpd.modules._core import module

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import NamedTuple
@@ -42,6 +43,10 @@ _SCOPES = ("daemon", "session", "none")
 _GUARDED = ("/etc/", "/lib/")
 _LEAST_FILES = 64
 """Descriptors without which the daemon hardly serves: its sockets, its logs, a session or two."""
+_LEAST_SECONDS = 2
+"""Of processor time, beyond what is used up: before that the daemon has hardly started."""
+_TO_END = 5
+"""Seconds that it has between being told that its time is up and being killed, where there is one number for both."""
 _LEAST_SPARE = 64 * 1024 * 1024
 """Bytes of data, beyond those in use, without which no threads can be started for what would block the loop."""
 
@@ -86,11 +91,6 @@ def _told(why: str) -> Callable[[Reading, Rlimit], None]:
     return act
 
 
-def _never(reading: Reading, value: Rlimit) -> None:
-    if value.soft != resource.RLIM_INFINITY:
-        reading.warn("has no effect: one process serves all sessions, and the kernel would end it with all of them")
-
-
 def _seconds(text: str, word: int) -> int:
     return types.to_integer(text, 0, word=word)
 
@@ -103,9 +103,9 @@ def _bytes(text: str, word: int) -> int:
     return types.to_size(text, word=word)
 
 
-module.directive_list(
-    "RLimitCPU", _limits(_seconds, "seconds"), contexts=_SERVERS, act=_never,
-    usage="[daemon|session|none] seconds|max [seconds|max]", doc="CPU time; read and checked, and never imposed.",
+cpu = module.directive_list(
+    "RLimitCPU", _limits(_seconds, "seconds"), contexts=_SERVERS, act=_told("they share one process"),
+    usage="[daemon|session|none] seconds|max [seconds|max]", doc="Processor time after which the daemon ends.",
 )  # fmt: skip
 memory = module.directive_list(
     "RLimitMemory", _limits(_bytes, "bytes"), contexts=_SERVERS, act=_told("they share one process"),
@@ -139,12 +139,16 @@ _wanted = Wanted()
 @module.check
 def remember(config: Config) -> Iterator[ConfigError]:
     settings = config.main.settings
-    kinds = (("RLimitMemory", resource.RLIMIT_DATA, memory), ("RLimitOpenFiles", resource.RLIMIT_NOFILE, open_files))
+    kinds = (
+        ("RLimitCPU", resource.RLIMIT_CPU, cpu),
+        ("RLimitMemory", resource.RLIMIT_DATA, memory),
+        ("RLimitOpenFiles", resource.RLIMIT_NOFILE, open_files),
+    )
     _wanted.limits = [
         (name, kind, limit) for name, kind, key in kinds for limit in settings[key] if limit.scope == "daemon"
     ]
     for _, kind, key in kinds:
-        least = _LEAST_FILES if kind == resource.RLIMIT_NOFILE else _data_in_use() + _LEAST_SPARE
+        least = _least(kind)
         for limit, at in zip(config.main.values.get(key, ()), config.main.where.get(key, ()), strict=True):
             if limit.scope == "daemon" and limit.soft != resource.RLIM_INFINITY and limit.soft < least:
                 # without memory it would fall at once; without descriptors it stands, and turns clients away
@@ -153,6 +157,12 @@ def remember(config: Config) -> Iterator[ConfigError]:
                     f"{limit.soft} is less than the daemon itself needs", right=f"{least} or more, or max", word=1,
                     directive=key.name, at=at,
                 )  # fmt: skip
+
+
+def _least(kind: int) -> int:
+    if kind == resource.RLIMIT_CPU:
+        return int(time.process_time()) + _LEAST_SECONDS
+    return _LEAST_FILES if kind == resource.RLIMIT_NOFILE else _data_in_use() + _LEAST_SPARE
 
 
 def _data_in_use() -> int:
@@ -176,6 +186,8 @@ def impose(_: object) -> None:
             _wanted.no_room = soft <= len(open_now)
             soft = max(soft, max(open_now) + (_LEAST_FILES if _wanted.no_room else 1))
             hard = max(hard, soft + _LEAST_FILES)
+        if kind == resource.RLIMIT_CPU and soft == hard != resource.RLIM_INFINITY:
+            hard = soft + _TO_END if highest == resource.RLIM_INFINITY else min(soft + _TO_END, highest)
         try:
             resource.setrlimit(kind, (soft, hard))
         except (OSError, ValueError) as error:

@@ -88,6 +88,7 @@ def test_switched_off_they_are_folders_like_others() -> None:
         ("RLimitOpenFiles 200 100", "the soft limit is above the hard limit"),
         ("RLimitMemory session 5X", "5X"),
         ("RLimitCPU -3", "-3"),
+        ("RLimitCPU daemon 0", "0 is less than the daemon itself needs"),
         ("RLimitMemory daemon 1M", "1048576 is less than the daemon itself needs"),
     ],
 )
@@ -110,7 +111,7 @@ def test_fewer_descriptors_than_the_daemon_needs_are_warned_of(line: str) -> Non
     ("line", "warned"),
     [
         ("RLimitCPU session 30", True),
-        ("RLimitCPU daemon 30", True),
+        ("RLimitCPU daemon 3000000", False),
         ("RLimitCPU max", False),
         ("RLimitMemory session 64M", True),
         ("RLimitMemory daemon 8GB", False),

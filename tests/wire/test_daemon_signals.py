@@ -31,7 +31,7 @@ def daemon(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Watched]:
     daemon.kill()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGXCPU])
 def test_it_ends_in_order(site: Site, number: signal.Signals) -> None:
     process = site.start()
     process.send_signal(number)

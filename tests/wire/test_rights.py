@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.wire.command import Watched
+from tests.wire.daemon import until
 from tests.wire.hostile import as_root
 
 CHOWN, SYS_ADMIN, SETUID = 1 << 0, 1 << 21, 1 << 7
@@ -66,6 +67,30 @@ def test_limits_of_the_daemon_are_imposed(tmp_path: Path) -> None:
         assert greeting(daemon).startswith("421 No descriptors are left"), "gaps among the daemon's own are no places"
         daemon.hang_up(before)
         assert greeting(daemon).startswith("220")
+
+
+def test_processor_time_is_bounded_and_there_is_time_to_end(tmp_path: Path) -> None:
+    with running(tmp_path, "RLimitCPU daemon 3600\nRLimitCPU session 1\n") as daemon:
+        assert re.search(r"Max cpu time\s+3600\s+3605", proc(daemon, "limits"))
+
+
+def title(daemon: Watched) -> str:
+    return proc(daemon, "cmdline").rstrip("\0").replace("\0", " ")
+
+
+def test_ps_shows_what_process_titles_say(tmp_path: Path) -> None:
+    with running(tmp_path, "") as daemon:
+        words = title(daemon)
+        assert "-c" in words
+        daemon.hang_up(daemon.conf + "ProcessTitles terse\n")
+        assert title(daemon) == "proftpd: processing connections"
+        daemon.hang_up(daemon.conf.replace("terse", "verbose"))
+        assert title(daemon) == "proftpd: (accepting connections)"
+        with daemon.login():
+            assert title(daemon) == "proftpd: 1 connected"
+        until("nobody is on", lambda: title(daemon) == "proftpd: (accepting connections)")
+        daemon.hang_up(daemon.conf.replace("ProcessTitles verbose\n", ""))
+        assert title(daemon) == words
 
 
 def greeting(daemon: Watched) -> str:
