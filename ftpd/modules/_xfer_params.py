@@ -165,10 +165,10 @@ def set_range(cmd: Command) -> Outcome:
     if (first, last) == (1, 0):
         forget_part(cmd.session)
         return cmd.ok(350, "Reset byte transfer range")
-    if translates(cmd.session):
-        return cmd.fail(551, "RANG: Transfer ranges not allowed in ASCII mode")
     if first > last:
         return cmd.fail(501, "RANG start must be less than end")
+    if translates(cmd.session):
+        return cmd.fail(551, "RANG: Transfer ranges not allowed in ASCII mode")
     count = last - first + 1
     cmd.session.restart = first
     cmd.session[_range].count = count

@@ -48,6 +48,7 @@ from ftpd.testing.memory import MemoryWire
         ("REST 0", "350 Restarting at 0. Send STORE or RETRIEVE to initiate transfer"),
         ("REST 5", "501 REST: Resuming transfers not allowed in ASCII mode"),
         ("RANG 0 5", "551 RANG: Transfer ranges not allowed in ASCII mode"),
+        ("RANG 5 0", "501 RANG start must be less than end"),
         ("RANG 1 0", "350 Reset byte transfer range"),
         ("RANG 1", "500 'RANG 1' not understood"),
     ],
