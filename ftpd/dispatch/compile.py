@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ftpd.conf.tree import Config
 from ftpd.core import turns
 from ftpd.core.vocab import ANY, Class, Group, Phase
-from ftpd.module.table import Handler, Module, Shortcut, Steadiness
+from ftpd.module.table import Alikeness, Handler, Module, Shortcut, Steadiness, always_alike
 
 Chain = tuple[Handler, ...]
 Chains = tuple[tuple[Phase, Chain], ...]
@@ -36,6 +36,11 @@ class Plan:
     """What all on the road of a success say of how steady they are; None: some say nothing.
 
     Where what answers in the verb's place has some phases told of what it did, those asked there need not say anything.
+    """
+    alike: tuple[Alikeness, ...] | None
+    """What is to be asked before the same holds of another session that stands alike; None: it does not.
+
+    Those count as well who have said that they have nothing to record of what they are told.
     """
     shortcut: Shortcut | None
     records: Phase | None
@@ -91,6 +96,7 @@ class _Rows:
             after_err=self._behind(verb, Phase.POST_CMD_ERR, Phase.LOG_CMD_ERR),
             limited=any(row.limit is not None for row in cmd),
             steady=_steady((*pre, *cmd, *_asked_of(after, records))),
+            alike=_alike((*pre, *cmd, *_asked_of(after, records)), after),
             shortcut=None if only is None else only.shortcut,
             records=records,
         )
@@ -111,10 +117,19 @@ def _steady(road: Chain) -> tuple[Steadiness, ...] | None:
     return asked if len(asked) == len(road) else None
 
 
+def _alike(road: Chain, after: Chains) -> tuple[Alikeness, ...] | None:
+    """Of those behind it that are told in any case, it is known who has nothing to record: they have said so."""
+    told = (handler for _, chain in after for handler in chain if handler.steady is not None)
+    asked = tuple(dict.fromkeys((*road, *told)))
+    if any(handler.alike is None for handler in asked):
+        return None
+    return tuple(one.alike for one in asked if one.alike is not None and one.alike is not always_alike)
+
+
 class Table:
     """The plans of one generation of modules; immutable once made."""
 
-    __slots__ = ("plans", "unknown", "verbs")
+    __slots__ = ("alike", "plans", "unknown", "verbs")
 
     def __init__(self, modules: Sequence[Module], config: Config | None = None) -> None:
         rows = _Rows(
@@ -127,6 +142,9 @@ class Table:
         self.unknown = rows.plan("", known=False)
         """An unknown verb still meets the wildcard handlers."""
         self.verbs = frozenset(known)
+        shared = [verb for verb, plan in self.plans.items() if plan.alike is not None and plan.steady is not None]
+        self.alike = frozenset(text.encode() for verb in shared for text in (verb, verb.lower()))
+        """As clients write them: the verbs whose answers may be those of other sessions."""
 
     def plan(self, verb: str) -> Plan:
         """The verb's plan, :attr:`unknown` where it has none."""

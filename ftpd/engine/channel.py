@@ -8,7 +8,7 @@ import struct
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from ftpd.core.answers import Answers
+from ftpd.core.answers import Answers, ShortAnswer
 from ftpd.core.aside import Journey
 from ftpd.core.clock import Timer
 from ftpd.dispatch.registry import Generation
@@ -22,6 +22,7 @@ from ftpd.transfer.library import Epoll, FTPHandler
 from ftpd.transfer.sockets import DEFAULT
 
 if TYPE_CHECKING:
+    from ftpd.engine.common import Common, Kin, Recipe
     from ftpd.engine.uploads import Upload
     from ftpd.engine.worker import Worker
 
@@ -88,6 +89,12 @@ class Channel(FTPHandler):  # type: ignore[misc]
     """Made when the first is known."""
     _set_aside: Answers | None = None
     """What is known again once the transfer has ended that runs, if nothing else has happened by then."""
+    _kin: Kin | None = None
+    """Those who have logged in alike."""
+    _common: Common | None = None
+    """What is known by those who stand as this session does, once that was asked for since anything has changed."""
+    _recipe: tuple[ShortAnswer, Recipe] | None = None
+    """What has just been made to answer a verb, and how others make it."""
     _ending: str | None = None
     _ended = False
     _peer_done = False
@@ -164,6 +171,7 @@ class Channel(FTPHandler):  # type: ignore[misc]
 
     def unsettle(self) -> None:
         """Something may be other than it was, or comes before what the client says next: no answer is known now."""
+        self._common = None
         if self._receives:
             self._overtake()
         if self._answers:

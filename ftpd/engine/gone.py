@@ -65,7 +65,7 @@ class Gone:
 
     def takes(
         self, command: Command, way: Way, before: str, after: str, *, mode: int, replaces: bool,
-        guard: Callable[[str], bool] | None, noted: tuple[str, ...], came: Callable[[Command, bool], None],
+        guard: Callable[[Command, str], bool] | None, noted: tuple[str, ...], came: Callable[[Command, bool], None],
     ) -> None:  # fmt: skip
         return None
 

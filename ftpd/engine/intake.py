@@ -72,14 +72,20 @@ class Intake(Taking):
             # what comes after QUIT is not for us; it is read so that closing sends no reset
             return
         session, reader = self.session, self._reader
+        only = reader.single(data)
+        if only is not None and (
+            self._task is not None or self._queue or self._running or self._pace is not None
+        ):  # fmt: skip
+            only = None
+        if only is not None and session.user is not None and self.answer_commonly(data):
+            return
         if not session.bytes_in and data.startswith(_TLS_HELLO):
             self._foreign("TLS")
             return
         session.bytes_in += len(data)
         if trace.active:
             trace.say("netio", 19, "read %d bytes from the client", len(data), peer=session.peer)
-        only = reader.single(data)
-        if only is not None and self._task is None and not self._queue and not self._running and self._pace is None:
+        if only is not None:
             self._take(only, data)
         else:
             self.unsettle()

@@ -13,6 +13,7 @@ from ftpd.core.log import Level
 from ftpd.core.paths import decode, normalise, split
 from ftpd.core.vocab import Steady
 from ftpd.dispatch.compile import Plan
+from ftpd.engine.common import Common, Found, Recipe, common_of, kin_of
 from ftpd.engine.parting import Parting
 from ftpd.module.command import Command
 from ftpd.module.table import Shortcut
@@ -25,6 +26,15 @@ _MOST = 16
 
 _ONE_NAME = re.compile(rb"([^ \r\n\0\xff]+ )([^ \r\n\0\xff][^\r\n\0\xff]*)\r\n", re.DOTALL)
 """A verb with its blank and a name; line ends and NULs inside and telnet are looked at more closely."""
+
+
+def _key_of(packet: bytes) -> bytes:
+    """What stands for the verb and the folder of a name; nothing where it is no such line."""
+    line = _ONE_NAME.fullmatch(packet)
+    if line is None:
+        return b""
+    folder, slash, name = line[2].rpartition(b"/")
+    return line[1] + folder + slash if name else b""
 
 
 def _answer_shortly(answers: Answers, packet: bytes) -> bytes | None:
@@ -66,6 +76,8 @@ class Recall(Parting):
                 self._keep_function(self._answers, packet, command, plan, plan.shortcut)
             elif len(packet) <= _LONGEST:
                 self._keep(self._answers, packet, answer, self._holds_until(self._answers, command, plan))
+                if (common := self._shared_by(plan)) is not None and plan.alike is not None:
+                    common.keep(packet, Found(answer, plan.alike), self._holds_until(common, command, plan))
         except Exception as error:
             self.unsettle()
             self.session.log(Level.ERROR, "what is known of %s cannot be told: %r", command.shown, error)
@@ -104,10 +116,62 @@ class Recall(Parting):
         if blank and (not name or name != decode(last)):
             # what ends with dots or a slash is no name in a folder
             return
-        if (function := shortcut(command, folder)) is not None:
-            names = command.gate.names_pass_until
-            until = names(self.session, answers, folder) if blank else self._holds_until(answers, command, plan)
-            self._keep(answers, key, function, until)
+        self._recipe = None
+        function, made = shortcut(command, folder), self._recipe
+        self._recipe = None
+        if function is None:
+            return
+        names = command.gate.names_pass_until
+
+        def until(known: Answers) -> float:
+            return names(self.session, known, folder) if blank else self._holds_until(known, command, plan)
+
+        self._keep(answers, key, function, until(answers))
+        if made is not None and made[0] is function and (common := self._shared_by(plan)) is not None:
+            assert plan.alike is not None
+            common.keep(key, Found(made[1], plan.alike), until(common))
+
+    def _shared_by(self, plan: Plan) -> Common | None:
+        """Where others find what is known here, if it is the same for all who stand alike."""
+        if plan.alike is None or not all(alike(self.session) for alike in plan.alike):
+            return None
+        return self._commonly_known()
+
+    def _commonly_known(self) -> Common | None:
+        if self._common is None:
+            if self._kin is None or not self._kin.has(self.session):
+                self._kin = kin_of(self.generation, self.session)
+            if self._kin is not None:
+                self._common = common_of(self._kin, self.session)
+        return self._common
+
+    def answer_commonly(self, packet: bytes) -> bool:
+        """Answer the packet by what others who stand alike have found out; from then on it is known here as well.
+
+        Only a line that came alone is asked for so, while nothing is under way.
+        """
+        if trace.loud or self._out or self._over or self._peer_done or self._receives:
+            return False
+        if packet.partition(b" ")[0].rstrip(b"\r\n") not in self.generation.table.alike:
+            return False
+        if not (common := self._commonly_known()):
+            return False
+        key = packet if packet in common else _key_of(packet)
+        found = common.found(key, self.session)
+        if found is None or (self._answers and key in self._answers):
+            return False
+        answer = found.answer if isinstance(found.answer, bytes) else self._made_by(found.answer)
+        if answer is None:
+            return False
+        if self._answers is None:
+            self._answers = Answers()
+        elif len(self._answers) >= _MOST or self._answers.until <= monotonic():
+            self._answers.clear()
+        self._keep(self._answers, key, answer, common.until)
+        return self.answer_known(packet)
+
+    def _made_by(self, recipe: Recipe) -> ShortAnswer | None:
+        raise NotImplementedError
 
     def _holds_until(self, answers: Answers, command: Command, plan: Plan) -> float:
         """Until when the verb is allowed, as far as no path is named."""

@@ -50,8 +50,10 @@ class Running(Recall):
         if session.recode is not None:
             argument = session.heard(verb, argument)
         command, plan = self.generation.command(session, verb, argument)
-        if self._answers and (plan.steady is None or not packet):
-            self.unsettle()
+        if plan.steady is None or not packet:
+            self._common = None
+            if self._answers:
+                self.unsettle()
         if not plan.known and isinstance(request, Request) and request.foreign and not self.generation.knows(verb):
             self._foreign(verb)
             return

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from functools import partial
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 from ftpd.core.answers import ShortAnswer
 from ftpd.core.paths import decode, encode
 from ftpd.core.reply import on_one_line
 from ftpd.core.vocab import Phase
 from ftpd.dispatch.phases import Road, run_on
+from ftpd.engine.common import Recipe
 from ftpd.engine.running import Running
 from ftpd.engine.uploads import Begun, Upload
 from ftpd.module.command import Command
@@ -19,6 +20,22 @@ from ftpd.module.files import Way
 
 _WHOLE, _ELSEWHERE = 1, 2
 """What the walk says of an upload: that it has come, and that the whole road is to go on."""
+
+
+Guard = Callable[[Command, str], bool]
+
+
+class Receiving(NamedTuple):
+    """What there is to know of uploads into a folder."""
+
+    begun: Begun
+    folder: bytes
+    before: str
+    mode: int
+    replaces: bool
+    guard: Guard | None
+    noted: tuple[bytes, ...]
+    recorded: bool
 
 
 class Taking(Running):
@@ -29,20 +46,34 @@ class Taking(Running):
 
     def takes(
         self, command: Command, way: Way, before: str, after: str, *, mode: int, replaces: bool,
-        guard: Callable[[str], bool] | None, noted: tuple[str, ...], came: Callable[[Command, bool], None],
+        guard: Guard | None, noted: tuple[str, ...], came: Callable[[Command, bool], None],
     ) -> ShortAnswer | None:  # fmt: skip
-        walk = self._walk()
-        if walk is None:
-            return None
         above = command.argument[: command.argument.rfind("/") + 1]
-        begun = Begun(command.name, above, after, came)
-        recorded = partial(self._recorded, begun) if self._recorders(command, Phase.POST_CMD) else None
+        recipe = Receiving(
+            Begun(command.name, above, after, came), way.folder, before, mode, replaces, guard,
+            tuple(map(encode, noted)), bool(self._recorders(command, Phase.POST_CMD)),
+        )  # fmt: skip
+        return self._made(self._receiving(recipe, way), partial(type(self)._receiving, recipe=recipe))
+
+    def _receiving(self, recipe: Receiving, way: Way | None = None) -> ShortAnswer | None:
+        walk, files, begun = self._walk(), self.session.files, recipe.begun
+        if way is None and files is not None:
+            way = files.way(decode(recipe.folder))
+        if walk is None or way is None:
+            return None
+        guard = None
+        if recipe.guard is not None:
+            command, _ = self.generation.command(self.session, begun.verb, "")
+            guard = partial(_asked, recipe.guard, command)
         return partial(
             walk.take, way.identity, way.otherwise, way.root.fd, way.root, way.devices, way.folder,
-            b"150 " + on_one_line(before + above), f"226 {after}\r\n".encode(), mode, replaces,
-            tuple(map(encode, noted)), None if guard is None else partial(_asked, guard), partial(self._begins, begun),
-            self.worker.uploads.front, recorded,
+            b"150 " + on_one_line(recipe.before + begun.above), f"226 {begun.told}\r\n".encode(), recipe.mode,
+            recipe.replaces, recipe.noted, guard, partial(self._begins, begun), self.worker.uploads.front,
+            partial(self._recorded, begun) if recipe.recorded else None,
         )  # fmt: skip
+
+    def _made_by(self, recipe: Recipe) -> ShortAnswer | None:
+        return recipe(self)
 
     def begun_file(self) -> tuple[int, bool] | None:
         return None if self._port is None else self._port.begun_file()
@@ -108,5 +139,5 @@ class Taking(Running):
         self._bring_answers_back()
 
 
-def _asked(guard: Callable[[str], bool], name: bytes) -> bool:
-    return guard(decode(name))
+def _asked(guard: Guard, command: Command, name: bytes) -> bool:
+    return guard(command, decode(name))

@@ -6,7 +6,7 @@ import inspect
 import socket
 from collections.abc import Iterator
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from ftpd.core.answers import ShortAnswer
 from ftpd.core.paths import decode, normalise
@@ -14,6 +14,7 @@ from ftpd.core.reply import on_one_line
 from ftpd.core.vocab import Phase, Steady
 from ftpd.dispatch.compile import Chain
 from ftpd.dispatch.phases import Road, run_on
+from ftpd.engine.common import Recipe
 from ftpd.engine.dataside import DataSide
 from ftpd.engine.tuning import tuning_of
 from ftpd.module.command import Command, Transfer
@@ -24,6 +25,27 @@ from ftpd.transfer.portrange import of_system
 from ftpd.transfer.sockets import DEFAULT
 
 
+class Listening(NamedTuple):
+    """What there is to know of the answers to PASV and EPSV."""
+
+    first: int
+    many: int
+    before: bytes
+    after: bytes
+    split: bool
+
+
+class Sending(NamedTuple):
+    """What there is to know of the files of a folder that are sent."""
+
+    verb: str
+    folder: bytes
+    above: str
+    before: str
+    after: str
+    recorders: Chain
+
+
 class Walking(DataSide):
     """Makes answers that move a file: those of PASV, EPSV and RETR, for :mod:`ftpd.engine.recall` to give.
 
@@ -31,27 +53,45 @@ class Walking(DataSide):
     """
 
     def listens(self, before: str, after: str, *, ports: range | None, split: bool = False) -> ShortAnswer | None:
-        walk = self._walk()
-        if walk is None:
-            return None
         if ports is None:
             ports, reserved = of_system()
             if not ports or any(port in ports for port in reserved):
                 return None
-        assert self._port is not None
-        self._port.lend()
-        return partial(walk.listen, ports.start, len(ports), before.encode(), after.encode(), split)
+        recipe = Listening(ports.start, len(ports), before.encode(), after.encode(), split)
+        return self._made(self._listening(recipe), partial(type(self)._listening, recipe=recipe))
 
     def sends(self, command: Command, way: Way, before: str, after: str) -> ShortAnswer | None:
-        walk, recorders = self._walk(), self._recorders(command, Phase.LOG_CMD)
-        if walk is None or any(inspect.iscoroutinefunction(handler.run) for handler in recorders):
+        recorders = self._recorders(command, Phase.LOG_CMD)
+        if any(inspect.iscoroutinefunction(handler.run) for handler in recorders):
             return None
         above = command.argument[: command.argument.rfind("/") + 1]
-        recorded = partial(self._record, command.name, above, after, recorders) if recorders else None
-        done = f"226 {after}\r\n".encode()
+        recipe = Sending(command.name, way.folder, above, before, after, recorders)
+        return self._made(self._sending(recipe, way), partial(type(self)._sending, recipe=recipe))
+
+    def _made(self, function: ShortAnswer | None, recipe: Recipe) -> ShortAnswer | None:
+        if function is not None:
+            self._recipe = function, recipe
+        return function
+
+    def _listening(self, recipe: Listening) -> ShortAnswer | None:
+        walk = self._walk()
+        if walk is None:
+            return None
+        assert self._port is not None
+        self._port.lend()
+        return partial(walk.listen, *recipe)
+
+    def _sending(self, recipe: Sending, way: Way | None = None) -> ShortAnswer | None:
+        walk, files = self._walk(), self.session.files
+        if way is None and files is not None:
+            way = files.way(decode(recipe.folder))
+        if walk is None or way is None:
+            return None
+        recorded = partial(self._record, recipe.verb, recipe.above, recipe.after, recipe.recorders)
         return partial(
             walk.send, way.identity, way.otherwise, way.root.fd, way.root, way.devices, way.folder,
-            b"150 " + on_one_line(before + above), done, recorded,
+            b"150 " + on_one_line(recipe.before + recipe.above), f"226 {recipe.after}\r\n".encode(),
+            recorded if recipe.recorders else None,
         )  # fmt: skip
 
     def _walk(self) -> Any:

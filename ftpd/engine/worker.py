@@ -22,6 +22,7 @@ from ftpd.core.scoreboard import Board
 from ftpd.core.tally import Crowded, tally
 from ftpd.dispatch.registry import Generation
 from ftpd.engine.channel import accepted, prepare, waiting
+from ftpd.engine.common import forget_common
 from ftpd.engine.control import ControlChannel
 from ftpd.engine.door import Door
 from ftpd.engine.doorway import Doorways
@@ -336,11 +337,13 @@ class Worker:
 
     def _mounts_changed(self) -> None:
         """A file system has come or gone: sessions below whose roots it may be are to reckon with it."""
+        forget_common(self.generation)
         for channel in self.sessions:
             session = channel.session
             if isinstance(session.files, LocalFiles) and session.identity is not None:
                 session.files = around(session.files, session.identity)
                 channel.unsettle()
+                forget_common(channel.generation)
 
     # -- generations ---------------------------------------------------------------------------------
 

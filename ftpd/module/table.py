@@ -28,6 +28,7 @@ Opening = Callable[[Session], Awaitable[None]]
 Answer = Callable[[Command], Outcome | None | Awaitable[Outcome | None]]
 Steadiness = Callable[[Command], int]
 """Tells a :class:`Steady`, or a bool."""
+Alikeness = Callable[[Session], bool]
 Shortcut = Callable[[Command, str], ShortAnswer | None]
 Observer = Callable[[Command], None | Awaitable[None]]
 A = TypeVar("A", bound=Answer)
@@ -41,6 +42,16 @@ def _every(steady: int | Steadiness) -> Steadiness | None:
     if callable(steady):
         return steady
     return (lambda command: steady) if steady else None
+
+
+def _always(alike: bool | Alikeness) -> Alikeness | None:
+    if callable(alike):
+        return alike
+    return always_alike if alike else None
+
+
+def always_alike(session: Session) -> bool:
+    return True
 
 
 def _only(engine: Directive[bool], function: Answer) -> Answer:
@@ -75,6 +86,8 @@ class Handler:
     """The refusal when <Limit> denies the verb at the working directory; None: the handler asks for its path."""
     steady: Steadiness | None = None
     """For what it would do the same again, and nothing else; None: nobody knows."""
+    alike: Alikeness | None = None
+    """Whether it would for all sessions that stand as this one does; None: nobody knows."""
     shortcut: Shortcut | None = None
     """Makes what answers the verb for other arguments, where nobody else has a say in it."""
     records: Phase | None = None
@@ -189,7 +202,7 @@ class Module:
     def cmd(
         self, *verbs: str, group: Group | None = None, classes: Class = Class.NONE, auth: bool = True,
         usage: str | None = None, arity: tuple[int, int | None] = (0, None), limit: tuple[int, str] | None = None,
-        when: Directive[bool] | None = None, steady: int | Steadiness = False,
+        when: Directive[bool] | None = None, steady: int | Steadiness = False, alike: bool | Alikeness = False,
         shortcut: Shortcut | None = None, records: Phase | None = None,
         needed: Callable[[Config], bool] | None = None,
     ) -> Callable[[A], A]:  # fmt: skip
@@ -198,6 +211,10 @@ class Module:
         ``when`` is a directive that switches them: where it is off nobody asks, and HELP does not show them.
         ``steady`` says that the answer changes nothing, and is the same until the client has another verb answered
         that is not steady: it may then be given again without asking.
+        ``alike`` says that it is the same for all sessions that stand alike: of one user, let in as the same account
+        from the same host by the same address, in the same folder, under the same configuration and TYPE, with nothing
+        said of a transfer to come. Where it hangs on more, a function says of a session if that is as it mostly is.
+        Other sessions then have a shortcut made by what was given to :class:`ftpd.module.wire.Wire` for the first.
         ``shortcut`` is for verbs that look at one name and change nothing: called with a command that succeeded and
         the folder of its path, it gives a function that answers the verb from then on for plain names in that folder,
         by the bytes of the name and of the reply; None from either leaves it to the whole road.  Of a verb without an
@@ -209,7 +226,7 @@ class Module:
         return self._handle(
             Phase.CMD, verbs, auth=auth, group=group, classes=classes, usage=usage, arity=arity, limit=limit,
             when=when, shortcut=shortcut, steady=_every(steady or (Steady.VERB if shortcut else False)),
-            records=records, needed=needed,
+            alike=_always(alike), records=records, needed=needed,
         )  # fmt: skip
 
     def site(
@@ -240,35 +257,38 @@ class Module:
         limit = (550, f"OPTS {name}: Permission denied")
         return self._handle(Phase.CMD, (f"OPTS_{name}",), auth=auth, arity=arity, limit=limit, when=when)
 
-    def pre(self, *verbs: str, steady: int | Steadiness = False) -> Callable[[O], O]:
+    def pre(self, *verbs: str, steady: int | Steadiness = False, alike: bool | Alikeness = False) -> Callable[[O], O]:
         """Look at a command before it runs (PRE_CMD); Refuse or ERROR stops it. No verb means every verb.
 
-        ``steady``, as for :meth:`cmd`, lets the answers of others that say so be given again without asking.
+        ``steady``, as for :meth:`cmd`, lets the answers of others that say so be given again without asking, and
+        ``alike`` to other sessions.
         """
-        return self._handle(Phase.PRE_CMD, verbs, steady=_every(steady))
+        return self._handle(Phase.PRE_CMD, verbs, steady=_every(steady), alike=_always(alike))
 
     def post(
-        self, *verbs: str, needed: Callable[[Config], bool] | None = None, steady: int | Steadiness = False
-    ) -> Callable[[O], O]:
+        self, *verbs: str, needed: Callable[[Config], bool] | None = None, steady: int | Steadiness = False,
+        alike: bool | Alikeness = False,
+    ) -> Callable[[O], O]:  # fmt: skip
         """Hear of success (POST_CMD); replies added here go out with the command's own.
 
-        ``steady``, as for :meth:`pre`: whether there is nothing to do for a command; of uploads those are left out
-        whose names are offered (NOTED_NAMES).
+        ``steady`` and ``alike``, as for :meth:`pre`: whether there is nothing to do for a command; of uploads those
+        are left out whose names are offered (NOTED_NAMES).
         """
-        return self._handle(Phase.POST_CMD, verbs, needed=needed, steady=_every(steady))
+        return self._handle(Phase.POST_CMD, verbs, needed=needed, steady=_every(steady), alike=_always(alike))
 
     def post_err(self, *verbs: str, needed: Callable[[Config], bool] | None = None) -> Callable[[O], O]:
         """Hear of failure (POST_CMD_ERR)."""
         return self._handle(Phase.POST_CMD_ERR, verbs, needed=needed)
 
     def log(
-        self, *verbs: str, needed: Callable[[Config], bool] | None = None, steady: int | Steadiness = False
-    ) -> Callable[[O], O]:
+        self, *verbs: str, needed: Callable[[Config], bool] | None = None, steady: int | Steadiness = False,
+        alike: bool | Alikeness = False,
+    ) -> Callable[[O], O]:  # fmt: skip
         """Record success (LOG_CMD); ``needed`` says of a configuration whether it wants this at all.
 
-        ``steady``, as for :meth:`pre`: whether there is nothing to record of a command.
+        ``steady`` and ``alike``, as for :meth:`pre`: whether there is nothing to record of a command.
         """
-        return self._handle(Phase.LOG_CMD, verbs, needed=needed, steady=_every(steady))
+        return self._handle(Phase.LOG_CMD, verbs, needed=needed, steady=_every(steady), alike=_always(alike))
 
     def log_err(self, *verbs: str, needed: Callable[[Config], bool] | None = None) -> Callable[[O], O]:
         """Record failure (LOG_CMD_ERR)."""

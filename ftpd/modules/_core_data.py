@@ -70,6 +70,7 @@ def _listens(cmd: Command, folder: str) -> ShortAnswer | None:
 @module.cmd(
     "PASV", classes=Class.MISC, usage="(returns address/port)", arity=(0, 0),
     limit=(501, "PASV: Operation not permitted"), shortcut=_listens,
+    alike=lambda session: not session[state].epsv_all,
 )  # fmt: skip
 def listen(cmd: Command) -> Outcome:
     session = cmd.session
@@ -97,7 +98,7 @@ def _listens_extended(cmd: Command, folder: str) -> ShortAnswer | None:
     "EPSV", classes=Class.MISC, usage="(returns port |||port|)", arity=(0, 1),
     limit=(501, "EPSV: Operation not permitted"), shortcut=_listens_extended,
     # EPSV ALL has other commands refused from then on
-    steady=lambda cmd: Steady.NOTHING if cmd.argument else Steady.LINE,
+    steady=lambda cmd: Steady.NOTHING if cmd.argument else Steady.LINE, alike=True,
 )  # fmt: skip
 def listen_extended(cmd: Command) -> Outcome:
     session = cmd.session

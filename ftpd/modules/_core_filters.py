@@ -37,7 +37,7 @@ def _steady(cmd: Command) -> Steady:
     return Steady.VERB if settings[allow_filter] is settings[deny_filter] is None else Steady.LINE
 
 
-@module.pre(steady=_steady)
+@module.pre(steady=_steady, alike=True)
 def before_every_command(cmd: Command) -> None:
     session = cmd.session
     idle = session[state].idle
@@ -69,7 +69,8 @@ def _is_noted(cmd: Command) -> bool:
 
 
 @module.post(
-    "STOR", "APPE", "STOU", "DELE", "RNTO", steady=lambda cmd: Steady.NOTHING if _is_noted(cmd) else Steady.VERB
+    "STOR", "APPE", "STOU", "DELE", "RNTO", steady=lambda cmd: Steady.NOTHING if _is_noted(cmd) else Steady.VERB,
+    alike=True,
 )  # fmt: skip
 def look_at_access_files_again(cmd: Command) -> None:
     if _is_noted(cmd):
@@ -85,7 +86,7 @@ def _says_nothing(cmd: Command) -> Steady:
     return Steady.VERB if all(one is None for one in filters) else Steady.NOTHING
 
 
-@module.pre("APPE", "DELE", "MKD", "RMD", "RNFR", "STOR", "XMKD", "XRMD", steady=_says_nothing)
+@module.pre("APPE", "DELE", "MKD", "RMD", "RNFR", "STOR", "XMKD", "XRMD", steady=_says_nothing, alike=True)
 def only_fitting_names(cmd: Command) -> None:
     _filter_name(cmd, cmd.argument, f"{cmd.argument}: Forbidden filename")
 

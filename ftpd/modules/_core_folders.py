@@ -130,6 +130,7 @@ for _verb in ("PWD", "XPWD"):
     module.cmd(
         _verb, group=Group.DIRS, classes=Class.INFO | Class.DIRS, usage="(returns current working directory)",
         arity=(0, 0), limit=(550, f"{_verb}: {os.strerror(errno.EACCES)}"), steady=True,
+        alike=True,
     )(working_folder)  # fmt: skip
 
 

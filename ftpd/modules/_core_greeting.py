@@ -105,7 +105,7 @@ def _idle_for(session: Session, seconds: int) -> None:
     session.end("Timeout exceeded")
 
 
-@module.log("APPE", "LIST", "MLSD", "NLST", "RETR", "STOR", "STOU", steady=Steady.VERB)
+@module.log("APPE", "LIST", "MLSD", "NLST", "RETR", "STOR", "STOU", steady=Steady.VERB, alike=True)
 @module.log_err("APPE", "LIST", "MLSD", "NLST", "RETR", "STOR", "STOU")
 def count_from_its_end(cmd: Command) -> None:
     if cmd.transfer is not None:

@@ -134,13 +134,13 @@ _MOST_OF_A_NAME = 256
 
 @module.cmd(
     "NOOP", auth=False, classes=Class.MISC, usage="(no operation)", limit=(550, "Operation not permitted"),
-    steady=True,
+    steady=True, alike=True,
 )  # fmt: skip
 def do_nothing(cmd: Command) -> Outcome:
     return cmd.ok(200, "NOOP command successful")
 
 
-@module.cmd("SYST", auth=False, classes=Class.INFO, usage="(returns system type)", steady=True)
+@module.cmd("SYST", auth=False, classes=Class.INFO, usage="(returns system type)", steady=True, alike=True)
 def system_type(cmd: Command) -> Outcome:
     return cmd.ok(215, "UNIX Type: L8")
 

@@ -136,7 +136,7 @@ def _has_nothing_to_record(cmd: Command) -> Steady:
     return Steady.NOTHING if lines and _recorder(lines).of(cmd) else Steady.VERB
 
 
-@module.log(needed=_used, steady=_has_nothing_to_record)
+@module.log(needed=_used, steady=_has_nothing_to_record, alike=True)
 @module.log_err(needed=_used)
 def record(cmd: Command) -> None:
     lines = cmd.session.settings[extended_log]

@@ -57,6 +57,11 @@ def forget_part(session: Session) -> None:
     session[_range].count = None
 
 
+def nothing_is_asked(session: Session) -> bool:
+    """Whether the next transfer is one of a whole file, as far as RANG has a say."""
+    return _range not in session or session[_range].count is None
+
+
 @module.post_err("RETR", "STOR", "APPE", "STOU")
 def transfer_refused(cmd: Command) -> None:
     # refused before its own handler ran, by <Limit> or another module

@@ -39,7 +39,7 @@ from ftpd.modules._xfer_config import (
     transfer_rates,
     use_sendfile,
 )
-from ftpd.modules._xfer_params import WHOLE, Part, not_understood, take_part, translates
+from ftpd.modules._xfer_params import WHOLE, Part, not_understood, nothing_is_asked, take_part, translates
 from ftpd.modules._xfer_slots import slot
 
 COMPLETE = "Transfer complete"
@@ -65,7 +65,8 @@ def _sends(cmd: Command, folder: str) -> ShortAnswer | None:
 
 
 @module.cmd(
-    "RETR", group=Group.READ, classes=Class.READ, usage="<sp> pathname", shortcut=_sends, records=Phase.LOG_CMD
+    "RETR", group=Group.READ, classes=Class.READ, usage="<sp> pathname", shortcut=_sends, alike=nothing_is_asked,
+    records=Phase.LOG_CMD,
 )  # fmt: skip
 def retrieve(cmd: Command) -> Outcome | Awaitable[Outcome]:
     return begin(_retrieve(cmd))

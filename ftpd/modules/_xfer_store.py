@@ -52,7 +52,7 @@ from ftpd.modules._xfer_config import (
     store_unique_prefix,
     transfer_rates,
 )
-from ftpd.modules._xfer_params import Part, not_understood, take_part, translates
+from ftpd.modules._xfer_params import Part, not_understood, nothing_is_asked, take_part, translates
 from ftpd.modules._xfer_send import COMPLETE, complete, for_transfers
 from ftpd.modules._xfer_slots import slot
 
@@ -127,10 +127,10 @@ def _takes(cmd: Command, folder: str) -> ShortAnswer | None:
     free = [guard for guard, lets_be in _let_be if lets_be(cmd, folder)]
     guards = [guard for guard in _guards if guard not in free]
 
-    def passes(name: str) -> bool:
+    def passes(other: Command, name: str) -> bool:
         try:
             for guard in guards:
-                guard(cmd, Path(f"{folder.rstrip('/')}/{name}", name, config, vacant=True))
+                guard(other, Path(f"{folder.rstrip('/')}/{name}", name, config, vacant=True))
         except Refuse:
             return False
         return True
@@ -151,7 +151,8 @@ def _came(cmd: Command, made: bool) -> None:
 
 
 @module.cmd(
-    "STOR", group=Group.WRITE, classes=Class.WRITE, usage="<sp> pathname", shortcut=_takes, records=Phase.POST_CMD
+    "STOR", group=Group.WRITE, classes=Class.WRITE, usage="<sp> pathname", shortcut=_takes, alike=nothing_is_asked,
+    records=Phase.POST_CMD,
 )  # fmt: skip
 def store(cmd: Command) -> Outcome | Awaitable[Outcome]:
     return begin(_store(cmd))

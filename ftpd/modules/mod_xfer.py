@@ -54,7 +54,7 @@ def start_watch(session: Session) -> None:
 _DATA_COMMANDS = ("RETR", "STOR", "APPE", "STOU", "LIST", "NLST", "MLSD")
 
 
-@module.log(*_DATA_COMMANDS, steady=Steady.VERB)
+@module.log(*_DATA_COMMANDS, steady=Steady.VERB, alike=True)
 @module.log_err(*_DATA_COMMANDS)
 def start_anew(cmd: Command) -> None:
     count_from_here(cmd.session)

@@ -292,14 +292,15 @@ is_file(int file, PyObject *devices, struct stat *st)
     return kept == 0;
 }
 
-/* All of a small file that is in memory; its size, 0 where it is none such. */
+/* All of a small file that is in memory; its size, -1 where it is none such. */
 static ssize_t
 read_small(int file, PyObject *devices, char *into)
 {
     struct stat st;
-    if (!is_file(file, devices, &st) || st.st_size < 1 || st.st_size > MOST_AT_ONCE)
-        return 0;
-    struct iovec room = {into, (size_t)st.st_size};
+    if (!is_file(file, devices, &st) || st.st_size < 0 || st.st_size > MOST_AT_ONCE)
+        return -1;
+    /* some file systems call a file empty that is none */
+    struct iovec room = {into, st.st_size ? (size_t)st.st_size : 1};
     int flags = RWF_NOWAIT;
     for (int i = 0; i < silent_count; i++)
         if (silent[i] == st.st_dev)
@@ -310,7 +311,7 @@ read_small(int file, PyObject *devices, char *into)
             silent[silent_count++] = st.st_dev;
         got = preadv2(file, &room, 1, 0, 0);
     }
-    return got == st.st_size ? got : 0;
+    return got == st.st_size ? got : -1;
 }
 
 /* What the socket took of a text; 0 also where it has something against it, which the next attempt will tell. */
@@ -348,25 +349,26 @@ walk_send(Walk *self, PyObject *const *arguments, Py_ssize_t count)
                                  O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0);
     if (file == OPEN_FAILED)
         return NULL;
-    ssize_t size = file < 0 ? 0 : read_small(file, arguments[4], content);
+    ssize_t size = file < 0 ? -1 : read_small(file, arguments[4], content);
     if (file >= 0)
         close(file);
     if (calls->be_oneself() < 0)
         return NULL;
-    if (size == 0)
+    if (size < 0)
         Py_RETURN_NONE;
     int connection = accept_peer(self);
     if (connection == -2)
         return NULL;
     if (connection < 0)
         Py_RETURN_NONE;
-    int length = snprintf(reply, sizeof reply, "%s%s (%zd byte%s)\r\n", PyBytes_AS_STRING(before),
-                          PyBytes_AS_STRING(name), size, size == 1 ? "" : "s");
+    int length = snprintf(reply, sizeof reply, "%s%s", PyBytes_AS_STRING(before), PyBytes_AS_STRING(name));
+    length += size ? snprintf(reply + length, sizeof reply - (size_t)length, " (%zd byte%s)\r\n", size, size == 1 ? "" : "s")
+                   : snprintf(reply + length, sizeof reply - (size_t)length, "\r\n");
     size_t said = given(self->control, reply, (size_t)length, 0);
     /* what fills no segment leaves with the end, which follows at once */
-    size_t went = said < (size_t)length ? 0 : given(connection, content, (size_t)size, MSG_MORE);
+    size_t went = said < (size_t)length || !size ? 0 : given(connection, content, (size_t)size, MSG_MORE);
     self->said += (long long)said;
-    if (went < (size_t)size) {
+    if (said < (size_t)length || went < (size_t)size) {
         self->connection = connection;
         self->begun_at = self->port;
         self->went = (long long)went;

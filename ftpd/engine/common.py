@@ -1,0 +1,126 @@
+"""What sessions that stand alike have in common: who and where they are, and what is configured for them there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from time import monotonic
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ftpd.core.answers import Answers, ShortAnswer
+from ftpd.fs.local import LocalFiles
+from ftpd.module.session import Session
+from ftpd.module.table import Alikeness
+
+if TYPE_CHECKING:
+    from ftpd.dispatch.registry import Generation
+    from ftpd.engine.taking import Taking
+
+Recipe = Callable[["Taking"], ShortAnswer | None]
+"""Makes for one session what answers a verb, as it was made for another that stands alike."""
+
+
+class Found(NamedTuple):
+    """What one session has found out for all that stand alike."""
+
+    answer: bytes | Recipe
+    alike: tuple[Alikeness, ...]
+    """Whether it is so for a session, where that hangs on more than how it stands."""
+
+
+_KEY = object()
+_MOST, _MOST_PLACES = 256, 32
+"""Kins that are remembered by one generation, and places of each."""
+_LINES = 16
+"""Lines that are remembered of one place."""
+_TRUSTED = 30.0
+"""Seconds for which any of it is believed at the longest."""
+
+
+class Common(Answers):
+    """What those know who stand in one place, by the packets and verbs that they have answers for."""
+
+    __slots__ = ()
+
+    def keep(self, key: bytes, found: Found, until: float) -> None:
+        now = monotonic()
+        if len(self) >= _LINES or self.until <= now:
+            self.clear()
+        if until > now:
+            self[key] = found  # type: ignore[assignment]
+            self.until = min(self.until, until, now + _TRUSTED)
+
+    def found(self, key: bytes, session: Session) -> Found | None:
+        """What there is for that session."""
+        found: Any = self.get(key)
+        if found is None or self.until <= monotonic() or not all(alike(session) for alike in found.alike):
+            return None
+        return found  # type: ignore[no-any-return]
+
+
+class Kin:
+    """Sessions whose logins are alike, by where they stand now."""
+
+    __slots__ = ("_files", "_protocol", "_server", "places")
+
+    def __init__(self, session: Session, places: dict[Hashable, Common]) -> None:
+        self.places = places
+        self._files, self._protocol, self._server = session.files, session.protocol, session.server
+
+    def has(self, session: Session) -> bool:
+        """Whether the session is still one of them: all else that makes it so comes with its files."""
+        mine = self._files is session.files and self._server is session.server
+        return mine and self._protocol == session.protocol
+
+
+def kin_of(generation: Generation, session: Session) -> Kin | None:
+    """Those who have logged in as this session has; None where nobody can."""
+    files, account = session.files, session.account
+    if session.user is None or account is None or account.password is not None:
+        return None
+    if files.__class__ is not LocalFiles:
+        return None
+    who = (
+        session.server, session.anonymous, session.login, session.user, account, account.source, session.groups,
+        session.identity, session.home, files.root, session.remote.host, session.remote_name, session.local,
+        session.class_name, session.protocol,
+    )  # fmt: skip
+    known: dict[Any, dict[Hashable, Common]] = generation.kept.setdefault(_KEY, {})
+    places = known.get(who)
+    if places is None:
+        if len(known) >= _MOST:
+            known.clear()
+        places = known[who] = {}
+    return Kin(session, places)
+
+
+def place_of(session: Session) -> Hashable | None:
+    """Where a session stands, as far as its kin may stand there, too.
+
+    None for one that has something of its own which is not told here.
+    """
+    files = session.files
+    if files is None or session.recode is not None or session.translation is not None:
+        return None
+    if session.restart or session.rename_from is not None:
+        return None
+    return session.settings, session.cwd, session.data_type, files.umask, files.folder_umask
+
+
+def common_of(kin: Kin, session: Session) -> Common | None:
+    """What is known by those of its kin who stand as this session does; None where nobody can."""
+    place = place_of(session)
+    if place is None:
+        return None
+    found = kin.places.get(place)
+    if found is None:
+        if len(kin.places) >= _MOST_PLACES:
+            kin.places.clear()
+        found = kin.places[place] = Common()
+    return found
+
+
+def forget_common(generation: Generation) -> None:
+    """Something has changed that nobody's standing tells: a file system has come or gone."""
+    for places in generation.kept.get(_KEY, {}).values():
+        for common in places.values():
+            common.clear()

@@ -1,0 +1,304 @@
+"""What one session has found out, others know that stand alike; whoever has something of its own finds out itself."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from test_recall import Place, serving
+from walk_ground import COMPILED, COMPLETE, OPENING, WAYS, fetch, port_of, store, take_way, tell
+
+from ftpd.core.reply import Refuse
+from ftpd.core.vocab import Outcome, Phase, Steady
+from ftpd.engine.common import forget_common
+from ftpd.module.command import Command
+from ftpd.module.session import Session
+from ftpd.module.table import Module
+
+CONF = "AllowOverwrite on"
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+
+@pytest.fixture(params=WAYS, autouse=True)
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    return take_way(request.param, monkeypatch)
+
+
+class Counted:
+    """How many commands of each verb have taken the whole road."""
+
+    def __init__(self, place: Place) -> None:
+        generation = place.worker.generation
+        command = generation.command
+        self.verbs: list[str] = []
+
+        def counted(session: Session, verb: str, argument: str) -> tuple[Command, object]:
+            self.verbs.append(verb)
+            return command(session, verb, argument)
+
+        generation.command = counted  # type: ignore[method-assign, assignment]
+
+    def taken(self) -> list[str]:
+        taken, self.verbs[:] = list(self.verbs), []
+        return [verb for verb in taken if verb not in ("USER", "PASS", "TYPE", "CWD", "QUIT")]
+
+
+Do = Callable[[Place], object]
+
+
+async def visit(place: Place, *before: str, folder: str = "") -> list[str]:
+    """What a client sees that says this first, and then asks for a file and sends one."""
+    async with place.client() as client:
+        seen = [await client.ask(line) for line in ("TYPE I", *before, *([f"CWD {folder}"] if folder else []))]
+        seen.append(await client.ask("PWD"))
+        content, *replies = await fetch(client, "file")
+        seen += [content.decode(), *replies, *(await store(client, "sent", b"12345"))]
+        return seen[1 + len(before) + bool(folder) :]
+
+
+AS_EVER = ['257 "/" is the current directory', "1", f"{OPENING} file (1 byte)", COMPLETE, f"{OPENING} sent", COMPLETE]
+
+
+@pytest.mark.skipif(not COMPILED, reason="not compiled here")
+def test_what_one_has_found_out_another_knows(way: str) -> None:
+    async def story() -> None:
+        async with serving(conf=CONF) as place:
+            place.bench.write("file", b"1")
+            counted = Counted(place)
+            assert await visit(place) == AS_EVER
+            assert set(counted.taken()) >= {"PWD", "EPSV", "RETR", "STOR"}
+            assert await visit(place) == AS_EVER
+            assert set(counted.taken()) <= ({"EPSV", "RETR", "STOR"} if way == "whole road" else {"STOR"})
+            assert Path(place.bench.root, "sent").read_bytes() == b"12345"
+
+    tell(story)
+
+
+@pytest.mark.parametrize("empty", ["file", "folder/file"])
+def test_an_empty_file_is_one_as_well(empty: str) -> None:
+    async def story() -> None:
+        async with serving(conf=CONF) as place:
+            place.bench.write(empty, b"")
+            for _ in range(3):
+                async with place.client() as client:
+                    await client.ask("TYPE I")
+                    assert await fetch(client, empty) == (b"", f"{OPENING} {empty}", COMPLETE)
+
+    tell(story)
+
+
+def test_each_folder_has_its_own_answers() -> None:
+    async def story() -> None:
+        async with serving(conf=CONF) as place:
+            for folder in ("", "a/", "a/a/"):
+                place.bench.write(f"{folder}file", (folder or "/").encode())
+            for _ in range(2):
+                for folder in ("", "a", "a/a"):
+                    seen = await visit(place, folder=folder)
+                    at = f"/{folder}"
+                    assert seen[:2] == [f'257 "{at}" is the current directory', f"{folder}/"]
+                    assert Path(place.bench.root, folder, "sent").exists()
+
+    tell(story)
+
+
+def test_what_is_said_before_a_transfer_counts_for_it() -> None:
+    async def story() -> None:
+        async with serving(conf=f"{CONF}\nAllowRetrieveRestart on\nAllowStoreRestart on") as place:
+            place.bench.write("file", b"0123456789\n")
+            async with place.client() as client:
+                await client.ask("TYPE I")
+                for _ in range(2):
+                    assert (await fetch(client, "file"))[0] == b"0123456789\n"
+            for line, content in (("REST 4", b"456789\n"), ("RANG 2 4", b"234"), ("TYPE A", b"0123456789\r\n")):
+                async with place.client() as client:
+                    await client.ask("TYPE I")
+                    assert (await client.ask(line))[0] in "23"
+                    assert (await fetch(client, "file"))[0] == content, line
+            async with place.client() as client:
+                await client.ask("TYPE I")
+                await store(client, "sent", b"0123456789")
+            async with place.client() as client:
+                await client.ask("TYPE I")
+                await client.ask("REST 2")
+                await store(client, "sent", b"xx")
+            assert Path(place.bench.root, "sent").read_bytes() == b"01xx456789"
+            async with place.client() as client:
+                await client.ask("RNFR file")
+                assert (await client.ask("PWD")).startswith("501")
+
+    tell(story)
+
+
+def test_who_has_promised_to_use_epsv_is_refused_pasv() -> None:
+    async def story() -> None:
+        async with serving(conf=CONF) as place:
+            for _ in range(2):
+                async with place.client() as client:
+                    assert await port_of(client, "PASV")
+            async with place.client() as client:
+                assert (await client.ask("EPSV ALL")).startswith("200")
+                assert (await client.ask("PASV")).startswith("500")
+                assert await port_of(client)
+
+    tell(story)
+
+
+def test_another_user_has_answers_of_its_own() -> None:
+    async def story() -> None:
+        conf = f"{CONF}\n<Limit STOR>\nDenyUser ann\n</Limit>\nMaxRetrieveFileSize 3 B user ann"
+        async with serving(conf=conf) as place:
+            accounts = next(one for name, one in place.worker.generation.accounts._backends if name == "mod_bench")
+            accounts._users["ann"] = place.bench._users["ann"] = "secret"  # type: ignore[attr-defined]
+            place.bench.write("file", b"12345")
+            for _ in range(2):
+                for name in ("tom", "ann", "tom"):
+                    async with place.client(login=False) as client:
+                        await client.ask(f"USER {name}")
+                        await client.ask(f"PASS {place.bench._users[name]}")
+                        await client.ask("TYPE I")
+                        content, _, after = await fetch(client, "file")
+                        assert (content, after[:3]) == ((b"12345", "226") if name == "tom" else (b"", "426"))
+                        before, _ = await store(client, "sent", b"1")
+                        assert before[:3] == ("150" if name == "tom" else "550")
+
+    tell(story)
+
+
+def test_an_access_file_that_comes_is_found_by_all() -> None:
+    async def story() -> None:
+        async with serving(conf="AllowOverride on\nAllowOverwrite on") as place:
+            place.bench.write("file", b"1")
+            for _ in range(2):
+                assert await visit(place) == AS_EVER
+            async with place.client() as client:
+                await client.ask("TYPE I")
+                assert (await store(client, ".ftpaccess", b"<Limit RETR>\nDenyAll\n</Limit>\n"))[1] == COMPLETE
+            async with place.client() as client:
+                await client.ask("TYPE I")
+                assert (await fetch(client, "file"))[1].startswith("550")
+
+    tell(story)
+
+
+def test_a_folder_that_is_gone_is_told() -> None:
+    async def story() -> None:
+        async with serving(conf=CONF) as place:
+            place.bench.write("a/file", b"1")
+            for _ in range(2):
+                await visit(place, folder="a")
+            async with place.client() as client:
+                await client.ask("TYPE I")
+                await client.ask("CWD a")
+                for name in os.listdir(os.path.join(place.bench.root, "a")):
+                    os.unlink(os.path.join(place.bench.root, "a", name))
+                os.rmdir(os.path.join(place.bench.root, "a"))
+                assert (await fetch(client, "file"))[1].startswith("550")
+                assert (await store(client, "file", b"1"))[0].startswith("550")
+
+    tell(story)
+
+
+@pytest.mark.parametrize("alike", [True, False])
+def test_a_module_says_whether_others_may_have_its_answer(alike: bool) -> None:
+    greeter = Module("greeter", version="1.0")
+
+    @greeter.cmd("XWHO", steady=True, alike=alike)
+    def who(cmd: Command) -> Outcome:
+        return cmd.ok(200, f"You are {cmd.session.id}")
+
+    async def story() -> None:
+        async with serving(greeter) as place:
+            said = []
+            for _ in range(2):
+                async with place.client() as client:
+                    said.append(await client.ask("XWHO"))
+            assert (said[0] == said[1]) is alike
+
+    tell(story)
+
+
+@pytest.mark.parametrize("steady", [Steady.VERB, Steady.NOTHING])
+@pytest.mark.parametrize("phase", [Phase.PRE_CMD, Phase.LOG_CMD])
+def test_who_looks_at_each_command_sees_those_of_every_session(phase: Phase, steady: Steady) -> None:
+    watcher, seen = Module("watcher", version="1.0"), []
+    look_at = watcher.pre if phase is Phase.PRE_CMD else watcher.log
+
+    @look_at("PWD", "RETR", "STOR", steady=steady)
+    def watch(cmd: Command) -> None:
+        seen.append(cmd.name)
+
+    async def story() -> None:
+        async with serving(watcher, conf=CONF) as place:
+            place.bench.write("file", b"1")
+            for _ in range(3):
+                assert await visit(place) == AS_EVER
+                assert seen == ["PWD", "RETR", "STOR"]
+                seen.clear()
+
+    tell(story)
+
+
+def test_where_it_hangs_on_a_session_that_one_is_asked() -> None:
+    picky, trusted = Module("picky", version="1.0"), set()
+
+    @picky.pre("PWD", "RETR", steady=True, alike=lambda session: session.id in trusted)
+    def refuse(cmd: Command) -> None:
+        if cmd.session.id not in trusted:
+            raise Refuse(550, "Not you")
+
+    async def story() -> None:
+        async with serving(picky) as place:
+            for trust in (True, True, False, True):
+                async with place.client() as client:
+                    if trust:
+                        trusted.add(place.channel.session.id)
+                    assert (await client.ask("PWD"))[:3] == ("257" if trust else "550")
+
+    tell(story)
+
+
+def test_a_file_system_that_comes_has_all_of_it_forgotten() -> None:
+    async def story() -> None:
+        async with serving(conf=CONF) as place:
+            place.bench.write("file", b"1")
+            for _ in range(2):
+                await visit(place)
+            counted = Counted(place)
+            forget_common(place.worker.generation)
+            assert await visit(place) == AS_EVER
+            assert set(counted.taken()) >= {"PWD", "EPSV", "RETR"}
+
+    tell(story)
+
+
+def test_what_is_kept_has_a_bound_and_no_session() -> None:
+    async def story() -> None:
+        import gc
+        import weakref
+
+        async with serving(conf=CONF) as place:
+            place.bench.write("file", b"1")
+            for number in range(40):
+                place.bench.write(f"d{number}/file", b"1")
+            async with place.client() as client:
+                session = weakref.ref(place.channel.session)
+                await client.ask("TYPE I")
+                for number in range(40):
+                    await client.ask(f"CWD /d{number}")
+                    await client.ask("PWD")
+                    await fetch(client, "file")
+                await store(client, "sent", b"1")
+                await client.ask("QUIT")
+            await place.worker.idle()
+            gc.collect()
+            assert session() is None
+            (kins,) = [one for one in place.worker.generation.kept.values() if isinstance(one, dict) and _is_kin(one)]
+            assert all(len(places) <= 32 for places in kins.values())
+
+    def _is_kin(one: dict[object, object]) -> bool:
+        return any(isinstance(key, tuple) and len(key) > 10 for key in one)
+
+    tell(story)
