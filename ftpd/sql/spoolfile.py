@@ -103,6 +103,8 @@ class SpoolFolder:
     def own(self) -> SpoolFile:
         """The first that no other process has; OSError when the folder cannot be used."""
         with acting_as_daemon():
+            if os.stat(self._folder).st_mode & stat.S_IWOTH:
+                raise PermissionError(1, f"everybody can write to {self._folder}")
             for number in range(1, _MOST + 1):
                 path = os.path.join(self._folder, f"{self._stem}+{number}.spool")
                 try:
@@ -141,6 +143,8 @@ def _locked(path: str, flags: int = 0) -> int:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode) or found.st_uid not in (0, os.geteuid()) or found.st_mode & 0o022:
             raise PermissionError(1, "it is not the daemon's own, or others can write to it")
+        if found.st_nlink > 1:
+            raise PermissionError(1, "it has several names")
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BaseException:
         os.close(descriptor)

@@ -51,7 +51,7 @@ def test_a_star_is_every_command_and_err_star_every_failure(db: Database) -> Non
             await ftp("SITE NONSENSE")
 
     play(story)
-    assert [row[1] for row in rows(db)] == ["NOOP", "NOOP", "NONSENSE", "SITE"]
+    assert [row[1] for row in rows(db)] == ["NOOP", "NOOP", "NONSENSE", "SITE NONSENSE"]
 
 
 def test_failures_have_a_directive_of_their_own(db: Database) -> None:
@@ -331,6 +331,42 @@ def test_a_spool_that_others_can_write_to_is_not_executed(db: Database, tmp_path
         async with db.bench(spooling(db, tmp_path)) as ftp:
             await mod_sql.service.tend()
             await ftp("NOOP")
+        assert len(rows(db)) == 2
+
+    play(story)
+
+
+def test_a_folder_that_everybody_can_write_to_holds_no_spool(
+    db: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "spool"
+    folder.mkdir()
+    folder.chmod(0o777)
+
+    async def story() -> None:
+        async with db.bench(spooling(db, folder)) as ftp:
+            await ftp("NOOP")
+        assert len(rows(db)) == 1
+
+    play(story)
+    assert list(folder.iterdir()) == []
+    assert "everybody can write to" in caplog.text
+
+
+def test_a_spool_with_another_name_elsewhere_is_left_alone(db: Database, tmp_path: Path) -> None:
+    async def story() -> None:
+        async with db.bench(spooling(db, tmp_path)) as ftp:
+            await ftp("NOOP")
+        (spool,) = tmp_path.glob("*.spool")
+        precious = tmp_path / "precious"
+        precious.write_text('["DELETE FROM log", []]\n')
+        precious.chmod(0o600)
+        spool.unlink()
+        spool.hardlink_to(precious)
+        async with db.bench(spooling(db, tmp_path)) as ftp:
+            await mod_sql.service.tend()
+            await ftp("NOOP")
+        assert precious.read_text() == '["DELETE FROM log", []]\n'
         assert len(rows(db)) == 2
 
     play(story)
