@@ -92,7 +92,7 @@ from ftpd.module.links import resolved
 from ftpd.module.names import module_name
 from ftpd.module.offers import LARGEST_UPLOAD, LETS_BE, NOTED_NAMES, RATIOS, UPLOAD_GUARD, Offer, Ratios
 from ftpd.module.session import GREETING, Address, Session, Slot
-from ftpd.module.table import API_VERSION, Module
+from ftpd.module.table import API_VERSION, Module, Moved, Note
 from ftpd.module.wire import Data, Foreign, TransferError, Wire, Work
 from ftpd.module.writers import check_folder, check_way, check_writers
 
@@ -175,7 +175,9 @@ __all__ = [
     "Level",
     "Lines",
     "Module",
+    "Moved",
     "Multi",
+    "Note",
     "Offer",
     "Outcome",
     "Path",

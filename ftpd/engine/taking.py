@@ -11,6 +11,7 @@ from ftpd.core.answers import ShortAnswer
 from ftpd.core.paths import decode, encode
 from ftpd.core.reply import on_one_line
 from ftpd.core.vocab import Phase
+from ftpd.dispatch.compile import Chain
 from ftpd.dispatch.phases import Road, run_on
 from ftpd.engine.common import Recipe
 from ftpd.engine.running import Running
@@ -35,7 +36,7 @@ class Receiving(NamedTuple):
     replaces: bool
     guard: Guard | None
     noted: tuple[bytes, ...]
-    recorded: bool
+    recorders: Chain
 
 
 class Taking(Running):
@@ -51,7 +52,7 @@ class Taking(Running):
         above = command.argument[: command.argument.rfind("/") + 1]
         recipe = Receiving(
             Begun(command.name, above, after, came), way.folder, before, mode, replaces, guard,
-            tuple(map(encode, noted)), bool(self._recorders(command, Phase.POST_CMD)),
+            tuple(map(encode, noted)), self._recorders(command, Phase.POST_CMD),
         )  # fmt: skip
         return self._made(self._receiving(recipe, way), partial(type(self)._receiving, recipe=recipe))
 
@@ -69,7 +70,8 @@ class Taking(Running):
             walk.take, way.identity, way.otherwise, way.root.fd, way.root, way.devices, way.folder,
             b"150 " + on_one_line(recipe.before + begun.above), f"226 {begun.told}\r\n".encode(), recipe.mode,
             recipe.replaces, recipe.noted, guard, partial(self._begins, begun), self.worker.uploads.front,
-            partial(self._recorded, begun) if recipe.recorded else None,
+            self._in_brief(recipe.recorders, "i", recipe.folder)
+            or (partial(self._recorded, begun) if recipe.recorders else None),
         )  # fmt: skip
 
     def _made_by(self, recipe: Recipe) -> ShortAnswer | None:

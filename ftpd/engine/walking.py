@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import inspect
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
 from ftpd.core.answers import ShortAnswer
+from ftpd.core.log import Level, log
 from ftpd.core.paths import decode, normalise
 from ftpd.core.reply import on_one_line
 from ftpd.core.vocab import Phase, Steady
@@ -20,7 +21,7 @@ from ftpd.engine.tuning import tuning_of
 from ftpd.module.command import Command, Transfer
 from ftpd.module.events import FILES_RECEIVED, FILES_SENT, Sent
 from ftpd.module.files import Path, Way
-from ftpd.module.table import Handler
+from ftpd.module.table import Handler, Note
 from ftpd.transfer.portrange import of_system
 from ftpd.transfer.sockets import DEFAULT
 
@@ -62,7 +63,7 @@ class Walking(DataSide):
 
     def sends(self, command: Command, way: Way, before: str, after: str) -> ShortAnswer | None:
         recorders = self._recorders(command, Phase.LOG_CMD)
-        if any(inspect.iscoroutinefunction(handler.run) for handler in recorders):
+        if any(inspect.iscoroutinefunction(handler.run) for handler in recorders if handler.brief is None):
             return None
         above = command.argument[: command.argument.rfind("/") + 1]
         recipe = Sending(command.name, way.folder, above, before, after, recorders)
@@ -91,7 +92,7 @@ class Walking(DataSide):
         return partial(
             walk.send, way.identity, way.otherwise, way.root.fd, way.root, way.devices, way.folder,
             b"150 " + on_one_line(recipe.before + recipe.above), f"226 {recipe.after}\r\n".encode(),
-            recorded if recipe.recorders else None,
+            self._in_brief(recipe.recorders, "o", recipe.folder) or (recorded if recipe.recorders else None),
         )  # fmt: skip
 
     def _walk(self) -> Any:
@@ -105,6 +106,7 @@ class Walking(DataSide):
         """Let the session have what the walk has moved since the last time."""
         walk = None if self._port is None else self._port.walk
         if walk is not None:
+            self.ioloop.note()
             files, moved, files_taken, moved_in, said = walk.tell()
             session = self.session
             session.bytes_out += moved + said
@@ -124,6 +126,15 @@ class Walking(DataSide):
 
         after, asked = self.generation.table.plan(command.name).after, (first, Phase.LOG_CMD)
         return tuple(handler for phase, chain in after if phase in asked for handler in chain if records(handler))
+
+    def _in_brief(self, recorders: Chain, direction: str, folder: bytes) -> Any:
+        """What the walk puts on a list for them, to be told when there is time; None where one wants each command."""
+        made = [None if handler.brief is None else handler.brief(self.session, direction) for handler in recorders]
+        notes, files = [note for note in made if note is not None], self.session.files
+        if not notes or files is None or len(notes) < len(made):
+            return None
+        above = files.real(Path(decode(folder).rstrip("/") or "/")).rstrip("/")
+        return self.ioloop.noted, partial(_note, f"{above}/", notes)
 
     def _record(
         self, verb: str, above: str, told: str, recorders: Chain, name: bytes, size: int, port: int, seconds: float
@@ -145,6 +156,16 @@ class Walking(DataSide):
         done = command.transfer = Transfer(path.virtual, command.files.real(path), direction, ascii=False)
         done.moved = done.file_size = size
         done.port, done.seconds, done.status = port, seconds, "success"
+
+
+def _note(above: str, notes: list[Note], files: Sequence[tuple[bytes, int, float]]) -> None:
+    moved = [(above + decode(name), size, seconds) for name, size, seconds in files]
+    for note in notes:
+        try:
+            note(moved)
+        except Exception as error:
+            # a log that fails stops no other
+            log(Level.ERROR, "%d transfers could not be recorded: %r", len(moved), error, exc_info=error)
 
 
 def _in_turn(handlers: Chain) -> Iterator[tuple[Phase, Chain]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
@@ -29,6 +29,10 @@ Answer = Callable[[Command], Outcome | None | Awaitable[Outcome | None]]
 Steadiness = Callable[[Command], int]
 """Tells a :class:`Steady`, or a bool."""
 Alikeness = Callable[[Session], bool]
+Moved = tuple[str, int, float]
+"""A file that was moved: the machine's path of it, its bytes, and the seconds that it took."""
+Note = Callable[[Sequence[Moved]], None]
+Brief = Callable[[Session, str], Note | None]
 Shortcut = Callable[[Command, str], ShortAnswer | None]
 Observer = Callable[[Command], None | Awaitable[None]]
 A = TypeVar("A", bound=Answer)
@@ -92,6 +96,8 @@ class Handler:
     """Makes what answers the verb for other arguments, where nobody else has a say in it."""
     records: Phase | None = None
     """The first phase that is told of each command by what that makes."""
+    brief: Brief | None = None
+    """Makes what notes files that are moved as one before was, so that none of them needs a command."""
 
 
 class Module:
@@ -282,13 +288,18 @@ class Module:
 
     def log(
         self, *verbs: str, needed: Callable[[Config], bool] | None = None, steady: int | Steadiness = False,
-        alike: bool | Alikeness = False,
+        alike: bool | Alikeness = False, brief: Brief | None = None,
     ) -> Callable[[O], O]:  # fmt: skip
         """Record success (LOG_CMD); ``needed`` says of a configuration whether it wants this at all.
 
-        ``steady`` and ``alike``, as for :meth:`pre`: whether there is nothing to record of a command.
+        ``steady`` and ``alike``, as for :meth:`pre`: whether there is nothing to record of a command. ``brief`` is for
+        who records of a transfer only who, which file, how large and how long: called with a session and the direction
+        ("i" or "o"), it gives what is told of files that are moved as one before was, whose command it has recorded,
+        some at a time and in their order; None for the command of each.
         """
-        return self._handle(Phase.LOG_CMD, verbs, needed=needed, steady=_every(steady), alike=_always(alike))
+        return self._handle(
+            Phase.LOG_CMD, verbs, needed=needed, steady=_every(steady), alike=_always(alike), brief=brief
+        )
 
     def log_err(self, *verbs: str, needed: Callable[[Config], bool] | None = None) -> Callable[[O], O]:
         """Record failure (LOG_CMD_ERR)."""

@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
-from ftpd.api import RESTART, STARTUP, Command, Config, Refuse, Scope, Session, logfile
+from ftpd.api import (
+    RESTART,
+    STARTUP,
+    Command,
+    Config,
+    Moved,
+    Note,
+    Refuse,
+    Scope,
+    Session,
+    Steady,
+    logfile,
+)
 from ftpd.modules._log_config import allow_symlinks, module
 
 _configured: dict[str, bool] = {}
@@ -56,7 +68,31 @@ def _named(config: Config) -> Iterator[tuple[Scope, str]]:
                     yield server, value
 
 
-@module.log("APPE", "RETR", "STOR", "STOU", "SITE COPY", "SITE CPTO", needed=_is_kept)
+def _in_brief(session: Session, direction: str) -> Note | None:
+    """What notes files that go as they are."""
+    target = _target(session)
+    if target is None:
+        return None
+    file = logfile.at(target, "TransferLog", follow=session.settings[allow_symlinks])
+
+    def note(files: Sequence[Moved]) -> None:
+        now, host = _now(int(time.time())), field(session.remote_name)
+        # whose machine says who it is may have said it meanwhile
+        behind = _behind(session, "b", direction, "c")
+        file.put(
+            *[
+                logfile.encoded(f"{now} {int(seconds)} {host} {size} {field(path)} {behind}")
+                for path, size, seconds in files
+            ]
+        )
+
+    return note
+
+
+@module.log(
+    "APPE", "RETR", "STOR", "STOU", "SITE COPY", "SITE CPTO", needed=_is_kept, brief=_in_brief,
+    steady=lambda cmd: Steady.VERB if _target(cmd.session) is None else Steady.NOTHING,
+)  # fmt: skip
 def log_transfer(cmd: Command) -> None:
     _record(cmd, whole=True)
 
@@ -92,17 +128,19 @@ def _write(
     target = _target(session)
     if target is None:
         return
+    behind = _behind(session, "a" if ascii else "b", direction, "c" if whole else "i")
+    line = f"{_now(int(time.time()))} {int(seconds)} {field(session.remote_name)} {size} {field(path)} {behind}"
+    logfile.append(target, line, "TransferLog", follow=session.settings[allow_symlinks])
+
+
+def _behind(session: Session, kind: str, direction: str, whole: str) -> str:
+    """The fields behind the path."""
     anonymous = session.anonymous is not None
     user = session.notes.get("mod_auth.anon-passwd") if anonymous else None
     ident = session.notes.get("mod_ident.rfc1413-ident", "UNKNOWN")
-    line = " ".join(
+    return " ".join(
         [
-            _now(int(time.time())),
-            str(int(seconds)),
-            field(session.remote_name),
-            str(size),
-            field(path),
-            "a" if ascii else "b",
+            kind,
             "_",
             direction,
             "a" if anonymous else "r",
@@ -110,10 +148,9 @@ def _write(
             session.protocol,
             "0" if ident == "UNKNOWN" else "1",
             "*" if ident == "UNKNOWN" else field(ident),
-            "c" if whole else "i",
+            whole,
         ]
     )
-    logfile.append(target, line, "TransferLog", follow=session.settings[allow_symlinks])
 
 
 @lru_cache(maxsize=2)
@@ -132,4 +169,6 @@ def field(text: str) -> str:
     >>> field("two words\\n"), field("")
     ('two_words_', '_')
     """
+    if text.isascii() and text.isprintable():
+        return text.replace(" ", "_") or "_"
     return "".join(char if char.isprintable() and not char.isspace() else "_" for char in text) or "_"

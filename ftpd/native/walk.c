@@ -322,11 +322,26 @@ given(int fd, const char *text, size_t length, int flags)
     return sent < 0 ? 0 : (size_t)sent;
 }
 
+/* Where somebody wants to be told of it in brief, and there are (a list, who is told): put the file on the list. */
+static void
+note(Walk *self, PyObject *recorded, PyObject *name, long long size, const struct timespec *began)
+{
+    if (recorded == Py_None)
+        return;
+    PyObject *noted = PyTuple_GET_SIZE(recorded) == 2 && PyList_CheckExact(PyTuple_GET_ITEM(recorded, 0))
+                          ? Py_BuildValue("OOLd", PyTuple_GET_ITEM(recorded, 1), name, size, seconds_since(began))
+                          : NULL;
+    if (noted == NULL || PyList_Append(PyTuple_GET_ITEM(recorded, 0), noted) < 0)
+        PyErr_WriteUnraisable((PyObject *)self);
+    Py_XDECREF(noted);
+}
+
 /* send(identity or None, otherwise, root, what keeps it open, devices of the kernel's own files, folder with a / at its
    end, before, done, recorded, name) -> `done`, once the client has the file; None where the whole road is to be taken.
 
    `before` is the text of the 150 before the name.  `recorded` is called with name, size, port and seconds before
-   the client hears that it was all; where it is None, tell() has the sums. */
+   the client hears that it was all; where it is None, tell() has the sums, and also where it is (list, who), and
+   (who, name, size, seconds) is put on the list. */
 static PyObject *
 walk_send(Walk *self, PyObject *const *arguments, Py_ssize_t count)
 {
@@ -379,9 +394,10 @@ walk_send(Walk *self, PyObject *const *arguments, Py_ssize_t count)
         Py_RETURN_NONE;
     }
     end_connection(connection);
-    if (recorded == Py_None) {
+    if (recorded == Py_None || PyTuple_CheckExact(recorded)) {
         self->files++;
         self->bytes += size;
+        note(self, recorded, name, size, &began);
     } else {
         PyObject *told = PyObject_CallFunction(recorded, "Onid", name, (Py_ssize_t)size, self->port,
                                                seconds_since(&began));
@@ -519,9 +535,10 @@ go_on(PyObject *whose, int alone)
     PyObject *recorded = Py_NewRef(self->recorded), *name = Py_NewRef(self->name), *done = Py_NewRef(self->done);
     long long moved = self->went;
     let_go(self);
-    if (recorded == Py_None) {
+    if (recorded == Py_None || PyTuple_CheckExact(recorded)) {
         self->files_taken++;
         self->bytes_taken += moved;
+        note(self, recorded, name, moved, &self->began);
     } else {
         PyObject *told = calls->be_oneself() < 0
                              ? NULL
@@ -576,10 +593,11 @@ ends_so(PyObject *name, PyObject *ends)
    end, before, done, mode of a new file, may replace, ends of names, guard or None, begun, front or None, recorded or
    None, name) -> b"" once the client has been told to send; None where the whole road is to be taken.
 
-   That is so for all names with one of the ends. `guard` is called with the name, and False says that it is not for this road.  With a front the file is received as
-   it comes, and the client given `done`; where somebody is told of each, `recorded` is called instead, with name, bytes,
-   port, whether the file was made, and seconds, and sees to the reply. Without one, and after take_back(), `begun` is
-   called with connection and name, and has more() called whenever something is there. */
+   That is so for all names with one of the ends. `guard` is called with the name, and False says that it is not for this
+   road.  With a front the file is received as it comes, and the client given `done`; where somebody is told of each,
+   `recorded` is as for send(), but called instead of that, with name, bytes, port, whether the file was made, and
+   seconds, and sees to the reply. Without one, and after take_back(), `begun` is called with connection and name, and
+   has more() called whenever something is there. */
 static PyObject *
 walk_take(Walk *self, PyObject *const *arguments, Py_ssize_t count)
 {

@@ -160,6 +160,8 @@ class AsyncioLoop(_Guest):
         self.data = DataLoop(self)
         self.calm: Callable[[], bool] = lambda: False
         """Whether nobody waits for anything but these channels."""
+        self.noted: list[tuple[Any, ...]] = []
+        """Whom to tell, and what, once there is time: things that were done without asking anybody."""
         self._served = 0.0
         self._descriptor = self.fileno()
         self._front = None if native.front is None else native.front.Front()
@@ -213,6 +215,8 @@ class AsyncioLoop(_Guest):
             ready, told, served, slowest = self._front.serve(self._descriptor, timeout, until, BATCH)
         finally:
             settle()
+            if self.noted:
+                self.note()
         if slowest > watchdog.LIMIT:
             watchdog.note("an answer that was known", slowest)
         for fd, received, sent, when in told:
@@ -220,6 +224,16 @@ class AsyncioLoop(_Guest):
         if ready:
             self._serve_each(ready)
         return served  # type: ignore[no-any-return]
+
+    def note(self) -> None:
+        """Tell all who are to be told, in the order in which it happened."""
+        noted = self.noted[:]
+        self.noted.clear()
+        begin = 0
+        for at, (who, *_) in enumerate(noted):
+            if at + 1 == len(noted) or noted[at + 1][0] is not who:
+                who([what[1:] for what in noted[begin : at + 1]])
+                begin = at + 1
 
     def _ready(self) -> None:
         """Serve, and stay for a moment with clients that answer at once: half of a round of asyncio's loop is saved."""
