@@ -28,7 +28,7 @@ from ftpd.module.control import Control
 from ftpd.module.events import SESSION_OPEN, UNHANDLED_COMMAND, Event
 from ftpd.module.names import module_name
 from ftpd.module.session import Session, VerbHelp
-from ftpd.module.table import Module
+from ftpd.module.table import Module, always_alike
 
 T = TypeVar("T")
 
@@ -82,6 +82,8 @@ class Generation:
         )
         """What is awaited for each client before SESSION_OPEN, in the order in which listeners are told."""
         self._features = tuple(line for module in modules for line in module.features)
+        alike = [module.alike_features.get(line) for module in modules for line in module.features]
+        self._alike_features = None if None in alike else tuple(one for one in alike if one is not always_alike)
         self._help = tuple(
             VerbHelp(handler.verb, handler.usage, module.name, handler.auth, handler.when)
             for module in modules
@@ -112,6 +114,12 @@ class Generation:
             else:
                 found += lines(session)
         return found
+
+    def features_last(self) -> bool:
+        return self._alike_features is not None
+
+    def features_are_alike(self, session: Session) -> bool:
+        return self._alike_features is not None and all(one is None or one(session) for one in self._alike_features)
 
     def help(self, session: Session) -> list[VerbHelp]:
         return [entry for entry in self._help if entry.when is None or session.settings[entry.when]]

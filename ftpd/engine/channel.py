@@ -22,7 +22,7 @@ from ftpd.transfer.library import Epoll, FTPHandler
 from ftpd.transfer.sockets import DEFAULT
 
 if TYPE_CHECKING:
-    from ftpd.engine.common import Common, Kin, Recipe
+    from ftpd.engine.common import Common, Inherited, Kin, Recipe
     from ftpd.engine.uploads import Upload
     from ftpd.engine.worker import Worker
 
@@ -93,6 +93,8 @@ class Channel(FTPHandler):  # type: ignore[misc]
     """Those who have logged in alike."""
     _common: Common | None = None
     """What is known by those who stand as this session does, once that was asked for since anything has changed."""
+    _mine: Inherited | None = None
+    """What has been made of it here."""
     _recipe: tuple[ShortAnswer, Recipe] | None = None
     """What has just been made to answer a verb, and how others make it."""
     _ending: str | None = None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
+from weakref import WeakSet
 
 from ftpd.core.answers import Answers, ShortAnswer
 from ftpd.fs.local import LocalFiles
@@ -39,7 +40,12 @@ _TRUSTED = 30.0
 class Common(Answers):
     """What those know who stand in one place, by the packets and verbs that they have answers for."""
 
-    __slots__ = ()
+    __slots__ = ("heirs",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heirs: WeakSet[Answers] = WeakSet()
+        """The answers of sessions that have some of these."""
 
     def keep(self, key: bytes, found: Found, until: float) -> None:
         now = monotonic()
@@ -49,12 +55,21 @@ class Common(Answers):
             self[key] = found  # type: ignore[assignment]
             self.until = min(self.until, until, now + _TRUSTED)
 
-    def found(self, key: bytes, session: Session) -> Found | None:
-        """What there is for that session."""
-        found: Any = self.get(key)
-        if found is None or self.until <= monotonic() or not all(alike(session) for alike in found.alike):
-            return None
-        return found  # type: ignore[no-any-return]
+    def found(self) -> Iterable[tuple[bytes, Found]]:
+        return self.items()  # type: ignore[return-value]
+
+    def clear(self) -> None:
+        super().clear()
+        for answers in self.heirs:
+            answers.clear()
+        self.heirs.clear()
+
+
+class Inherited(NamedTuple):
+    """What a session has made of what it has in common with others."""
+
+    common: Common
+    made: dict[bytes, tuple[Found, bytes | ShortAnswer | None]]
 
 
 class Kin:

@@ -13,7 +13,7 @@ from ftpd.core.log import Level
 from ftpd.core.paths import decode, normalise, split
 from ftpd.core.vocab import Steady
 from ftpd.dispatch.compile import Plan
-from ftpd.engine.common import Common, Found, Recipe, common_of, kin_of
+from ftpd.engine.common import Common, Found, Inherited, Recipe, common_of, kin_of
 from ftpd.engine.parting import Parting
 from ftpd.module.command import Command
 from ftpd.module.table import Shortcut
@@ -154,21 +154,43 @@ class Recall(Parting):
             return False
         if packet.partition(b" ")[0].rstrip(b"\r\n") not in self.generation.table.alike:
             return False
-        if not (common := self._commonly_known()):
+        common = self._commonly_known()
+        if not common or common.until <= monotonic() or (packet not in common and _key_of(packet) not in common):
             return False
-        key = packet if packet in common else _key_of(packet)
-        found = common.found(key, self.session)
-        if found is None or (self._answers and key in self._answers):
-            return False
-        answer = found.answer if isinstance(found.answer, bytes) else self._made_by(found.answer)
-        if answer is None:
-            return False
+        self._inherit(common)
+        return self.answer_known(packet)
+
+    def _inherit(self, common: Common) -> None:
+        """Know all of it: who opens a port fetches or sends next."""
         if self._answers is None:
             self._answers = Answers()
-        elif len(self._answers) >= _MOST or self._answers.until <= monotonic():
+        elif self._answers.until <= monotonic():
             self._answers.clear()
-        self._keep(self._answers, key, answer, common.until)
-        return self.answer_known(packet)
+        answers, session = self._answers, self.session
+        if self._mine is None or self._mine.common is not common:
+            self._mine = Inherited(common, {})
+        made = self._mine.made
+        for key, found in common.found():
+            if key in answers or not all(alike(session) for alike in found.alike):
+                continue
+            mine = made.get(key)
+            if mine is None or mine[0] is not found:
+                answer = found.answer if isinstance(found.answer, bytes) else self._made_by(found.answer)
+                mine = made[key] = found, answer
+            if mine[1] is not None:
+                answers[key] = mine[1]
+        answers.until = min(answers.until, common.until)
+        common.heirs.add(answers)
+        if self.socket.__class__ is socket.socket:
+            self.ioloop.recall(self._fileno, answers)
+
+    def _inherit_again(self) -> None:
+        """A command is done that may have changed anything: where it has not, as LIST, what was known still is."""
+        if trace.loud or self._out or self._over or self._peer_done or self._receives or self._task is not None:
+            return
+        common = self._commonly_known()
+        if common and self._mine is not None and common is self._mine.common and common.until > monotonic():
+            self._inherit(common)
 
     def _made_by(self, recipe: Recipe) -> ShortAnswer | None:
         raise NotImplementedError

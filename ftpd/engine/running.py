@@ -71,6 +71,8 @@ class Running(Recall):
             answer = self._answer(command)
             if plan.steady is not None and packet:
                 self._remember(packet, command, plan, answer)
+            elif self._mine is not None and packet:
+                self._inherit_again()
         else:
             if packet and plan.records and plan.steady is not None:
                 self._set_answers_aside()

@@ -83,6 +83,12 @@ class Modules(Protocol):
     def features(self, session: Session) -> list[str]:
         """The lines of FEAT, without the blank before them."""
 
+    def features_last(self) -> bool:
+        """Whether they are the same until the client has a command answered that is not steady."""
+
+    def features_are_alike(self, session: Session) -> bool:
+        """Whether they are those of all sessions that stand as this one does."""
+
     def help(self, session: Session) -> list[VerbHelp]:
         """The verbs that HELP shows this client, SITE sub-commands (``SITE CHMOD``) among them, in order of loading."""
 

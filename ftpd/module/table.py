@@ -121,6 +121,8 @@ class Module:
         self.listeners: list[tuple[Event[Any], Callable[[Any], None], Callable[[Config], bool] | None]] = []
         self.openings: list[tuple[Opening, Callable[[Config], bool] | None]] = []
         self.features: list[str | Callable[[Session], Iterable[str]]] = []
+        self.alike_features: dict[str | Callable[[Session], Iterable[str]], Alikeness] = {}
+        """Those of them that say the same of all sessions that stand alike."""
         self.controls: list[Control] = []
         self.checks: list[Callable[[Config], Iterable[ConfigError] | None]] = []
         self.resources: list[Callable[[], AbstractContextManager[Any] | AbstractAsyncContextManager[Any]]] = []
@@ -333,8 +335,16 @@ class Module:
         self.takers.append((key, taken))
         return taken
 
-    def feat(self, *lines: str | Callable[[Session], Iterable[str]]) -> None:
-        """Add lines to FEAT; a function is asked each time and may yield none."""
+    def feat(self, *lines: str | Callable[[Session], Iterable[str]], alike: bool | Alikeness = False) -> None:
+        """Add lines to FEAT; a function is asked each time and may yield none.
+
+        ``alike``, as for :meth:`cmd`: what it says does not change of itself, and is the same for all that stand alike.
+        """
+        for line in lines:
+            if isinstance(line, str):
+                self.alike_features[line] = always_alike
+            elif alike:
+                self.alike_features[line] = always_alike if alike is True else alike
         self.features += lines
 
     def on(

@@ -14,14 +14,17 @@ from ftpd.modules._core_server import server_admin, server_ident
 module.feat("CLNT", "CSID", "EPRT", "EPSV", "HOST", "MDTM", "SIZE")
 
 
-@module.feat
 def restart_feature(session: Session) -> list[str]:
     return ["REST STREAM"] if session.modules.knows("REST") else []
 
 
+module.feat(restart_feature, alike=True)
+
+
 @module.cmd(
     "FEAT", auth=False, classes=Class.INFO, usage="(returns feature list)", arity=(0, 0),
-    limit=(550, "FEAT: Operation not permitted"),
+    limit=(550, "FEAT: Operation not permitted"), steady=lambda cmd: cmd.session.modules.features_last(),
+    alike=lambda session: session.modules.features_are_alike(session),
 )  # fmt: skip
 def features(cmd: Command) -> Outcome:
     lines = sorted(set(cmd.session.modules.features(cmd.session)) - _barred(cmd), key=str.lower)

@@ -72,6 +72,10 @@ def chosen(session: Session) -> frozenset[str]:
     return frozenset(offered(session) if facts is None else facts)
 
 
+def has_chosen_nothing(session: Session) -> bool:
+    return _choice not in session or session[_choice].facts is None
+
+
 def choose(session: Session, text: str) -> tuple[str, ...]:
     """OPTS MLST: the known ones among the names, in the client's order, and no others from now on."""
     wanted = dict.fromkeys(_BY_NAME[name.lower()] for name in text.split(";") if name.lower() in _BY_NAME)

@@ -29,7 +29,7 @@ from ftpd.api import (
     within,
 )
 from ftpd.modules import _facts_change
-from ftpd.modules._facts_config import UNABLE, advertise, choose, chosen, module, offered, option
+from ftpd.modules._facts_config import UNABLE, advertise, choose, chosen, has_chosen_nothing, module, offered, option
 from ftpd.modules._folders import (
     Choice,
     Order,
@@ -50,7 +50,6 @@ _FEW = 32
 _MFF = "MFF " + "".join(f"{name};" for name in _facts_change.CHANGEABLE)
 
 
-@module.feat
 def features(session: Session) -> Iterator[str]:
     if session.settings[advertise]:
         shown = chosen(session)
@@ -58,6 +57,9 @@ def features(session: Session) -> Iterator[str]:
         yield "MFMT"
         yield "MLST " + "".join([f"{name}*;" if name in shown else f"{name};" for name in offered(session)])
         yield "TVFS"
+
+
+module.feat(features, alike=has_chosen_nothing)
 
 
 @module.opts("MLST")

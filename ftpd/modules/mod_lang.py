@@ -207,7 +207,6 @@ def _changeable(session: Session) -> bool:
     return not session.settings[use_encoding].fixed and not _option(session, "PreferServerEncoding")
 
 
-@module.feat
 def features(session: Session) -> Iterable[str]:
     if session.settings[lang_engine]:
         yield f"LANG {_known(session).tags(_current(session))}"
@@ -242,6 +241,13 @@ class Choice:
 
 
 _choice = module.session_state(Choice)
+
+
+def _has_chosen_nothing(session: Session) -> bool:
+    return _choice not in session or not session[_choice].language
+
+
+module.feat(features, alike=_has_chosen_nothing)
 
 
 def _known(session: Session) -> Languages:

@@ -183,6 +183,80 @@ def test_an_access_file_that_comes_is_found_by_all() -> None:
     tell(story)
 
 
+def test_who_has_an_answer_from_others_loses_it_with_them() -> None:
+    async def story() -> None:
+        async with serving(conf="AllowOverride on\nAllowOverwrite on") as place:
+            place.bench.write("file", b"1")
+            await visit(place)
+            async with place.client() as heir, place.client() as other:
+                for client in (heir, other):
+                    await client.ask("TYPE I")
+                    assert (await fetch(client, "file"))[0] == b"1"
+                assert (await store(other, ".ftpaccess", b"<Limit RETR>\nDenyAll\n</Limit>\n"))[1] == COMPLETE
+                assert (await fetch(heir, "file"))[1].startswith("550")
+
+    tell(story)
+
+
+def test_features_are_those_of_the_session() -> None:
+    ask, kept = Module("ask", version="1.0"), Module("kept", version="1.0")
+    asked: list[int] = []
+
+    def features(session: Session) -> list[str]:
+        asked.append(session.id)
+        return ["XASK"]
+
+    ask.feat(features)
+    kept.feat(features, alike=True)
+
+    async def told(place: Place, *before: str) -> list[str]:
+        async with place.client() as client:
+            for line in before:
+                await client.ask(line)
+            lines = [await client.ask("FEAT")]
+            while not lines[-1].startswith("211 "):
+                lines.append(await client.line())
+            return lines
+
+    async def story() -> None:
+        async with serving(kept) as place:
+            first = await told(place)
+            assert " XASK" in first and await told(place) == first
+            assert len(asked) == 1
+            chosen = await told(place, "OPTS MLST size;")
+            assert " MLST " in str(first) and chosen != first
+            assert await told(place) == first
+        asked.clear()
+        async with serving(ask) as place:
+            await told(place)
+            await told(place)
+            assert len(set(asked)) == 2
+
+    tell(story)
+
+
+def test_what_was_known_is_known_after_a_listing_and_elsewhere_not() -> None:
+    async def story() -> None:
+        async with serving(conf=CONF) as place:
+            place.bench.write("a/file", b"a")
+            place.bench.write("file", b"1")
+            await visit(place)
+            await visit(place, folder="a")
+            async with place.client() as client:
+                await client.ask("TYPE I")
+                for _ in range(2):
+                    assert (await fetch(client, "file"))[0] == b"1"
+                    assert (await client.ask("STAT file")).startswith("213")
+                    while not (await client.line()).startswith("213 "):
+                        pass
+                    assert (await fetch(client, "file"))[0] == b"1"
+                    await client.ask("CWD a")
+                    assert (await fetch(client, "file"))[0] == b"a"
+                    await client.ask("CDUP")
+
+    tell(story)
+
+
 def test_a_folder_that_is_gone_is_told() -> None:
     async def story() -> None:
         async with serving(conf=CONF) as place:
