@@ -153,6 +153,8 @@ for _directive in LIMIT_DIRECTIVES:
 
 _TWINS = {"CDUP": "XCUP", "MKD": "XMKD", "PWD": "XPWD", "RMD": "XRMD"}
 _TWINS |= {there: here for here, there in _TWINS.items()}
+# the other way round ProFTPD keeps them apart, and nobody gets around anything by that
+_TWINS["CWD"] = "XCWD"
 _NOT_OF_ALL = frozenset({"EPRT", "EPSV", "PASV", "PORT", "PROT", "LOGIN", "SITE_HELP"})
 
 

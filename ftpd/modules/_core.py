@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ftpd.api import ANON, DIRECTORY, FTPACCESS, GLOBAL, SERVER, VHOST, Module, Timer
+from ftpd.api import ANON, DIRECTORY, FTPACCESS, GLOBAL, SERVER, VHOST, Module, Timer, Transfer
 
 module = Module("mod_core", version="1.0")
 
@@ -27,6 +27,16 @@ class CoreState:
     received: int = 0
     files_sent: int = 0
     files_received: int = 0
+    counted: Transfer | None = None
+    """What is over but not yet told: its bytes are in here already, for a message that is shown at its end."""
+
+    def count_bytes(self, transfer: Transfer) -> None:
+        if self.counted is not transfer:
+            self.counted = transfer
+            if transfer.direction == "i":
+                self.received += transfer.moved
+            else:
+                self.sent += transfer.moved
 
 
 state = module.session_state(CoreState)

@@ -137,12 +137,12 @@ def count_from_here(session: Session) -> None:
 
 def _add_up(kept: CoreState, transfer: Transfer) -> None:
     """What message files tell of the session's traffic."""
+    kept.count_bytes(transfer)
+    kept.counted = None
     done = transfer.status == "success"
     if transfer.direction == "i":
-        kept.received += transfer.moved
         kept.files_received += done
     else:
-        kept.sent += transfer.moved
         kept.files_sent += done and transfer.direction == "o"
 
 

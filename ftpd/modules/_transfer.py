@@ -178,11 +178,13 @@ def _manners(cmd: Command, counts: Tally) -> Manners:
     found, settings = counts.manners, cmd.config
     if found is None or found.settings is not settings:
         foreign: bool | str | None = cmd.setting("AllowForeignAddress", False)
+        stalled = cmd.setting("TimeoutStalled", 3600)
         found = counts.manners = Manners(
             settings=settings,
-            patience=min(cmd.setting("TimeoutNoTransfer", PATIENCE) or PATIENCE, PATIENCE),
+            # a client that does not come stalls as well
+            patience=min(cmd.setting("TimeoutNoTransfer", PATIENCE) or PATIENCE, stalled or PATIENCE, PATIENCE),
             foreign=partial(cmd.session.modules.in_class, foreign) if isinstance(foreign, str) else foreign is True,
-            stalled=cmd.setting("TimeoutStalled", 3600),
+            stalled=stalled,
             linger=cmd.setting("TimeoutLinger", None),
         )
     return found

@@ -26,6 +26,7 @@ from ftpd.api import (
     normalise,
 )
 from ftpd.modules import _display
+from ftpd.modules._core import state as core_state
 from ftpd.modules._transfer import carry, goes_straight, opening
 from ftpd.modules._xfer_config import (
     allow_retrieve_restart,
@@ -105,6 +106,9 @@ def complete(cmd: Command, *told: str) -> Outcome:
     """226, with what is to be told and the text of DisplayFileTransfer before it."""
     file = cmd.config[display_file_transfer]
     shown: list[str] = []
+    if file is not None and cmd.transfer is not None:
+        # as in ProFTPD, the message tells the bytes of this transfer with the others, but not yet its file
+        cmd.session[core_state].count_bytes(cmd.transfer)
     if file is not None and file.startswith("/"):
         # as with ProFTPD, what is not there on the machine may be there in the client's root
         shown = _display.of_machine(file, cmd.session) or _display.of_session(Path(normalise("/", file)), cmd.session)

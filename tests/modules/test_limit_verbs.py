@@ -25,7 +25,7 @@ LIMITED = [
     Row("PWD", "PWD XPWD DIRS ALL", "550 PWD: Permission denied"),
     Row("XPWD", "PWD XPWD DIRS ALL", "550 XPWD: Permission denied"),
     Row("CWD d", "CWD DIRS ALL", "550 d: No such file or directory"),
-    Row("XCWD d", "XCWD DIRS ALL", "550 d: No such file or directory"),
+    Row("XCWD d", "CWD XCWD DIRS ALL", "550 d: No such file or directory"),
     Row("CDUP", "CDUP XCUP DIRS ALL", "550 ..: No such file or directory"),
     Row("XCUP", "CDUP XCUP DIRS ALL", "550 ..: No such file or directory"),
     Row("MDTM a.txt", "MDTM DIRS ALL", "550 a.txt: Operation not permitted"),

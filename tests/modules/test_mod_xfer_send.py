@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from xfer_ground import fetch, run, talk
 
+from ftpd.api import TransferError
 from ftpd.testing import Bench
-from ftpd.testing.memory import MemoryData
+from ftpd.testing.memory import MemoryData, MemoryWire
 
 TREE = {"a.txt": b"hello\nworld\n", "one": b"x", "zero": b"", "sub/": b"", "with blank.txt": b"b"}
 
@@ -90,6 +91,30 @@ def test_what_is_no_file_is_refused_at_once() -> None:
 
 def test_without_a_data_connection_there_is_425() -> None:
     assert talk("RETR a.txt", files=TREE) == ["425 Unable to build data connection: Connection refused"]
+
+
+@pytest.mark.parametrize(
+    ("conf", "seconds"),
+    [
+        ("", 60),
+        ("TimeoutStalled 20\n", 20),
+        ("TimeoutStalled 0\n", 60),
+        ("TimeoutNoTransfer 30\nTimeoutStalled 40\n", 30),
+        ("TimeoutNoTransfer 0\nTimeoutStalled 7200\n", 60),
+    ],
+)
+def test_a_client_that_does_not_come_is_waited_for_no_longer_than_one_that_stalls(
+    monkeypatch: pytest.MonkeyPatch, conf: str, seconds: int
+) -> None:
+    asked: list[float] = []
+
+    async def open_data(self: MemoryWire, *, timeout: float, **more: Any) -> MemoryData:
+        asked.append(timeout)
+        raise TransferError(425, "Unable to build data connection: Connection timed out")
+
+    monkeypatch.setattr(MemoryWire, "open_data", open_data)
+    assert talk("PASV", "RETR a.txt", files=TREE, conf=conf)[-1].startswith("425")
+    assert asked == [seconds]
 
 
 # -- REST and RANG ---------------------------------------------------------------------------------------
@@ -208,6 +233,21 @@ def test_displayfiletransfer_stands_before_the_last_line(tmp_path: Path) -> None
     assert run(tale, files=TREE, conf=f"DisplayFileTransfer {text}\n").splitlines()[1:] == [
         "226-Thank you, come again.",
         "226 Transfer complete",
+    ]
+
+
+def test_displayfiletransfer_tells_the_bytes_of_this_transfer_too(tmp_path: Path) -> None:
+    text = tmp_path / "told"
+    text.write_text("%k, %o sent, %{total_bytes_out}\n")
+
+    async def tale(ftp: Bench) -> list[str]:
+        return [(await _get(ftp, f"RETR {name}"))[0].splitlines()[1] for name in ("one", "a.txt", "one")]
+
+    files = {**TREE, "a.txt": b"hello world!"}
+    assert run(tale, files=files, conf=f"DisplayFileTransfer {text}\n") == [
+        "226-1B, 0 sent, 1",
+        "226-13B, 1 sent, 13",
+        "226-14B, 2 sent, 14",
     ]
 
 

@@ -24,6 +24,11 @@ PathDenyFilter "\\.(exe|ftpaccess)$"
     DenyAll
   </Limit>
 </Directory>
+<Directory ~/closed>
+  <Limit CWD>
+    DenyAll
+  </Limit>
+</Directory>
 <Directory ~/keep>
   AllowOverwrite off
   <Limit DELE RNFR RMD>
@@ -59,7 +64,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     area.mkdir(mode=0o755)
     (area / "welcome").write_text("%F KiB are free, %f of them, you are in %C at %V\n")
     (area / "file").write_bytes(b"x")
-    for name in ("fixed", "keep", "veiled", "free"):
+    for name in ("fixed", "closed", "keep", "veiled", "free"):
         daemon.give_folder(name)
         daemon.give(f"{name}/there", b"there")
     daemon.give("veiled/secret", b"secret")
@@ -94,7 +99,8 @@ SPELLINGS = ["{}", "  {}", "\t{}", "{} ", "{}\t"]
         "RMD fixed/folder", "XRMD fixed/folder", "xrmd fixed/folder/", "DELE fixed/there", "dele fixed/there",
         "RNFR fixed/there", "SITE CHMOD 777 fixed/there", "site chmod 777 fixed/there", "SITE  CHMOD 777 fixed/there",
         "Site ChMod 777 ./fixed/there", "SITE CHGRP 0 fixed/there", "MFMT 20200101000000 fixed/there",
-        "mff modify=20200101000000; fixed/there", "MFF UNIX.mode=0777; fixed/there",
+        "mff modify=20200101000000; fixed/there", "MFF UNIX.mode=0777; fixed/there", "CWD closed", "XCWD closed",
+        "xcwd ./closed",
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("spelling", SPELLINGS, ids=repr)
