@@ -232,7 +232,7 @@ def rewrite_map(words: list[str]) -> Map:
         right = "txt:/path, fifo:/path or int:function"
         raise ConfigError(f"invalid RewriteMap parameter: '{words[1]}'", right=right, word=1)
     if kind == "int":
-        if source not in conversions.BY_NAME and source != "replaceall":
+        if source != "replaceall" and not conversions.is_known(source):
             right = ", ".join(["replaceall", *conversions.BY_NAME])
             raise ConfigError(f"unknown internal map function requested: '{source}'", right=right, word=1)
     elif kind not in ("txt", "fifo"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Callable
 
@@ -52,3 +53,13 @@ BY_NAME: dict[str, Callable[[str], str | None]] = {
     "unescape": _unescape,
     "utf8trans": _latin1,
 }
+
+
+def is_known(name: str) -> bool:
+    """Whether there is such a conversion; then all that it needs is there.
+
+    It is asked as a configuration is read: by the time a conversion is used, Python's own files may be out of reach.
+    """
+    if name == "idnatrans":
+        codecs.lookup("idna")
+    return name in BY_NAME

@@ -319,6 +319,15 @@ def test_built_in_functions(function: str, key: str, value: str) -> None:
     assert run(tale, conf=conf) == [value]
 
 
+def test_what_a_function_needs_is_there_before_the_daemon_has_less_rights(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python may lie where only root comes to, and the codec of host names is a file of its own."""
+    looked: list[str] = []
+    monkeypatch.setattr("ftpd.module.conversions.codecs.lookup", looked.append)
+    for function, needed in (("toupper", []), ("idnatrans", ["idna"])):
+        assert run(lambda ftp: ftp("NOOP"), conf=ON + f"RewriteMap m int:{function}\n").startswith("200 ")
+        assert looked == needed
+
+
 def test_utf8_becomes_latin1_bytes() -> None:
     conf = ON + 'RewriteMap m int:utf8trans\nRewriteCondition %m MKD\nRewriteRule ^(.*)$ "${m:$1}"\n'
 
