@@ -13,7 +13,7 @@ from weakref import WeakSet
 from ftpd.core.identity import acting_as_daemon
 from ftpd.core.log import Level, log
 
-GATHER = 0.002
+GATHER = 0.01
 """Seconds in which records gather, so that a busy log costs one write for many."""
 HELD = 1 << 20
 """Bytes that an outlet keeps while it cannot be written; what comes then is lost, and counted."""
