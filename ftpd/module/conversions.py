@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import re
 from collections.abc import Callable
 
@@ -61,5 +60,6 @@ def is_known(name: str) -> bool:
     It is asked as a configuration is read: by the time a conversion is used, Python's own files may be out of reach.
     """
     if name == "idnatrans":
-        codecs.lookup("idna")
+        # once, for the codecs that are read only then
+        _idna("\u00fc")
     return name in BY_NAME
