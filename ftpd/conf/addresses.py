@@ -93,6 +93,9 @@ class AddressList:
             return self._plain_address(text, token, word)
         if ":" in text and _is_ipv6(text.strip("[]")):
             return _network(text.strip("[]"), token, word)
+        if ":" in text and not _WILD.search(text):
+            # no name has a colon, and a Deny that fits nobody would let everybody in
+            raise _bad(token, "it is not an address", word)
         if _WILD.search(folded):
             match = re.compile(translate(f"*{folded}" if folded.startswith(".") else folded)).fullmatch
             return _Part(lambda address, hostname: hostname is not None and match(_folded(hostname)) is not None)
