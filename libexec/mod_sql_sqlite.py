@@ -9,6 +9,7 @@ import stat
 import urllib.parse
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from ftpd.api import ConfigError, Module, acting_as_daemon, sql, types
@@ -93,6 +94,10 @@ class SQLiteConnection:
     def _run(self, text: str, values: Sequence[sql.Value]) -> list[sql.Row]:
         if self._database is None:
             raise sqlite3.OperationalError("the connection is closed")
+        if not self._is_same_file():
+            # written anew by a program that renames it into place: whoever was removed in it is not to be found here
+            self._end()
+            self._open()
         cursor = self._database.execute(text, values)
         try:
             return [tuple(map(_text, row)) for row in cursor.fetchall()]
@@ -102,17 +107,23 @@ class SQLiteConnection:
     async def ping(self) -> None:
         await self._do(self._same_file)
 
-    def _same_file(self) -> None:
+    def _is_same_file(self) -> bool:
         found = os.stat(self._path)
-        if (found.st_dev, found.st_ino) != self._inode:
+        return (found.st_dev, found.st_ino) == self._inode
+
+    def _same_file(self) -> None:
+        if not self._is_same_file():
             raise FileNotFoundError(2, "another file has taken its place")
 
     async def close(self) -> None:
         self.abort()
 
     def abort(self) -> None:
-        if self._database is not None:
-            self._database.interrupt()
+        database = self._database
+        if database is not None:
+            # the thread may be about to close it
+            with suppress(sqlite3.ProgrammingError):
+                database.interrupt()
         try:
             self._thread.submit(self._end)
         except RuntimeError:

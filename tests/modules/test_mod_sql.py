@@ -240,6 +240,24 @@ def test_a_database_that_is_away_lets_nobody_in_and_is_asked_again(db: Database)
     play(story)
 
 
+def test_a_file_that_was_renamed_into_place_counts_at_once(db: Database, tmp_path: Path) -> None:
+    folder = tmp_path / "new"
+    folder.mkdir()
+    new = Database(folder)
+    new.do("DELETE FROM users")
+    new.user("ann", "secret")
+
+    async def story() -> None:
+        async with db.bench("MaxLoginAttempts 9") as ftp:
+            assert await entered(ftp, "ann") == REFUSED
+            new.path.rename(db.path)
+            assert await entered(ftp, "tom") == REFUSED
+            assert await entered(ftp, "ann") == "230 User ann logged in"
+
+    play(story)
+    new.remove()
+
+
 def test_other_backends_are_asked_when_that_is_wished(db: Database, tmp_path: Path) -> None:
     passwd = tmp_path / "passwd"
     passwd.write_text(f"tom:$1$abc$BXBqpb9BZcZhXLgbee.0s/:2001:2002::{db.home}:/bin/sh\n")
