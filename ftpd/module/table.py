@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar, overload
 
+from ftpd.conf import types
 from ftpd.conf.directive import ConfigError, Context, Directive, Multi, Reading
 from ftpd.conf.tree import Config
 from ftpd.core import turns
@@ -40,6 +41,12 @@ O = TypeVar("O", bound=Callable[[Command], Outcome | None | Awaitable[Outcome | 
 C = TypeVar("C", bound=Callable[[Asked], Lines])
 K = TypeVar("K", bound=Callable[[Config], Iterable[ConfigError] | None])
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _no_maker(name: str, parse: Callable[..., Any]) -> None:
+    """A word's parser would be its value: no line would be refused, and nobody would know why."""
+    if parse in (types.integer, types.one_of, types.flags, types.none_or):
+        raise TypeError(f"{name}: types.{parse.__name__} makes a parser and has to be called, as types.integer(1)")
 
 
 def _every(steady: int | Steadiness) -> Steadiness | None:
@@ -170,6 +177,7 @@ class Module:
 
         ``parse`` takes the words of the line and raises ConfigError; see :mod:`ftpd.conf.types`.
         """
+        _no_maker(name, parse)
         key: Directive[Any] = Directive(
             name, parse, default=default, contexts=contexts, multi=multi, inherit=inherit, usage=usage, doc=doc,
             act=act, module=self.name, inert=inert, keeps_variables=keeps_variables, combine=combine,
@@ -184,6 +192,7 @@ class Module:
         keeps_variables: bool = False,
     ) -> Directive[tuple[T, ...]]:  # fmt: skip
         """Declare a directive that may be repeated: its value is all its lines, in file order."""
+        _no_maker(name, parse)
         key: Directive[tuple[T, ...]] = Directive(
             name, parse, default=(), contexts=contexts, multi=Multi.LIST, inherit=inherit, usage=usage, doc=doc,
             act=act, module=self.name, inert=inert, keeps_variables=keeps_variables,

@@ -39,6 +39,17 @@ def test_a_command_can_be_given_another_argument_but_no_line_end() -> None:
     asyncio.run(story())
 
 
+def test_what_makes_a_parser_is_not_taken_for_one() -> None:
+    module = Module("mod_mine", version="1")
+    makers: list[Any] = [types.integer, types.one_of, types.flags, types.none_or]
+    for maker in makers:
+        for declare in (module.directive, module.directive_list):
+            with pytest.raises(TypeError, match="MineWord: types.* makes a parser and has to be called"):
+                declare("MineWord", maker, contexts=SERVER)
+    assert module.directives == []
+    module.directive("MineWord", types.integer(1), contexts=SERVER)
+
+
 def test_events_are_found_by_name_as_long_as_they_are_there() -> None:
     assert event_named("core.connect") is SESSION_OPEN
     assert event_named("test.none") is None
