@@ -65,7 +65,7 @@ def daemon_settings(generation: Generation, record: BuildRecord, *, ipv6: bool |
         max_instances=value("MaxInstances", None),
         connection_rate=value("MaxConnectionRate", None),
         reuse_port=value("SocketOptions", {}).get("reuseport", False),
-        reverse_dns=value("UseReverseDNS", False),
+        reverse_dns=value("UseReverseDNS", True),
         backlog=value("TCPBackLog", 128),
         bind_tight=value("SocketBindTight", False),
         use_ipv6=value("UseIPv6", True) if ipv6 is None else ipv6,

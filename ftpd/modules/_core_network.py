@@ -110,6 +110,6 @@ module.directive(
     usage="on|off|[ctrl on|off] [data on|off]", doc="Whether small packets are sent at once; on without this line.",
 )  # fmt: skip
 module.directive(
-    "UseReverseDNS", types.boolean, default=False, contexts=SERVER, multi=Multi.LAST,
+    "UseReverseDNS", types.boolean, default=True, contexts=SERVER, multi=Multi.LAST,
     usage="on|off", doc="Look up the names of clients' addresses: for logs, <Limit> and <Class>.",
 )  # fmt: skip

@@ -80,11 +80,12 @@ def test_connections_beyond_the_rate_are_closed_without_a_word(server: Daemon) -
 # -- names ---------------------------------------------------------------------------------------------------------
 
 
-def test_the_clients_name_is_in_the_log_and_counts_for_limit(server: Daemon) -> None:
+@pytest.mark.parametrize("line", ["UseReverseDNS on\n", ""], ids=["on", "by default"])
+def test_the_clients_name_is_in_the_log_and_counts_for_limit(server: Daemon, line: str) -> None:
     if socket.getnameinfo(("127.0.0.1", 0), 0)[0] != "localhost":
         pytest.skip("127.0.0.1 has another name here")
     put(server, "<Limit PWD>", "Deny from localhost", "</Limit>")
-    configure(server, server._conf.read_text().replace("UseReverseDNS off", "UseReverseDNS on"))
+    configure(server, server._conf.read_text().replace("UseReverseDNS off\n", line))
     with Raw(server) as client:
         client.login()
         assert client.ask("PWD") == "550 PWD: Permission denied"
