@@ -236,11 +236,10 @@ class Server:
     def _tried(self, directive: Any, otherwise: T, make: Callable[[], T]) -> T:
         """What it makes; what is found wrong meanwhile is the fault of this directive's line."""
         try:
-            return make()
+            with sql.line_of(self._scope, directive):
+                return make()
         except ConfigError as wrong:
-            where = self._scope.where.get(directive)
-            at = where[0] if where else None
-            self.faults.append(ConfigError(wrong.message, right=wrong.right, directive=directive.name, at=at))
+            self.faults.append(wrong)
             return otherwise
 
     def _condition(self, info: sql.Columns, directive: Directive[str | None]) -> str:
@@ -349,8 +348,8 @@ def set_up(config: Config) -> Iterator[ConfigError]:
                 if connection.name not in stores:
                     stores[connection.name] = _store(scope, connection, pools)
                     if doubt := stores[connection.name].pool.target.doubt:
-                        directive, at = _line_of(scope, connection)
-                        yield ConfigWarning(doubt, directive=directive, at=at, word=0)
+                        where = sql.place_of(scope, _directive_of(connection))
+                        yield ConfigWarning(doubt, directive=_directive_of(connection).name, at=where, word=0)
         except ConfigError as wrong:
             # what its queries are good for is not known without their databases
             yield wrong
@@ -360,22 +359,8 @@ def set_up(config: Config) -> Iterator[ConfigError]:
         _new[scope] = _servers[scope] = server
 
 
-def _line_of(scope: Scope, info: sql.ConnectInfo) -> tuple[str, tuple[str, int] | None]:
-    directive: Any = connect_info if info.name == "default" else named_connect_info
-    where = scope.where.get(directive)
-    return directive.name, where[0] if where else None
-
-
 def _store(scope: Scope, info: sql.ConnectInfo, pools: dict[Any, tuple[sql.Pool, sql.Spool]]) -> sql.Store:
     settings = scope.settings
-    wanted = info.backend or (settings[backend_name] or "").lower()
-    backend = next((known for known in _backends if not wanted or wanted in known.names), None)
-    directive, at = _line_of(scope, info)
-    if backend is None:
-        what = f"no backend '{wanted}' is loaded" if wanted else "no backend is loaded"
-        known = ", ".join(known.names[0] for known in _backends)
-        right = f"one of {known}" if known else "LoadModule mod_sql_mysql.c, mod_sql_postgres.c or mod_sql_sqlite.c"
-        raise ConfigError(what, right=right, directive=directive, at=at)
     count, pause = settings[retry]
     limits = sql.Limits(
         size=settings[pool_size],
@@ -385,30 +370,20 @@ def _store(scope: Scope, info: sql.ConnectInfo, pools: dict[Any, tuple[sql.Pool,
         health=settings[health_check],
         idle=info.idle,
     )
-    try:
+    with sql.line_of(scope, _directive_of(info)):
+        backend = sql.backend_named(info.backend or (settings[backend_name] or "").lower(), _backends)
         target = backend.target(info.info, info.user, info.password, info.ssl)
-    except ConfigError as wrong:
-        raise ConfigError(wrong.message, right=wrong.right, directive=directive, at=at) from None
+    with sql.line_of(scope, keep_alive):
+        beat = sql.heartbeat(settings[keep_alive], backend.dialect)
     key = (target, limits, settings[spool_place])
     if key not in pools:
         pool = sql.Pool(backend, target, limits)
         pools[key] = pool, sql.Spool(pool, *settings[spool_place])
-    return sql.Store(info.name, *pools[key], info.at_connect, _beat(scope, backend))
+    return sql.Store(info.name, *pools[key], info.at_connect, beat)
 
 
-def _beat(scope: Scope, backend: sql.Backend) -> tuple[int, sql.Statement] | None:
-    """What SQLKeepAlive has sent, and how often."""
-    alive, where = scope.settings[keep_alive], scope.where.get(keep_alive)
-    if alive is None:
-        return None
-    try:
-        query = sql.compiled(alive[1], backend.dialect)
-        if query.parameters:
-            raise ConfigError("what keeps a connection alive has no variables", right='30 "SELECT 1"')
-    except ConfigError as wrong:
-        at = where[0] if where else None
-        raise ConfigError(wrong.message, right=wrong.right, directive=keep_alive.name, at=at) from None
-    return alive[0], query.statement
+def _directive_of(info: sql.ConnectInfo) -> Any:
+    return connect_info if info.name == "default" else named_connect_info
 
 
 def _server(session: Session, purpose: str) -> Server | None:

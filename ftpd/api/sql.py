@@ -29,6 +29,7 @@ from ftpd.sql.backend import (
     Statement,
     Target,
     Value,
+    backend_named,
     marks,
 )
 from ftpd.sql.lines import (
@@ -45,8 +46,10 @@ from ftpd.sql.lines import (
     event_line,
     failure_line,
     keep_alive_line,
+    line_of,
     log_line,
     named_connect_line,
+    place_of,
     query_line,
     remember_place,
     retry_line,
@@ -61,7 +64,7 @@ from ftpd.sql.ratios import Ledger, SqlRatios, four_columns
 from ftpd.sql.records import ByVerb, Journal, Shown, counting, in_vain, recorded, shown
 from ftpd.sql.service import Service, reach
 from ftpd.sql.spool import Spool
-from ftpd.sql.text import Asking, Query, compiled, text_of, variable
+from ftpd.sql.text import Asking, Query, compiled, heartbeat, text_of, variable
 
 __all__ = [
     "BACKENDS",
@@ -114,6 +117,7 @@ __all__ = [
     "Value",
     "authenticate_line",
     "backend_check",
+    "backend_named",
     "checks_of",
     "columns_line",
     "compiled",
@@ -125,12 +129,15 @@ __all__ = [
     "failure_line",
     "four_columns",
     "group_queries",
+    "heartbeat",
     "in_vain",
     "keep_alive_line",
     "key_query",
+    "line_of",
     "log_line",
     "marks",
     "named_connect_line",
+    "place_of",
     "query_line",
     "reach",
     "recorded",

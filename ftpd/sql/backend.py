@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -157,3 +157,15 @@ class PasswordCheck(Protocol):
 BACKENDS: Offer[Backend] = Offer("sql.backends")
 QUERIES: Offer[Queries] = Offer("sql.queries")
 PASSWORD_CHECKS: Offer[PasswordCheck] = Offer("sql.password-checks")
+
+
+def backend_named(wanted: str, loaded: Collection[Backend]) -> Backend:
+    """The one of that name, or the first where none is named; ConfigError where there is none."""
+    for known in loaded:
+        if not wanted or wanted in known.names:
+            return known
+    names = ", ".join(known.names[0] for known in loaded)
+    raise ConfigError(
+        f"no backend '{wanted}' is loaded" if wanted else "no backend is loaded",
+        right=f"one of {names}" if names else "LoadModule mod_sql_mysql.c, mod_sql_postgres.c or mod_sql_sqlite.c",
+    )

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 from ftpd.conf import types
-from ftpd.conf.directive import ConfigError, Reading
+from ftpd.conf.directive import ConfigError, Directive, Reading
 from ftpd.core.log import Level, log
+
+if TYPE_CHECKING:
+    from ftpd.conf.tree import Scope
 
 # -- connections ---------------------------------------------------------------------------------------------
 
@@ -262,3 +267,22 @@ def counters_line(*defaults: str) -> Callable[[list[str]], tuple[str, ...]]:
         return tuple(words)
 
     return parse
+
+
+# -- where they stand ----------------------------------------------------------------------------------------
+
+
+@contextmanager
+def line_of(scope: Scope, directive: Directive[Any]) -> Iterator[None]:
+    """What is found wrong in here is the fault of the directive's first line."""
+    try:
+        yield
+    except ConfigError as wrong:
+        at = place_of(scope, directive)
+        raise ConfigError(wrong.message, right=wrong.right, directive=directive.name, at=at) from None
+
+
+def place_of(scope: Scope, directive: Directive[Any]) -> tuple[str, int] | None:
+    """File and line of the directive's first line."""
+    where = scope.where.get(directive)
+    return where[0] if where else None

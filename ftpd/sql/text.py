@@ -97,6 +97,16 @@ def compiled(template: str, dialect: Dialect, environment: Mapping[str, str] = o
     return _Reader(template, dialect, environment).read()
 
 
+def heartbeat(wanted: tuple[int, str] | None, dialect: Dialect) -> tuple[int, Statement] | None:
+    """Seconds, and what is sent that often on an idle connection; ConfigError where it wants what a session has."""
+    if wanted is None:
+        return None
+    query = compiled(wanted[1], dialect)
+    if query.parameters:
+        raise ConfigError("what keeps a connection alive has no variables", right='30 "SELECT 1"')
+    return wanted[0], query.statement
+
+
 def text_of(template: str, environment: Mapping[str, str] = os.environ) -> Callable[[Asking], str]:
     """A template that is no SQL (SQLShowInfo's text, without its queries): filled in as LogFormat does."""
     pieces = _pieces(template, environment)

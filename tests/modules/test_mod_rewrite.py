@@ -323,7 +323,9 @@ def test_built_in_functions(function: str, key: str, value: str) -> None:
 
 def test_what_a_function_needs_is_there_before_the_daemon_has_less_rights() -> None:
     """Python may lie where only root comes to, and codecs are files that are read as they are used."""
-    ask = "conversions.is_known('idnatrans'); before = set(sys.modules); conversions.BY_NAME['idnatrans']('b\u00fccher')"
+    ask = (
+        "conversions.is_known('idnatrans'); before = set(sys.modules); conversions.BY_NAME['idnatrans']('b\u00fccher')"
+    )
     code = f"import sys; from ftpd.module import conversions; {ask}; print(set(sys.modules) - before)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
