@@ -119,7 +119,8 @@ def _with_configuration(line: CommandLine, record: BuildRecord) -> int:
     pools = Pools()
     try:
         plan = read(options, record, pools)
-        if line.act != "version" and not plan.to_terminal and (wrong := logs.unopened(plan.generation.config)):
+        wrong = [] if line.act == "version" else logs.unopened(plan.generation.config, terminal=plan.to_terminal)
+        if wrong:
             raise ConfigFaults(wrong, plan.warnings)
         for warning in plan.warnings:
             tell(f"warning: {warning.render()}")
@@ -133,8 +134,8 @@ def _with_configuration(line: CommandLine, record: BuildRecord) -> int:
             return 0
         return Daemon(plan, pools).run()
     except ConfigFaults as found:
-        if found.config is not None and (options.quiet or not options.foreground):
-            found.faults += logs.unopened(found.config)
+        if found.config is not None:
+            found.faults += logs.unopened(found.config, terminal=options.foreground and not options.quiet)
         for fault in found.faults:
             tell(fault.render())
         for warning in found.warnings:

@@ -67,30 +67,37 @@ def direct(plan: Plan) -> None:
     logfile.reopen()
 
 
-def unopened(config: Config) -> list[Fault]:
-    """What would keep a start from opening SystemLog, and the line that names it; nothing is made.
+def unopened(config: Config, *, terminal: bool = False) -> list[Fault]:
+    """What would keep a start from opening SystemLog or TraceLog, and the lines that name them; nothing is made.
 
-    Who checks need not be who starts the daemon, so rights that are missing are no fault.
+    At a ``terminal``, which stands for SystemLog, that is not asked for. Who checks need not be who starts the
+    daemon, so rights that are missing are no fault.
     """
-    keys = {key.name: key for key in config.main.values}
-    key, follow = keys.get("SystemLog"), keys.get("AllowLogSymlinks")
-    path = None if key is None else config.main.values[key]
-    if key is None or path is None or path == "none":
-        return []
-    file = logfile.LogFile(
-        path, "SystemLog", follow=follow is not None and bool(config.main.values[follow]), make=False
-    )
+    values = config.main.values
+    keys = {key.name: key for key in values}
+    follow = "AllowLogSymlinks" in keys and bool(values[keys["AllowLogSymlinks"]])
+    faults = []
+    for name in ("TraceLog",) if terminal else ("SystemLog", "TraceLog"):
+        path = values[keys[name]] if name in keys else None
+        if path is None or path == "none":
+            continue
+        if (error := _trouble(path, name, follow)) is not None:
+            where = config.main.where[keys[name]][-1]
+            wrong = ConfigError(f"unable to open '{path}': {error.strerror}", word=0, directive=name, at=where)
+            faults.append(of_check(wrong, where[0]))
+    return faults
+
+
+def _trouble(path: str, name: str, follow: bool) -> OSError | None:
+    """Why the file could not be opened, unless that is for want of the file itself or of rights."""
+    file = logfile.LogFile(path, name, follow=follow, make=False)
     try:
         file.open()
     except OSError as error:
         to_be_made = error.errno == errno.ENOENT and os.path.isdir(os.path.dirname(path))
-        if to_be_made or error.errno == errno.EACCES:
-            return []
-        where = config.main.where[key][-1]
-        wrong = ConfigError(f"unable to open '{path}': {error.strerror}", word=0, directive="SystemLog", at=where)
-        return [of_check(wrong, where[0])]
+        return None if to_be_made or error.errno == errno.EACCES else error
     file.forget()
-    return []
+    return None
 
 
 async def keep_writing() -> None:

@@ -370,16 +370,19 @@ def no_folder(log: Path) -> None:
         (no_folder, "No such file or directory"),
     ],
 )
-def test_a_systemlog_that_is_not_safe_is_refused(site: Site, plant: object, reason: str) -> None:
+@pytest.mark.parametrize("directive", ["SystemLog", "TraceLog"])
+def test_a_systemlog_or_tracelog_that_is_not_safe_is_refused(
+    site: Site, directive: str, plant: object, reason: str
+) -> None:
     logs = site.base / "logs"
     logs.mkdir()
-    site.conf(f"SystemLog {logs}/log\n", without=["SystemLog"])
+    site.conf(f"{directive} {logs}/log\n", without=[directive])
     assert callable(plant)
     plant(logs / "log")
     started = site.command()
     where, _, told = started.err.splitlines()[0].partition(": ")
     assert where.startswith(f"{site.path}:")
-    assert told.startswith(f"SystemLog: unable to open '{logs}/log': ")
+    assert told.startswith(f"{directive}: unable to open '{logs}/log': ")
     assert reason in told
     assert started.err.splitlines()[2].strip() == "^" + "~" * (len(f"{logs}/log") - 1)
     checked = site.command("-t")
@@ -394,6 +397,11 @@ def test_a_systemlog_that_cannot_be_is_told_with_all_the_other_faults(site: Site
     assert ": SystemLog: unable to open '/no/such/folder/log': No such file or directory" in told
     assert ": Portt: unknown configuration directive" in told
     assert "2 faults in the configuration" in told
+
+
+def test_a_tracelog_that_cannot_be_is_a_fault_at_a_terminal_as_well(site: Site) -> None:
+    site.conf("TraceLog /no/such/folder/log\nPortt 21\n")
+    assert ": TraceLog: unable to open '/no/such/folder/log': No such file" in site.command("-n").err
 
 
 def test_a_systemlog_that_the_terminal_stands_for_is_no_fault(site: Site) -> None:

@@ -101,11 +101,10 @@ LOGS = {
     "ServerLog": "",
     "TransferLog": "",
     "ExtendedLog": "ALL",
-    "TraceLog": "\nTrace DEFAULT:20",
     "DelayTable": "",
 }
 FOR_DAEMONS = ("SystemLog", "ServerLog")
-"""In the foreground all is said at the terminal: test_daemon_start.py has these behind one's back."""
+"""In the foreground all is said at the terminal: test_daemon_start.py has these behind one's back, and TraceLog."""
 PLANTS = [link, hard_link, dangling, fifo, folder_of_others]
 REASONS = (
     "symbolic link",
