@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING
 
 from ftpd.core.clock import Sweep, Timer
 from ftpd.core.reply import Reply
-from ftpd.module.wire import Data, Foreign, TransferError, Work
+from ftpd.module.wire import Data, Foreign, NoShortcuts, TransferError, Work
 
 if TYPE_CHECKING:
     from ftpd.conf.tree import Scope
-    from ftpd.module.command import Command
-    from ftpd.module.files import Way
 
 
-class Gone:
+class Gone(NoShortcuts):
     """Implements :class:`ftpd.module.wire.Wire`.
 
     It takes the control channel's place at the end, so that session and channel do not hold each other: memory,
@@ -56,24 +54,6 @@ class Gone:
 
     def forget_data(self) -> None:
         pass
-
-    def listens(self, before: str, after: str, *, ports: range | None, split: bool = False) -> None:
-        return None
-
-    def sends(self, command: Command, way: Way, before: str, after: str) -> None:
-        return None
-
-    def takes(
-        self, command: Command, way: Way, before: str, after: str, *, mode: int, replaces: bool,
-        guard: Callable[[Command, str], bool] | None, noted: tuple[str, ...], came: Callable[[Command, bool], None],
-    ) -> None:  # fmt: skip
-        return None
-
-    def begun_file(self) -> tuple[int, bool] | None:
-        return None
-
-    def data_at_once(self, *, allow_foreign: Foreign = False) -> Data | None:
-        return None
 
     async def open_data(self, *, timeout: float, allow_foreign: Foreign = False) -> Data:
         raise TransferError(425, "Unable to build data connection: the client has gone away")

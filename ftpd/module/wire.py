@@ -253,3 +253,30 @@ class Wire(Protocol):
         One of ``idle`` also begins anew with every command that is answered without asking any module, because the
         answer is known; where modules are asked, they see to that.
         """
+
+
+class NoShortcuts:
+    """A wire without quick ways: all that is asked for takes the whole road, and is waited for.
+
+    The part of :class:`Wire` that makers of other wires need not write.
+    """
+
+    __slots__ = ()
+
+    def listens(self, before: str, after: str, *, ports: range | None, split: bool = False) -> None:
+        return None
+
+    def sends(self, command: Command, way: Way, before: str, after: str) -> None:
+        return None
+
+    def takes(
+        self, command: Command, way: Way, before: str, after: str, *, mode: int, replaces: bool,
+        guard: Callable[[Command, str], bool] | None, noted: tuple[str, ...], came: Callable[[Command, bool], None],
+    ) -> None:  # fmt: skip
+        return None
+
+    def begun_file(self) -> tuple[int, bool] | None:
+        return None
+
+    def data_at_once(self, *, allow_foreign: Foreign = False) -> Data | None:
+        return None

@@ -8,9 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from ftpd.conf.tree import Scope
 from ftpd.core.clock import Sweep, Timer
 from ftpd.core.reply import Reply
-from ftpd.module.command import Command
-from ftpd.module.files import Way
-from ftpd.module.wire import Data, Foreign, TransferError, Work
+from ftpd.module.wire import Data, Foreign, NoShortcuts, TransferError, Work
 
 NO_DATA = "Unable to build data connection: Connection refused"
 
@@ -98,7 +96,7 @@ class MemoryData:
         pass
 
 
-class MemoryWire:
+class MemoryWire(NoShortcuts):
     """A control connection that keeps what was written, and timers that a test moves on."""
 
     def __init__(self) -> None:
@@ -138,24 +136,6 @@ class MemoryWire:
 
     def forget_data(self) -> None:
         self.listening = self.incoming = None
-
-    def listens(self, before: str, after: str, *, ports: range | None, split: bool = False) -> None:
-        return None
-
-    def sends(self, command: Command, way: Way, before: str, after: str) -> None:
-        return None
-
-    def takes(
-        self, command: Command, way: Way, before: str, after: str, *, mode: int, replaces: bool,
-        guard: Callable[[Command, str], bool] | None, noted: tuple[str, ...], came: Callable[[Command, bool], None],
-    ) -> None:  # fmt: skip
-        return None
-
-    def begun_file(self) -> tuple[int, bool] | None:
-        return None
-
-    def data_at_once(self, *, allow_foreign: Foreign = False) -> Data | None:
-        return None
 
     async def open_data(self, *, timeout: float, allow_foreign: Foreign = False) -> Data:
         if self.incoming is None:
