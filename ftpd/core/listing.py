@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+import struct
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from math import ceil
@@ -77,6 +78,25 @@ class Layout(Protocol):
         """The lines of the entries of those names and attributes; several may be one text with line ends in it."""
 
 
+ENTRY = 256
+"""The bytes of a ``struct statx``."""
+_ROW = struct.Struct("=16x14s10xq64xq136x")
+_KIND = struct.Struct("=IIIH")
+"""What is the same for many entries, in a row of those: links, owner, group, mode."""
+
+
+class Odd(Exception):
+    """An entry of which more is to be asked, as a link."""
+
+
+class Tabled:
+    """A layout that takes attributes as statx(2) has them; no ABC, as each listing asks for it."""
+
+    def tabled(self, names: list[str], table: memoryview) -> list[str]:
+        """As :meth:`Layout.lines`; Odd where there is a link among them, or they are not to be shown as they are."""
+        raise NotImplementedError
+
+
 class Compact(Sequence[str]):
     """The names in a folder without an object for each, as ``ftpd/native/names.c`` has them."""
 
@@ -111,7 +131,7 @@ def unpacked(lines: bytes) -> str:
     return lines[:-2].decode("utf-8", "surrogateescape")
 
 
-class Columns:
+class Columns(Tabled):
     """The lines of one LIST as ``ls -l`` writes them.
 
     ``users`` and ``groups`` give the names of ids; ``mode`` are permissions that are shown instead of the real ones,
@@ -138,8 +158,16 @@ class Columns:
             letters = _MODES[bits if mode is None else faked(bits, mode)]
             return shown(f"{letters} {links:>3} {users[uid]:<8} {groups[gid]:<8} ")
 
-        self._heads = Kept(head)
+        def head_of(kind: bytes) -> str:
+            links, uid, gid, bits = _KIND.unpack(kind)
+            if stat.S_ISLNK(bits):
+                raise Odd
+            return heads[bits, links, uid, gid]
+
+        heads = self._heads = Kept(head)
         """What stands in front of the size: an entry shares it with most others."""
+        self._heads_of = Kept(head_of)
+        """The same by the bytes that statx(2) has for it."""
         self.begin(now)
         self._gmt = gmt
         self._column = column
@@ -171,6 +199,24 @@ class Columns:
             f"{days[when // 900] if when < oldest else minutes[when // 60]} {name}"
             for name, (bits, _, _, links, uid, gid, size, _, when, _) in zip(names, self._presented(found), strict=True)
         ]
+        return ["\r\n".join(lines)]
+
+    def tabled(self, names: list[str], table: memoryview) -> list[str]:
+        if self._column != 8 or self._human is not None:
+            raise Odd
+        heads, minutes, days = self._heads_of, _MINUTES[self._gmt], _DAYS[self._gmt]
+        oldest = self._oldest
+        if not "".join(names).isprintable():
+            names = [shown(name) for name in names]
+        lines: list[str] = []
+        add, last_kind, last_when, head, date = lines.append, b"", None, "", ""
+        # most entries are as the one before, and many as old; a size that is formatted costs more than all the rest
+        for name, (kind, size, when) in zip(names, _ROW.iter_unpack(table), strict=True):
+            if kind != last_kind:
+                last_kind, head = kind, heads[kind]
+            if when != last_when:
+                last_when, date = when, days[when // 900] if when < oldest else minutes[when // 60]
+            add(f"{head}{str(size).rjust(8)} {date} {name}")
         return ["\r\n".join(lines)]
 
     def _presented(self, found: list[os.stat_result]) -> Sequence[Any]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import stat
+import struct
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import lru_cache
 from time import gmtime
 from typing import Final
 
 from ftpd import native
-from ftpd.core.listing import Compiled, Kept, dated, faked, one_line
+from ftpd.core.listing import Compiled, Kept, Odd, Tabled, dated, faked, one_line
 
 FACTS: Final = (
     "modify",
@@ -151,7 +152,14 @@ def _joined(parts: Parts, time: str, size: int, inode: int, name: str) -> str:
     return f"{line}{rest}{name}"
 
 
-class Lines:
+_ROW = struct.Struct("=20x10s2xQQ64xq16x8s112x")
+_KIND = struct.Struct("=IIH")
+"""Owner, group and mode, as they stand in a ``struct statx``."""
+_DEVICE = struct.Struct("=II")
+_DIGITS, _FIRST_DIGITS = [f"{low:02X}" for low in range(256)], [f"{low:X}" for low in range(256)]
+
+
+class Lines(Tabled):
     """The lines of one MLSD, but for links, ``.`` and ``..``.
 
     ``users`` and ``groups`` give the names of ids, ``perm`` the letters for a mode, a user and a group; ``mode`` are
@@ -186,7 +194,43 @@ class Lines:
                 mode=bits if mode is None else faked(bits, mode),
             )
 
-        self._parts = Kept(parts)
+        def parts_of(key: tuple[bytes, bytes]) -> Parts:
+            owner, owning_group, bits = _KIND.unpack(key[0])
+            time, length, number, rest = parts_by_key[bits, owner, owning_group, os.makedev(*_DEVICE.unpack(key[1]))]
+            # a folder has no size
+            if stat.S_ISLNK(bits) or time is None or number is None or (length is None) != stat.S_ISDIR(bits):
+                raise Odd
+            return time, length, number, rest
+
+        parts_by_key = self._parts = Kept(parts)
+        self._parts_of = Kept(parts_of)
+
+    def tabled(self, names: list[str], table: memoryview) -> list[str]:
+        """The same by what statx(2) tells, where all facts are shown."""
+        parts, seconds = self._parts_of, _SECONDS
+        together = "".join(names)
+        if "\n" in together or "\r" in together:
+            names = [one_line(name) for name in names]
+        lines: list[str] = []
+        add, last_kind, last_device, last_when, last_high = lines.append, b"", b"", None, -1
+        front, middle, rest = "", "", ""
+        time: str | None = None
+        length: str | None = None
+        number: str | None = None
+        digits = _DIGITS
+        # most entries are as the one before, and many as old; the numbers of their inodes are near each other
+        for name, (kind, inode, size, when, device) in zip(names, _ROW.iter_unpack(table), strict=True):
+            if kind != last_kind or device != last_device:
+                last_kind, last_device, last_when, last_high = kind, device, None, -1
+                time, length, number, rest = parts[kind, device]
+            if when != last_when:
+                last_when, front = when, f"{time}{seconds[when]}{length or ''}"
+            high = inode >> 8
+            if high != last_high:
+                last_high, middle = high, f"{number}{high:X}" if high else f"{number}"
+                digits = _DIGITS if high else _FIRST_DIGITS
+            add(f"{front}{'' if length is None else size}{middle}{digits[inode & 0xFF]}{rest}{name}")
+        return ["\r\n".join(lines)]
 
     def lines(self, names: list[str], found: list[os.stat_result]) -> list[str]:
         """The lines of the entries of those names and attributes, as one text without the end of the last."""

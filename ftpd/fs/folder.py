@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, cast
 from ftpd import native
 from ftpd.core import paths
 from ftpd.core.identity import Identity, acting_as
-from ftpd.core.listing import Compact, Compiled, Layout, unpacked
+from ftpd.core.listing import Compact, Compiled, Layout, Odd, Tabled, unpacked
+from ftpd.fs import table
 from ftpd.fs.jail import encoded
 from ftpd.module.files import Path
 
@@ -147,9 +148,30 @@ class LocalFolder:
             for piece in self._compiled_lines(names, layout, folders, None):
                 yield unpacked(piece) if isinstance(piece, bytes) else piece
             return
-        for start in range(0, len(names), BATCH):
+        tabled = layout if isinstance(layout, Tabled) and folders is None and ".." not in names else None
+        start = 0
+        while start < len(names):
+            if tabled is not None:
+                some = list(names[start : start + table.MOST])
+                made = self._tabled(some, tabled)
+                if made is not None:
+                    start += len(some)
+                    yield from made
+                    continue
+                # where there is one link there are others
+                tabled = None
             some = list(names[start : start + BATCH])
+            start += len(some)
             yield from lines_of(some, self._look(some), layout, folders)
+
+    def _tabled(self, names: list[str], layout: Tabled) -> list[str] | None:
+        folder = self._open()
+        with table.room() as room:
+            with acting_as(self._identity):
+                found = table.look(room, folder.fd, names)
+            with suppress(Odd):
+                return None if found is None else layout.tabled(names, found)
+        return None
 
     def raw_lines(self, names: Sequence[str], layout: Compiled) -> Iterator[bytes | tuple[str, os.stat_result]]:
         return self._compiled_lines(names, layout, None, None)

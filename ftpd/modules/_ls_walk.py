@@ -176,7 +176,7 @@ async def _folders(
 async def _entries(
     cmd: Command, flags: Flags, path: Path, folder: Folder, budget: _Budget, below: list[str]
 ) -> AsyncGenerator[list[str], None]:
-    view = View(cmd, path.settings, flags)
+    view = view_of(cmd, path.settings, flags)
     veil = cmd.veil(path)
     looked = veil is not None and (veil.looks or budget.counted)
     folders = below if "R" in flags else None
