@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ftpd.conf.tree import Config
 from ftpd.core import turns
-from ftpd.core.vocab import ANY, Class, Group, Phase
+from ftpd.core.vocab import ANY, Class, Group, Phase, Steady
 from ftpd.module.table import Alikeness, Handler, Module, Shortcut, Steadiness, always_alike
 
 Chain = tuple[Handler, ...]
@@ -43,6 +43,10 @@ class Plan:
     Those count as well who have said that they have nothing to record of what they are told.
     """
     shortcut: Shortcut | None
+    leads: Shortcut | None
+    leads_by: Steady
+    steady_around: tuple[Steadiness, ...]
+    """What all others on the road of a success say of how steady they are."""
     records: Phase | None
     """The first phase that what the shortcut gives tells of each command."""
 
@@ -85,6 +89,11 @@ class _Rows:
         only = cmd[0] if len(cmd) == 1 else None
         records = None if only is None else only.records
         after = self._behind(verb, Phase.POST_CMD, Phase.LOG_CMD)
+        around = (
+            None
+            if only is None or only.leads is None
+            else _steady((*pre, *(row for _, chain in after for row in chain)))
+        )
         return Plan(
             verb=verb,
             known=known,
@@ -98,6 +107,9 @@ class _Rows:
             steady=_steady((*pre, *cmd, *_asked_of(after, records))),
             alike=_alike((*pre, *cmd, *_asked_of(after, records)), after),
             shortcut=None if only is None else only.shortcut,
+            leads=None if only is None or around is None else only.leads,
+            leads_by=Steady.VERB if only is None else only.leads_by,
+            steady_around=around or (),
             records=records,
         )
 
@@ -142,7 +154,11 @@ class Table:
         self.unknown = rows.plan("", known=False)
         """An unknown verb still meets the wildcard handlers."""
         self.verbs = frozenset(known)
-        shared = [verb for verb, plan in self.plans.items() if plan.alike is not None and plan.steady is not None]
+        shared = [
+            verb
+            for verb, plan in self.plans.items()
+            if plan.alike is not None and (plan.steady is not None or plan.leads is not None)
+        ]
         self.alike = frozenset(text.encode() for verb in shared for text in (verb, verb.lower()))
         """As clients write them: the verbs whose answers may be those of other sessions."""
 

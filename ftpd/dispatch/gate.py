@@ -372,6 +372,12 @@ class PathGate:
     def settings_at(self, session: Session, virtual: str) -> Settings:
         return _settings(session, virtual, self._access.at(session, virtual) if _may_override(session) else ())
 
+    def bare_until(self, session: Session, folder: str) -> float:
+        """Until when no .ftpaccess file is taken to count in that folder; 0 where one may."""
+        if session.files is None:
+            return 0.0
+        return self._access.absent_until(session.files.root, folder) if _may_override(session) else inf
+
     def holds_until(self, session: Session, answers: Answers) -> float:
         return self._bare_until(session, answers, session.cwd)
 

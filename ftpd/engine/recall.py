@@ -6,7 +6,9 @@ import re
 import socket
 from math import inf
 from time import monotonic
+from typing import NamedTuple
 
+from ftpd.conf.directive import Settings
 from ftpd.core import trace
 from ftpd.core.answers import Answers, ShortAnswer
 from ftpd.core.log import Level
@@ -53,6 +55,14 @@ def _asked(function: ShortAnswer, argument: bytes) -> bytes | None:
     except Exception:
         # who takes the whole road will be told
         return None
+
+
+class Before(NamedTuple):
+    """Where a session stood."""
+
+    common: Common
+    cwd: str
+    settings: Settings
 
 
 class Recall(Parting):
@@ -171,7 +181,7 @@ class Recall(Parting):
             self._mine = Inherited(common, {})
         made = self._mine.made
         for key, found in common.found():
-            if key in answers or not all(alike(session) for alike in found.alike):
+            if key in answers or (found.alike and not all(alike(session) for alike in found.alike)):
                 continue
             mine = made.get(key)
             if mine is None or mine[0] is not found:
@@ -185,12 +195,49 @@ class Recall(Parting):
             self.ioloop.recall(self._fileno, answers)
 
     def _inherit_again(self) -> None:
-        """A command is done that may have changed anything: where it has not, as LIST, what was known still is."""
+        """A command is done that may have changed anything: what is known where the session stands now."""
         if trace.loud or self._out or self._over or self._peer_done or self._receives or self._task is not None:
             return
         common = self._commonly_known()
-        if common and self._mine is not None and common is self._mine.common and common.until > monotonic():
+        if common and common.until > monotonic():
             self._inherit(common)
+
+    def _place_before(self, plan: Plan, packet: bytes) -> Before | None:
+        """Where the session stands whose command is to lead it elsewhere."""
+        if plan.leads is None or not packet:
+            return None
+        common, self._common = self._commonly_known(), None
+        return None if common is None else Before(common, self.session.cwd, self.session.settings)
+
+    def _remember_lead(self, packet: bytes, command: Command, plan: Plan, before: Before) -> None:
+        """The command has led from one place to another: so it does with all that stand where this session stood."""
+        occupied = self._out or self._over or self._peer_done
+        if command.errors or occupied or trace.loud or plan.leads is None:
+            return
+        if self.session.settings is not before.settings:
+            return
+        alike = plan.alike
+        if alike is None or not all(one(self.session) for one in alike):
+            return
+        if not all(holds(command) == Steady.VERB for holds in plan.steady_around):
+            return
+        verb, blank, argument = packet.rstrip(b"\r\n").partition(b" ")
+        given, slash, last = argument.rpartition(b"/")
+        folder, name = split(normalise(before.cwd, command.argument))
+        common, key = before.common, verb + blank + given + slash
+        self._recipe = None
+        made, told = plan.leads(command, folder), None
+        if made is not None and self._recipe is not None and self._recipe[0] is made:
+            told = self._recipe[1]
+        self._recipe = None
+        if told is None or not blank:
+            return
+        if plan.leads_by is Steady.LINE:
+            if len(packet) <= _LONGEST:
+                common.keep(packet, Found(told, alike), self._holds_until(common, command, plan))
+        elif name and name == decode(last):
+            until = command.gate.names_pass_until(self.session, common, folder)
+            common.keep(key, Found(told, alike), until)
 
     def _made_by(self, recipe: Recipe) -> ShortAnswer | None:
         raise NotImplementedError

@@ -62,6 +62,7 @@ class Running(Recall):
             presence.does(self, command)
         # an ABOR in the same packet is for this command
         self.abort_wanted = bool(self._queue) and is_abort(self._queue[0])  # type: ignore[index]
+        before = self._place_before(plan, packet)
         rest = self._run(command, plan)
         if self._port is not None:
             # what the walk had begun is gone on with by now, or was refused
@@ -71,8 +72,11 @@ class Running(Recall):
             answer = self._answer(command)
             if plan.steady is not None and packet:
                 self._remember(packet, command, plan, answer)
-            elif self._mine is not None and packet:
-                self._inherit_again()
+            elif packet:
+                if before is not None:
+                    self._remember_lead(packet, command, plan, before)
+                if self._mine is not None:
+                    self._inherit_again()
         else:
             if packet and plan.records and plan.steady is not None:
                 self._set_answers_aside()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Callable, Coroutine
 from functools import partial
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import Any, NamedTuple
 
+from ftpd import native
 from ftpd.core.answers import ShortAnswer
 from ftpd.core.paths import decode, encode
-from ftpd.core.reply import on_one_line
+from ftpd.core.reply import Reply, on_one_line
 from ftpd.core.vocab import Phase
 from ftpd.dispatch.compile import Chain
 from ftpd.dispatch.phases import Road, run_on
@@ -17,7 +19,7 @@ from ftpd.engine.common import Recipe
 from ftpd.engine.running import Running
 from ftpd.engine.uploads import Begun, Upload
 from ftpd.module.command import Command
-from ftpd.module.files import Way
+from ftpd.module.files import Path, Way
 
 _WHOLE, _ELSEWHERE = 1, 2
 """What the walk says of an upload: that it has come, and that the whole road is to go on."""
@@ -73,6 +75,39 @@ class Taking(Running):
             self._in_brief(recipe.recorders, "i", recipe.folder)
             or (partial(self._recorded, begun) if recipe.recorders else None),
         )  # fmt: skip
+
+    def enters(self, folder: str, reply: Reply) -> ShortAnswer | None:
+        made = partial(self._enter, folder.rstrip("/"), reply.encode())
+        return self._made(made, partial(_entering, folder.rstrip("/"), reply.encode()))
+
+    def _enter(self, folder: str, said: bytes, name: bytes) -> bytes | None:
+        """Be in that folder, unless it takes more to find out whether that may be."""
+        if native.calls is not None:
+            # whoever looked at a file before us may have left the thread as its user
+            native.calls.settle()
+        session, gate = self.session, self.generation.gate
+        if name in (b".", b".."):
+            return None
+        files, virtual = session.files, f"{folder}/{decode(name)}"
+        if files is None or gate.bare_until(session, virtual) <= monotonic():
+            return None
+        opened = files.open_at_once(Path(virtual), "enter")
+        if opened is None or not opened.searchable or not stat.S_ISDIR(opened.attributes.st_mode):
+            return None
+        session.cwd = virtual
+        self.unsettle()
+        self._inherit_again()
+        return said
+
+    def turns(self, data_type: str, reply: Reply) -> ShortAnswer | None:
+        made = partial(self._turn, data_type, reply.encode())
+        return self._made(made, partial(_turning, data_type, reply.encode()))
+
+    def _turn(self, data_type: str, said: bytes, nothing: bytes) -> bytes:
+        self.session.data_type = data_type
+        self.unsettle()
+        self._inherit_again()
+        return said
 
     def _made_by(self, recipe: Recipe) -> ShortAnswer | None:
         return recipe(self)
@@ -139,6 +174,14 @@ class Taking(Running):
         """For those who record the upload; then what was known is known again."""
         await self._wait(command, rest)
         self._bring_answers_back()
+
+
+def _entering(folder: str, said: bytes, channel: Taking) -> ShortAnswer:
+    return partial(channel._enter, folder, said)
+
+
+def _turning(data_type: str, said: bytes, channel: Taking) -> ShortAnswer:
+    return partial(channel._turn, data_type, said)
 
 
 def _asked(guard: Guard, command: Command, name: bytes) -> bool:

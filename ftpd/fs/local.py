@@ -139,6 +139,8 @@ class LocalFiles:
         try:
             if path.opened is not None and (fd := path.opened.take("enter")) >= 0:
                 try:
+                    if mode == os.X_OK and path.opened.searchable is not None:
+                        return path.opened.searchable
                     return self._accessible(fd, mode)
                 finally:
                     os.close(fd)
@@ -176,6 +178,8 @@ class LocalFiles:
     def open_at_once(self, path: Path, use: Use) -> Opened | None:
         if self._opener is not jail.by_kernel:
             return None
+        if use == "enter" and kernel.has_faccessat2():
+            return self._open_to_enter(path)
         root = self._root or self._enter()
         flags = _AT_ONCE[use]
         try:
@@ -197,6 +201,19 @@ class LocalFiles:
         if use == "enter":
             return opened
         return opened if (_is_listable(known) if use == "list" else _is_regular(known)) else None
+
+    def _open_to_enter(self, path: Path) -> Opened | None:
+        """Open what may be a folder to be in, and ask whether its user may, in one stay as that user."""
+        root = self._root or self._enter()
+        with acting_as(self._identity):
+            fd = jail.without_links(self._identity, root.fd, encoded(there(path)), _LOOK)
+            if fd is None:
+                return None
+            try:
+                return Opened(fd, os.fstat(fd), "enter", kernel.accessible(fd, os.X_OK))
+            except BaseException:
+                os.close(fd)
+                raise
 
     def open_read(self, path: Path) -> int:
         if path.opened is not None and (fd := path.opened.take("read")) >= 0:

@@ -21,12 +21,16 @@ Use = Literal["", "read", "write", "list", "enter"]
 class Opened:
     """What was opened as it was looked at; who goes on to open it takes this, once."""
 
-    __slots__ = ("_descriptor", "attributes", "use")
+    __slots__ = ("_descriptor", "attributes", "searchable", "use")
 
-    def __init__(self, descriptor: int, attributes: os.stat_result, use: Use) -> None:
+    def __init__(
+        self, descriptor: int, attributes: os.stat_result, use: Use, searchable: bool | None = None
+    ) -> None:  # fmt: skip
         self._descriptor = descriptor
         self.attributes = attributes
         self.use = use
+        self.searchable = searchable
+        """Whether the user may go on from there, if that was asked as it was opened."""
 
     def take(self, use: Use) -> int:
         """The descriptor, which is the caller's from now on; -1 where it is gone, or was opened for another use."""

@@ -101,6 +101,10 @@ class Handler:
     """Whether it would for all sessions that stand as this one does; None: nobody knows."""
     shortcut: Shortcut | None = None
     """Makes what answers the verb for other arguments, where nobody else has a say in it."""
+    leads: Shortcut | None = None
+    """Makes what answers the verb and leads other sessions where it has led one."""
+    leads_by: Steady = Steady.VERB
+    """Whether by plain names, or by just that line."""
     records: Phase | None = None
     """The first phase that is told of each command by what that makes."""
     brief: Brief | None = None
@@ -221,6 +225,7 @@ class Module:
         usage: str | None = None, arity: tuple[int, int | None] = (0, None), limit: tuple[int, str] | None = None,
         when: Directive[bool] | None = None, steady: int | Steadiness = False, alike: bool | Alikeness = False,
         shortcut: Shortcut | None = None, records: Phase | None = None,
+        leads: Shortcut | None = None, leads_by: Steady = Steady.VERB,
         needed: Callable[[Config], bool] | None = None,
     ) -> Callable[[A], A]:  # fmt: skip
         """Answer these verbs (CMD): an Outcome, or None to leave it to another module.
@@ -238,12 +243,15 @@ class Module:
         argument it gives one for just that line, which is called with no bytes.  ``records`` is the first phase that
         is told of what this function did (:meth:`ftpd.module.wire.Wire.sends` and ``takes``): those who are asked
         there need not be steady.
+        ``leads`` is a shortcut of another kind, for a verb that leads a session from one place to another (CWD, TYPE)
+        and does nothing else: made by ``wire.enters`` or ``wire.turns`` once the command has succeeded, it answers all
+        sessions that stand where this one stood. ``leads_by`` says whether by any plain name, or just by that line.
         ``needed`` says of a configuration whether it wants this at all.
         """
         return self._handle(
             Phase.CMD, verbs, auth=auth, group=group, classes=classes, usage=usage, arity=arity, limit=limit,
             when=when, shortcut=shortcut, steady=_every(steady or (Steady.VERB if shortcut else False)),
-            alike=_always(alike), records=records, needed=needed,
+            alike=_always(alike), leads=leads, leads_by=leads_by, records=records, needed=needed,
         )  # fmt: skip
 
     def site(

@@ -202,6 +202,15 @@ class Wire(Protocol):
         whole road and finds the file by :meth:`begun_file`.
         """
 
+    def enters(self, folder: str, reply: Reply) -> ShortAnswer | None:
+        """What answers a command, which has succeeded, by having a session be in other folders of this one.
+
+        As long as no link is on the way, nothing is said of any path, and the user may search the folder.
+        """
+
+    def turns(self, data_type: str, reply: Reply) -> ShortAnswer | None:
+        """What answers a command by setting the type of representation."""
+
     def begun_file(self) -> tuple[int, bool] | None:
         """The open file of an upload that the command is to go on with, and whether it was made; None for all others.
 
@@ -273,6 +282,12 @@ class NoShortcuts:
         self, command: Command, way: Way, before: str, after: str, *, mode: int, replaces: bool,
         guard: Callable[[Command, str], bool] | None, noted: tuple[str, ...], came: Callable[[Command, bool], None],
     ) -> None:  # fmt: skip
+        return None
+
+    def enters(self, folder: str, reply: Reply) -> None:
+        return None
+
+    def turns(self, data_type: str, reply: Reply) -> None:
         return None
 
     def begun_file(self) -> tuple[int, bool] | None:

@@ -10,7 +10,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from time import time
 
-from ftpd.api import DIRECTORY, Class, Command, Group, Outcome, Refuse, Session, resolved, types
+from ftpd.api import (
+    DIRECTORY,
+    Class,
+    Command,
+    Group,
+    Outcome,
+    Refuse,
+    Reply,
+    Session,
+    ShortAnswer,
+    resolved,
+    types,
+)
 from ftpd.modules import _display
 from ftpd.modules._core import SESSIONS, module, state
 
@@ -51,7 +63,18 @@ def nothing_beneath_files() -> Iterator[None]:
 # -- CWD, CDUP ---------------------------------------------------------------------------------------
 
 
-@module.cmd("CWD", "XCWD", group=Group.DIRS, classes=Class.DIRS, usage="<sp> pathname", arity=(1, None))
+def _leads(cmd: Command, folder: str) -> ShortAnswer | None:
+    """Into other folders as into this one, where that is no more than being there."""
+    session = cmd.session
+    if session.settings[display_chdir] is not None or not cmd.setting("ShowSymlinks", True):
+        return None
+    return session.wire.enters(folder, Reply(250, (f"{cmd.name} command successful",)))
+
+
+@module.cmd(
+    "CWD", "XCWD", group=Group.DIRS, classes=Class.DIRS, usage="<sp> pathname", arity=(1, None), leads=_leads,
+    alike=True,
+)  # fmt: skip
 def change_folder(cmd: Command) -> Outcome:
     try:
         return _enter(cmd, cmd.argument)

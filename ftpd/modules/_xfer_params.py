@@ -6,7 +6,20 @@ import os
 import re
 from dataclasses import dataclass, field
 
-from ftpd.api import SESSION_OPEN, SESSION_REINIT, Class, Command, Group, Outcome, Path, Refuse, Session
+from ftpd.api import (
+    SESSION_OPEN,
+    SESSION_REINIT,
+    Class,
+    Command,
+    Group,
+    Outcome,
+    Path,
+    Refuse,
+    Reply,
+    Session,
+    ShortAnswer,
+    Steady,
+)
 from ftpd.modules._transfer import plural
 from ftpd.modules._xfer_config import allow_retrieve_restart, allow_store_restart, default_mode, module, option
 
@@ -94,7 +107,14 @@ _TYPES = {"A": "A", "A N": "A", "I": "I", "L 7": "A", "L7": "A", "L 8": "I", "L8
 """What TYPE takes, and whether that is text (A) or what it is (I); RFC 959 3.1.1."""
 
 
-@module.cmd("TYPE", classes=Class.MISC, auth=False, usage="<sp> type-code (A, I, L 7, L 8)")
+def _turns(cmd: Command, folder: str) -> ShortAnswer | None:
+    return cmd.session.wire.turns(cmd.session.data_type, Reply(200, (f"Type set to {cmd.words[0]}",)))
+
+
+@module.cmd(
+    "TYPE", classes=Class.MISC, auth=False, usage="<sp> type-code (A, I, L 7, L 8)", leads=_turns,
+    leads_by=Steady.LINE, alike=True,
+)  # fmt: skip
 def set_type(cmd: Command) -> Outcome:
     if not 1 <= len(cmd.words) <= 2:
         raise not_understood(cmd)

@@ -58,6 +58,9 @@ async def visit(place: Place, *before: str, folder: str = "") -> list[str]:
         return seen[1 + len(before) + bool(folder) :]
 
 
+TRIES = 20
+"""A file system that comes or goes elsewhere on the machine has all of it forgotten, as it should."""
+
 AS_EVER = ['257 "/" is the current directory', "1", f"{OPENING} file (1 byte)", COMPLETE, f"{OPENING} sent", COMPLETE]
 
 
@@ -69,8 +72,12 @@ def test_what_one_has_found_out_another_knows(way: str) -> None:
             counted = Counted(place)
             assert await visit(place) == AS_EVER
             assert set(counted.taken()) >= {"PWD", "EPSV", "RETR", "STOR"}
-            assert await visit(place) == AS_EVER
-            assert set(counted.taken()) <= ({"EPSV", "RETR", "STOR"} if way == "whole road" else {"STOR"})
+            for _ in range(TRIES):
+                assert await visit(place) == AS_EVER
+                if set(counted.taken()) <= ({"EPSV", "RETR", "STOR"} if way == "whole road" else {"STOR"}):
+                    break
+            else:
+                pytest.fail("nobody knows what others have found out")
             assert Path(place.bench.root, "sent").read_bytes() == b"12345"
 
     tell(story)
@@ -221,8 +228,14 @@ def test_features_are_those_of_the_session() -> None:
     async def story() -> None:
         async with serving(kept) as place:
             first = await told(place)
-            assert " XASK" in first and await told(place) == first
-            assert len(asked) == 1
+            assert " XASK" in first
+            for _ in range(TRIES):
+                before = len(asked)
+                assert await told(place) == first
+                if len(asked) == before:
+                    break
+            else:
+                pytest.fail("each FEAT asks")
             chosen = await told(place, "OPTS MLST size;")
             assert " MLST " in str(first) and chosen != first
             assert await told(place) == first
@@ -275,6 +288,103 @@ def test_a_folder_that_is_gone_is_told() -> None:
     tell(story)
 
 
+async def go(place: Place, *lines: str) -> list[str]:
+    async with place.client() as client:
+        return [await client.ask(line) for line in lines]
+
+
+def test_a_folder_is_entered_as_others_entered_it(way: str) -> None:
+    async def story() -> None:
+        async with serving(conf=CONF) as place:
+            for name in ("a/b/file", "c/file", "file"):
+                place.bench.write(name, b"1")
+            root = place.bench.root
+            os.symlink("c", os.path.join(root, "link"))
+            os.symlink("/etc", os.path.join(root, "out"))
+            lines = [
+                "CWD a", "CWD b", "PWD", "CWD ../../c", "PWD", "CWD ..", "PWD", "CWD .", "CWD /a/b", "PWD", "CWD ../b",
+                "CWD /", "CWD link", "PWD", "CWD /", "CWD out", "CWD none", "CWD file", "CWD a/", "PWD", "CWD ../a/.",
+                "CWD ../a/..", "PWD", "XCWD a", "CDUP", "CWD ~", "PWD", "CWD //a//b", "PWD", "CWD /x/../a", "PWD",
+            ]  # fmt: skip
+            first = await go(place, *lines)
+            assert first[2] == '257 "/a/b" is the current directory' and first[4].startswith('257 "/c"')
+            assert first[13].startswith('257 "/c"') and first[16] == "550 none: No such file or directory"
+            for _ in range(2):
+                assert await go(place, *lines) == first
+            if way != "whole road":
+                counted = Counted(place)
+                for _ in range(TRIES):
+                    counted.verbs.clear()
+                    await go(place, "CWD a", "CWD b", "PWD")
+                    if counted.verbs == ["USER", "PASS"]:
+                        break
+                else:
+                    pytest.fail("nobody enters as others have entered")
+
+    tell(story)
+
+
+def test_a_folder_that_others_entered_may_be_closed_now() -> None:
+    async def story() -> None:
+        async with serving(conf="AllowOverride on\nAllowOverwrite on") as place:
+            for name in ("a/file", "b/file"):
+                place.bench.write(name, b"1")
+            for _ in range(2):
+                assert [answer[:3] for answer in await go(place, "CWD a", "CWD ../b")] == ["250", "250"]
+            async with place.client() as client:
+                await client.ask("TYPE I")
+                assert (await store(client, "a/.ftpaccess", b"<Limit ALL>\nDenyAll\n</Limit>\n"))[1] == COMPLETE
+            assert [answer[:3] for answer in await go(place, "CWD a", "CWD b")] == ["550", "250"]
+            os.rename(os.path.join(place.bench.root, "b"), os.path.join(place.bench.root, "d"))
+            assert (await go(place, "CWD b"))[0] == "550 b: No such file or directory"
+
+    tell(story)
+
+
+def test_what_is_shown_in_a_folder_is_shown_to_each() -> None:
+    async def story() -> None:
+        async with serving(conf="DisplayChdir .message") as place:
+            place.bench.write("a/.message", b"Hello")
+            for _ in range(3):
+                assert (await go(place, "CWD a"))[0] == "250-Hello"
+
+    tell(story)
+
+
+@pytest.mark.parametrize("phase", [Phase.PRE_CMD, Phase.POST_CMD, Phase.LOG_CMD])
+def test_who_looks_at_cwd_and_type_sees_each(phase: Phase) -> None:
+    watcher, seen = Module("watcher", version="1.0"), []
+    look_at = {Phase.PRE_CMD: watcher.pre, Phase.POST_CMD: watcher.post, Phase.LOG_CMD: watcher.log}[phase]
+
+    @look_at("CWD", "TYPE")
+    def watch(cmd: Command) -> None:
+        seen.append(f"{cmd.name} {cmd.argument}")
+
+    async def story() -> None:
+        async with serving(watcher) as place:
+            place.bench.write("a/file", b"1")
+            for _ in range(3):
+                await go(place, "TYPE I", "CWD a", "TYPE A")
+                assert seen == ["TYPE I", "CWD a", "TYPE A"]
+                seen.clear()
+
+    tell(story)
+
+
+def test_a_type_that_others_set_is_set() -> None:
+    async def story() -> None:
+        async with serving(conf=CONF) as place:
+            place.bench.write("file", b"1\n2\n")
+            for _ in range(3):
+                async with place.client() as client:
+                    for line, content in (("TYPE I", b"1\n2\n"), ("TYPE A", b"1\r\n2\r\n"), ("TYPE L8", b"1\n2\n")):
+                        assert await client.ask(line) == f"200 Type set to {line[5:]}"
+                        assert (await fetch(client, "file"))[0] == content
+                    assert (await client.ask("TYPE X"))[:3] == "504"
+
+    tell(story)
+
+
 @pytest.mark.parametrize("alike", [True, False])
 def test_a_module_says_whether_others_may_have_its_answer(alike: bool) -> None:
     greeter = Module("greeter", version="1.0")
@@ -285,11 +395,8 @@ def test_a_module_says_whether_others_may_have_its_answer(alike: bool) -> None:
 
     async def story() -> None:
         async with serving(greeter) as place:
-            said = []
-            for _ in range(2):
-                async with place.client() as client:
-                    said.append(await client.ask("XWHO"))
-            assert (said[0] == said[1]) is alike
+            said = [(await go(place, "XWHO"))[0] for _ in range(TRIES)]
+            assert (len(set(said)) < TRIES) is alike
 
     tell(story)
 

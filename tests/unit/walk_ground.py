@@ -35,7 +35,8 @@ def tell(story: Callable[[], Awaitable[None]]) -> None:
 def walked(place: Place) -> list[str]:
     """What the walk answers for the one client who is there."""
     answers = place.channel._answers or {}
-    return sorted(key.decode().strip() for key, answer in answers.items() if not isinstance(answer, bytes))
+    moving = {key.decode().strip() for key, answer in answers.items() if not isinstance(answer, bytes)}
+    return sorted(key for key in moving if key[:3] not in ("CWD", "TYP"))
 
 
 async def port_of(client: Client, verb: str = "EPSV") -> int:
