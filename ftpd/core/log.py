@@ -139,6 +139,8 @@ class LineFormatter(logging.Formatter):
         """The line of a text that is safe to be shown."""
         route = route_of(peer)
         hidden = route.hidden
+        if peer and not (hidden or route.labels):
+            return f"{stamp(when)} {self._host} proftpd[{os.getpid()}] {escape(peer)}: {text}"
         label = ("session" if peer else "daemon") if route.labels else "proftpd"
         parts = [] if "timestamp" in hidden else [stamp(when)]
         if "hostname" not in hidden:
@@ -234,7 +236,7 @@ def log(
 
     ``auth`` marks what concerns logins: syslog keeps it from eyes that may read the rest.
     """
-    route = route_of(peer)
+    route = (peer.route if peer.__class__ is Peer else None) or _main
     if not (logger.isEnabledFor(level) if route.level is None else level >= route.level):
         return
     handler = route.handler or _only_handler()

@@ -22,7 +22,9 @@ class ControlChannel(Intake):
         name = self.session.remote.host if names is None else names.known(self.session.remote.host)
         try:
             if name is not None:
-                if not expected or names is not None or trace.active:
+                if expected and not trace.active:
+                    self.session.remote_name = name
+                else:
                     self._admit(name)
                 if not self.generation.openings:
                     self._open()

@@ -53,6 +53,9 @@ class Walking(DataSide):
     An answer of theirs is known as long as any other is: whatever may change a decision has them forgotten.
     """
 
+    _listens: tuple[Listening, ShortAnswer] | None = None
+    """What was made of it last."""
+
     def listens(self, before: str, after: str, *, ports: range | None, split: bool = False) -> ShortAnswer | None:
         if ports is None:
             ports, reserved = of_system()
@@ -80,7 +83,11 @@ class Walking(DataSide):
             return None
         assert self._port is not None
         self._port.lend()
-        return partial(walk.listen, *recipe)
+        known = self._listens
+        if known is None or known[0] != recipe:
+            # it is the same in all folders
+            known = self._listens = recipe, partial(walk.listen, *recipe)
+        return known[1]
 
     def _sending(self, recipe: Sending, way: Way | None = None) -> ShortAnswer | None:
         walk, files = self._walk(), self.session.files
