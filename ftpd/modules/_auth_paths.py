@@ -24,6 +24,15 @@ async def real_folder(session: Session, path: str, account: Account) -> str:
         path = with_user(path, account)
     if not path.startswith("/"):
         raise Denied(f"USER {account.name}: the root '{path}' is no absolute path", final=True)
+    return tidy(path)
+
+
+def tidy(path: str) -> str:
+    """An absolute path without empty parts and dots, as what the configuration says of folders is compared with it.
+
+    >>> tidy("//srv//tom/x/../"), tidy("/..")
+    ('/srv/tom', '/')
+    """
     return posixpath.normpath(path).replace("//", "/")
 
 

@@ -26,7 +26,7 @@ from ftpd.modules._auth_denied import Denied
 from ftpd.modules._auth_home import make_home
 from ftpd.modules._auth_login import Visitor
 from ftpd.modules._auth_names import Target
-from ftpd.modules._auth_paths import below, inside, real_folder, really_below, split_magic, with_user
+from ftpd.modules._auth_paths import below, inside, real_folder, really_below, split_magic, tidy, with_user
 from ftpd.modules._auth_reach import reach
 from ftpd.modules._auth_walk import LinkOnTheWay, no_link, open_folder
 
@@ -61,20 +61,22 @@ async def plan_for(command: Command, target: Target, account: Account, groups: t
         if settings[d.user_dir_root] and session.login != target.user:
             root += inside(session)
         chdir = await _first(command, settings, groups, account, root, "/")
-        return Plan(root, (*chdir, "/"), account.home, settings[d.allow_chroot_symlinks])
+        home = tidy(account.home) if account.home.startswith("/") else account.home
+        return Plan(root, (*chdir, "/"), home, settings[d.allow_chroot_symlinks])
     magic, home = split_magic(session, account.home)
     if not home.startswith("/"):
         raise Denied(f"USER {account.name}: the home '{home}' is no absolute path", final=True)
+    home = tidy(home)
     chosen = next((line for line in settings[d.default_root] if line.means(groups)), None)
-    root = magic or "/"
+    root = tidy(magic) if magic else "/"
     if chosen is not None and not magic:
         root = await real_folder(session, chosen.path, account)
-    found = home if root == "/" else below(root, posixpath.normpath(home))
+    found = home if root == "/" else below(root, home)
     lasts = found != "" and not any(map(_names_another, (*settings[d.default_root], *settings[d.default_chdir])))
     if not found:
         found = await reach(command, lambda: really_below(root, home), root, home)
     # a home that lies elsewhere on the machine may be one of virtual users, told as it is seen from inside the root
-    chdir = await _first(command, settings, groups, account, root, found or posixpath.normpath(home))
+    chdir = await _first(command, settings, groups, account, root, found or home)
     virtual = found or "/"
     # without a root of its own a session that can begin nowhere else begins at home; within one, at the root
     begin = (*(chdir or (virtual,)), virtual if root == "/" else "/")
@@ -174,7 +176,7 @@ async def _first(
         path = posixpath.join(home, path)
     elif (root != "/" and path.startswith(f"{root}/")) or path == root:
         path = path[len(root) :] or "/"
-    return (posixpath.normpath(path).replace("//", "/"),)
+    return (tidy(path),)
 
 
 def _without_links(path: str, name: str, *, first: str, final: bool) -> tuple[int, int] | None:

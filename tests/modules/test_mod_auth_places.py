@@ -74,6 +74,15 @@ def test_a_session_begins_at_home(top: str) -> None:
     assert login(top, "", "tom", "PWD") == [TOM, begins_in(f"{top}/tom")]
 
 
+@pytest.mark.parametrize("odd", ["{top}/", "/{top}", "{top}/ann/..", "/{top}//.", "/../{top}"])
+def test_what_holds_for_a_home_holds_however_its_path_is_written(top: str, odd: str) -> None:
+    conf = f"<Directory {top}/tom>\n<Limit MKD>\nDenyAll\n</Limit>\n</Directory>\n"
+    replies = login(odd.format(top=top), conf, "tom", "PWD", "MKD d", "CWD sub", "PWD")
+    assert replies[:2] == [TOM, begins_in(f"{top}/tom")]
+    assert replies[2].startswith("550 ") and not os.path.exists(f"{top}/tom/d")
+    assert replies[4] == begins_in(f"{top}/tom/sub")
+
+
 def test_without_its_home_a_session_that_has_no_root_is_refused(top: str) -> None:
     os.rename(f"{top}/tom", f"{top}/elsewhere")
     assert login(top, "", "tom", "PWD") == [INCORRECT, "530 Please login with USER and PASS", "closed"]
