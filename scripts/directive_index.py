@@ -48,7 +48,7 @@ def modules() -> list[Module]:
 def row(module: Module, directive: Directive[object]) -> str:
     places = ", ".join(name for place, name in PLACES.items() if place in directive.contexts)
     cells = (
-        f"{directive.name}{' †' if directive.inert else ''}",
+        f"{_plain(directive.name)}{' †' if directive.inert else ''}",
         f"`{directive.usage}`" if directive.usage else "",
         places,
         REPEATED[directive.multi],
@@ -56,6 +56,11 @@ def row(module: Module, directive: Directive[object]) -> str:
         directive.doc,
     )
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
+
+
+def _plain(name: str) -> str:
+    """A section's name would be taken for a tag."""
+    return f"`{name}`" if name.startswith("<") else name
 
 
 def page() -> str:

@@ -22,12 +22,20 @@ _COMPARE: dict[str, Callable[[tuple[int, ...], tuple[int, ...]], bool]] = {
 
 
 def is_filter(name: str, modules: ModuleHost) -> bool:
-    """True for an opener, given in lower case. <IfVersion> is there only once its module is."""
-    return name in OPENERS and (name != "<ifversion>" or modules.is_loaded("mod_ifversion.c"))
+    """True for an opener, given in lower case. <IfVersion> is there only once its module is, or where that was taken out."""
+    if name == "<ifversion>":
+        return _has_versions(modules) or modules.directives.leaves_out(name)
+    return name in OPENERS
+
+
+def _has_versions(modules: ModuleHost) -> bool:
+    return modules.is_loaded("mod_ifversion.c")
 
 
 def holds(line: Line, modules: ModuleHost, defines: Container[str], warn: Callable[[str, int], None]) -> bool:
     """Whether the lines below this opener are to be read."""
+    if line.name == "<ifversion>" and not _has_versions(modules):
+        return False
     arguments = line.words[1:]
     if not arguments or not arguments[0]:
         raise ConfigError("missing parameters", right=_USAGE[line.name])

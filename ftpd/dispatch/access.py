@@ -57,8 +57,9 @@ class _Loaded:
 
     path = ""
 
-    def __init__(self, modules: Sequence[Module]) -> None:
+    def __init__(self, modules: Sequence[Module], left_out: frozenset[str]) -> None:
         self.directives = DirectiveTable()
+        self.directives.left_out = left_out
         self._names = frozenset(module.name for module in modules)
         for module in modules:
             self.directives.add(module.directives)
@@ -89,8 +90,10 @@ class _Known(NamedTuple):
 class AccessFiles:
     """The .ftpaccess files that a generation's sessions have met."""
 
-    def __init__(self, modules: Sequence[Module]) -> None:
+    def __init__(self, modules: Sequence[Module], left_out: frozenset[str]) -> None:
+        """``left_out``: directives whose lines are passed over, as those of :class:`DirectiveTable`."""
         self._modules = modules
+        self._left_out = left_out
         self._host: _Loaded | None = None
         self._absent: dict[str, float] = {}
         """Folders without such a file, and until when that is believed."""
@@ -190,7 +193,7 @@ class AccessFiles:
         if text is None:
             return self._remember(file, signature, self._faulty(session, file, f"is larger than {_LARGEST} bytes"))
         if self._host is None:
-            self._host = _Loaded(self._modules)
+            self._host = _Loaded(self._modules, self._left_out)
         self._told.pop(file, None)
         scope, told = build.read_ftpaccess(file, text, self._host)
         for fault in told:

@@ -240,7 +240,7 @@ def assemble(
     except BaseException:
         assembly.discard()
         raise
-    return Generation(assembly.modules, config, offload, assembly.path)
+    return Generation(assembly.modules, config, offload, assembly.path, assembly.directives.left_out)
 
 
 def _bring_together(modules: Sequence[Module]) -> None:

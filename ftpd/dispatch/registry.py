@@ -51,7 +51,10 @@ class Routes(Protocol):
 class Generation:
     """Implements :class:`ftpd.module.session.Modules`; immutable but for its count of sessions."""
 
-    def __init__(self, modules: Sequence[Module], config: Config, offload: Pool, module_path: str = "") -> None:
+    def __init__(
+        self, modules: Sequence[Module], config: Config, offload: Pool, module_path: str = "",
+        left_out: frozenset[str] = frozenset(),
+    ) -> None:  # fmt: skip
         self.modules = tuple(modules)
         self.module_path = module_path
         """The ModulePath in force at the end of the configuration: where insmod looks."""
@@ -60,7 +63,7 @@ class Generation:
         """None where there is but the one server."""
         self.table = Table(modules, config)
         self.accounts = OrderedAccounts(modules)
-        self.gate = PathGate(AccessFiles(self.modules))
+        self.gate = PathGate(AccessFiles(self.modules, left_out))
         self.offload = offload
         self.sessions = 0
         self.kept: dict[object, Any] = {}

@@ -101,6 +101,21 @@ def test_lines_of_what_was_removed_are_passed_over(place: Place) -> None:
         assert not [warning for warning in generation.config.warnings if "First" in warning.summary()]
 
 
+def test_sections_that_decide_what_is_read_are_passed_over_with_their_module(place: Place) -> None:
+    ours = Path(__file__).parents[2] / "libexec" / "mod_ifversion.py"
+    (place.libexec / ours.name).write_bytes(ours.read_bytes())
+    (place.libexec / ours.name).chmod(0o644)
+    inner = "<IfVersion > 1>\nServerName inner\n</IfVersion>\n"
+    conf = f"LoadModule mod_ifversion.c\n<IfVersion > 1>\n{inner}</IfVersion>\n<VirtualHost 127.0.0.9>\n{inner}</VirtualHost>\n"
+    with place.read(conf) as running:
+        assert [server.settings[running.directive("ServerName")] for server in running.config.servers] == ["inner"] * 2
+        gone = Changes().after(running, (), ("mod_ifversion",))
+    with place.read(conf, gone) as generation:
+        key = generation.directive("ServerName")
+        assert "inner" not in [server.settings[key] for server in generation.config.servers]
+        assert not [warning for warning in generation.config.warnings if "IfVersion" in warning.summary()]
+
+
 def test_other_unknown_lines_are_faults_all_the_same(place: Place) -> None:
     changes = place.after(LINES, remove=("mod_first",))
     with pytest.raises(ConfigFaults, match="FirstTxt: unknown"), place.read(f"{LINES}FirstTxt x\n", changes):

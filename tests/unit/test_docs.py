@@ -23,6 +23,6 @@ def test_the_directive_index_is_that_of_the_registry() -> None:
 def test_every_module_has_a_page_that_names_its_directives(name: str) -> None:
     page = (ROOT / "doc" / "modules" / f"{name}.md").read_text()
     index = (ROOT / "doc" / "Directives.md").read_text()
-    own = [line.split("|")[1].split()[0] for line in index.splitlines() if f"modules/{name}.md" in line]
+    own = [line.split("|")[1].split()[0].strip("`>") for line in index.splitlines() if f"modules/{name}.md" in line]
     missing = [directive for directive in own if directive not in page]
     assert missing == []

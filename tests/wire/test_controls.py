@@ -164,6 +164,18 @@ def test_a_module_of_the_file_goes_and_its_lines_are_passed_over(daemon: Control
     assert daemon.hello() == "200 good day from 1", "SIGHUP goes back to what the file says"
 
 
+def test_its_lines_in_the_files_of_users_are_passed_over_too(daemon: Controlled) -> None:
+    lax = HELLO.replace("contexts=SERVER", "contexts=SERVER | FTPACCESS").replace("import ", "import FTPACCESS, ")
+    daemon.module("mod_hello", lax.format(version="1"))
+    daemon.conf += "AllowOverride on\n"
+    (daemon.home / ".ftpaccess").write_text("HelloText x\n")
+    assert daemon.ctl("insmod", "mod_hello.c")[0] == 0
+    assert daemon.ctl("rmmod", "mod_hello.c")[0] == 0
+    with daemon.login() as ftp:
+        assert ftp.sendcmd("PWD").startswith("257 ")
+        ftp.mkd("one")
+
+
 def test_built_in_modules_that_are_no_need_go_and_come_back(daemon: Controlled) -> None:
     for name in sorted(DISPENSABLE):
         assert daemon.ctl("rmmod", f"{name}.c") == (0, f"'{name}.c' unloaded")
