@@ -85,6 +85,8 @@ def _told(why: str) -> Callable[[Reading, Rlimit], None]:
     """One process serves all sessions: what was meant for one of them would hit the others."""
 
     def act(reading: Reading, value: Rlimit) -> None:
+        if value.scope == "daemon" and reading.context is not SERVER:
+            raise ConfigError("there is one daemon for all servers", right="the line outside of sections", word=0)
         if value.scope != "daemon" and value.soft != resource.RLIM_INFINITY:
             reading.warn(f"has no effect on sessions: {why}")
 

@@ -90,6 +90,8 @@ def test_switched_off_they_are_folders_like_others() -> None:
         ("RLimitCPU -3", "-3"),
         ("RLimitCPU daemon 0", "0 is less than the daemon itself needs"),
         ("RLimitMemory daemon 1M", "1048576 is less than the daemon itself needs"),
+        ("<Global>\nRLimitCPU daemon max\n</Global>", "there is one daemon for all servers"),
+        ("<VirtualHost 192.0.2.1>\nRLimitOpenFiles daemon 400\n</VirtualHost>", "there is one daemon for all servers"),
     ],
 )
 def test_faulty_limits_are_named(line: str, fault: str) -> None:
