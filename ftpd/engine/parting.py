@@ -121,6 +121,8 @@ class Parting(Outlet):
 
     def _finish_closed(self) -> None:
         self._finish()
+        # its functions know the session
+        self._mine = None
         if self.session.files is not None:
             self.session.files.close()
             self.session.files = None
