@@ -23,6 +23,7 @@ from ftpd.api import (
     Reading,
     Refuse,
     Rehousing,
+    compile_groups,
     conversions,
     logfile,
     lookup,
@@ -170,7 +171,7 @@ def _flags(words: list[str]) -> set[str]:
 
 def _compiled(text: str, words: list[str], word: int, *, nocase: bool) -> re.Pattern[str]:
     try:
-        return types.regex([text, "NC"] if nocase else [text])
+        return compile_groups(text, nocase=nocase)
     except ConfigError as wrong:
         raise ConfigError(f"unable to compile the pattern: {wrong.message}", right=wrong.right, word=word) from None
 

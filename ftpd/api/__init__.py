@@ -21,6 +21,7 @@ from ftpd.conf.directive import (
 )
 from ftpd.conf.expr import Expression, class_expression, group_expression, user_expression
 from ftpd.conf.override import ALLOW_OVERRIDE
+from ftpd.conf.patterns import Pattern, bound_patterns, compile_groups, denies
 from ftpd.conf.tree import Config, Scope
 from ftpd.core import crypt, listing, logfile, mlsx, trace
 from ftpd.core.answers import ShortAnswer
@@ -181,6 +182,7 @@ __all__ = [
     "Offer",
     "Outcome",
     "Path",
+    "Pattern",
     "Phase",
     "Ratios",
     "Reading",
@@ -208,6 +210,8 @@ __all__ = [
     "addresses_of_device",
     "at_file",
     "begin",
+    "bound_patterns",
+    "compile_groups",
     "check_folder",
     "check_way",
     "check_writers",
@@ -219,6 +223,7 @@ __all__ = [
     "copying",
     "crypt",
     "debug",
+    "denies",
     "digests",
     "escape",
     "globbing",

@@ -28,6 +28,7 @@ from ftpd.conf.known import unknown
 from ftpd.conf.lexer import Line
 from ftpd.conf.limited import doubt
 from ftpd.conf.parser import Reader
+from ftpd.conf.patterns import unbound_patterns
 from ftpd.conf.sections import SECTIONS, TITLES, Section, places
 from ftpd.conf.tree import Config, Scope
 from ftpd.conf.types import arity
@@ -49,6 +50,7 @@ def read(
     path: str, modules: ModuleHost, *, defines: Iterable[str] = (), environment: Mapping[str, str] | None = None
 ) -> Config:  # fmt: skip
     """The configuration in the file; ConfigFaults with all that is wrong in it."""
+    unbound_patterns()
     builder = _Builder(Scope(SERVER, "", [], path, 0, None), modules, defines, environment)
     try:
         builder.reader.read(path)

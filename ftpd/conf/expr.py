@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable
 
 from ftpd.conf.directive import ConfigError
-from ftpd.conf.patterns import compile_pattern
+from ftpd.conf.patterns import Pattern, compile_pattern
 from ftpd.conf.types import takes
 
 
@@ -20,7 +19,7 @@ class Expression:
 
     def __init__(self, words: list[str], *, default: str) -> None:
         self.text = " ".join(words)
-        self._pattern: re.Pattern[str] | None = None
+        self._pattern: Pattern | None = None
         self._elements: list[tuple[str, bool]] = []
         keyword = words[0].upper() if words else ""
         if keyword == "REGEX":

@@ -1,11 +1,17 @@
-"""Regular expressions as proftpd.conf writes them (POSIX classes, PCRE otherwise), compiled by Python's re."""
+"""Regular expressions as proftpd.conf writes them (POSIX classes, PCRE otherwise), compiled by Python's re.
+
+Below a RegexOptions line that bounds their steps they are libpcre2's.
+"""
 
 from __future__ import annotations
 
 import re
 import warnings
+from typing import Protocol
 
+from ftpd.conf import pcre
 from ftpd.conf.directive import ConfigError
+from ftpd.conf.pcre import Bounded, Bounds, PcreError
 
 _POSIX = {
     "alnum": "a-zA-Z0-9",
@@ -26,12 +32,55 @@ _POSIX = {
 _NAMED = re.compile(r"\[:(\^?)([a-z]*):\]")
 
 
-def compile_pattern(pattern: str, *, nocase: bool = False, word: int | None = 0) -> re.Pattern[str]:
+class Pattern(Protocol):
+    """A compiled regular expression, whoever compiled it."""
+
+    @property
+    def pattern(self) -> str: ...
+
+    def search(self, string: str, /) -> object | None: ...
+
+
+class _Reading:
+    """What RegexOptions has said in the configuration that is being read, or was read last."""
+
+    bounds: Bounds | None = None
+
+
+def unbound_patterns() -> None:
+    """A configuration begins to be read: nothing is bounded yet."""
+    _Reading.bounds = None
+
+
+def bound_patterns(steps: int | None, depth: int | None) -> bool:
+    """Have patterns that are compiled from now on take that many steps at most; False where nobody here counts them."""
+    if pcre.library() is None:
+        return False
+    _Reading.bounds = Bounds(steps, depth)
+    return True
+
+
+def denies(pattern: Pattern, text: str) -> bool:
+    """Whether the pattern of a filter that denies is for that text: where nobody can tell, it is."""
+    return pattern.denies(text) if isinstance(pattern, Bounded) else pattern.search(text) is not None
+
+
+def compile_pattern(pattern: str, *, nocase: bool = False, word: int | None = 0) -> Pattern:
     """The compiled pattern; ConfigError with the engine's own words when it is none.
 
     >>> bool(compile_pattern("^[[:alpha:]_]+$").search("a_b"))
     True
     """
+    if _Reading.bounds is not None:
+        try:
+            return Bounded(pattern, _Reading.bounds, nocase=nocase)
+        except PcreError as wrong:
+            raise ConfigError(f"'{pattern}' failed regex compilation: {wrong}", word=word) from None
+    return compile_groups(pattern, nocase=nocase, word=word)
+
+
+def compile_groups(pattern: str, *, nocase: bool = False, word: int | None = 0) -> re.Pattern[str]:
+    """A pattern whose groups are wanted: of Python's, whatever RegexOptions says."""
     try:
         # Python warns of sets such as [a--b] that it may read in another way one day
         with warnings.catch_warnings():

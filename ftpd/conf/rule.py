@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ftpd.conf.acl import named_words
 from ftpd.conf.addresses import AddressIndex
 from ftpd.conf.expr import ExpressionIndex
+from ftpd.conf.patterns import Pattern, denies
+from ftpd.conf.pcre import Bounded
 
 if TYPE_CHECKING:
     from ftpd.conf.acl import Who
@@ -123,7 +125,7 @@ class Stance(NamedTuple):
 
     def _denied(self, argument: str) -> Line | None:
         pattern = self.rule.deny_filter
-        if self.denying is None and pattern is not None and pattern.search(argument) is not None:
+        if self.denying is None and pattern is not None and denies(pattern, argument):
             return "DenyFilter", 0
         return self.denying
 
@@ -147,5 +149,5 @@ def _asked(index: Any, name: str, who: Who) -> int | None:
     return found
 
 
-def _pattern(value: object) -> re.Pattern[str] | None:
-    return value if isinstance(value, re.Pattern) else None
+def _pattern(value: object) -> Pattern | None:
+    return value if isinstance(value, (re.Pattern, Bounded)) else None

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from ftpd.conf.directive import ConfigError
-from ftpd.conf.patterns import compile_pattern
+from ftpd.conf.patterns import Pattern, compile_pattern
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -277,7 +277,7 @@ def limit_or_none(words: list[str]) -> int | None:
 
 
 @takes(1, 2)
-def regex(words: list[str]) -> re.Pattern[str]:
+def regex(words: list[str]) -> Pattern:
     """A regular expression, and behind it the flag NC or [nocase] where case does not count."""
     chosen = words[1].strip("[]").lower().split(",") if len(words) > 1 else []
     for flag in chosen:

@@ -10,6 +10,7 @@ from time import time
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from ftpd.conf.directive import Settings
+from ftpd.conf.patterns import denies
 from ftpd.core.answers import Answers
 from ftpd.core.listing import shown
 from ftpd.core.paths import normalise, split
@@ -209,7 +210,7 @@ class Command:
         # the path that is meant counts, or /upload/../etc would pass for one in /upload; a name without a folder is
         # also looked at by itself, as patterns for names begin with ^
         texts = (virtual,) if "/" in given else (virtual, given)
-        if deny is not None and any(map(deny.search, (*texts, given))):
+        if deny is not None and any(denies(deny, text) for text in (*texts, given)):
             return False
         return allow is None or any(map(allow.search, texts))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Protocol, TypeVar
 
 from ftpd.conf.directive import Settings
 from ftpd.conf.expr import Expression
+from ftpd.conf.patterns import Pattern, denies
 from ftpd.module.session import Session
 
 T = TypeVar("T")
@@ -20,7 +20,7 @@ T = TypeVar("T")
 class NameRule:
     """A line of HideFiles."""
 
-    pattern: re.Pattern[str] | None
+    pattern: Pattern | None
     """None hides nothing: it ends the search where a folder is to be free of what holds further out."""
     negated: bool = False
     kind: str = ""
@@ -50,7 +50,7 @@ class Hiding:
     __slots__ = ("_gids", "_may", "_negated", "_pattern", "_uids", "by_attributes")
 
     def __init__(self, session: Session, settings: Settings) -> None:
-        self._pattern: re.Pattern[str] | None = None
+        self._pattern: Pattern | None = None
         self._negated = False
         rules: tuple[NameRule, ...] = _value(session, settings, "HideFiles", ())
         for rule in rules:
@@ -78,7 +78,10 @@ class Hiding:
 
     def name(self, name: str) -> bool:
         """Whether an entry of that name is hidden."""
-        return self._pattern is not None and (self._pattern.search(name) is not None) is not self._negated
+        pattern = self._pattern
+        if pattern is None:
+            return False
+        return pattern.search(name) is None if self._negated else denies(pattern, name)
 
     def attributes(self, found: os.stat_result) -> bool:
         """Whether an entry with these attributes is hidden."""

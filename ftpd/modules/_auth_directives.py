@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import enum
 import os
-import re
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -18,6 +17,7 @@ from ftpd.api import (
     Directive,
     Expression,
     Module,
+    Pattern,
     Reading,
     class_expression,
     group_expression,
@@ -199,7 +199,7 @@ def pair(words: list[str]) -> tuple[str, str]:
 
 
 @types.takes(1, 2)
-def negatable_pattern(words: list[str]) -> tuple[re.Pattern[str], bool]:
+def negatable_pattern(words: list[str]) -> tuple[Pattern, bool]:
     """``[!]regex [flags]``: the pattern, and whether what it does not match is meant."""
     bare = words[0].removeprefix("!")
     return types.regex([bare, *words[1:]]), bare != words[0]

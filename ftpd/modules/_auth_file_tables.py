@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from ftpd.api import Account, AuthBackend, Level, acting_as_daemon, crypt, log, near
+from ftpd.api import Account, AuthBackend, Level, Pattern, acting_as_daemon, crypt, log, near
 
 T = TypeVar("T")
 
@@ -24,7 +24,7 @@ _HIGHEST_ID = 2**32 - 2
 class Wanted:
     """A regular expression; ``negated`` means what it does not match."""
 
-    pattern: re.Pattern[str]
+    pattern: Pattern
     negated: bool
 
     def admits(self, text: str) -> bool:

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
-from ftpd.api import Account, AuthAnswer, AuthUnavailable, Command, Identity, Level, Session, crypt
+from ftpd.api import Account, AuthAnswer, AuthUnavailable, Command, Identity, Level, Pattern, Session, crypt, denies
 from ftpd.modules import _auth_directives as d
 from ftpd.modules._auth_denied import Denied
 from ftpd.modules._auth_events import ANON_REJECT_PASSWORDS, ROOT_LOGIN
@@ -142,7 +142,7 @@ def _limit_admits(
     admitted = main is not False
     if target.anonymous is not None:
         rejected = target.settings[d.anon_reject_passwords]
-        if rejected is not None and (rejected[0].search(password) is not None) != rejected[1]:
+        if rejected is not None and _rejects(*rejected, password):
             session.modules.emit(ANON_REJECT_PASSWORDS, session)
             raise Denied(f"ANON {account.name}: AnonRejectPasswords denies login")
         own = command.gate.login(session, target.anonymous, account.name, names)
@@ -151,6 +151,10 @@ def _limit_admits(
     if not admitted:
         kind = "USER" if target.anonymous is None else "ANON"
         raise Denied(f"{kind} {account.name} (Login failed): Limit access denies login")
+
+
+def _rejects(pattern: Pattern, negated: bool, password: str) -> bool:
+    return pattern.search(password) is None if negated else denies(pattern, password)
 
 
 async def _password_holds(command: Command, target: Target, account: Account, password: str) -> bool:

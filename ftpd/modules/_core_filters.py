@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 
-from ftpd.api import LIMIT, NOTED_NAMES, Command, Refuse, Settings, Steady, types
+from ftpd.api import LIMIT, NOTED_NAMES, Command, Refuse, Settings, Steady, denies, types
 from ftpd.modules._core import PLACES, module, state
 
 allow_filter = module.directive(
@@ -55,7 +55,7 @@ def _filter_argument(cmd: Command, settings: Settings) -> None:
     argument = cmd.line
     if not argument:
         return
-    if (allow is not None and not allow.search(argument)) or (deny is not None and deny.search(argument)):
+    if (allow is not None and not allow.search(argument)) or (deny is not None and denies(deny, argument)):
         raise Refuse(550, f"{argument}: Forbidden command argument")
 
 

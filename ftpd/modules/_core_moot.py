@@ -3,8 +3,21 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
-from ftpd.api import ANON, CLASS, DIRECTORY, FTPACCESS, LIMIT, SERVER, ConfigError, Multi, Reading, types
+from ftpd.api import (
+    ANON,
+    CLASS,
+    DIRECTORY,
+    FTPACCESS,
+    LIMIT,
+    SERVER,
+    ConfigError,
+    Multi,
+    Reading,
+    bound_patterns,
+    types,
+)
 from ftpd.modules._core import SERVERS, module
 from ftpd.modules._core_network import pairs
 
@@ -42,6 +55,13 @@ def _deprecated(reading: Reading, value: object) -> None:
     reading.warn("is deprecated, and ignored as ProFTPD ignores it: the line can go")
 
 
+def _bound(reading: Reading, value: dict[str, Any]) -> None:
+    if value.get("engine") == "POSIX":
+        return
+    if not bound_patterns(value.get("matchlimit"), value.get("matchlimitrecursion")):
+        reading.warn("has no effect: there is no libpcre2 on this machine, which counts the steps of a pattern")
+
+
 # -- the directives ------------------------------------------------------------------------------------
 
 module.directive(
@@ -61,8 +81,9 @@ module.directive(
     pairs(
         engine=types.one_of("POSIX", "PCRE", "PCRE2"), matchlimit=types.integer(0), matchlimitrecursion=types.integer(0)
     ),
-    contexts=SERVERS,
-    usage="Engine POSIX|PCRE|PCRE2 | MatchLimit n | MatchLimitRecursion n", doc="There is one engine of patterns.",
+    contexts=SERVERS, act=_bound,
+    usage="Engine POSIX|PCRE|PCRE2 | MatchLimit n | MatchLimitRecursion n",
+    doc="How many steps a pattern may take, and how deep it may go, in the lines below.",
 )  # fmt: skip
 module.directive_list(
     "ScoreboardOptions", types.flags("AllowMissingEntry"), contexts=SERVERS,
