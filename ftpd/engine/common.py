@@ -29,7 +29,7 @@ class Found(NamedTuple):
 
 
 _KEY = object()
-_MOST, _MOST_PLACES = 256, 32
+_MOST, _MOST_PLACES = 128, 16
 """Kins that are remembered by one generation, and places of each."""
 _LINES = 16
 """Lines that are remembered of one place."""

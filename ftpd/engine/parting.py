@@ -103,6 +103,8 @@ class Parting(Outlet):
         if self._closed:
             return
         self.unsettle()
+        # what was made for this session holds on to it
+        self._mine = self._kin = None
         if self._linger is not None:
             # left running, it would keep this session in memory for seconds after its end
             self._linger.cancel()
