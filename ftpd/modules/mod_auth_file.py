@@ -17,6 +17,7 @@ from ftpd.api import (
     AuthBackend,
     Config,
     ConfigError,
+    ConfigWarning,
     Directive,
     Module,
     Session,
@@ -110,21 +111,40 @@ options: Directive[frozenset[str]] = module.directive(
 
 @module.check
 def files_are_safe(config: Config) -> Iterator[ConfigError]:
-    """Refuse files that others can read or write; only here is known whether InsecurePerms stands anywhere."""
+    """Refuse files that others can read or write; only here is known whether InsecurePerms stands anywhere.
+
+    One that the daemon itself cannot read is worth a word only, as who checks need not be who starts it.
+    """
     for server in config.servers:
         chosen = server.settings[options]
         for key, secret in ((user_file, True), (group_file, False)):
             spec = server.settings[key]
             if spec is None:
                 continue
+            at = server.where[key][0] if key in server.where else None
             try:
                 _refuse_unsafe(key.name, spec.path, secret=secret and "InsecurePerms" not in chosen)
                 if "SyntaxCheck" in chosen:
                     _refuse_malformed(key.name, spec, secret)
             except (ConfigError, OSError) as wrong:
                 right = wrong.right if isinstance(wrong, ConfigError) else ""
-                at = server.where[key][0] if key in server.where else None
                 yield ConfigError(str(wrong), right=right, word=0, directive=key.name, at=at)
+            else:
+                if not _readable(spec.path):
+                    lost = "nobody in it can log in" if secret else "its groups count for nobody"
+                    yield ConfigWarning(
+                        f"cannot be read by uid {os.geteuid()}: where the daemon is started by that one, {lost}",
+                        right=f"chown or chmod u+r {spec.path}", word=0, directive=key.name, at=at,
+                    )  # fmt: skip
+
+
+def _readable(path: str) -> bool:
+    try:
+        with acting_as_daemon():
+            os.close(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK))
+    except PermissionError:
+        return False
+    return True
 
 
 def _refuse_unsafe(name: str, path: str, *, secret: bool) -> None:

@@ -568,3 +568,18 @@ def test_a_check_may_explain_what_a_user_may_do(site: Site) -> None:
     assert "eve may not STOR a.txt" in said.out and "DENIES: line 4: DenyUser eve" in said.out
     wrong = site.command("-t", "--explain", "eve")
     assert wrong.status == 1 and "three things are asked for" in wrong.err
+
+
+@root_only
+def test_files_of_users_and_groups_that_cannot_be_read_are_named(site: Site) -> None:
+    users, groups = site.base / "users", site.base / "groups"
+    for file in (users, groups):
+        file.write_text("")
+        file.chmod(0o600)
+    site.conf(f"AuthUserFile {users}\nAuthGroupFile {groups}\n")
+    told = site.command("-t", uid=NOBODY)
+    assert told.status == 0, "who checks need not be who starts the daemon"
+    cannot = f"cannot be read by uid {NOBODY}: where the daemon is started by that one"
+    assert f"{site.path}:1: AuthUserFile: {cannot}, nobody in it can log in" in told.err
+    assert f"{site.path}:2: AuthGroupFile: {cannot}, its groups count for nobody" in told.err
+    assert "cannot be read" not in site.command("-t").err
