@@ -82,7 +82,8 @@ def change_folder(cmd: Command) -> Outcome:
         for place in _elsewhere(cmd):
             try:
                 return _enter(cmd, place)
-            except OSError:
+            except (OSError, Refuse):
+                # the answer is about what was asked for, not about where else it was looked for
                 continue
         raise
 

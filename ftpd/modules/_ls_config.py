@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ftpd.api import ANON, DIRECTORY, FTPACCESS, GLOBAL, SERVER, VHOST, ConfigError, Module, types
+from ftpd.api import ANON, DIRECTORY, FTPACCESS, GLOBAL, SERVER, VHOST, ConfigError, Module, Reading, types
 
 module = Module("mod_ls", version="1.0")
 
@@ -33,6 +33,8 @@ class Listing:
     most_files: int | None = None
     most_depth: int | None = None
     most_folders: int | None = None
+    unheard: str = ""
+    """What stands where the flags belong, without a sign."""
 
     @property
     def counts(self) -> bool:
@@ -68,6 +70,7 @@ def list_options(words: list[str]) -> Listing:
 
 def _with_keywords(flags: str, denied: str, rest: list[tuple[int, str]]) -> Listing:
     chosen: set[str] = set()
+    unheard = ""
     counts: dict[str, int] = {}
     words = iter(rest)
     for index, word in words:
@@ -79,6 +82,8 @@ def _with_keywords(flags: str, denied: str, rest: list[tuple[int, str]]) -> List
             counts[name] = types.to_integer(text, 1, word=index + 1)
         elif name in _KEYWORDS:
             chosen.add(_KEYWORDS[name])
+        elif not index:
+            unheard = word
         else:
             raise ConfigError(
                 f"unknown option '{word}'",
@@ -86,8 +91,15 @@ def _with_keywords(flags: str, denied: str, rest: list[tuple[int, str]]) -> List
                 word=index,
             )
     return Listing(
-        flags, denied, frozenset(chosen), counts.get("maxfiles"), counts.get("maxdepth"), counts.get("maxdirs")
-    )
+        flags, denied, frozenset(chosen), counts.get("maxfiles"), counts.get("maxdepth"), counts.get("maxdirs"),
+        unheard,
+    )  # fmt: skip
+
+
+def _tell_unheard(reading: Reading, value: Listing) -> None:
+    """As with ProFTPD it is no fault, and does nothing."""
+    if value.unheard:
+        reading.warn(f"'{value.unheard}' has no effect: flags have a - or + in front", word=0)
 
 
 @types.takes(1, 2)
@@ -110,7 +122,7 @@ def fake_mode(words: list[str]) -> int:
 
 
 options = module.directive(
-    "ListOptions", list_options, default=Listing(), contexts=_EVERYWHERE,
+    "ListOptions", list_options, default=Listing(), contexts=_EVERYWHERE, act=_tell_unheard,
     usage='"flags" [strict] [maxdepth n] [maxfiles n] [maxdirs n] [LISTOnly] [NLSTOnly] [NoErrorIfAbsent]'
     " [AdjustedSymlinks] [NoAdjustedSymlinks] [SortedNLST]",
     doc="The flags that listings have, and how much one listing may show.",

@@ -108,10 +108,11 @@ def test_limit_on_all_hides_folders_and_refuses_pwd() -> None:
 
 def test_cdpath_finds_what_is_not_here() -> None:
     conf = "CDPath /nowhere\nCDPath /sub\n"
-    assert talk("CWD deep", "PWD", "CWD nope", files=TREE, conf=conf) == [
+    assert talk("CWD deep", "PWD", "CWD nope", "CWD is.txt", files={**TREE, "sub/is.txt": b""}, conf=conf) == [
         "250 CWD command successful",
         '257 "/sub/deep" is the current directory',
         "550 nope: No such file or directory",
+        "550 is.txt: No such file or directory",
     ]
 
 

@@ -575,6 +575,20 @@ def test_stat_tells_of_the_transfer_that_runs(monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.parametrize(
+    ("line", "warned"), [('ListOptions "a" maxdepth 2', 1), ('ListOptions "+a"', 0), ("ListOptions strict", 0)]
+)
+def test_flags_without_a_sign_are_warned_of_and_do_nothing(line: str, warned: int) -> None:
+    async def tale(ftp: Bench) -> tuple[int, str]:
+        assert ftp.generation is not None
+        told = [str(fault) for fault in ftp.generation.config.warnings]
+        await ftp("PASV")
+        return sum("has no effect" in fault for fault in told), (await ftp.download("NLST")).decode()
+
+    times, names = run(tale, files={".hidden": b"", "seen": b""}, conf=f"{line}\n")
+    assert (times, names) == (warned, "seen\r\n")
+
+
+@pytest.mark.parametrize(
     ("line", "words"),
     [
         ('ListOptions "-l" maxfiles', "has no number behind it"),
