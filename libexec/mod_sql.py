@@ -357,6 +357,7 @@ def set_up(config: Config) -> Iterator[ConfigError]:
         server = Server(scope, stores, config)
         yield from server.faults
         _new[scope] = _servers[scope] = server
+    yield from sql.defined_twice(scope.settings[named_queries] for scope in _new)
 
 
 def _store(scope: Scope, info: sql.ConnectInfo, pools: dict[Any, tuple[sql.Pool, sql.Spool]]) -> sql.Store:

@@ -59,7 +59,7 @@ from ftpd.sql.lines import (
 from ftpd.sql.names import Names
 from ftpd.sql.passwords import CHECKS, Check, backend_check, checks_of
 from ftpd.sql.pool import Limits, Pool
-from ftpd.sql.queries import NamedQueries, QueryBook, Ready, Store
+from ftpd.sql.queries import NamedQueries, QueryBook, Ready, Store, defined_twice
 from ftpd.sql.ratios import Ledger, SqlRatios, four_columns
 from ftpd.sql.records import ByVerb, Journal, Shown, counting, in_vain, recorded, shown
 from ftpd.sql.service import Service, reach
@@ -124,6 +124,7 @@ __all__ = [
     "connect_line",
     "counters_line",
     "counting",
+    "defined_twice",
     "engine_line",
     "event_line",
     "failure_line",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from time import monotonic
 
-from ftpd.conf.directive import ConfigError
+from ftpd.conf.directive import ConfigError, ConfigWarning
 from ftpd.core.log import Level, log
 from ftpd.module.command import Command
 from ftpd.module.session import Session
@@ -193,6 +193,22 @@ def _storable(value: Value, dialect: Dialect) -> Value:
     if not value.isascii():
         value = value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return value if dialect.nul else value.replace("\0", "\\x00")
+
+
+def defined_twice(servers: Iterable[Sequence[NamedQuery]]) -> Iterator[ConfigWarning]:
+    """Tells of each query whose name stands above already; a server may have its own in the place of <Global>'s."""
+    homes: dict[NamedQuery, list[int]] = {}
+    for number, named in enumerate(servers):
+        for query in named:
+            homes.setdefault(query, []).append(number)
+    first: dict[tuple[str, tuple[int, ...]], NamedQuery] = {}
+    for query, home in homes.items():
+        known = first.setdefault((query.name, tuple(home)), query)
+        if known is not query and known.at is not None:
+            yield ConfigWarning(
+                f"a query '{query.name}' is defined at {known.at[0]}:{known.at[1]} already, and that one counts",
+                right="a name of its own for each", word=0, directive="SQLNamedQuery", at=query.at,
+            )  # fmt: skip
 
 
 class NamedQueries:

@@ -498,6 +498,30 @@ def test_a_record_whose_query_records_nothing_is_told_of_with_its_line(db: Datab
     play(story)
 
 
+def test_a_query_that_is_defined_twice_is_told_of_and_a_server_s_own_is_not(db: Database) -> None:
+    lines = [
+        'SQLNamedQuery once SELECT "1 FROM log"',
+        'SQLNamedQuery again SELECT "1 FROM log"',
+        'SQLNamedQuery again SELECT "2 FROM log"',
+        "<Global>",
+        'SQLNamedQuery common SELECT "3 FROM log"',
+        "</Global>",
+        "<VirtualHost 127.0.0.9>",
+        f"SQLConnectInfo {db.path}",
+        'SQLNamedQuery common SELECT "4 FROM log"',
+        'SQLNamedQuery once SELECT "5 FROM log"',
+        "</VirtualHost>",
+    ]
+
+    async def story() -> None:
+        async with db.bench("\n".join(lines)) as ftp:
+            told = {fault.source.strip(): fault.message for fault in ftp.generation.config.warnings}
+        assert list(told) == ['SQLNamedQuery again SELECT "2 FROM log"']
+        assert "a query 'again' is defined at " in told['SQLNamedQuery again SELECT "2 FROM log"']
+
+    play(story)
+
+
 def test_a_database_that_anybody_can_write_to_makes_nobody(db: Database) -> None:
     db.path.chmod(0o666)
 
