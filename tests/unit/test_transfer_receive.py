@@ -14,6 +14,7 @@ import pytest
 from transfer_ground import LOOPS, awaiting, both, drain, feed, pair, reset, run, until
 
 from ftpd.module.wire import TransferError
+from ftpd.transfer import data as data_channels
 from ftpd.transfer import kernel
 from ftpd.transfer.channel import Ground
 
@@ -40,6 +41,35 @@ def test_an_upload_is_stored_byte_for_byte(loop: str, size: int, tmp_path: Path)
         assert (tmp_path / "file").read_bytes() == content
 
     run(loop, story)
+
+
+@loops
+@pytest.mark.parametrize("others", [0, data_channels.FEW + 1, 40])
+def test_the_turns_of_an_upload_are_long_where_few_wait(
+    loop: str, others: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    turns: list[int] = []
+
+    def receive(connection: int, file: int, offset: int, turn: int) -> tuple[int, int, int]:
+        turns.append(turn)
+        return by_kernel(connection, file, offset, turn)
+
+    by_kernel = kernel.receive
+    monkeypatch.setattr(kernel, "receive", receive)
+
+    async def story(ground: Ground) -> None:
+        data, client = pair(ground)
+        waiting = {-1 - n: object() for n in range(others)}
+        ground.ioloop.socket_map.update(waiting)
+        file = open_file(tmp_path / "file")
+        await both(data.receive_file(file), feed(client, b"x" * 100_000))
+        for number in waiting:
+            del ground.ioloop.socket_map[number]
+        await data.finish()
+        os.close(file)
+
+    run(loop, story)
+    assert turns[-1] == (data_channels.LONG_TURN if others == 0 else data_channels.TURN)
 
 
 @loops
