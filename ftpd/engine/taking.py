@@ -77,22 +77,25 @@ class Taking(Running):
         )  # fmt: skip
 
     def enters(self, folder: str, reply: Reply) -> ShortAnswer | None:
-        made = partial(self._enter, folder.rstrip("/"), reply.encode())
-        return self._made(made, partial(_entering, folder.rstrip("/"), reply.encode()))
+        return self._made(
+            _entering(folder.rstrip("/"), reply.encode(), self),
+            partial(_entering, folder.rstrip("/"), reply.encode()),
+        )
 
-    def _enter(self, folder: str, said: bytes, name: bytes) -> bytes | None:
+    def _enter(self, folder: str, way: Way | None, said: bytes, name: bytes) -> bytes | None:
         """Be in that folder, unless it takes more to find out whether that may be."""
-        if native.calls is not None:
-            # whoever looked at a file before us may have left the thread as its user
-            native.calls.settle()
+        _be_oneself()
         session, gate = self.session, self.generation.gate
         if name in (b".", b".."):
             return None
         files, virtual = session.files, f"{folder}/{decode(name)}"
         if files is None or gate.bare_until(session, virtual) <= monotonic():
             return None
-        opened = files.open_at_once(Path(virtual), "enter")
-        if opened is None or not opened.searchable or not stat.S_ISDIR(opened.attributes.st_mode):
+        if way is None:
+            opened = files.open_at_once(Path(virtual), "enter")
+            if opened is None or not opened.searchable or not stat.S_ISDIR(opened.attributes.st_mode):
+                return None
+        elif not native.calls.searchable(way.identity, way.otherwise, way.root.fd, way.folder, name):
             return None
         session.cwd = virtual
         self.unsettle()
@@ -104,6 +107,7 @@ class Taking(Running):
         return self._made(made, partial(_turning, data_type, reply.encode()))
 
     def _turn(self, data_type: str, said: bytes, nothing: bytes) -> bytes:
+        _be_oneself()
         self.session.data_type = data_type
         self.unsettle()
         self._inherit_again()
@@ -176,8 +180,15 @@ class Taking(Running):
         self._bring_answers_back()
 
 
+def _be_oneself() -> None:
+    """Whoever looked at a file before us may have left the thread as its user."""
+    if native.calls is not None:
+        native.calls.settle()
+
+
 def _entering(folder: str, said: bytes, channel: Taking) -> ShortAnswer:
-    return partial(channel._enter, folder, said)
+    files = channel.session.files
+    return partial(channel._enter, folder, None if files is None else files.way(folder), said)
 
 
 def _turning(data_type: str, said: bytes, channel: Taking) -> ShortAnswer:

@@ -370,9 +370,41 @@ glance(PyObject *self, PyObject *const *arguments, Py_ssize_t count)
     return Py_BuildValue("LL", (long long)st.st_size, (long long)st.st_mtime);
 }
 
+/* searchable(identity or None, otherwise, root, folder with a / at its end, name) -> whether there is a folder beneath
+   the root, with no link on the way, from which the identity may go on. False for all else, whatever the reason. */
+static PyObject *
+searchable(PyObject *self, PyObject *const *arguments, Py_ssize_t count)
+{
+    long long root;
+    if (count != 5 || !PyBytes_CheckExact(arguments[3]) || !PyBytes_CheckExact(arguments[4])) {
+        PyErr_SetString(PyExc_TypeError, "searchable(identity, otherwise, root, folder, name)");
+        return NULL;
+    }
+    if (number(arguments[2], &root) < 0 || be_oneself() < 0)
+        return NULL;
+    char path[PATH_MAX];
+    if (!is_below(path, arguments[3], arguments[4]))
+        Py_RETURN_FALSE;
+    PyObject *before = NULL;
+    if (arguments[0] != Py_None && (before = become(self, arguments, 2)) == NULL)
+        return NULL;
+    struct {
+        uint64_t flags, mode, resolve;
+    } how = {O_PATH | O_DIRECTORY | O_CLOEXEC, 0, RESOLVE_NO_LINKS};
+    int opened = (int)syscall(SYS_openat2, (int)root, path, &how, sizeof how), may = 0;
+    if (opened >= 0) {
+        may = syscall(SYS_faccessat2, opened, "", X_OK, AT_EACCESS | AT_EMPTY_PATH) == 0;
+        close(opened);
+    }
+    if (end_stay(before, -1) < 0)
+        return NULL;
+    return PyBool_FromLong(may);
+}
+
 static PyMethodDef methods[] = {
     {"become", (PyCFunction)(void (*)(void))become, METH_FASTCALL, NULL},
     {"glance", (PyCFunction)(void (*)(void))glance, METH_FASTCALL, NULL},
+    {"searchable", (PyCFunction)(void (*)(void))searchable, METH_FASTCALL, NULL},
     {"linger", linger, METH_NOARGS, NULL},
     {"settle", settle, METH_NOARGS, NULL},
     {"openat2", (PyCFunction)(void (*)(void))open_as, METH_FASTCALL, NULL},

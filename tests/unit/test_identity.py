@@ -245,6 +245,43 @@ def test_who_glances_is_himself_again_at_once_or_after_the_last_of_many(place: P
         os.close(root)
 
 
+@as_root
+def test_a_folder_may_be_searched_by_whom_the_kernel_lets_and_the_thread_is_itself_again(place: Path) -> None:
+    if native.calls is None:
+        pytest.skip("not compiled here")
+    for folder, mode in (("hers", 0o700), ("hers/inner", 0o755), ("all", 0o711), ("read", 0o744)):
+        (place / folder).mkdir()
+        os.chown(place / folder, ANNA.uid, ANNA.gid)
+        (place / folder).chmod(mode)
+    (place / "all" / "file").write_text("")
+    os.symlink("all", place / "link")
+    root = os.open(place, os.O_PATH)
+
+    def searchable(who: Identity, folder: bytes, name: bytes) -> bool:
+        found: bool = native.calls.searchable(who.raw, ROOT.raw, root, folder, name)
+        assert fsuid_of_this_thread() == 0 and groups_of_this_thread() == [0]
+        return found
+
+    try:
+        native.calls.become(ROOT.raw, ROOT.raw)
+        for name, by_anna, by_bert in (
+            (b"hers", True, False), (b"all", True, True), (b"read", True, False), (b"none", False, False),
+            (b"link", False, False), (b".", False, False), (b"..", False, False), (b"", False, False),
+            (b"hers/inner", False, False),
+        ):  # fmt: skip
+            assert [searchable(who, b"/", name) for who in (ANNA, BERT)] == [by_anna, by_bert], name
+        assert [searchable(who, b"/hers/", b"inner") for who in (ANNA, BERT)] == [True, False]
+        assert not searchable(ANNA, b"/all/", b"file") and not searchable(ANNA, b"/link/", b"file")
+        # nor does who looked before, and lingers, have a say in it
+        native.calls.linger()
+        native.calls.glance(ANNA.raw, ROOT.raw, root, b"/all/", b"file")
+        assert fsuid_of_this_thread() == ANNA.uid
+        assert not searchable(BERT, b"/", b"hers")
+    finally:
+        native.calls.settle()
+        os.close(root)
+
+
 def test_a_glance_is_for_plain_names_of_regular_files_without_a_link_on_the_way(tmp_path: Path) -> None:
     if native.calls is None:
         pytest.skip("not compiled here")
