@@ -218,7 +218,8 @@ async def _connected(
     made: Any = Connection
     connection = made(
         user=target.user,
-        password=target.password,
+        # text it would take for latin1, where MySQL's own clients send what was typed
+        password=target.password.encode("utf-8", "surrogateescape"),
         database=target.database,
         charset="utf8mb4",
         connect_timeout=timeout,

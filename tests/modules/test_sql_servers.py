@@ -310,6 +310,26 @@ def test_localhost_is_the_socket_whatever_the_port_says_of_its_default(
     play(story)
 
 
+@pytest.mark.parametrize("password", ["wörd", "\u20ac 中", "a\\b"])
+def test_the_daemon_s_own_password_may_hold_any_letter(
+    mariadb_server: Server, monkeypatch: pytest.MonkeyPatch, password: str
+) -> None:
+    mariadb_server.fresh()
+    mariadb_server.do("CREATE USER 'odd'@'%%' IDENTIFIED BY %s", password)
+    mariadb_server.do("GRANT ALL ON ftp.* TO 'odd'@'%%'")
+    written = password.replace("\\", "\\\\")
+    monkeypatch.setattr(MariaDB, "connect", f'ftp@127.0.0.1:{mariadb_server.port} odd "{written}"')
+
+    async def story() -> None:
+        async with bench(mariadb_server) as ftp:
+            assert await entered(ftp) == "230 User tom logged in"
+
+    try:
+        play(story)
+    finally:
+        mariadb_server.do("DROP USER 'odd'@'%%'")
+
+
 def test_an_account_that_requires_tls_has_it_without_being_asked(
     mariadb_server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:  # fmt: skip
