@@ -22,7 +22,7 @@ _COMPARE: dict[str, Callable[[tuple[int, ...], tuple[int, ...]], bool]] = {
 
 
 def is_filter(name: str, modules: ModuleHost) -> bool:
-    """True for an opener, given in lower case. <IfVersion> is there only once its module is, or where that was taken out."""
+    """True for an opener, given in lower case. <IfVersion> is there once its module is, or where that was taken out."""
     if name == "<ifversion>":
         return _has_versions(modules) or modules.directives.leaves_out(name)
     return name in OPENERS

@@ -195,7 +195,7 @@ def _storable(value: Value, dialect: Dialect) -> Value:
     return value if dialect.nul else value.replace("\0", "\\x00")
 
 
-def defined_twice(servers: Iterable[Sequence[NamedQuery]]) -> Iterator[ConfigWarning]:
+def defined_twice(servers: Iterable[tuple[NamedQuery, ...]]) -> Iterator[ConfigWarning]:
     """Tells of each query whose name stands above already; a server may have its own in the place of <Global>'s."""
     homes: dict[NamedQuery, list[int]] = {}
     for number, named in enumerate(servers):

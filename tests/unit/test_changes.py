@@ -106,7 +106,8 @@ def test_sections_that_decide_what_is_read_are_passed_over_with_their_module(pla
     (place.libexec / ours.name).write_bytes(ours.read_bytes())
     (place.libexec / ours.name).chmod(0o644)
     inner = "<IfVersion > 1>\nServerName inner\n</IfVersion>\n"
-    conf = f"LoadModule mod_ifversion.c\n<IfVersion > 1>\n{inner}</IfVersion>\n<VirtualHost 127.0.0.9>\n{inner}</VirtualHost>\n"
+    host = f"<VirtualHost 127.0.0.9>\n{inner}</VirtualHost>\n"
+    conf = f"LoadModule mod_ifversion.c\n<IfVersion > 1>\n{inner}</IfVersion>\n{host}"
     with place.read(conf) as running:
         assert [server.settings[running.directive("ServerName")] for server in running.config.servers] == ["inner"] * 2
         gone = Changes().after(running, (), ("mod_ifversion",))
