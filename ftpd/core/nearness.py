@@ -38,9 +38,20 @@ _SIZE = 256
 """More than ``sizeof(struct statfs)`` anywhere; its first field is ``f_type``, a word of the machine."""
 
 
+_TELLS = frozenset({0x01021994, 0x0000EF53, 0x58465342, 0x9123683E})
+"""tmpfs, ext2 to ext4, xfs and btrfs."""
+
+
+def tells_changes(descriptor: int) -> bool:
+    """Whether whatever changes in the open folder gives it another time of change, and nothing else is put over it."""
+    return _type(descriptor) in _TELLS
+
+
 def near(descriptor: int) -> bool:
     """Whether what the open file lies on answers without waiting for another machine or program."""
+    return _type(descriptor) in _NEAR
+
+
+def _type(descriptor: int) -> int:
     found = ctypes.create_string_buffer(_SIZE)
-    if _fstatfs(descriptor, found) != 0:
-        return False
-    return (ctypes.c_ulong.from_buffer(found).value & 0xFFFFFFFF) in _NEAR
+    return 0 if _fstatfs(descriptor, found) != 0 else ctypes.c_ulong.from_buffer(found).value & 0xFFFFFFFF

@@ -14,7 +14,7 @@ from ftpd import native
 from ftpd.core import paths
 from ftpd.core.identity import Identity, acting_as
 from ftpd.core.listing import Compact, Compiled, Layout, Odd, Tabled, unpacked
-from ftpd.fs import table
+from ftpd.fs import kept, table
 from ftpd.fs.jail import encoded
 from ftpd.module.files import Path
 
@@ -92,9 +92,14 @@ class LocalFolder:
         with acting_as(self._identity):
             if native.lines is not None:
                 return list(native.lines.read(folder.fd, True))
+            before = kept.of(self.attributes)
+            if before is not None:
+                return before
             found = os.listdir(folder.fd)
         # the machine's own encoding need not be UTF-8, ours is
-        return found if _SAME_ENCODING else [paths.decode(os.fsencode(name)) for name in found]
+        names = found if _SAME_ENCODING else [paths.decode(os.fsencode(name)) for name in found]
+        kept.keep(folder.fd, self.attributes, names)
+        return names
 
     def compact(self, *, dotted: bool = True) -> Compact | None:
         if native.lines is None:
