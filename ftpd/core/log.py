@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Any
 
 logger = logging.getLogger("ftpd")
 
@@ -91,18 +92,34 @@ class Route:
 class Peer(str):
     """What a record shows of the session it is of, ``server (name[ip])``, and where it therefore goes."""
 
-    __slots__ = ("client", "ends", "route")
-    client: str
+    __slots__ = ("_ends", "_length", "route")
     route: Route | None
-    ends: str
-    """Both ends of the connection, as TraceOptions +ConnIPs shows them."""
+    _ends: str | tuple[Any, Any]
+    _length: int
 
-    def __new__(cls, server: str, client: str, route: Route | None = None, ends: str = "") -> Peer:
+    def __new__(
+        cls, server: str, client: str, route: Route | None = None, ends: str | tuple[Any, Any] = ""
+    ) -> Peer:  # fmt: skip
+        """``ends``: the text for both ends of the connection, or host and port of the client's and of ours."""
         self = super().__new__(cls, f"{server} ({client})")
-        self.client = f"({client})"
+        self._length = len(client) + 2
         self.route = route
-        self.ends = ends
+        self._ends = ends
         return self
+
+    # a session keeps its own, so that it is small
+
+    @property
+    def client(self) -> str:
+        return self[-self._length :]
+
+    @property
+    def ends(self) -> str:
+        """Both ends of the connection, as TraceOptions +ConnIPs shows them."""
+        if isinstance(self._ends, str):
+            return self._ends
+        (there, _), (here, port) = self._ends
+        return f"(client {there}, server {here}:{port})"
 
 
 _main = Route()

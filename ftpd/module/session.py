@@ -129,10 +129,10 @@ class Session:
     """One client; lives with the control connection. What belongs to one command is on the Command."""
 
     __slots__ = (
-        "__weakref__", "_notes", "_peer", "_slots", "account", "anonymous", "bytes_in", "bytes_out", "class_name",
-        "cwd", "data_type", "enter", "files", "groups", "home", "id", "identity", "local", "login", "modules",
-        "protocol", "recode", "remote", "remote_name", "rename_from", "restart", "server", "settings", "started",
-        "translation", "user", "wire",
+        "__weakref__", "_notes", "_peer", "_peer_name", "_slots", "account", "anonymous", "bytes_in", "bytes_out",
+        "class_name", "cwd", "data_type", "enter", "files", "groups", "home", "id", "identity", "local", "login",
+        "modules", "protocol", "recode", "remote", "remote_name", "rename_from", "restart", "server", "settings",
+        "started", "translation", "user", "wire",
     )  # fmt: skip
 
     def __init__(
@@ -187,7 +187,8 @@ class Session:
         self.bytes_out = 0
         self._slots: dict[Slot[Any], Any] | None = None
         self._notes: dict[str, str] | None = None
-        self._peer: tuple[Scope, str, _log.Peer] | None = None
+        self._peer: _log.Peer | None = None
+        self._peer_name = ""
 
     def __getitem__(self, slot: Slot[T]) -> T:
         """A module's state in this session; made by the slot at first use."""
@@ -236,12 +237,11 @@ class Session:
     def peer(self) -> _log.Peer:
         """What a log line shows of this session: ``server (name[ip])``."""
         known, server, name = self._peer, self.server, self.remote_name
-        if known is None or known[0] is not server or known[1] != name or known[2].route is not server.route:
-            here = self.local
-            title = server.args[0] if server.args else here.host
-            ends = f"(client {self.remote.host}, server {here.host}:{here.port})"
-            known = self._peer = server, name, _log.Peer(title, f"{name}[{self.remote.host}]", server.route, ends)
-        return known[2]
+        if known is None or self._peer_name is not name or known.route is not server.route:
+            title = server.args[0] if server.args else self.local.host
+            known = _log.Peer(title, f"{name}[{self.remote.host}]", server.route, (self.remote, self.local))
+            self._peer, self._peer_name = known, name
+        return known
 
     def log(self, level: _log.Level, message: str, *args: object) -> None:
         """Write to the server's log under this session's name."""
@@ -269,14 +269,14 @@ class Session:
     def move_to(self, server: Scope) -> None:
         """Go on at another virtual host, before the login; SESSION_REINIT tells the modules, and may refuse."""
         before = self.server
-        self.server, self.settings = server, server.settings
+        self.server, self.settings, self._peer = server, server.settings, None
         try:
             self.modules.readmit(self)
             self.wire.moved()
             if not self.modules.emit(SESSION_REINIT, self):
                 raise Refuse(421, "Service not available, closing control connection", close=True)
         except Refuse:
-            self.server, self.settings = before, before.settings
+            self.server, self.settings, self._peer = before, before.settings, None
             self.wire.moved()
             self.modules.emit(SESSION_REINIT, self)
             raise
