@@ -5,26 +5,16 @@ from __future__ import annotations
 import os
 import stat
 from contextlib import suppress
-from dataclasses import dataclass
 from time import time
 from typing import Protocol, TypeVar
 
-from ftpd.api import Command, Settings, Slot, listing, normalise, within
+from ftpd.api import Command, Settings, listing, normalise, within
 from ftpd.modules._folders import Owners
+from ftpd.modules._lately import Lately
 from ftpd.modules._ls_config import fake_group, fake_permissions, fake_user, list_style, options, show_symlinks
 from ftpd.modules._ls_request import Flags
 
 K = TypeVar("K", contravariant=True)
-
-
-@dataclass(slots=True)
-class _Last:
-    """What the last listing of a session looked like; the next one mostly looks the same."""
-
-    view: View | None = None
-
-
-_last = Slot("listing", _Last)
 
 
 class Source(Protocol[K]):
@@ -122,12 +112,17 @@ class View:
         return self._columns.line(shown if target is None else f"{shown} -> {target}", attributes)
 
 
+_last: Lately[View] = Lately("listing")
+"""What the last listing of a session looked like; the next one mostly looks the same."""
+
+
 def view_of(cmd: Command, config: Settings, flags: Flags) -> View:
     """The view of a listing that begins now: that of the session's last one where nothing has changed."""
-    last = cmd.session[_last]
-    if last.view is None or not last.view.serves(cmd, config, flags):
-        last.view = View(cmd, config, flags)
-    return last.view
+    view = _last.of(cmd.session)
+    if view is None or not view.serves(cmd, config, flags):
+        view = View(cmd, config, flags)
+        _last.keep(cmd.session, view)
+    return view
 
 
 def _leads_up(target: str, at: str) -> bool:

@@ -7,7 +7,6 @@ import posixpath
 import stat
 from collections.abc import AsyncGenerator, Awaitable, Iterable, Iterator
 from contextlib import aclosing, suppress
-from dataclasses import dataclass
 from functools import partial
 
 from ftpd.api import (
@@ -41,6 +40,7 @@ from ftpd.modules._folders import (
     names_of,
     unveiled,
 )
+from ftpd.modules._lately import Lately
 from ftpd.modules._transfer import carry, opening
 
 __all__ = ["module"]
@@ -194,23 +194,18 @@ def _perm(files: Files, above: os.stat_result, key: tuple[int, int, int]) -> str
     )
 
 
-@dataclass(slots=True)
-class _Last:
-    """What the last listing of a session looked like; the next one mostly looks the same."""
-
-    facts: Facts | None = None
-
-
-_last = module.session_state(_Last)
+_last: Lately[Facts] = Lately("facts")
+"""What the last listing of a session looked like; the next one mostly looks the same."""
 
 
 def _facts_in(cmd: Command, above: os.stat_result) -> Facts:
     """Those of a folder's listing that begins now."""
-    last = cmd.session[_last]
-    if last.facts is None or not last.facts.serves(cmd):
-        last.facts = Facts(cmd)
-    last.facts.enter(above)
-    return last.facts
+    facts = _last.of(cmd.session)
+    if facts is None or not facts.serves(cmd):
+        facts = Facts(cmd)
+        _last.keep(cmd.session, facts)
+    facts.enter(above)
+    return facts
 
 
 def _shows_links(cmd: Command) -> bool:
