@@ -91,7 +91,7 @@ def _in_brief(session: Session, direction: str) -> Note | None:
 
 @module.log(
     "APPE", "RETR", "STOR", "STOU", "SITE COPY", "SITE CPTO", needed=_is_kept, brief=_in_brief,
-    steady=lambda cmd: Steady.VERB if _target(cmd.session) is None else Steady.NOTHING,
+    steady=lambda cmd: Steady.VERB if _target(cmd.session) is None else Steady.NOTHING, alike=True,
 )  # fmt: skip
 def log_transfer(cmd: Command) -> None:
     _record(cmd, whole=True)

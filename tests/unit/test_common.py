@@ -13,6 +13,7 @@ import pytest
 from test_recall import Place, serving
 from walk_ground import COMPILED, COMPLETE, OPENING, WAYS, fetch, port_of, store, take_way, tell
 
+from ftpd.core import logfile
 from ftpd.core.reply import Refuse
 from ftpd.core.vocab import Outcome, Phase, Steady
 from ftpd.engine.common import forget_common
@@ -421,6 +422,28 @@ def test_who_looks_at_each_command_sees_those_of_every_session(phase: Phase, ste
                 assert await visit(place) == AS_EVER
                 assert seen == ["PWD", "RETR", "STOR"]
                 seen.clear()
+
+    tell(story)
+
+
+def test_each_file_is_in_the_log_of_transfers(way: str, tmp_path: Path) -> None:
+    async def story() -> None:
+        tmp_path.chmod(0o755)
+        log = tmp_path / "log"
+        async with serving(conf=f"{CONF}\nTransferLog {log}") as place:
+            place.bench.write("file", b"1")
+            counted, visits = Counted(place), 0
+            for visits in range(1, TRIES + 1):
+                assert await visit(place) == AS_EVER
+                taken = set(counted.taken())
+                if visits > 2 and (way == "whole road" or taken <= {"STOR"}):
+                    break
+            else:
+                pytest.fail("each session finds out for itself what is logged")
+        assert logfile.flush()
+        shown = [(line.split()[8].rpartition("/")[2], line.split()[11]) for line in log.read_text().splitlines()]
+        assert shown == [("file", "o"), ("sent", "i")] * visits
+        logfile.close()
 
     tell(story)
 
