@@ -52,6 +52,10 @@ def finish(server: Scope) -> None:
     _settle_directories(server, server)
     sections = places.any or any(level.places is not None and level.places.any for level in server.children)
     places.silent = not (places.limits or places.bars or places.ignores or sections)
+    outside = [scope for scope in every if not _is_for_visitors(scope)]
+    rules = any(scope.rule is not None for scope in outside)
+    bars = any(DENY_ALL.name == key.name for scope in (server, *outside) for key in scope.values)
+    places.silent_to_users = not (rules or bars or places.any)
 
 
 def compile_limits(scopes: Iterable[Scope]) -> None:
@@ -99,6 +103,15 @@ def specialise(server: Scope, sections: Iterable[Scope]) -> Scope:
         special.children = [child.copy(special) for child in section.children] + special.children
     finish(special)
     return special
+
+
+def _is_for_visitors(scope: Scope | None) -> bool:
+    """Whether it is an <Anonymous>, or stands in one."""
+    while scope is not None:
+        if scope.kind is ANON:
+            return True
+        scope = scope.parent
+    return False
 
 
 def _below(scope: Scope) -> Iterator[Scope]:

@@ -180,7 +180,8 @@ class Places:
 
     __slots__ = (
         "_chains", "_deferred", "_homes", "_known", "_nodes", "_of_session", "_whole", "any", "bars", "hides",
-        "hides_owners", "ignores", "inner", "limits", "overrides", "passes", "root", "settings", "silent", "verdicts",
+        "hides_owners", "ignores", "inner", "limits", "overrides", "passes", "root", "settings", "silent",
+        "silent_to_users", "verdicts",
     )  # fmt: skip
 
     def __init__(self, scopes: Iterable[Scope], root: str = "") -> None:
@@ -194,6 +195,8 @@ class Places:
         """Whether a bare DenyAll stands anywhere in reach."""
         self.silent = False
         """Whether none of all this stands in reach: where no .ftpaccess counts either, a path is free to use."""
+        self.silent_to_users = False
+        """The same for whoever is in no <Anonymous>."""
         self.overrides = True
         """Whether a .ftpaccess file may count for anybody anywhere."""
         self.inner: frozenset[str] = frozenset()

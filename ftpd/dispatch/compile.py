@@ -86,12 +86,12 @@ class _Rows:
         for row in rows:
             classes |= row.classes
         pre, cmd = self.chain(Phase.PRE_CMD, ANY, verb), self.chain(Phase.CMD, ANY, verb)
-        only = cmd[0] if len(cmd) == 1 else None
+        only = _only_answering(cmd)
         records = None if only is None else only.records
         after = self._behind(verb, Phase.POST_CMD, Phase.LOG_CMD)
         around = (
             None
-            if only is None or only.leads is None
+            if only is None or only.leads is None or len(cmd) > 1
             else _steady((*pre, *(row for _, chain in after for row in chain)))
         )
         return Plan(
@@ -112,6 +112,13 @@ class _Rows:
             steady_around=around or (),
             records=records,
         )
+
+
+def _only_answering(cmd: Chain) -> Handler | None:
+    """The one that answers the verb, where all who are asked before it say how steady they are in declining."""
+    if not cmd or any(row.steady is None or row.shortcut is not None for row in cmd[:-1]):
+        return None
+    return cmd[-1]
 
 
 _BEHIND = (Phase.POST_CMD, Phase.LOG_CMD)

@@ -129,8 +129,9 @@ def _unquestioned(command: Command, given: str, virtual: str, access: Chain, use
     """The path where nothing is said of any in the whole configuration, and no link leads to where a file says some."""
     session = command.session
     places = session.server.places
-    if access or places is None or not places.silent:
+    if access or not _nothing_is_said(session):
         return None
+    assert places is not None
     level = session.server if session.anonymous is None else session.anonymous
     path = Path(virtual, given, level.settings, False, virtual, plain=not places.hides)
     return None if _places(command, path, use) else path
@@ -174,6 +175,12 @@ def _remember_to_pass(command: Command, path: Path) -> None:
     if len(places.passes) >= _REMEMBERED:
         places.passes.clear()
     places.passes[_passing(command, path.virtual)] = path.settings
+
+
+def _nothing_is_said(session: Session) -> bool:
+    """Whether no line of the configuration says anything of one path only to this session."""
+    places = session.server.places
+    return places is not None and (places.silent or (session.anonymous is None and places.silent_to_users))
 
 
 def _may_override(session: Session) -> bool:
@@ -388,8 +395,7 @@ class PathGate:
         return self._access.absent_until(session.files.root, folder)
 
     def names_pass_until(self, session: Session, answers: Answers, folder: str) -> float:
-        places = session.server.places
-        if session.user is None or session.recode is not None or places is None or not places.silent:
+        if session.user is None or session.recode is not None or not _nothing_is_said(session):
             return 0.0
         if _may_override(session) and self._access.at(session, folder):
             return 0.0

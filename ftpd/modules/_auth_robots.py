@@ -5,7 +5,21 @@ from __future__ import annotations
 import errno
 from collections.abc import Awaitable
 
-from ftpd.api import ANON, Class, Command, Config, Data, Group, Outcome, Path, Refuse, Scope, Transfer, normalise
+from ftpd.api import (
+    ANON,
+    Class,
+    Command,
+    Config,
+    Data,
+    Group,
+    Outcome,
+    Path,
+    Refuse,
+    Scope,
+    Steady,
+    Transfer,
+    normalise,
+)
 from ftpd.modules._auth_directives import anon_allow_robots, module
 from ftpd.modules._transfer import carry, opening
 from ftpd.modules._xfer_params import take_part, translates
@@ -22,7 +36,15 @@ def _is_for_visitors(scope: Scope) -> bool:
     return scope.kind == ANON or any(map(_is_for_visitors, (*scope.children, *scope.conditional)))
 
 
-@module.cmd("RETR", group=Group.READ, classes=Class.READ, needed=_has_visitors)
+def _declines(cmd: Command) -> Steady:
+    """Of all files of a folder, where there may be no such one."""
+    session = cmd.session
+    shown = session.anonymous is None or session.settings[anon_allow_robots]
+    elsewhere = normalise(session.cwd, cmd.argument).count("/") > _PLACE.count("/")
+    return Steady.VERB if shown or elsewhere else Steady.NOTHING
+
+
+@module.cmd("RETR", group=Group.READ, classes=Class.READ, needed=_has_visitors, steady=_declines, alike=True)
 def robots(cmd: Command) -> Awaitable[Outcome] | None:
     """Asked before mod_xfer, which answers for every other file and for a robots.txt that is there."""
     session = cmd.session
