@@ -192,17 +192,17 @@ async def _entries(
             budget.files -= len(names)
             for some in sliced(names) if flags.layout == "C" else (names,):
                 for piece in folder.lines(some, view.layout, folders):
-                    if turn.over:
-                        if made and flags.layout != "C":
-                            yield made
-                            made = []
-                        await turn.give()
                     if isinstance(piece, str):
                         made.append(piece)
                     elif veil is None or looked or piece[0] in DOTS or veil.shows(*piece):
                         line = view.line(*piece, folder, piece[0], path.virtual)
                         if line is not None:
                             made.append(line)
+                    if turn.over:
+                        if made and flags.layout != "C":
+                            yield made
+                            made = []
+                        await turn.give()
                 if flags.layout == "C":
                     yield _arranged(made)
                     made = []

@@ -324,13 +324,13 @@ async def _chunks(cmd: Command, path: Path, folder: Folder) -> AsyncGenerator[by
             if veil is not None and veil.looks:
                 names = await unveiled(veil, folder, names, turn)
             for piece in folder.lines(names, layout):
-                if turn.over:
-                    if made:
-                        yield _sendable(cmd, made)
-                    await turn.give()
                 if isinstance(piece, str):
                     made.append(piece)
                 elif veil is None or veil.looks or veil.shows(*piece):
                     made.append(facts.entry(*piece, folder, path))
+                if turn.over:
+                    if made:
+                        yield _sendable(cmd, made)
+                    await turn.give()
     if made:
         yield _sendable(cmd, made)
