@@ -21,15 +21,25 @@ class Bucket:
         self._filled = monotonic()
 
     @property
+    def _slice(self) -> float:
+        return max(self._rate * SLICE, 1.0)
+
+    @property
     def _burst(self) -> float:
         # a transfer that was stalled for an hour must not make up for it at full speed
         return max(self._rate * SLICE * 2, 1.0)
 
     def grant(self, wanted: int) -> int:
-        """How many of the ``wanted`` bytes may move at once; 0 is: not yet."""
+        """How many of the ``wanted`` bytes may move at once; 0 is: not yet.
+
+        What has come together since the last call is no reason to move it: whoever goes on as long as something may
+        move would move single bytes for as long as the whole transfer takes, and nobody else had a turn.
+        """
         now = monotonic()
         self._tokens = min(self._burst, self._tokens + (now - self._filled) * self._rate)
         self._filled = now
+        if not self._free and self._tokens < min(wanted, self._slice):
+            return 0
         return min(wanted, self._free + int(self._tokens))
 
     def took(self, count: int) -> None:
@@ -40,6 +50,6 @@ class Bucket:
 
     def delay(self) -> float:
         """Seconds until a slice worth moving has come together; 0 when something may move now."""
-        if self._free or self._tokens >= 1:
+        if self._free or self._tokens >= self._slice:
             return 0.0
-        return (max(self._rate * SLICE, 1.0) - self._tokens) / self._rate
+        return (self._slice - self._tokens) / self._rate

@@ -380,6 +380,31 @@ def test_a_bucket_does_not_make_up_for_an_hour_of_silence(monkeypatch: pytest.Mo
     assert bucket.grant(1 << 30) == 200
 
 
+def test_who_goes_on_as_long_as_something_may_move_has_to_wait_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It moved the few bytes that came together meanwhile, again and again, and nobody else had a turn."""
+    now = 1000.0
+    monkeypatch.setattr("ftpd.transfer.throttle.monotonic", lambda: now)
+    bucket = Bucket(2_000_000)
+    for _ in range(10):
+        now += 0.1 + 1e-6
+        times = 0
+        while count := bucket.grant(1 << 20):
+            # now and then the kernel takes a part
+            bucket.took(count if times else count // 2)
+            now += 5e-6
+            times += 1
+            assert times < 3
+        assert bucket.delay() > 0
+
+
+def test_what_is_less_than_a_slice_goes_when_it_has_come_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr("ftpd.transfer.throttle.monotonic", lambda: now)
+    bucket = Bucket(1000)
+    now += 0.05 + 1e-6
+    assert (bucket.grant(60), bucket.grant(1000), bucket.grant(40)) == (0, 0, 40)
+
+
 # -- what TLS needs --------------------------------------------------------------------------------------
 
 
