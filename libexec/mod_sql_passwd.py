@@ -45,80 +45,6 @@ _SCRYPT_COSTS = {"interactive": 1 << 14, "sensitive": 1 << 20}
 # -- directives ----------------------------------------------------------------------------------------------
 
 
-class SaltSource(NamedTuple):
-    """A file, ``name`` or ``sql:/query``, and whether the salt stands in front of the password."""
-
-    source: str
-    in_front: bool
-
-
-def _encoding(*more: str) -> Callable[[list[str]], str]:
-    known = ("base64", "hex", "HEX", *more)
-
-    @types.takes(1, 1)
-    def parse(words: list[str]) -> str:
-        # hex and HEX are two: only the others may be written in any case
-        word = words[0] if words[0] in known else words[0].lower()
-        if word not in known:
-            raise ConfigError(f"'{words[0]}' is no encoding", right=", ".join(known), word=0)
-        return word
-
-    return parse
-
-
-def _in_front(words: list[str]) -> bool:
-    if len(words) < 2:
-        return False
-    if words[1].lower() not in ("prepend", "append"):
-        raise ConfigError(f"'{words[1]}' does not say where the salt goes", right="Prepend or Append", word=1)
-    return words[1].lower() == "prepend"
-
-
-@types.takes(1, 2)
-def salt_file_line(words: list[str]) -> SaltSource | None:
-    """SQLPasswordSaltFile /etc/ftpd/salt Prepend"""
-    return None if words[0].lower() == "none" else SaltSource(types.to_path(words[0]), _in_front(words))
-
-
-@types.takes(1, 2)
-def user_salt_line(words: list[str]) -> SaltSource:
-    """SQLPasswordUserSalt sql:/get-user-salt Append"""
-    source = "name" if words[0].lower() == "name" else words[0]
-    if source != "name" and not re.fullmatch(r"sql:/.+", source):
-        raise ConfigError(f"'{words[0]}' is no source of salts", right="name, or sql:/ and a named query", word=0)
-    return SaltSource(source, _in_front(words))
-
-
-class Derivation(NamedTuple):
-    """SQLPasswordPBKDF2: digest, iterations and length, or the query that knows them of each user."""
-
-    digest: str = ""
-    iterations: int = 0
-    length: int = 0
-    query: str = ""
-
-
-@types.takes(1, 3)
-def pbkdf2_line(words: list[str]) -> Derivation:
-    """SQLPasswordPBKDF2 sha512 200000 64"""
-    if len(words) == 1:
-        if not re.fullmatch(r"sql:/.+", words[0]):
-            raise ConfigError("badly formatted PBKDF2 parameters", right="digest iterations length, or sql:/query")
-        return Derivation(query=words[0][len("sql:/") :])
-    if len(words) != 3:
-        raise ConfigError("badly formatted PBKDF2 parameters", right="digest iterations length, or sql:/query")
-    return _derivation(words[0], types.to_integer(words[1], 1, word=1), types.to_integer(words[2], 1, 1024, word=2))
-
-
-def _derivation(digest: str, iterations: int, length: int) -> Derivation:
-    name = digest.lower().replace("-", "")
-    try:
-        hashlib.new(name, usedforsecurity=False)
-    except ValueError:
-        raise ConfigError(f"'{digest}' is no digest", right="sha1, sha256 or sha512", word=0) from None
-    return Derivation(name, iterations, length)
-
-
 engine = module.directive(
     "SQLPasswordEngine", types.boolean, default=False, contexts=_SERVERS, usage="on|off",
     doc="Whether the module's words of SQLAuthTypes let anybody in.",
@@ -132,7 +58,7 @@ cost = module.directive(
     usage="interactive|sensitive", doc="How much time and memory Argon2 and Scrypt took when the hash was made.",
 )  # fmt: skip
 encoding = module.directive(
-    "SQLPasswordEncoding", _encoding(), default="hex", contexts=_SERVERS, usage="base64|hex|HEX",
+    "SQLPasswordEncoding", sql.encoding_line(), default="hex", contexts=_SERVERS, usage="base64|hex|HEX",
     doc="How hashes are written in the database.",
 )  # fmt: skip
 options: Directive[frozenset[str]] = module.directive(
@@ -141,7 +67,7 @@ options: Directive[frozenset[str]] = module.directive(
     doc="What is hashed by itself before password and salt are hashed together.",
 )  # fmt: skip
 pbkdf2 = module.directive(
-    "SQLPasswordPBKDF2", pbkdf2_line, contexts=_SERVERS, usage="digest iterations length|sql:/named-query",
+    "SQLPasswordPBKDF2", sql.pbkdf2_line, contexts=_SERVERS, usage="digest iterations length|sql:/named-query",
     doc="How PBKDF2 derived its keys.",
 )  # fmt: skip
 rounds = module.directive(
@@ -149,11 +75,11 @@ rounds = module.directive(
     doc="How often a digest was taken.",
 )  # fmt: skip
 salt_encoding = module.directive(
-    "SQLPasswordSaltEncoding", _encoding("none"), default="none", contexts=_SERVERS, usage="base64|hex|HEX|none",
-    doc="How salts are written in the file or the database.",
+    "SQLPasswordSaltEncoding", sql.encoding_line("none"), default="none", contexts=_SERVERS,
+    usage="base64|hex|HEX|none", doc="How salts are written in the file or the database.",
 )  # fmt: skip
-salt_file: Directive[SaltSource | None] = module.directive(
-    "SQLPasswordSaltFile", salt_file_line, default=None, contexts=_SERVERS, usage='path|"none" [Prepend|Append]',
+salt_file: Directive[sql.SaltSource | None] = module.directive(
+    "SQLPasswordSaltFile", sql.salt_file_line, default=None, contexts=_SERVERS, usage='path|"none" [Prepend|Append]',
     doc="The file with the salt of all users.",
 )  # fmt: skip
 scrypt_length = module.directive(
@@ -161,7 +87,7 @@ scrypt_length = module.directive(
     doc="The bytes of a Scrypt hash.",
 )  # fmt: skip
 user_salt = module.directive(
-    "SQLPasswordUserSalt", user_salt_line, contexts=_SERVERS, usage="name|sql:/named-query [Prepend|Append]",
+    "SQLPasswordUserSalt", sql.user_salt_line, contexts=_SERVERS, usage="name|sql:/named-query [Prepend|Append]",
     doc="Where each user's own salt comes from.",
 )  # fmt: skip
 
@@ -383,13 +309,13 @@ async def pbkdf2_holds(session: Session, user: str, password: bytes, stored: str
     return await _same(session, derive, stored)
 
 
-def _described(session: Session, rows: list[sql.Row]) -> Derivation | None:
+def _described(session: Session, rows: list[sql.Row]) -> sql.Derivation | None:
     """What the query said: digest, iterations, length."""
     if len(rows) == 1 and len(rows[0]) == 3:
         digest, iterations, length = rows[0]
         try:
             numbers = types.to_integer(iterations or "", 1, 100_000_000), types.to_integer(length or "", 1, 1024)
-            return _derivation(digest or "", *numbers)
+            return sql.derivation(digest or "", *numbers)
         except ConfigError as wrong:
             session.log(Level.NOTICE, "mod_sql_passwd: parameters of PBKDF2 in the database: %s", wrong.message)
     return None

@@ -57,6 +57,15 @@ from ftpd.sql.lines import (
     spool_line,
 )
 from ftpd.sql.names import Names
+from ftpd.sql.passwordlines import (
+    Derivation,
+    SaltSource,
+    derivation,
+    encoding_line,
+    pbkdf2_line,
+    salt_file_line,
+    user_salt_line,
+)
 from ftpd.sql.passwords import CHECKS, Check, backend_check, checks_of
 from ftpd.sql.pool import Limits, Pool
 from ftpd.sql.queries import NamedQueries, QueryBook, Ready, Store, defined_twice
@@ -82,6 +91,7 @@ __all__ = [
     "Columns",
     "ConnectInfo",
     "Connection",
+    "Derivation",
     "Dialect",
     "Directory",
     "Four",
@@ -102,6 +112,7 @@ __all__ = [
     "Record",
     "Row",
     "Rules",
+    "SaltSource",
     "Service",
     "Show",
     "Shown",
@@ -125,6 +136,8 @@ __all__ = [
     "counters_line",
     "counting",
     "defined_twice",
+    "derivation",
+    "encoding_line",
     "engine_line",
     "event_line",
     "failure_line",
@@ -138,16 +151,19 @@ __all__ = [
     "log_line",
     "marks",
     "named_connect_line",
+    "pbkdf2_line",
     "place_of",
     "query_line",
     "reach",
     "recorded",
     "remember_place",
     "retry_line",
+    "salt_file_line",
     "show_line",
     "shown",
     "spool_line",
     "text_of",
     "user_queries",
+    "user_salt_line",
     "variable",
 ]
