@@ -12,6 +12,8 @@ from ftpd.api import TIMEOUT_STALLED, Command, Data, Foreign, Reply, Settings, S
 
 PATIENCE = 60
 """Seconds that a client has to make the data connection it asked for."""
+_AFTER = 1
+"""Seconds by which that comes after a timer of the session, which is a fraction of one late."""
 
 LINGER = 10
 """Seconds of TimeoutLinger in ProFTPD where the configuration says none."""
@@ -178,11 +180,11 @@ def _manners(cmd: Command, counts: Tally) -> Manners:
     found, settings = counts.manners, cmd.config
     if found is None or found.settings is not settings:
         foreign: bool | str | None = cmd.setting("AllowForeignAddress", False)
-        stalled = cmd.setting("TimeoutStalled", 3600)
+        stalled, idle = cmd.setting("TimeoutStalled", 3600), cmd.setting("TimeoutNoTransfer", PATIENCE)
         found = counts.manners = Manners(
             settings=settings,
-            # a client that does not come stalls as well
-            patience=min(cmd.setting("TimeoutNoTransfer", PATIENCE) or PATIENCE, stalled or PATIENCE, PATIENCE),
+            # a client that does not come stalls as well; where its session ends for that, nothing else is said before
+            patience=min(idle + _AFTER if idle else PATIENCE, stalled or PATIENCE, PATIENCE),
             foreign=partial(cmd.session.modules.in_class, foreign) if isinstance(foreign, str) else foreign is True,
             stalled=stalled,
             linger=cmd.setting("TimeoutLinger", None),
