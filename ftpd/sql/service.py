@@ -15,6 +15,9 @@ from ftpd.sql.pool import Pool
 from ftpd.sql.queries import Store
 from ftpd.sql.spool import Spool
 
+_TOGETHER = 2.0
+"""Seconds that one look at all of them takes at most."""
+
 
 class Service:
     """The databases of all servers; several stores may share a pool, and a spool with it."""
@@ -23,6 +26,7 @@ class Service:
         self.stores: Sequence[Store] = ()
         self._grace = grace
         """Seconds that a spool has to be emptied at the end."""
+        self._tended: dict[Pool, asyncio.Task[None]] = {}
 
     @property
     def pools(self) -> list[Pool]:
@@ -48,19 +52,37 @@ class Service:
                         await asyncio.wait_for(spool.flush(), self._grace)
                     except TimeoutError:
                         pass
+                if (task := self._tended.pop(spool.pool, None)) is not None:
+                    task.cancel()
+                    await asyncio.wait([task])
                 spool.close()
             for pool in pools:
                 await pool.close()
 
     async def tend(self) -> None:
-        """Write what was spooled, close what is idle for too long, keep the rest alive."""
+        """Write what was spooled, close what is idle for too long, keep the rest alive; to be called again and again.
+
+        Where a database does not answer, the others are not waited for together with it.
+        """
+        for pool in self.pools:
+            if pool not in self._tended:
+                self._tended[pool] = asyncio.create_task(self._tend(pool))
+        if self._tended:
+            await asyncio.wait(self._tended.values(), timeout=_TOGETHER)
+        for pool in [pool for pool, task in self._tended.items() if task.done()]:
+            self._tended.pop(pool).result()
+
+    async def _tend(self, pool: Pool) -> None:
         now = monotonic()
-        await asyncio.gather(*(spool.flush() for spool in self.spools))
-        await asyncio.gather(*(pool.close_idle() for pool in self.pools))
+        for spool in self.spools:
+            if spool.pool is pool:
+                await spool.flush()
+        await pool.close_idle()
         for store in self.stores:
-            if store.keep_alive is not None and store.keep_alive[0] and now - store.kept_alive >= store.keep_alive[0]:
+            alive = store.keep_alive
+            if store.pool is pool and alive is not None and alive[0] and now - store.kept_alive >= alive[0]:
                 store.kept_alive = now
-                await store.pool.keep_alive(store.keep_alive[1])
+                await pool.keep_alive(alive[1])
 
     def report(self) -> Iterator[str]:
         """A few lines on each pool."""

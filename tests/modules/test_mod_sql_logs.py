@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -314,6 +316,36 @@ SQLKeepAlive 1 "INSERT INTO log VALUES ('alive', '', 0)"
             assert "0 idle" in await ftp.control("sql")
 
     play(story)
+
+
+def test_rows_of_one_database_do_not_wait_for_another_that_is_away(db: Database, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    other = Database(tmp_path / "other")
+    conf = f"SQLNamedConnectInfo slow sqlite3 {other.path}\nSQLRetry 0 0\nSQLTimeout 30\n"
+
+    async def story() -> None:
+        async with db.bench(conf) as ftp:
+            spools = {store.name: store.spool for store in mod_sql.service.stores}
+            with closing(sqlite3.connect(other.path, isolation_level=None)) as holder:
+                holder.execute("BEGIN EXCLUSIVE")
+                spools["slow"].add(sql.Statement("INSERT INTO log VALUES ('slow', '', 0)"), ())
+                for row in range(3):
+                    spools["default"].add(sql.Statement("INSERT INTO log VALUES (?, '', 0)"), (row,))
+                    await mod_sql.service.tend()
+                    async with asyncio.timeout(20):
+                        while spools["default"]:
+                            await asyncio.sleep(0.01)
+                assert len(spools["slow"]) == 1
+                assert "1 rows wait" in await ftp.control("sql")
+                holder.execute("ROLLBACK")
+            async with asyncio.timeout(20):
+                while spools["slow"]:
+                    await asyncio.sleep(0.01)
+
+    play(story)
+    assert [row[0] for row in rows(db)] == ["0", "1", "2"]
+    assert rows(other) == [("slow", "", 0)]
+    other.remove()
 
 
 def spooling(db: Database, folder: Path) -> str:
