@@ -331,8 +331,8 @@ def test_rows_of_one_database_do_not_wait_for_another_that_is_away(db: Database,
                 spools["slow"].add(sql.Statement("INSERT INTO log VALUES ('slow', '', 0)"), ())
                 for row in range(3):
                     spools["default"].add(sql.Statement("INSERT INTO log VALUES (?, '', 0)"), (row,))
-                    await mod_sql.service.tend()
                     async with asyncio.timeout(20):
+                        await mod_sql.service.tend()
                         while spools["default"]:
                             await asyncio.sleep(0.01)
                 assert len(spools["slow"]) == 1
