@@ -36,8 +36,8 @@ _LONGEST = 1 << 24
 """Bytes of a message: what an action says may be long."""
 _PATIENCE = 5.0
 """Seconds for the answers that are under way when another worker is to speak for the daemon."""
-_OVERLAP = 2.0
-"""Seconds that the control socket stays for another worker to put its own in the place."""
+_OVERLAP = 10.0
+"""Seconds that the control socket stays for another worker to put its own in the place, however busy the machine is."""
 _STEERING = frozenset({"mod_ctrls", "mod_dso"})
 """Modules whose actions are about all workers at once; those of others are done in each."""
 
