@@ -13,7 +13,7 @@ from time import monotonic
 
 import pytest
 
-from tests.wire.daemon import HASH, Daemon
+from tests.wire.daemon import HASH, Daemon, until
 from tests.wire.hostile import Raw, alive, as_root
 
 pytestmark = [as_root, pytest.mark.usefixtures("ends_alive")]
@@ -233,11 +233,15 @@ def test_who_vanishes_within_a_rename_loses_nothing(server: Daemon) -> None:
             Event().wait(wait)
             client.reset()
             alive(server)
-            left = sorted(path.name for path in there.iterdir())
-            assert left in ([], ["target"]), f"a part of the copy was left: {left}"
+
+            def is_one(there: Path = there, source: Path = source) -> bool:
+                names = [path.name for path in there.iterdir()]
+                return names in ([], ["target"]) and source.exists() != bool(names)
+
+            until("nothing of a part of the copy is left, and the file is there once", is_one)
+            left = list(there.iterdir())
             whole = there / "target" if left else source
             assert whole.read_bytes() == content
-            assert source.exists() != bool(left), "the file is there twice"
             (there / "target").unlink(missing_ok=True)
             source.unlink(missing_ok=True)
 
