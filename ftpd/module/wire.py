@@ -192,14 +192,13 @@ class Wire(Protocol):
     ) -> ShortAnswer | None:  # fmt: skip
         """What answers such a command, which has succeeded, by receiving other files of the same folder.
 
-        A file that is there gives way where it ``replaces``; one that is not is made with the mode. ``guard`` is asked
-        about each name, where there is one, and False leaves it to the whole road, as does an end
-        of those ``noted``; the command that it is given is one like this, of whichever session it is.
-        Of a file that has come whole
-        ``came`` is told, with its command and whether it was made, then POST_CMD and LOG_CMD; where nobody there has
-        anything to record, FILES_RECEIVED may have the sums instead. Where something else
-        happens before that (it takes long, the client says something or goes, a write fails), its command takes the
-        whole road and finds the file by :meth:`begun_file`.
+        A file that is there gives way where it ``replaces``; one that is not is made with the mode. ``guard`` is
+        asked about each name, where there is one, and False leaves it to the whole road, as does an end of those
+        ``noted``; the command that it is given is one like this, of whichever session it is. Of a file that has come
+        whole ``came`` is told, with its command and whether it was made, then POST_CMD and LOG_CMD; where nobody
+        there has anything to record, FILES_RECEIVED may have the sums instead. Where something else happens before
+        that (it takes long, the client says something or goes, a write fails), its command takes the whole road and
+        finds the file by :meth:`begun_file`.
         """
 
     def enters(self, folder: str, reply: Reply) -> ShortAnswer | None:

@@ -601,7 +601,8 @@ ends_so(PyObject *name, PyObject *ends)
 static PyObject *
 walk_take(Walk *self, PyObject *const *arguments, Py_ssize_t count)
 {
-    if (count != 16 || !PyTuple_CheckExact(arguments[10]) || !PyBytes_CheckExact(arguments[6]) || !PyBytes_CheckExact(arguments[7])) {
+    if (count != 16 || !PyTuple_CheckExact(arguments[10]) || !PyBytes_CheckExact(arguments[6])
+        || !PyBytes_CheckExact(arguments[7])) {
         PyErr_SetString(PyExc_TypeError, "take(identity, otherwise, root, keeper, devices, folder, before, done, mode,"
                                          " replaces, ends, guard, begun, front, recorded, name)");
         return NULL;
