@@ -1,18 +1,22 @@
-"""mod_facl -- POSIX ACLs of files: the kernel judges every access by them, since it is done as the user."""
+"""mod_facl -- POSIX ACLs of files: what listings tell and hide goes by them; access does in any case."""
 
 from __future__ import annotations
 
-from ftpd.api import SERVER, Module, Multi, Reading, types
+from collections.abc import Iterator
 
-module = Module("facl", version="1.0")
+from ftpd.api import SERVER, Config, ConfigError, Module, Multi, types
 
+module = Module("facl", version="1.1")
 
-def _always(reading: Reading, value: bool) -> None:
-    if not value:
-        reading.warn("has no effect: the kernel judges by the ACLs of the files, with or without this module")
-
-
-module.directive(
-    "FACLEngine", types.boolean, default=True, contexts=SERVER, multi=Multi.LAST, act=_always,
-    usage="on|off", doc="Whether ACLs count; they always do.",
+engine = module.directive(
+    "FACLEngine", types.boolean, default=True, contexts=SERVER, multi=Multi.LAST,
+    usage="on|off", doc="Whether HideNoAccess and the perm of MLSD go by the ACLs of files, or by their modes alone.",
 )  # fmt: skip
+
+
+@module.check
+def for_all_servers(config: Config) -> Iterator[ConfigError]:
+    """It stands in the main server and is for all, as in ProFTPD."""
+    for server in config.servers:
+        server.settings[engine] = config.main.settings[engine]
+    yield from ()

@@ -23,7 +23,7 @@ from ftpd.conf.expr import Expression, class_expression, group_expression, user_
 from ftpd.conf.override import ALLOW_OVERRIDE
 from ftpd.conf.patterns import Pattern, bound_patterns, compile_groups, denies
 from ftpd.conf.tree import Config, Scope
-from ftpd.core import crypt, listing, logfile, mlsx, trace
+from ftpd.core import crypt, facl, listing, logfile, mlsx, trace
 from ftpd.core.answers import ShortAnswer
 from ftpd.core.aside import at_file, close_file
 from ftpd.core.charset import Recode, codec_named
@@ -42,6 +42,7 @@ from ftpd.core.title import show as show_title
 from ftpd.core.translation import Catalogue
 from ftpd.core.vocab import ANY, DECLINED, ERROR, HANDLED, Class, Group, Outcome, Phase, Steady
 from ftpd.module import (
+    acls,
     conversions,
     copying,
     digests,
@@ -206,6 +207,7 @@ __all__ = [
     "Use",
     "Wire",
     "Work",
+    "acls",
     "acting_as",
     "acting_as_daemon",
     "addresses_of_device",
@@ -227,6 +229,7 @@ __all__ = [
     "denies",
     "digests",
     "escape",
+    "facl",
     "filecopy",
     "globbing",
     "group_expression",

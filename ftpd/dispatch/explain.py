@@ -199,7 +199,7 @@ def _hidden(command: Command, gate: PathGate, path: str) -> tuple[bool, list[str
         told = list(_lines_for(session, settings, chain))
     else:
         with suppress(OSError):
-            if session.files is not None and hiding.attributes(session.files.stat(Path(path))):
+            if session.files is not None and hiding.attributes(session.files.stat(Path(path)), Path(path)):
                 told = [line for name in _BY_ATTRIBUTES for line in _lines_named(session, chain, name)]
     if not told:
         return False, []

@@ -242,7 +242,7 @@ def _ignored(command: Command, path: Path, place: str, virtual_access: Chain, ac
             continue
         if Hiding(session, command.gate.settings_at(session, folder)).name(name):
             return True
-        if found is not None and Hiding(session, path.settings).attributes(found):
+        if found is not None and Hiding(session, path.settings).attributes(found, path):
             return True
     return False
 

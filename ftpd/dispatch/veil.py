@@ -81,7 +81,7 @@ class FolderVeil:
                 above, target = split(place)
                 if self._hiding_of(above).name(target):
                     return False
-        return not self._hiding_of(self._at(name)).attributes(attributes)
+        return not self._hiding_of(self._at(name)).attributes(attributes, path)
 
     def _at(self, name: str) -> str:
         return f"{self._place.rstrip('/')}/{name}"

@@ -289,6 +289,9 @@ class FarFiles:
     def chmod(self, path: Path, mode: int, *, special: bool = False) -> None:
         self._do(path, lambda files: files.chmod(path, mode, special=special))
 
+    def permit(self, path: Path, mode: int, acl: bytes | None) -> None:
+        self._do(path, lambda files: files.permit(path, mode, acl))
+
     def chown(self, path: Path, uid: int = -1, gid: int = -1, *, as_daemon: bool = False) -> None:
         self._do(path, lambda files: files.chown(path, uid, gid, as_daemon=as_daemon))
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from weakref import ref
 
 from ftpd import native
-from ftpd.core import paths
+from ftpd.core import facl, paths
 from ftpd.core.identity import Identity, acting_as, acting_as_daemon, effective, neutral, privileged
 from ftpd.fs import jail, kernel
 from ftpd.fs.folder import Descriptor, LocalFolder
@@ -332,6 +332,11 @@ class LocalFiles:
                     errno.EPERM, "The setuid, setgid and sticky bits cannot be set through FTP", path.virtual
                 )
             os.chmod(handle, mode & 0o7777)
+
+    def permit(self, path: Path, mode: int, acl: bytes | None) -> None:
+        with self._inode(path) as (_, handle):
+            if not facl.put(handle, acl):
+                os.chmod(handle, facl.without(mode, acl))
 
     def chown(self, path: Path, uid: int = -1, gid: int = -1, *, as_daemon: bool = False) -> None:
         with self._inode(path) as (known, handle):

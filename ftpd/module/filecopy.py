@@ -10,6 +10,7 @@ import stat
 import threading
 from contextlib import suppress
 
+from ftpd.core import facl
 from ftpd.core.aside import close_file
 from ftpd.module.copying import copy_slice
 from ftpd.module.files import Files, Path
@@ -61,6 +62,7 @@ class FileCopy:
         self._keep = keep
         self._most = most
         self._mode = 0
+        self._acl: bytes | None = None
         self._at = 0
         self._open: list[int] = []
         self._lock = threading.Lock()
@@ -73,11 +75,12 @@ class FileCopy:
             self._open.append(source)
             known = os.fstat(source)
             # what is written to the file from now on is not waited for: it might never end
-            self.size, self._mode = known.st_size, known.st_mode & 0o777
+            self.size, self._mode, self._acl = known.st_size, known.st_mode & 0o777, facl.of(source)
             if self._most is not None and self.size > self._most:
                 raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
             self.replaced = _replaceable(self._files, self._target, known, overwrite=self._overwrite)
-            self._open.append(self._files.open_write(self._work, exclusive=True, mode=self._mode))
+            mode = facl.without(self._mode, self._acl)
+            self._open.append(self._files.open_write(self._work, exclusive=True, mode=mode))
             self._made = True
         return self.go_on()
 
@@ -97,10 +100,10 @@ class FileCopy:
 
     def _finish(self, target: int) -> None:
         os.ftruncate(target, self.size)
-        if stat.S_IMODE(os.fstat(target).st_mode) != self._mode:
+        if stat.S_IMODE(os.fstat(target).st_mode) != self._mode or facl.of(target) != self._acl:
             # what UserOwner has given to somebody else keeps the permissions it was made with
             with suppress(PermissionError):
-                self._files.chmod(self._work, self._mode)
+                self._files.permit(self._work, self._mode, self._acl)
         self._close()
         _publish(self._files, self._work, self._target, overwrite=self._overwrite)
         self._over = True

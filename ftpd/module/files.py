@@ -228,6 +228,9 @@ class Files(Protocol):
     def chmod(self, path: Path, mode: int, *, special: bool = False) -> None:
         """Special bits (setuid, setgid, sticky) raise PermissionError unless they were set before, or ``special``."""
 
+    def permit(self, path: Path, mode: int, acl: bytes | None) -> None:
+        """Give a copy the permissions of its original: mode and ACL (:mod:`ftpd.core.facl`)."""
+
     def chown(self, path: Path, uid: int = -1, gid: int = -1, *, as_daemon: bool = False) -> None:
         """``as_daemon`` gives away what is the session's own (UserOwner, GroupOwner), PermissionError for the rest."""
 

@@ -11,6 +11,8 @@ from typing import Protocol, TypeVar
 from ftpd.conf.directive import Settings
 from ftpd.conf.expr import Expression
 from ftpd.conf.patterns import Pattern, denies
+from ftpd.module import acls
+from ftpd.module.files import Files, Path
 from ftpd.module.session import Session
 
 T = TypeVar("T")
@@ -47,7 +49,7 @@ class OwnerRule:
 class Hiding:
     """What is hidden in one place from one session."""
 
-    __slots__ = ("_gids", "_may", "_negated", "_pattern", "_uids", "by_attributes")
+    __slots__ = ("_acls", "_gids", "_negated", "_pattern", "_readers", "_uids", "by_attributes")
 
     def __init__(self, session: Session, settings: Settings) -> None:
         self._pattern: Pattern | None = None
@@ -69,8 +71,10 @@ class Hiding:
             _value(session, settings, "HideGroup", ()), groups, lambda name: accounts.name_gid(session, name)
         )
         no_access = _value(session, settings, "HideNoAccess", False)
-        self._may = session.files.may if no_access and session.files is not None else None
-        self.by_attributes = bool(self._uids or self._gids or self._may)
+        self._readers: Files | None = session.files if no_access else None
+        """Whose files are hidden that cannot be read; None where they are not."""
+        self._acls = self._readers is not None and acls.count(session)
+        self.by_attributes = bool(self._uids or self._gids or self._readers)
         """Whether attributes matter at all."""
 
     def __bool__(self) -> bool:
@@ -83,13 +87,17 @@ class Hiding:
             return False
         return pattern.search(name) is None if self._negated else denies(pattern, name)
 
-    def attributes(self, found: os.stat_result) -> bool:
-        """Whether an entry with these attributes is hidden."""
+    def attributes(self, found: os.stat_result, path: Path) -> bool:
+        """Whether an entry with these attributes, which ``path`` leads to, is hidden."""
         return (
             _owned(self._uids, found.st_uid)
             or _owned(self._gids, found.st_gid)
-            or (self._may is not None and not self._may(found, os.X_OK if stat.S_ISDIR(found.st_mode) else os.R_OK))
+            or (self._readers is not None and not self._open(self._readers, found, path))
         )
+
+    def _open(self, files: Files, found: os.stat_result, path: Path) -> bool:
+        mode = os.X_OK if stat.S_ISDIR(found.st_mode) else os.R_OK
+        return acls.may(files, path, found, mode) if self._acls else files.may(found, mode)
 
 
 def _value(session: Session, settings: Settings, name: str, default: T) -> T:

@@ -9,7 +9,7 @@ import stat
 import threading
 from contextlib import suppress
 
-from ftpd.api import Command, Files, Path, close_file, copying
+from ftpd.api import Command, Files, Path, acls, close_file, copying, facl
 
 
 async def move(cmd: Command, source: Path, target: Path, *, replace: bool) -> None:
@@ -31,6 +31,7 @@ class _Move:
         # new ones (UserOwner) does not hold for it
         self._aside = Path(f"{target.virtual.rpartition('/')[0]}/{name}", name)
         self._known: os.stat_result | None = None
+        self._acl: bytes | None = None
         self._open: list[int] = []
         self._made = False
         self._at = 0
@@ -51,6 +52,7 @@ class _Move:
                 raise OSError(code, os.strerror(code))
             self._open.append(self._files.open_read(self._source))
             self._unchanged(known)
+            self._acl = facl.of(self._open[0])
             self._open.append(self._files.open_write(self._aside, exclusive=True, mode=0o600))
             self._made = True
             return True
@@ -58,7 +60,7 @@ class _Move:
     def _check(self, known: os.stat_result) -> None:
         """What rename(2) would refuse is refused before anything is copied."""
         folder = Path(self._source.virtual.rpartition("/")[0] or "/")
-        if not self._files.may_remove(self._files.stat(folder), known):
+        if not acls.may_remove(self._files, folder, self._files.stat(folder), known):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         with suppress(FileNotFoundError):
             there = self._files.lstat(self._target)
@@ -94,7 +96,7 @@ class _Move:
 
     def _dress(self, known: os.stat_result) -> None:
         """Permissions and times are the source's, as a rename would leave them; owner and group the user's."""
-        self._files.chmod(self._aside, known.st_mode & 0o777)
+        self._files.permit(self._aside, known.st_mode & 0o777, self._acl)
         with suppress(OSError):
             self._files.utime(self._aside, known.st_mtime, known.st_atime)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import posixpath
 import stat
-from collections.abc import AsyncGenerator, Awaitable, Iterable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Iterable, Iterator, Sequence
 from contextlib import aclosing, suppress
 from functools import partial
 
@@ -21,6 +21,7 @@ from ftpd.api import (
     Refuse,
     Session,
     Transfer,
+    acls,
     begin,
     listing,
     mlsx,
@@ -76,7 +77,7 @@ class Facts:
 
     __slots__ = (
         "_config", "_facts", "_files", "_gid", "_groups", "_inside", "_links", "_mode", "_own", "_perms", "_uid",
-        "_users", "layout", "slink",
+        "_users", "by_acl", "layout", "slink",
     )  # fmt: skip
 
     _perms: listing.Kept[str]
@@ -87,6 +88,7 @@ class Facts:
     def __init__(self, cmd: Command) -> None:
         session = cmd.session
         self._files, self._config, self._own = cmd.files, cmd.config, session.settings
+        self.by_acl = acls.count(session)
         self._inside: tuple[int, int, int] | None = None
         self._facts = chosen(session)
         self.slink = option(session, "UseSlink")
@@ -141,7 +143,11 @@ class Facts:
             except OSError:
                 pass  # a link that leads nowhere is shown as the link it is
         what = target or attributes
-        perm = self._perms[what.st_mode, what.st_uid, what.st_gid]
+        if self.by_acl:
+            path = Path(posixpath.normpath(at.child(name).virtual))
+            perm = _perm_by_acl(self._files, path, what, at, folder.attributes)
+        else:
+            perm = self._perms[what.st_mode, what.st_uid, what.st_gid]
         return self.line(name, attributes, perm, kind=kind, unique=target)
 
     def dots(self, folder: Folder, at: Path) -> list[str]:
@@ -194,6 +200,17 @@ def _perm(files: Files, above: os.stat_result, key: tuple[int, int, int]) -> str
     )
 
 
+def _perm_by_acl(files: Files, path: Path, known: os.stat_result, at: Path, above: os.stat_result) -> str:
+    """As the kernel judges, which knows ACLs: of what is ``known`` there, in the folder ``at``."""
+    return mlsx.permissions(
+        folder=stat.S_ISDIR(known.st_mode),
+        readable=acls.may(files, path, known, os.R_OK),
+        writable=acls.may(files, path, known, os.W_OK),
+        searchable=acls.may(files, path, known, os.X_OK),
+        removable=acls.may_remove(files, at, above, known),
+    )
+
+
 _last: Lately[Facts] = Lately("facts")
 """What the last listing of a session looked like; the next one mostly looks the same."""
 
@@ -240,7 +257,7 @@ def facts_of_one(cmd: Command) -> Outcome:
         readable=files.access(path, os.R_OK),
         writable=files.access(path, os.W_OK),
         searchable=files.access(path, os.X_OK),
-        removable=files.access(above, os.W_OK | os.X_OK) and files.may_remove(files.stat(above), itself),
+        removable=acls.may_remove(files, above, files.stat(above), itself),
     )
     facts = Facts(cmd)
     if of_link:
@@ -297,6 +314,8 @@ async def _plain(cmd: Command, path: Path, folder: Folder) -> Iterable[bytes] | 
     if not listing.compiled() or cmd.veil(path) is not None:
         return None
     facts = _facts_in(cmd, folder.attributes)
+    if facts.by_acl:
+        return None
     pieces = await lines_as_they_are(cmd, folder, facts.layout, _ALL, _BY_NAME)
     if pieces is None:
         return None
@@ -311,10 +330,16 @@ def _sendable(cmd: Command, made: list[str]) -> bytes:
     return chunk
 
 
+def _looked_at(folder: Folder, names: Sequence[str]) -> Iterator[tuple[str, os.stat_result]]:
+    for start in range(0, len(names), _FEW):
+        for name, known in folder.lstat_many(names[start : start + _FEW]):
+            if known is not None:
+                yield name, known
+
+
 async def _chunks(cmd: Command, path: Path, folder: Folder) -> AsyncGenerator[bytes, None]:
     facts = _facts_in(cmd, folder.attributes)
     veil = cmd.veil(path)
-    layout = facts.layout
     turn = Turn()
     made = facts.dots(folder, path)
 
@@ -323,7 +348,7 @@ async def _chunks(cmd: Command, path: Path, folder: Folder) -> AsyncGenerator[by
         async for names in source:
             if veil is not None and veil.looks:
                 names = await unveiled(veil, folder, names, turn)
-            for piece in folder.lines(names, layout):
+            for piece in _looked_at(folder, names) if facts.by_acl else folder.lines(names, facts.layout):
                 if isinstance(piece, str):
                     made.append(piece)
                 elif veil is None or veil.looks or veil.shows(*piece):

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
+import acl_ground
 import pytest
 
 from ftpd.module import copying
@@ -57,6 +58,17 @@ def test_a_file_arrives_with_its_permissions_and_time(away: Path) -> None:
     known = (away / "b").stat()
     assert (stat.S_IMODE(known.st_mode), known.st_mtime, (away / "b").read_bytes()) == (0o604, 1e9, b"hello")
     assert [path.name for path in away.iterdir()] == ["b"]
+
+
+def test_a_file_arrives_with_its_acl(away: Path) -> None:
+    async def tale(ftp: Bench) -> tuple[str, bytes | None]:
+        acl_ground.give(f"{ftp.root}/a", "user::rw-,user:61003:rw-,group::---,mask::rw-,other::---")
+        before = acl_ground.of(f"{ftp.root}/a")
+        return await rename(ftp, "a", away / "b"), before
+
+    said, acl = tell(tale)
+    assert said == "250 Rename successful"
+    assert acl_ground.of(away / "b") == acl is not None
 
 
 def test_a_large_file_arrives_in_slices(away: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,29 @@
+"""ACLs for the tests, written as the kernel wants them, since the tools of acl(1) need not be there."""
+
+from __future__ import annotations
+
+import os
+import struct
+from pathlib import Path
+
+import pytest
+
+NAME = "system.posix_acl_access"
+_TAGS = {"user:": 0x01, "user": 0x02, "group:": 0x04, "mask:": 0x10, "other:": 0x20}
+
+
+def give(path: Path | str, text: str) -> None:
+    """As ``setfacl --set`` would: ``user::rw-,user:1000:r--,group::---,mask::r--,other::---``."""
+    packed = struct.pack("<I", 2)
+    for entry in text.split(","):
+        kind, who, granted = entry.split(":")
+        bits = sum(bit for bit, letter in ((4, "r"), (2, "w"), (1, "x")) if letter in granted)
+        packed += struct.pack("<HHI", _TAGS[kind if who else f"{kind}:"], bits, int(who or 0xFFFFFFFF))
+    try:
+        os.setxattr(path, NAME, packed)
+    except OSError:
+        pytest.skip(f"the file system of {path} has no ACLs")
+
+
+def of(path: Path | str) -> bytes | None:
+    return os.getxattr(path, NAME) if NAME in os.listxattr(path) else None
