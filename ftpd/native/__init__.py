@@ -45,4 +45,5 @@ lines = _compiled("_lines")
 """The lines of listings: ``lines.c`` and what stands around it."""
 
 data = _compiled("_data")
-"""What the kernel is asked for data connections: ``data.c``; small files by what was decided before: ``walk.c``."""
+"""What the kernel is asked for data connections: ``data.c``; small files by what was decided before: ``walk.c``,
+``send.c`` and ``receive.c``."""

@@ -1,4 +1,4 @@
-/* What data.c and walk.c have in common: the kernel calls of a data connection. */
+/* What data.c and the walk have in common: the kernel calls of a data connection. */
 
 #define _GNU_SOURCE
 #define PY_SSIZE_T_CLEAN

@@ -2,68 +2,26 @@
 
    ftpd/engine/walking.py says when that is, and hands over what was decided; whatever is otherwise than foreseen (a
    link, a folder, a large file, a client that is not there yet) is left to the whole road, as if nothing had been
-   asked.  Only a connection that did not take all at once is handed on as it is: see overtaken(). */
+   asked.  Only a connection that did not take all at once is handed on as it is: see overtaken().  Here are its port
+   and its ends; the file goes out in send.c, and comes in in receive.c. */
 
-#include "data.h"
-#include "calls.h"
-#include "front.h"
+#include "walk.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/magic.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
-#include <stdio.h>
-#include <string.h>
 #include <structmember.h>
 #include <sys/random.h>
-#include <sys/stat.h>
-#include <sys/uio.h>
-#include <sys/vfs.h>
-#include <time.h>
 #include <unistd.h>
 
 /* As many strangers may stand in front of the client, and as many ports are tried, as in ftpd/transfer/ports.py. */
 #define ACCEPTS 64
 #define TRIES 16
-/* Devices that are known not to say what is in memory: those in memory themselves, mostly. */
-#define SILENT 16
-#define LONGEST_REPLY 1024
-/* Not in every version of linux/magic.h. */
-#define XFS_MAGIC 0x58465342
 
-static calls_t *calls;
-static front_t *fronts;
-static dev_t silent[SILENT];
-static int silent_count;
+calls_t *calls;
+front_t *fronts;
 
-typedef struct {
-    PyObject_HEAD
-    PyObject *refused; /* refused(host, port) is told of strangers; NULL once the walk is closed */
-    int control;
-    address_t local;
-    unsigned char peer[16];
-    Py_ssize_t peer_size;
-    int no_delay, service, backlog;
-    int listener, port;
-    /* what began and is to be taken over: its connection, the bytes of the file that went, and of the 150 that did not */
-    int connection, begun_at;
-    long long went;
-    PyObject *unsaid;
-    /* the upload that is under way: its file, whether we made it, whether its connection is still ours to watch, and
-       why it cannot go on (errno; negative: of the connection) */
-    int file, made, trouble;
-    char held; /* the session has a port of another kind */
-    /* where the front waits for what comes: the front, how Python would begin to, the file's name, and the reply once
-       it is whole, which is given by `recorded` where somebody is told of each */
-    char lent;
-    PyObject *front, *begun, *recorded, *name, *done;
-    struct timespec began;
-    long long files, bytes, said, files_taken, bytes_taken;
-} Walk;
-
-/* The front is not to wait any more. */
-static void
+void
 take_back(Walk *self, int closes)
 {
     if (!self->lent)
@@ -73,7 +31,7 @@ take_back(Walk *self, int closes)
     Py_CLEAR(self->front);
 }
 
-static void
+void
 let_go(Walk *self)
 {
     take_back(self, 1);
@@ -237,8 +195,7 @@ is_peer(const Walk *self, const address_t *from)
     return self->peer_size == 16 && memcmp(host, self->peer, 16) == 0;
 }
 
-/* The client's connection, and the port closes; -1 where it is not there yet, -2 with an error set. */
-static int
+int
 accept_peer(Walk *self)
 {
     for (int i = 0; i < ACCEPTS; i++) {
@@ -268,9 +225,9 @@ accept_peer(Walk *self)
     return -1;
 }
 
-/* -- a file ------------------------------------------------------------------------------------------------------ */
+/* -- what both ways have in common ------------------------------------------------------------------------------- */
 
-static double
+double
 seconds_since(const struct timespec *began)
 {
     struct timespec at;
@@ -278,8 +235,7 @@ seconds_since(const struct timespec *began)
     return (double)(at.tv_sec - began->tv_sec) + 1e-9 * (double)(at.tv_nsec - began->tv_nsec);
 }
 
-/* Whether it is a regular file, and not on one of the devices whose files are the kernel's. */
-static int
+int
 is_file(int file, PyObject *devices, struct stat *st)
 {
     if (fstat(file, st) != 0 || !S_ISREG(st->st_mode))
@@ -292,38 +248,14 @@ is_file(int file, PyObject *devices, struct stat *st)
     return kept == 0;
 }
 
-/* All of a small file that is in memory; its size, -1 where it is none such. */
-static ssize_t
-read_small(int file, PyObject *devices, char *into)
-{
-    struct stat st;
-    if (!is_file(file, devices, &st) || st.st_size < 0 || st.st_size > MOST_AT_ONCE)
-        return -1;
-    /* some file systems call a file empty that is none */
-    struct iovec room = {into, st.st_size ? (size_t)st.st_size : 1};
-    int flags = RWF_NOWAIT;
-    for (int i = 0; i < silent_count; i++)
-        if (silent[i] == st.st_dev)
-            flags = 0;
-    ssize_t got = preadv2(file, &room, 1, 0, flags);
-    if (got < 0 && errno == EOPNOTSUPP && flags) {
-        if (silent_count < SILENT)
-            silent[silent_count++] = st.st_dev;
-        got = preadv2(file, &room, 1, 0, 0);
-    }
-    return got == st.st_size ? got : -1;
-}
-
-/* What the socket took of a text; 0 also where it has something against it, which the next attempt will tell. */
-static size_t
+size_t
 given(int fd, const char *text, size_t length, int flags)
 {
     ssize_t sent = send(fd, text, length, flags | MSG_DONTWAIT | MSG_NOSIGNAL);
     return sent < 0 ? 0 : (size_t)sent;
 }
 
-/* Where somebody wants to be told of it in brief, and there are (a list, who is told): put the file on the list. */
-static void
+void
 note(Walk *self, PyObject *recorded, PyObject *name, long long size, const struct timespec *began)
 {
     if (recorded == Py_None)
@@ -334,377 +266,6 @@ note(Walk *self, PyObject *recorded, PyObject *name, long long size, const struc
     if (noted == NULL || PyList_Append(PyTuple_GET_ITEM(recorded, 0), noted) < 0)
         PyErr_WriteUnraisable((PyObject *)self);
     Py_XDECREF(noted);
-}
-
-/* send(identity or None, otherwise, root, what keeps it open, devices of the kernel's own files, folder with a / at its
-   end, before, done, recorded, name) -> `done`, once the client has the file; None where the whole road is to be taken.
-
-   `before` is the text of the 150 before the name.  `recorded` is called with name, size, port and seconds before
-   the client hears that it was all; where it is None, tell() has the sums, and also where it is (list, who), and
-   (who, name, size, seconds) is put on the list. */
-static PyObject *
-walk_send(Walk *self, PyObject *const *arguments, Py_ssize_t count)
-{
-    if (count != 10 || !PyBytes_CheckExact(arguments[6]) || !PyBytes_CheckExact(arguments[7])) {
-        PyErr_SetString(PyExc_TypeError,
-                        "send(identity, otherwise, root, keeper, devices, folder, before, done, recorded, name)");
-        return NULL;
-    }
-    long root = PyLong_AsLong(arguments[2]);
-    if (root == -1 && PyErr_Occurred())
-        return NULL;
-    PyObject *before = arguments[6], *done = arguments[7], *recorded = arguments[8], *name = arguments[9];
-    char path[PATH_MAX], content[MOST_AT_ONCE], reply[LONGEST_REPLY];
-    if (self->refused == NULL || self->listener < 0 || self->connection >= 0 || !calls->is_below(path, arguments[5], name)
-        || PyBytes_GET_SIZE(before) + PyBytes_GET_SIZE(name) + 64 > LONGEST_REPLY)
-        Py_RETURN_NONE;
-    struct timespec began;
-    clock_gettime(CLOCK_MONOTONIC, &began);
-    int file = calls->open_plain(arguments[0], arguments[1], (int)root, path,
-                                 O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0);
-    if (file == OPEN_FAILED)
-        return NULL;
-    ssize_t size = file < 0 ? -1 : read_small(file, arguments[4], content);
-    if (file >= 0)
-        close(file);
-    if (calls->be_oneself() < 0)
-        return NULL;
-    if (size < 0)
-        Py_RETURN_NONE;
-    int connection = accept_peer(self);
-    if (connection == -2)
-        return NULL;
-    if (connection < 0)
-        Py_RETURN_NONE;
-    int length = snprintf(reply, sizeof reply, "%s%s", PyBytes_AS_STRING(before), PyBytes_AS_STRING(name));
-    length += size ? snprintf(reply + length, sizeof reply - (size_t)length, " (%zd byte%s)\r\n", size, size == 1 ? "" : "s")
-                   : snprintf(reply + length, sizeof reply - (size_t)length, "\r\n");
-    size_t said = given(self->control, reply, (size_t)length, 0);
-    /* what fills no segment leaves with the end, which follows at once */
-    size_t went = said < (size_t)length || !size ? 0 : given(connection, content, (size_t)size, MSG_MORE);
-    self->said += (long long)said;
-    if (said < (size_t)length || went < (size_t)size) {
-        self->connection = connection;
-        self->begun_at = self->port;
-        self->went = (long long)went;
-        self->trouble = 0;
-        self->unsaid = PyBytes_FromStringAndSize(reply + said, length - (Py_ssize_t)said);
-        if (self->unsaid == NULL)
-            return NULL;
-        Py_RETURN_NONE;
-    }
-    end_connection(connection);
-    if (recorded == Py_None || PyTuple_CheckExact(recorded)) {
-        self->files++;
-        self->bytes += size;
-        note(self, recorded, name, size, &began);
-    } else {
-        PyObject *told = PyObject_CallFunction(recorded, "Onid", name, (Py_ssize_t)size, self->port,
-                                               seconds_since(&began));
-        if (told == NULL)
-            /* it is for whoever records to see to that; the client has its file */
-            PyErr_WriteUnraisable(recorded);
-        Py_XDECREF(told);
-    }
-    return Py_NewRef(done);
-}
-
-/* -- an upload --------------------------------------------------------------------------------------------------- */
-
-/* No longer upload is received here, and no more in one turn. */
-#define MOST_RECEIVED (1 << 20)
-#define TURN (128 << 10)
-static char room[TURN];
-
-/* The file that is there, or -ENOENT; any other error where the whole road is to be taken. */
-static int
-open_there(PyObject *const *arguments, int root, const char *path, int replaces)
-{
-    int flags = O_NONBLOCK | O_NOCTTY | O_CLOEXEC | O_NOFOLLOW;
-    int file = calls->open_plain(arguments[0], arguments[1], root, path, flags | (replaces ? O_WRONLY : O_PATH), 0);
-    struct stat st;
-    if (file >= 0 && !(replaces && is_file(file, arguments[4], &st))) {
-        close(file);
-        return -EEXIST;
-    }
-    return file;
-}
-
-/* Whether the client has said something, or gone, behind its upload: that is for the whole road. */
-static int
-has_spoken(int control)
-{
-    char one;
-    return recv(control, &one, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || (errno != EAGAIN && errno != EINTR);
-}
-
-static int
-is_written(Walk *self, ssize_t came)
-{
-    for (ssize_t done = 0; done < came;) {
-        ssize_t written = pwrite(self->file, room + done, (size_t)(came - done), (off_t)self->went);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written <= 0) {
-            self->trouble = written < 0 ? errno : EIO;
-            return 0;
-        }
-        done += written;
-        self->went += written;
-    }
-    return 1;
-}
-
-/* What is on a file system whose files cannot fail as they are closed: there is nothing to be told by trying. */
-static int
-closes_surely(Walk *self)
-{
-    static dev_t sure[SILENT];
-    static int count;
-    struct stat st;
-    struct statfs about;
-    if (fstat(self->file, &st) != 0)
-        return 0;
-    for (int i = 0; i < count; i++)
-        if (sure[i] == st.st_dev)
-            return 1;
-    if (count == SILENT || fstatfs(self->file, &about) != 0
-        || (about.f_type != TMPFS_MAGIC && about.f_type != EXT4_SUPER_MAGIC && about.f_type != XFS_MAGIC
-            && about.f_type != BTRFS_SUPER_MAGIC))
-        return 0;
-    sure[count++] = st.st_dev;
-    return 1;
-}
-
-enum { COMES, WHOLE, ELSEWHERE };
-
-/* Receive what has come; `alone`: the client had said nothing when that was seen. */
-static int
-receive(Walk *self, int alone)
-{
-    if (self->file < 0 || self->connection < 0 || self->trouble)
-        return ELSEWHERE;
-    ssize_t came, all = 0;
-    while ((came = recv(self->connection, room, sizeof room, MSG_DONTWAIT)) > 0) {
-        if (!is_written(self, came) || self->went >= MOST_RECEIVED)
-            return ELSEWHERE;
-        if ((all += came) >= TURN)
-            return COMES;
-    }
-    if (came < 0 && (errno == EAGAIN || errno == EINTR))
-        return COMES;
-    if (came < 0) {
-        self->trouble = -errno;
-        return ELSEWHERE;
-    }
-    if (!alone && has_spoken(self->control))
-        return ELSEWHERE;
-    if (closes_surely(self))
-        return WHOLE;
-    /* to close one descriptor is enough to be told what only then is known, and leaves the file to who deals with it */
-    int other = fcntl(self->file, F_DUPFD_CLOEXEC, 0);
-    if (other < 0)
-        return ELSEWHERE;
-    if (close(other) < 0 && errno != EINTR) {
-        self->trouble = errno;
-        return ELSEWHERE;
-    }
-    return WHOLE;
-}
-
-/* more() -> 0 where more is to come, 1 once all is in the file, 2 where the whole road is to go on. */
-static PyObject *
-walk_more(Walk *self, PyObject *nothing)
-{
-    return PyLong_FromLong(receive(self, 0));
-}
-
-/* Something has come, and the front calls. */
-static PyObject *
-go_on(PyObject *whose, int alone)
-{
-    Walk *self = (Walk *)whose;
-    switch (receive(self, alone)) {
-    case COMES:
-        Py_RETURN_NONE;
-    case WHOLE:
-        break;
-    default:
-        Py_RETURN_FALSE;
-    }
-    PyObject *recorded = Py_NewRef(self->recorded), *name = Py_NewRef(self->name), *done = Py_NewRef(self->done);
-    long long moved = self->went;
-    let_go(self);
-    if (recorded == Py_None || PyTuple_CheckExact(recorded)) {
-        self->files_taken++;
-        self->bytes_taken += moved;
-        note(self, recorded, name, moved, &self->began);
-    } else {
-        PyObject *told = calls->be_oneself() < 0
-                             ? NULL
-                             : PyObject_CallFunction(recorded, "OLiOd", name, moved, self->begun_at,
-                                                     self->made ? Py_True : Py_False, seconds_since(&self->began));
-        /* whoever records has answered */
-        Py_SETREF(done, told == NULL ? NULL : PyBytes_FromStringAndSize(NULL, 0));
-        Py_XDECREF(told);
-    }
-    Py_DECREF(recorded);
-    Py_DECREF(name);
-    return done;
-}
-
-/* Have Python wait for what comes; -1 with an error set. */
-static int
-begin_in_python(Walk *self)
-{
-    PyObject *told = calls->be_oneself() < 0
-                         ? NULL
-                         : PyObject_CallFunction(self->begun, "iO", self->connection, self->name);
-    Py_XDECREF(told);
-    return told == NULL ? -1 : 0;
-}
-
-/* take_back() -> whether there is an upload that the front waited for, of which Python has been told now. */
-static PyObject *
-walk_take_back(Walk *self, PyObject *nothing)
-{
-    if (!self->lent)
-        Py_RETURN_FALSE;
-    take_back(self, 0);
-    if (begin_in_python(self) < 0)
-        return NULL;
-    Py_RETURN_TRUE;
-}
-
-static int
-ends_so(PyObject *name, PyObject *ends)
-{
-    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(ends); i++) {
-        PyObject *end = PyTuple_GET_ITEM(ends, i);
-        Py_ssize_t before = PyBytes_CheckExact(end) ? PyBytes_GET_SIZE(name) - PyBytes_GET_SIZE(end) : 0;
-        if (!PyBytes_CheckExact(end)
-            || (before >= 0 && memcmp(PyBytes_AS_STRING(name) + before, PyBytes_AS_STRING(end), PyBytes_GET_SIZE(end)) == 0))
-            return 1;
-    }
-    return 0;
-}
-
-/* take(identity or None, otherwise, root, what keeps it open, devices of the kernel's own files, folder with a / at its
-   end, before, done, mode of a new file, may replace, ends of names, guard or None, begun, front or None, recorded or
-   None, name) -> b"" once the client has been told to send; None where the whole road is to be taken.
-
-   That is so for all names with one of the ends. `guard` is called with the name, and False says that it is not for this
-   road.  With a front the file is received as it comes, and the client given `done`; where somebody is told of each,
-   `recorded` is as for send(), but called instead of that, with name, bytes, port, whether the file was made, and
-   seconds, and sees to the reply. Without one, and after take_back(), `begun` is called with connection and name, and
-   has more() called whenever something is there. */
-static PyObject *
-walk_take(Walk *self, PyObject *const *arguments, Py_ssize_t count)
-{
-    if (count != 16 || !PyTuple_CheckExact(arguments[10]) || !PyBytes_CheckExact(arguments[6])
-        || !PyBytes_CheckExact(arguments[7])) {
-        PyErr_SetString(PyExc_TypeError, "take(identity, otherwise, root, keeper, devices, folder, before, done, mode,"
-                                         " replaces, ends, guard, begun, front, recorded, name)");
-        return NULL;
-    }
-    long root = PyLong_AsLong(arguments[2]), mode = PyLong_AsLong(arguments[8]);
-    if (PyErr_Occurred())
-        return NULL;
-    PyObject *before = arguments[6], *guard = arguments[11], *front = arguments[13], *name = arguments[15];
-    if (front != Py_None && (fronts == NULL || !fronts->is_front(front))) {
-        PyErr_SetString(PyExc_TypeError, "no front that could wait");
-        return NULL;
-    }
-    char path[PATH_MAX], reply[LONGEST_REPLY];
-    if (self->refused == NULL || self->listener < 0 || self->connection >= 0
-        || !calls->is_below(path, arguments[5], name)
-        || PyBytes_GET_SIZE(before) + PyBytes_GET_SIZE(name) + 64 > LONGEST_REPLY || ends_so(name, arguments[10]))
-        Py_RETURN_NONE;
-    if (guard != Py_None) {
-        PyObject *passes = calls->be_oneself() < 0 ? NULL : PyObject_CallOneArg(guard, name);
-        int passed = passes == NULL ? -1 : PyObject_IsTrue(passes);
-        Py_XDECREF(passes);
-        if (passed < 0)
-            return NULL;
-        if (!passed || self->refused == NULL || self->listener < 0)
-            Py_RETURN_NONE;
-    }
-    clock_gettime(CLOCK_MONOTONIC, &self->began);
-    int file = open_there(arguments, (int)root, path, PyObject_IsTrue(arguments[9]));
-    if (calls->be_oneself() < 0 || file == OPEN_FAILED)
-        return NULL;
-    if (file < 0 && file != -ENOENT)
-        Py_RETURN_NONE;
-    int connection = accept_peer(self);
-    if (connection < 0) {
-        if (file >= 0)
-            close(file);
-        if (connection == -2)
-            return NULL;
-        Py_RETURN_NONE;
-    }
-    int made = file < 0;
-    if (made) {
-        file = calls->open_plain(arguments[0], arguments[1], (int)root, path,
-                                 O_WRONLY | O_CREAT | O_EXCL | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, (int)mode);
-        if (calls->be_oneself() < 0) {
-            close(connection);
-            return NULL;
-        }
-    }
-    self->connection = connection;
-    self->begun_at = self->port;
-    self->went = 0;
-    self->trouble = 0;
-    self->made = made;
-    if (file < 0)
-        /* the whole road will tell why, and finds its connection here */
-        Py_RETURN_NONE;
-    int length = snprintf(reply, sizeof reply, "%s%s\r\n", PyBytes_AS_STRING(before), PyBytes_AS_STRING(name));
-    size_t said = given(self->control, reply, (size_t)length, 0);
-    self->said += (long long)said;
-    self->file = file;
-    if (!made && ftruncate(file, 0) < 0)
-        self->trouble = errno;
-    self->unsaid = PyBytes_FromStringAndSize(reply + said, length - (Py_ssize_t)said);
-    if (self->unsaid == NULL)
-        return NULL;
-    if (said < (size_t)length || self->trouble)
-        Py_RETURN_NONE;
-    self->begun = Py_NewRef(arguments[12]);
-    self->name = Py_NewRef(name);
-    if (front != Py_None && fronts->lend(front, connection, self->control, go_on, (PyObject *)self) == 0) {
-        self->lent = 1;
-        self->front = Py_NewRef(front);
-        self->recorded = Py_NewRef(arguments[14]);
-        self->done = Py_NewRef(arguments[7]);
-        if (fronts->wake(front) < 0)
-            PyErr_WriteUnraisable(front);
-    } else if (begin_in_python(self) < 0)
-        return NULL;
-    return PyBytes_FromStringAndSize(NULL, 0);
-}
-
-/* taken() -> (bytes, port, whether the file was made) of an upload that has come whole; file and connection are closed. */
-static PyObject *
-walk_taken(Walk *self, PyObject *nothing)
-{
-    PyObject *told = Py_BuildValue("LiO", self->went, self->begun_at, self->made ? Py_True : Py_False);
-    let_go(self);
-    return told;
-}
-
-/* file() -> (descriptor, whether it was made) of an upload that the whole road goes on with, which is the caller's now;
-   None where there is none. */
-static PyObject *
-walk_file(Walk *self, PyObject *nothing)
-{
-    if (self->file < 0)
-        Py_RETURN_NONE;
-    PyObject *found = Py_BuildValue("iO", self->file, self->made ? Py_True : Py_False);
-    if (found != NULL)
-        self->file = -1;
-    return found;
 }
 
 /* -- what Python asks of it -------------------------------------------------------------------------------------- */
