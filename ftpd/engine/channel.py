@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ftpd.core.answers import Answers, ShortAnswer
 from ftpd.core.aside import Journey
 from ftpd.core.clock import Timer
+from ftpd.core.meter import Meter
 from ftpd.dispatch.registry import Generation
 from ftpd.engine.dataport import DataPort
 from ftpd.engine.doorway import Doorway
@@ -71,6 +72,8 @@ class Channel(FTPHandler):  # type: ignore[misc]
     """Runs while the client has to wait because it has sent too many commands (MaxCommandRate)."""
     _queue: deque[bytes | LineTooLong] | None = None
     _task: asyncio.Task[None] | None = None
+    _meter: Meter | None = None
+    """Counts the processor time that the session takes, where that is asked for; nothing goes a short way then."""
     _out = b""
     _port: DataPort | None = None
     work: Work | None = None

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ftpd.core import trace
 from ftpd.core.clock import Timer
 from ftpd.core.log import Level
+from ftpd.core.meter import Meter
 from ftpd.engine.channel import Channel
 from ftpd.engine.dataport import ABORTED, DataPort
 from ftpd.engine.tuning import tuning_of
@@ -23,7 +25,9 @@ class DataSide(Channel):
     def _data_port(self) -> DataPort:
         if self._port is None:
             self._port = DataPort(
-                self.worker.ground.with_options(tuning_of(self.generation, self.session.server).data),
+                self.worker.ground.with_options(tuning_of(self.generation, self.session.server).data).metered(
+                    self._meter
+                ),
                 local=self.socket.getsockname(),
                 peer=self.socket.getpeername(),
                 label=self.session.peer,
@@ -91,19 +95,23 @@ class DataSide(Channel):
     def busy(self) -> bool:
         return self.work is not None or self._receives or self.data is not None
 
-    def timer(self, seconds: float, callback: Callable[[], None], *, idle: bool = False) -> Timer:
-        def ring() -> None:
-            self.unsettle()
-            try:
-                callback()
-            except BaseException as error:
-                self.session.log(Level.ERROR, "a timer of this session failed: %r", error)
-                self.session.log_exception(error)
+    def budget(self, seconds: float, spent: Callable[[], None]) -> None:
+        # not at once: it may be at the end of a step of the command that the session's end overtakes
+        self._meter = Meter(seconds, lambda: self.worker.soon(self._ring, spent))
 
+    def _ring(self, callback: Callable[[], None]) -> None:
+        self.unsettle()
+        try:
+            callback()
+        except BaseException as error:
+            self.session.log(Level.ERROR, "a timer of this session failed: %r", error)
+            self.session.log_exception(error)
+
+    def timer(self, seconds: float, callback: Callable[[], None], *, idle: bool = False) -> Timer:
         if trace.active:
             who = callback.__qualname__.partition(".")[0]
             trace.say("timer", 7, "added a timer of %g seconds (%s)", seconds, who, peer=self.session.peer)
-        timer = self.worker.sweep.start(seconds, ring)
+        timer = self.worker.sweep.start(seconds, partial(self._ring, callback))
         self._timers = [*(one for one in self._timers if one.active), timer] if self._timers else [timer]
         if idle:
             self._idlers = (*(one for one in self._idlers if one.active), timer)

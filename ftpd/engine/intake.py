@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 
 from ftpd.core import trace
 from ftpd.core.aside import Journey
@@ -74,7 +75,7 @@ class Intake(Taking):
         session, reader = self.session, self._reader
         only = reader.single(data)
         if only is not None and (
-            self._task is not None or self._queue or self._running or self._pace is not None
+            self._task is not None or self._queue or self._running or self._pace is not None or self._meter is not None
         ):  # fmt: skip
             only = None
         if only is not None and session.user is not None and self.answer_commonly(data):
@@ -89,7 +90,10 @@ class Intake(Taking):
             self._take(only, data)
         else:
             self.unsettle()
-            self._take_all(data)
+            if self._meter is None:
+                self._take_all(data)
+            else:
+                self._meter.step(partial(self._take_all, data))
         if self._out or self._queue or self._peer_done or self._events != READ:
             self._watch()
 
@@ -164,7 +168,11 @@ class Intake(Taking):
             if self._pace is not None and (wait := self._pace.wait(self.worker.loop.time())):
                 self._hold(wait)
                 break
-            self._take(self._queue.popleft())
+            line = self._queue.popleft()
+            if self._meter is None:
+                self._take(line)
+            else:
+                self._meter.step(partial(self._take, line))
         else:
             self._schedule()
         if not self._queue and self._queue is not None and self._task is None:

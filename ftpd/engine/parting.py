@@ -104,7 +104,7 @@ class Parting(Outlet):
             return
         self.unsettle()
         # what was made for this session holds on to it
-        self._mine = self._kin = None
+        self._mine = self._kin = self._meter = None
         if self._linger is not None:
             # left running, it would keep this session in memory for seconds after its end
             self._linger.cancel()

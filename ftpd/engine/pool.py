@@ -7,11 +7,13 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from queue import SimpleQueue
 from threading import get_ident
 from time import monotonic
 from typing import Any, TypeVar
 
+from ftpd.core import meter
 from ftpd.core.aside import NO_ANSWER
 from ftpd.core.log import Level, log
 from ftpd.core.mounts import mounts
@@ -139,6 +141,11 @@ class Pools:
         self._closed = False
 
     async def __call__(self, work: Callable[[], T], kind: str) -> T:
+        if meter.running is None:
+            return await self._do(work, kind)
+        return await meter.running.in_thread(work, partial(self._do, kind=kind))
+
+    async def _do(self, work: Callable[[], T], kind: str) -> T:
         crew = self._crew(kind)
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Awaitable, Coroutine
 from functools import partial
@@ -82,7 +83,10 @@ class Running(Recall):
                 self._set_answers_aside()
             else:
                 self.unsettle()
-            self._task = self.worker.spawn(self._wait(command, rest, packet, plan))
+            self._task = self._spawn(self._wait(command, rest, packet, plan))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        return self.worker.spawn(work if self._meter is None else self._meter.along(work))
 
     def _foreign(self, what: str) -> None:
         self.generation.emit(BAD_PROTOCOL, self.session)
@@ -183,7 +187,7 @@ class Running(Recall):
         if rest is None:
             self._answer(command)
         else:
-            self._aside = self.worker.spawn(self._later(command, rest))
+            self._aside = self._spawn(self._later(command, rest))
 
     async def _later(self, command: Command, rest: Coroutine[Any, Any, None]) -> None:
         try:

@@ -262,6 +262,13 @@ class Wire(Protocol):
         answer is known; where modules are asked, they see to that.
         """
 
+    def budget(self, seconds: float, spent: Callable[[], None]) -> None:
+        """Call ``spent`` once what is done for the session from now on has taken so many seconds of processor time.
+
+        That is the time of its commands and transfers on the loop and in threads (:meth:`Command.offload`).  To be
+        asked before the client's first command: such a session goes no short ways.
+        """
+
 
 class NoShortcuts:
     """A wire without quick ways: all that is asked for takes the whole road, and is waited for.
@@ -288,6 +295,9 @@ class NoShortcuts:
 
     def turns(self, data_type: str, reply: Reply) -> None:
         return None
+
+    def budget(self, seconds: float, spent: Callable[[], None]) -> None:
+        """What is not measured has no end."""
 
     def begun_file(self) -> tuple[int, bool] | None:
         return None

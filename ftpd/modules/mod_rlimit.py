@@ -7,6 +7,7 @@ import resource
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from typing import NamedTuple
 
 from ftpd.api import (
@@ -28,7 +29,9 @@ from ftpd.api import (
     Path,
     Reading,
     Refuse,
+    Reply,
     Session,
+    Settings,
     debug,
     log,
     normalise,
@@ -70,7 +73,7 @@ def _limits(number: Callable[[str, int], int], what: str) -> types.Parser[Rlimit
         if not 1 <= len(values) <= 2:
             raise ConfigError("missing parameters", right=f"daemon|session {what} [{what}]", word=at)
         found = [
-            resource.RLIM_INFINITY if word.lower() == "max" else number(word, at + place)
+            resource.RLIM_INFINITY if word.lower() in ("max", "unlimited") else number(word, at + place)
             for place, word in enumerate(values)
         ]
         soft, hard = found[0], found[-1]
@@ -81,16 +84,16 @@ def _limits(number: Callable[[str, int], int], what: str) -> types.Parser[Rlimit
     return parse
 
 
-def _told(why: str) -> Callable[[Reading, Rlimit], None]:
+def _placed(reading: Reading, value: Rlimit) -> None:
+    if value.scope == "daemon" and reading.context is not SERVER:
+        raise ConfigError("there is one daemon for all servers", right="the line outside of sections", word=0)
+
+
+def _told(reading: Reading, value: Rlimit) -> None:
     """One process serves all sessions: what was meant for one of them would hit the others."""
-
-    def act(reading: Reading, value: Rlimit) -> None:
-        if value.scope == "daemon" and reading.context is not SERVER:
-            raise ConfigError("there is one daemon for all servers", right="the line outside of sections", word=0)
-        if value.scope != "daemon" and value.soft != resource.RLIM_INFINITY:
-            reading.warn(f"has no effect on sessions: {why}")
-
-    return act
+    _placed(reading, value)
+    if value.scope != "daemon" and value.soft != resource.RLIM_INFINITY:
+        reading.warn("has no effect on sessions: they share one process")
 
 
 def _seconds(text: str, word: int) -> int:
@@ -106,15 +109,16 @@ def _bytes(text: str, word: int) -> int:
 
 
 cpu = module.directive_list(
-    "RLimitCPU", _limits(_seconds, "seconds"), contexts=_SERVERS, act=_told("they share one process"),
-    usage="[daemon|session|none] seconds|max [seconds|max]", doc="Processor time after which the daemon ends.",
+    "RLimitCPU", _limits(_seconds, "seconds"), contexts=_SERVERS, act=_placed,
+    usage="[daemon|session|none] seconds|max [seconds|max]",
+    doc="Processor time after which a session ends, or the daemon.",
 )  # fmt: skip
 memory = module.directive_list(
-    "RLimitMemory", _limits(_bytes, "bytes"), contexts=_SERVERS, act=_told("they share one process"),
+    "RLimitMemory", _limits(_bytes, "bytes"), contexts=_SERVERS, act=_told,
     usage="[daemon|session|none] bytes[B|KB|MB|GB]|max [bytes|max]", doc="Memory that the daemon may use for its data.",
 )  # fmt: skip
 open_files = module.directive_list(
-    "RLimitOpenFiles", _limits(_count, "count"), contexts=_SERVERS, act=_told("they share one process"),
+    "RLimitOpenFiles", _limits(_count, "count"), contexts=_SERVERS, act=_told,
     usage="[daemon|session|none] count|max [count|max]", doc="Files and connections that the daemon may have open.",
 )  # fmt: skip
 guard = module.directive(
@@ -212,6 +216,28 @@ def turn_away(_: Session) -> None:
     """Where the daemon itself fills the limit, gaps between its own descriptors are no places for clients."""
     if _wanted.no_room:
         raise Refuse(421, "No descriptors are left for clients (RLimitOpenFiles), please try again later")
+
+
+# -- a session's processor time ------------------------------------------------------------------------
+
+
+def _ration(settings: Settings) -> int | None:
+    """The seconds of a session: of several lines the last counts, and one is the least, as for the kernel."""
+    softs = [limit.soft for limit in settings[cpu] if limit.scope in (None, "session")]
+    return max(softs[-1], 1) if softs and softs[-1] != resource.RLIM_INFINITY else None
+
+
+@module.on(SESSION_OPEN, needed=lambda config: any(_ration(server.settings) for server in config.servers))
+def ration(session: Session) -> None:
+    seconds = _ration(session.settings)
+    if seconds is not None:
+        session.wire.budget(seconds, partial(_end, session, seconds))
+
+
+def _end(session: Session, seconds: int) -> None:
+    session.log(Level.NOTICE, "CPU limit exceeded (RLimitCPU, %d seconds)", seconds)
+    session.send(Reply(421, ("CPU limit exceeded: closing control connection",)))
+    session.end("CPU limit exceeded")
 
 
 @module.on(SHUTDOWN)

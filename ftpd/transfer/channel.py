@@ -13,6 +13,7 @@ from typing import Any
 from ftpd.core.aside import Threads
 from ftpd.core.clock import Sweep, Timer
 from ftpd.core.log import Level, log
+from ftpd.core.meter import Meter
 from ftpd.core.reply import Refuse
 from ftpd.module.wire import TransferError
 from ftpd.transfer import kernel
@@ -29,16 +30,27 @@ SERVICE = 0x08
 class Ground:
     """What the data connections of a worker stand on; to DTPHandler it is the command channel."""
 
-    __slots__ = ("ioloop", "options", "sweep", "threads")
+    __slots__ = ("ioloop", "meter", "options", "sweep", "threads")
 
     def __init__(
-        self, ioloop: DataLoop, sweep: Sweep, threads: Threads | None = None, options: SocketOptions = DEFAULT
+        self,
+        ioloop: DataLoop,
+        sweep: Sweep,
+        threads: Threads | None = None,
+        options: SocketOptions = DEFAULT,
+        meter: Meter | None = None,
     ) -> None:
         self.ioloop = ioloop
         self.sweep = sweep
         self.threads = threads
         """What waits for slow file systems; without any, the loop does."""
         self.options = options
+        self.meter = meter
+        """Counts the processor time of a session's transfers; without any, nobody does."""
+
+    def metered(self, meter: Meter | None) -> Ground:
+        """The same for one session."""
+        return self if meter is None else Ground(self.ioloop, self.sweep, self.threads, self.options, meter)
 
     def with_options(self, options: SocketOptions) -> Ground:
         """The same for a server that wants its sockets otherwise."""
@@ -154,6 +166,13 @@ class Channel(DTPHandler):  # type: ignore[misc]  # pyftpdlib is untyped
             self._step = self._done = None
 
     def _go_on(self) -> None:
+        meter = self.ground.meter
+        if meter is None:
+            self._next_step()
+        else:
+            meter.step(self._next_step)
+
+    def _next_step(self) -> None:
         step, done = self._step, self._done
         if step is None or done is None or done.done():
             self._unwatch()

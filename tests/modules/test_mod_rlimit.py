@@ -112,9 +112,10 @@ def test_fewer_descriptors_than_the_daemon_needs_are_warned_of(line: str) -> Non
 @pytest.mark.parametrize(
     ("line", "warned"),
     [
-        ("RLimitCPU session 30", True),
+        ("RLimitCPU session 30", False),
         ("RLimitCPU daemon 3000000", False),
         ("RLimitCPU max", False),
+        ("RLimitMemory session unlimited max", False),
         ("RLimitMemory session 64M", True),
         ("RLimitMemory daemon 8GB", False),
         ("RLimitOpenFiles session 12", True),
