@@ -17,6 +17,7 @@ from ftpd.transfer import kernel
 from ftpd.transfer.channel import SERVICE, Ground
 from ftpd.transfer.data import DataChannel
 from ftpd.transfer.ioloop import AsyncioLoop
+from ftpd.transfer.ports import PassiveListener
 
 LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
     "asyncio": asyncio.new_event_loop,
@@ -90,6 +91,29 @@ async def feed(client: socket.socket, *chunks: bytes) -> None:
         for chunk in chunks:
             await asyncio.get_running_loop().sock_sendall(client, chunk)
         client.shutdown(socket.SHUT_WR)
+
+
+def listen(ground: Ground, **options: object) -> PassiveListener:
+    return PassiveListener(ground, **{"local": LOCAL, "peer": "127.0.0.1", **options})
+
+
+def dial(port: int, source: str = "127.0.0.1", to: str = "127.0.0.1") -> socket.socket:
+    """A client that has connected, though nobody may have accepted yet."""
+    return socket.create_connection((to, port), timeout=5, source_address=(source, 0))
+
+
+async def says_hello(data: DataChannel) -> None:
+    await data.send([b"hello"])
+    await data.finish()
+
+
+def hears(client: socket.socket) -> bytes:
+    """What comes to the end of the connection; ``reset`` when there was no orderly one."""
+    with client:
+        try:
+            return client.recv(100) + client.recv(100)
+        except ConnectionError:
+            return b"reset"
 
 
 def reset(client: socket.socket) -> None:

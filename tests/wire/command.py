@@ -162,6 +162,16 @@ class Site:
             os.kill(pid, signal.SIGKILL)
 
 
+def fatal(site: Site, *options: str) -> str:
+    """What the command says when it fails: one line behind its prefix, whether or not it stays in the foreground."""
+    said = site.command(*options)
+    assert said.status == 1, said
+    lines = said.err.splitlines()
+    assert len(lines) == 1, said
+    assert "Traceback" not in said.err
+    return lines[0].partition("]: fatal: ")[2]
+
+
 def unprivileged() -> int | None:
     """Whom to start a daemon as, so that it is not root; None for who runs the tests."""
     if os.geteuid() != 0:

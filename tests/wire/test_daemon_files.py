@@ -1,0 +1,194 @@
+"""Files of the daemon's own that cannot be, or are not safe, are told with their lines before it serves."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.wire.command import NOBODY, Site, fatal
+
+root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can choose who to serve as")
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    site = Site(tmp_path)
+    yield site
+    site.close()
+
+
+def test_a_pidfile_that_cannot_be_written_is_named(site: Site) -> None:
+    site.conf(f"PidFile {site.base}/none/pid\n", without=["PidFile"])
+    for options in ([], ["-n"]):
+        assert fatal_last(site, *options) == f"unable to write PidFile {site.base}/none/pid: No such file or directory"
+
+
+def fatal_last(site: Site, *options: str) -> str:
+    said = site.command(*options)
+    assert said.status == 1, said
+    assert "Traceback" not in said.err
+    return said.err.splitlines()[-1].partition("]: fatal: ")[2]
+
+
+def test_a_pidfile_is_not_written_through_a_link(site: Site) -> None:
+    victim = site.base / "victim"
+    victim.write_text("precious\n")
+    site.pid_file.symlink_to(victim)
+    assert fatal(site) == f"unable to write PidFile {site.pid_file}: it is a symbolic link"
+    assert victim.read_text() == "precious\n"
+
+
+def plant_fifo(log: Path) -> None:
+    os.mkfifo(log)
+
+
+def plant_link(log: Path) -> None:
+    (log.parent / "victim").write_text("")
+    log.symlink_to(log.parent / "victim")
+
+
+def plant_hard_link(log: Path) -> None:
+    (log.parent / "victim").write_text("")
+    log.hardlink_to(log.parent / "victim")
+
+
+def plant_folder(log: Path) -> None:
+    log.mkdir()
+
+
+def open_folder(log: Path) -> None:
+    log.parent.chmod(0o777)
+
+
+def no_folder(log: Path) -> None:
+    log.parent.rmdir()
+
+
+@pytest.mark.parametrize(
+    ("plant", "reason"),
+    [
+        (plant_fifo, "FIFO reader process must be running first"),
+        (plant_link, "log is a symbolic link"),
+        (plant_hard_link, "it has 2 names"),
+        (plant_folder, "Is a directory"),
+        (open_folder, "logs is a world-writable directory"),
+        (no_folder, "No such file or directory"),
+    ],
+)
+@pytest.mark.parametrize("directive", ["SystemLog", "TraceLog"])
+def test_a_systemlog_or_tracelog_that_is_not_safe_is_refused(
+    site: Site, directive: str, plant: object, reason: str
+) -> None:
+    logs = site.base / "logs"
+    logs.mkdir()
+    site.conf(f"{directive} {logs}/log\n", without=[directive])
+    assert callable(plant)
+    plant(logs / "log")
+    started = site.command()
+    where, _, told = started.err.splitlines()[0].partition(": ")
+    assert where.startswith(f"{site.path}:")
+    assert told.startswith(f"{directive}: unable to open '{logs}/log': ")
+    assert reason in told
+    assert started.err.splitlines()[2].strip() == "^" + "~" * (len(f"{logs}/log") - 1)
+    checked = site.command("-t")
+    assert (started.status, checked.status) == (1, 1)
+    assert checked.err.splitlines()[:-1] == started.err.splitlines()[:-1], "a check foresees it"
+    assert not site.pid_file.exists(), "nothing is left of the start"
+
+
+def test_a_systemlog_that_cannot_be_is_told_with_all_the_other_faults(site: Site) -> None:
+    site.conf("SystemLog /no/such/folder/log\nPortt 21\n", without=["SystemLog"])
+    told = site.command("-t").err
+    assert ": SystemLog: unable to open '/no/such/folder/log': No such file or directory" in told
+    assert ": Portt: unknown configuration directive" in told
+    assert "2 faults in the configuration" in told
+
+
+def test_a_tracelog_that_cannot_be_is_a_fault_at_a_terminal_as_well(site: Site) -> None:
+    site.conf("TraceLog /no/such/folder/log\nPortt 21\n")
+    assert ": TraceLog: unable to open '/no/such/folder/log': No such file" in site.command("-n").err
+
+
+def test_a_systemlog_that_the_terminal_stands_for_is_no_fault(site: Site) -> None:
+    site.conf("SystemLog /no/such/folder/log\nPortt 21\n", without=["SystemLog"])
+    assert "SystemLog" not in site.command("-n").err
+
+
+def test_a_scoreboard_without_a_folder_is_told_in_words(site: Site) -> None:
+    site.conf("ScoreboardFile /no/such/scoreboard\n", without=["ScoreboardFile"])
+    assert site.command().status == 0
+    assert "ScoreboardFile /no/such/scoreboard is not kept" in site.logged()
+    assert "will not see who is on: No such file or directory: /no/such" in site.logged()
+
+
+def test_a_check_does_not_make_the_systemlog(site: Site) -> None:
+    assert site.command("-t").status == 0
+    assert not site.log.exists()
+
+
+@root_only
+def test_who_may_not_write_the_systemlog_may_check_the_configuration(site: Site) -> None:
+    site.log.write_text("")
+    site.log.chmod(0o600)
+    assert site.command("-t", uid=NOBODY).status == 0
+
+
+def test_a_systemlog_of_ones_own_is_written(site: Site) -> None:
+    assert site.command().status == 0
+    assert site.log.stat().st_mode & 0o777 == 0o640
+    assert f"listening on 0.0.0.0, port {site.port}" in site.logged()
+
+
+@pytest.mark.parametrize(("line", "what"), [("User nosuchuser", "user"), ("Group nosuchgroup", "group")])
+def test_a_user_or_group_that_is_not_there_is_told_with_its_line(site: Site, line: str, what: str) -> None:
+    site.conf(line, without=["User", "Group"])
+    said = site.command()
+    assert said.status == 1
+    assert f"{line.split()[0]}: Unknown {what} '{line.split()[1]}'" in said.err
+    assert str(site.path) in said.err
+
+
+def test_a_modulepath_that_is_not_there_is_told_with_its_line(site: Site) -> None:
+    site.conf("ModulePath /no/such/folder\n")
+    said = site.command()
+    assert said.status == 1
+    assert f"{site.path}:1: ModulePath: error checking '/no/such/folder': No such file or directory" in said.err
+
+
+def test_a_module_that_others_could_write_is_told_with_its_line(site: Site) -> None:
+    libexec = site.base / "libexec"
+    libexec.mkdir(mode=0o755)
+    (libexec / "mod_x.py").write_text("from ftpd.api import Module\nmodule = Module('mod_x', version='1')\n")
+    (libexec / "mod_x.py").chmod(0o666)
+    site.conf(f"ModulePath {libexec}\nLoadModule mod_x.c\n")
+    said = site.command("-t")
+    assert said.status == 1
+    assert f"{site.path}:2: LoadModule: " in said.err
+    assert f"right: chmod go-w {libexec}/mod_x.py" in said.err
+    (libexec / "mod_x.py").chmod(0o644)
+    assert site.command("-t").status == 0
+
+
+def test_a_world_writable_configuration_is_warned_of_as_proftpd_does(site: Site) -> None:
+    site.path.chmod(0o666)
+    said = site.command("-t")
+    assert said.status == 0
+    assert f"warning: {site.path}: is world-writable" in said.err
+
+
+@root_only
+def test_files_of_users_and_groups_that_cannot_be_read_are_named(site: Site) -> None:
+    users, groups = site.base / "users", site.base / "groups"
+    for file in (users, groups):
+        file.write_text("")
+        file.chmod(0o600)
+    site.conf(f"AuthUserFile {users}\nAuthGroupFile {groups}\n")
+    told = site.command("-t", uid=NOBODY)
+    assert told.status == 0, "who checks need not be who starts the daemon"
+    cannot = f"cannot be read by uid {NOBODY}: where the daemon is started by that one"
+    assert f"{site.path}:1: AuthUserFile: {cannot}, nobody in it can log in" in told.err
+    assert f"{site.path}:2: AuthGroupFile: {cannot}, its groups count for nobody" in told.err
+    assert "cannot be read" not in site.command("-t").err
