@@ -8,7 +8,7 @@ import re
 import sys
 from dataclasses import dataclass
 
-from ftpd.core.scoreboard import Entry, ScoreboardError, Scores, read
+from ftpd.core.scoreboard import Entry, ScoreboardError, Scores, alive, read
 from ftpd.module.build import build_record
 
 _VARIABLE = re.compile(r"%\{env:([^}]*)\}")
@@ -67,11 +67,15 @@ def scores(wanted: Wanted) -> Scores:
         return Scores(0, 0, ())
     path = path or record.scoreboard
     try:
-        return read(path)
+        found = read(path)
     except OSError as error:
         raise NoScoresError(f"{path}: {error.strerror}\n{_HINT}") from None
     except ScoreboardError as error:
         raise NoScoresError(f"error opening scoreboard: {error}") from None
+    if found.pid and not alive(found.pid):
+        # killed, or in another container
+        print(f"{path}: process {found.pid}, which kept it, is not there; this is what it wrote last", file=sys.stderr)
+    return found
 
 
 def _named_in(config: str, *, told: bool) -> str | None:

@@ -10,6 +10,8 @@ import fcntl
 import os
 import stat
 import struct
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -116,14 +118,12 @@ class Board:
                     # what is written here would be written into somebody's file
                     raise OSError(errno.EMLINK, "it has several names (hard links)", path)
             with self._locked():
-                self._begin_anew(flags)
-                os.fchmod(self._file, 0o644)
-                os.pwrite(self._file, _HEADER.pack(MAGIC, VERSION, pid, started), 0)
+                self._begin(flags, _HEADER.pack(MAGIC, VERSION, pid, started))
         except BaseException:
             self._shut()
             raise
 
-    def _begin_anew(self, flags: int) -> None:
+    def _begin(self, flags: int, header: bytes) -> None:
         """What an earlier daemon left is no longer true; should sessions of it live, they may go on writing there."""
         if os.fstat(self._file).st_size:
             try:
@@ -135,6 +135,11 @@ class Board:
                 anew = os.open(self.path, flags | os.O_EXCL, 0o644)
                 os.dup2(anew, self._file, inheritable=False)
                 os.close(anew)
+        self._head(header)
+
+    def _head(self, header: bytes) -> None:
+        os.fchmod(self._file, 0o644)
+        os.pwrite(self._file, header, 0)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -221,6 +226,88 @@ class Board:
         os.close(self._lock)
 
 
+class CommonBoard(Board):
+    """That of processes which inetd started, one for each client: they come and go, and the file stays."""
+
+    def __init__(self, path: str, mutex: str | None = None, *, started: int, scrub: bool) -> None:
+        self._scrub = scrub
+        super().__init__(path, mutex, pid=0, started=started)
+        self._mine = False
+
+    def _begin(self, flags: int, header: bytes) -> None:
+        found = os.pread(self._file, _HEADER.size, 0)
+        if not found:
+            self._head(header)
+            return
+        try:
+            pid, _ = _understood(found)
+        except ScoreboardError as error:
+            raise OSError(errno.EINVAL, str(error), self.path) from None
+        if pid and not alive(pid):
+            self._head(header)
+        if self._scrub:
+            self._scrub_entries()
+
+    def _scrub_entries(self) -> None:
+        """Free the places of those who were killed and could not do it themselves (ScoreboardScrub)."""
+        for place in range(self._places()):
+            at = self._at(place)
+            pid = self._pid_at(at)
+            if pid and not alive(pid) and self._hold(at, ""):
+                try:
+                    os.pwrite(self._file, _NOTHING, at)
+                finally:
+                    fcntl.lockf(self._file, fcntl.LOCK_UN, _ENTRY.size, at)
+
+    def _places(self) -> int:
+        return max(os.fstat(self._file).st_size - _HEADER.size, 0) // _ENTRY.size
+
+    def _at(self, place: int) -> int:
+        return _HEADER.size + place * _ENTRY.size
+
+    def _pid_at(self, at: int) -> int:
+        return int.from_bytes(os.pread(self._file, 4, at), sys.byteorder)
+
+    def claim(self) -> int:
+        """A place that no other process takes meanwhile, as each locks it before it looks whether it is free."""
+        for _ in range(_ATTEMPTS):
+            many = self._places()
+            for place in range(many + _AT_ONCE):
+                if (place >= many or not self._pid_at(self._at(place))) and self._take(place):
+                    return place
+            # somebody reads all of them
+            time.sleep(_PAUSE)
+        return self._places()
+
+    def _take(self, place: int) -> bool:
+        at = self._at(place)
+        if not self._hold(at, ""):
+            return False
+        try:
+            if self._pid_at(at):
+                return False
+            os.pwrite(self._file, Entry(os.getpid()).pack(), at)
+            return True
+        finally:
+            fcntl.lockf(self._file, fcntl.LOCK_UN, _ENTRY.size, at)
+
+
+_ATTEMPTS, _PAUSE = 50, 0.002
+_AT_ONCE = 8
+"""Places behind the last one that are tried, where others are about to take them."""
+
+
+def alive(pid: int) -> bool:
+    """Whether there is a process of that number."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        pass
+    return True
+
+
 def check_place(path: str) -> None:
     """PermissionError for a place where another user could put a file of his own; OSError where there is no folder."""
     folder = os.path.dirname(path) or "."
@@ -239,10 +326,8 @@ class Scores:
     entries: tuple[Entry, ...]
 
 
-def read(path: str) -> Scores:
-    """The scoreboard in that file; OSError, or ScoreboardError where the file is none."""
-    with open(path, "rb") as file:
-        data = file.read(_HEADER.size + _MOST_ENTRIES * _ENTRY.size)
+def _understood(data: bytes) -> tuple[int, int]:
+    """Whose scoreboard it is, and since when, by its header."""
     if len(data) < _HEADER.size:
         raise ScoreboardError("bad/corrupted file")
     magic, version, pid, started = _HEADER.unpack_from(data)
@@ -250,6 +335,14 @@ def read(path: str) -> Scores:
         raise ScoreboardError("bad/corrupted file")
     if version != VERSION:
         raise ScoreboardError("bad version (too old)" if version < VERSION else "bad version (too new)")
+    return pid, started
+
+
+def read(path: str) -> Scores:
+    """The scoreboard in that file; OSError, or ScoreboardError where the file is none."""
+    with open(path, "rb") as file:
+        data = file.read(_HEADER.size + _MOST_ENTRIES * _ENTRY.size)
+    pid, started = _understood(data)
     body = data[_HEADER.size :]
     whole = len(body) - len(body) % _ENTRY.size
     # most are free where several processes write: each has places of its own

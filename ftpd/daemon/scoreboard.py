@@ -7,7 +7,7 @@ import time
 
 from ftpd.core.identity import acting_as_daemon
 from ftpd.core.log import Level, log
-from ftpd.core.scoreboard import Board
+from ftpd.core.scoreboard import Board, CommonBoard
 from ftpd.daemon.values import DaemonSettings
 
 
@@ -16,13 +16,15 @@ def differs(before: DaemonSettings, after: DaemonSettings) -> bool:
 
 
 def opened(settings: DaemonSettings) -> Board | None:
-    """The board, empty; None where there is to be none, or where it could not be made."""
+    """The board, empty but for inetd's other clients; None where there is to be none, or it could not be made."""
     if settings.scoreboard is None:
         return None
     try:
         with acting_as_daemon():
-            pid = 0 if settings.inetd else os.getpid()
-            return Board(settings.scoreboard, settings.scoreboard_mutex, pid=pid, started=int(time.time()))
+            now, mutex = int(time.time()), settings.scoreboard_mutex
+            if settings.inetd:
+                return CommonBoard(settings.scoreboard, mutex, started=now, scrub=settings.scoreboard_scrub)
+            return Board(settings.scoreboard, mutex, pid=os.getpid(), started=now)
     except OSError as error:
         reason = (
             error.strerror if error.filename in (None, settings.scoreboard) else f"{error.strerror}: {error.filename}"

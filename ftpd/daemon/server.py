@@ -144,6 +144,7 @@ class Daemon:
         try:
             self._open_log(self.plan)
             await into_service(self.plan.generation.start())
+            worker.show_on(scoreboard.opened(self.plan.settings))
             self._hear_the_end(worker.loop)
             await single.serve(worker, client, self._stop)
         finally:

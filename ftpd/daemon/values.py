@@ -24,6 +24,7 @@ class DaemonSettings:
     scoreboard_mutex: str | None
     scoreboard_wanted: bool
     """A line of the configuration asks for it; otherwise it is where the build put it, if it can be."""
+    scoreboard_scrub: bool
     workers: int
     max_instances: int | None
     connection_rate: tuple[int, int] | None
@@ -61,6 +62,7 @@ def daemon_settings(generation: Generation, record: BuildRecord, *, ipv6: bool |
         scoreboard=None if scoreboard in ("none", "/dev/null") else scoreboard or record.scoreboard,
         scoreboard_mutex=value("ScoreboardMutex", None),
         scoreboard_wanted=scoreboard is not None,
+        scoreboard_scrub=value("ScoreboardScrub", True),
         workers=value("Workers", 1),
         max_instances=value("MaxInstances", None),
         connection_rate=value("MaxConnectionRate", None),

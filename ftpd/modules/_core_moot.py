@@ -40,15 +40,19 @@ def _cache_policy(words: list[str]) -> tuple[str, ...]:
     return tuple(words)
 
 
-def _scrub(words: list[str]) -> str:
-    if not re.fullmatch(r"[1-9]\d*", words[0], re.ASCII):
-        types.boolean(words)
-    return words[0]
+def _scrub(words: list[str]) -> bool:
+    """Every so many seconds is as good as on: it is done as each client of inetd comes."""
+    return bool(re.fullmatch(r"[1-9]\d*", words[0], re.ASCII)) or types.boolean(words)
 
 
 @types.takes(0)
 def _anything(words: list[str]) -> tuple[str, ...]:
     return tuple(words)
+
+
+def _fresh(reading: Reading, words: tuple[str, ...]) -> None:
+    if len(words) > 1 or types.boolean(list(words)):
+        reading.warn("nothing is cached for so long: each answer is what the file system says now")
 
 
 def _deprecated(reading: Reading, value: object) -> None:
@@ -65,12 +69,14 @@ def _bound(reading: Reading, value: dict[str, Any]) -> None:
 # -- the directives ------------------------------------------------------------------------------------
 
 module.directive(
-    "FSCachePolicy", _cache_policy, contexts=_EVERYWHERE,
-    usage="on|off|size count [maxAge seconds]", doc="Attributes of files are never cached: each answer is the truth.",
+    "FSCachePolicy", _cache_policy, contexts=_EVERYWHERE, act=_fresh,
+    usage="on|off|size count [maxAge seconds]",
+    doc="Attributes of files are never cached: each answer is what the file system says now.",
 )  # fmt: skip
 module.directive_list(
     "FSOptions", types.flags("IgnoreExtendedAttributes"), contexts=SERVERS,
-    usage="IgnoreExtendedAttributes", doc="Extended attributes of files are never used.",
+    usage="IgnoreExtendedAttributes",
+    doc="Extended attributes of files, which only SFTP would tell of, are never used.",
 )  # fmt: skip
 module.directive(
     "MultilineRFC2228", _anything, contexts=_EVERYWHERE, multi=Multi.LAST, act=_deprecated,
@@ -87,9 +93,11 @@ module.directive(
 )  # fmt: skip
 module.directive_list(
     "ScoreboardOptions", types.flags("AllowMissingEntry"), contexts=SERVERS,
-    usage="AllowMissingEntry", doc="A session that the scoreboard has no room for is served all the same.",
+    usage="AllowMissingEntry",
+    doc="A session that cannot be put on the scoreboard is served; so it is without the line.",
 )  # fmt: skip
 module.directive(
-    "ScoreboardScrub", types.takes(1, 1)(_scrub), contexts=SERVER,
-    usage="on|off|seconds", doc="Entries of vanished processes are removed; no session is a process here.",
+    "ScoreboardScrub", types.takes(1, 1)(_scrub), default=True, contexts=SERVER,
+    usage="on|off|seconds",
+    doc="Whether entries of processes that inetd started, and that were killed, are removed.",
 )  # fmt: skip

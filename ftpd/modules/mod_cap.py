@@ -20,7 +20,14 @@ def _changes(words: list[str]) -> tuple[str, ...]:
     return tuple(word.upper() for word in words)
 
 
+def _of_all(reading: Reading, value: object) -> None:
+    """One process serves all servers."""
+    if reading.context is VHOST:
+        reading.warn("has no effect in a <VirtualHost>: what the main server says counts for the whole daemon")
+
+
 def _possible(reading: Reading, changes: tuple[str, ...]) -> None:
+    _of_all(reading, changes)
     for change in changes:
         if change == "-CAP_CHOWN":
             continue
@@ -34,11 +41,11 @@ def _possible(reading: Reading, changes: tuple[str, ...]) -> None:
 
 def _always(reading: Reading, value: bool) -> None:
     if not value:
-        reading.warn("has no effect: sessions never have root's rights, with it or without")
+        reading.warn("is on in any case: no session has root's rights, once its user is known")
 
 
 module.directive(
-    "CapabilitiesEngine", types.boolean, default=True, contexts=_SERVERS,
+    "CapabilitiesEngine", types.boolean, default=True, contexts=_SERVERS, act=_of_all,
     usage="on|off", doc="Whether the daemon gives up, at its start, those rights of root that serving does not take.",
 )  # fmt: skip
 module.directive(

@@ -167,6 +167,8 @@ def test_setenv_acts_on_the_lines_below() -> None:
     ("line", "warning"),
     [
         ("MultilineRFC2228 on", "deprecated"),
+        ("FSCachePolicy on", "nothing is cached"),
+        ("FSCachePolicy size 32 maxAge 5", "nothing is cached"),
         ("TransferPriority APPE,RETR low", "the line can go"),
         ("MasqueradeAddress no-such-host.invalid", "has no address now"),
     ],
@@ -175,7 +177,7 @@ def test_what_is_asked_for_in_vain_is_told(line: str, warning: str) -> None:
     assert warning in " ".join(read(line)[1])
 
 
-@pytest.mark.parametrize("line", ["UseReverseDNS off", "Protocols ftp", "SyslogFacility DAEMON"])
+@pytest.mark.parametrize("line", ["UseReverseDNS off", "Protocols ftp", "SyslogFacility DAEMON", "FSCachePolicy off"])
 def test_what_holds_anyway_needs_no_warning(line: str) -> None:
     assert read(line)[1] == []
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from ftpd.cli import ftpcount, ftpwho
 from ftpd.core import scoreboard
-from ftpd.core.scoreboard import Board, Entry, ScoreboardError, read, unpack
+from ftpd.core.scoreboard import Board, CommonBoard, Entry, ScoreboardError, read, unpack
 
 ALICE = Entry(
     42, 1000, 100, "alice", 2121, "10.0.0.1:2121", "My server", "10.0.0.2", "host.example", "local", "ftp", "/pub",
@@ -175,3 +176,32 @@ def test_what_cannot_be_done_is_said(words: list[str], said: str, capsys: pytest
 def test_no_scoreboard_shows_nobody(capsys: pytest.CaptureFixture[str]) -> None:
     assert ftpwho.main(["-f", "none"]) == 0
     assert capsys.readouterr().out.endswith("no users connected\n")
+
+
+@pytest.mark.parametrize("tool", [ftpwho.main, ftpcount.main])
+def test_what_a_daemon_left_that_is_gone_is_shown_and_said_to_be_so(
+    tool: Callable[[list[str]], int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as gone:
+        pass
+    for pid, said in ((gone.pid, f"process {gone.pid}, which kept it, is not there"), (os.getpid(), "")):
+        board = Board(str(tmp_path / "score"), pid=pid, started=0)
+        board.write(board.claim(), ALICE)
+        assert tool(["-f", str(tmp_path / "score")]) == 0
+        shown = capsys.readouterr()
+        assert "1 user" in shown.out
+        assert said in shown.err if said else not shown.err
+        board.close()
+
+
+def test_processes_that_share_a_board_take_places_of_their_own(tmp_path: Path) -> None:
+    score = str(tmp_path / "score")
+    boards = [CommonBoard(score, started=0, scrub=False) for _ in range(3)]
+    places = [board.claim() for board in boards]
+    assert sorted(places) == [0, 1, 2]
+    boards[1].release(places[1])
+    boards.append(CommonBoard(score, started=0, scrub=False))
+    assert boards[-1].claim() == places[1]
+    for board in boards:
+        board.close()
+    assert os.path.exists(score)
