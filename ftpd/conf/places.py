@@ -34,8 +34,8 @@ class _Node:
 
     def __init__(self, path: str, scope: Scope) -> None:
         self.path = path
-        self.text = scope.args[0] if scope.args[0][0] not in "/~" else path
-        """What tells where it lies: a relative path of an <Anonymous> lies in relative ones only."""
+        self.text = path if scope.args[0][0] in "/~" else f"/{scope.args[0]}"
+        """What tells where it lies: a relative path of an <Anonymous> begins at its top, and lies in a / there too."""
         self.scope = scope
         self.parent: _Node | None = None
         self.pattern = _pattern(path) if _WILD.search(path) else None
@@ -48,22 +48,28 @@ class _Node:
 
     def lies_in(self, other: _Node) -> bool:
         """Whether the text of this section's path begins with that of the other's."""
-        bare = other.text.rstrip("*/")
-        return len(self.text) > len(bare) and self.text.startswith(bare) and self.text[len(bare)] == "/"
+        return _begins_with(self.text, other.text)
 
     def matches(self, path: str) -> bool:
         if self.pattern is not None:
             return self.pattern.fullmatch(path) is not None
         return f"{path}/".startswith(f"{self.path.rstrip('/')}/")
 
-    def chain(self) -> Chain:
+    def nodes(self) -> list[_Node]:
         """The section and those that it lies in, the deepest first."""
-        found = [self.scope]
-        node = self.parent
-        while node is not None:
-            found.append(node.scope)
-            node = node.parent
-        return tuple(found)
+        found = [self]
+        while found[-1].parent is not None:
+            found.append(found[-1].parent)
+        return found
+
+    def chain(self) -> Chain:
+        return tuple(node.scope for node in self.nodes())
+
+
+def _begins_with(path: str, other: str) -> bool:
+    """Whether what the other path names, but for its wildcards at the end, holds what this one names."""
+    bare = other.rstrip("*/")
+    return len(path) > len(bare) and path.startswith(bare) and path[len(bare)] == "/"
 
 
 def _pattern(path: str) -> re.Pattern[str]:
@@ -217,7 +223,7 @@ class Places:
         self._chains: dict[tuple[str, str, str], Chain] = {}
         self._deferred: list[tuple[int, str, Scope]] = []
         self._homes: dict[str, str] = {}
-        self._of_session: dict[tuple[str, str], _Level] = {}
+        self._of_session: dict[tuple[str, str], tuple[list[str], _Level]] = {}
         self._nodes: dict[Scope, _Node] = {}
         self._whole: Chain = ()
         """The section <Directory *> of an <Anonymous>, which is its level and not one place in it."""
@@ -292,20 +298,47 @@ class Places:
             path = path.replace("%u", literally(user))
         return path or "/"
 
-    def _session(self, home: str, user: str) -> _Level:
-        key = (home, user)
-        found = self._of_session.get(key)
-        if found is None:
-            if len(self._of_session) >= _REMEMBERED:
-                self._of_session.clear()
-            found = self._of_session[key] = _Level()
+    @property
+    def named_users(self) -> frozenset[str]:
+        """Those of ``~user``, whose homes are to be asked for: they need not be users of the system."""
+        return frozenset(filter(None, (_named_user(path) for _, path, _ in self._deferred)))
+
+    def learn(self, home: str, user: str, homes: Iterable[tuple[str, str]] = ()) -> None:
+        """Find out where the paths that begin with ~ lead for a session that begins now: links in them count.
+
+        It looks at the disk, which may be one that hangs. ``homes``: of others that are named.
+        """
+        if not self._deferred:
+            return
+        self._homes.update(homes)
+        level, reals, seen = _Level(), [], dict[str, str]()
+        with acting_as_daemon():
             for order, path, scope in self._deferred:
-                whole = self._expanded(path, home, user, wild=_WILD.search(path) is not None)
-                if whole is not None:
-                    node = _Node(whole, scope)
-                    node.text = whole
-                    found.add(order, node)
-        return found
+                wild = _WILD.search(path) is not None
+                whole = self._expanded(path, home, user, wild=wild)
+                if whole is None:
+                    continue
+                real = _before_wildcards(whole, seen) if wild else _really(whole, seen)
+                reals.append(real)
+                for name in {real, whole} if wild else (real,):
+                    node = _Node(name, scope)
+                    node.text = name
+                    level.add(order, node)
+                if not wild and real != whole:
+                    # a client may come by either name
+                    level.add(order, node, whole)
+        known = self._of_session.get((home, user))
+        if known is not None and known[0] != reals:
+            self._chains.clear()
+            self.passes.clear()
+        if len(self._of_session) >= _REMEMBERED:
+            self._of_session.clear()
+        self._of_session[home, user] = reals, level
+
+    def _session(self, home: str, user: str) -> _Level:
+        if (home, user) not in self._of_session:
+            self.learn(home, user)
+        return self._of_session[home, user][1]
 
     def beside(self, path: str, home: str = "", user: str = "") -> Chain:
         """The sections that match the path and do not count there, because of one beside them: for explanations."""
@@ -336,14 +369,44 @@ class Places:
         found = self._known.find(path)
         node = None if found is None else _deepest(found[1], path)
         order = -1 if found is None else found[0]
-        for other_order, other in (
-            sorted(self._session(home, user).matching(path), key=_order) if self._deferred else ()
-        ):
+        if not self._deferred:
+            return self._whole if node is None else (*node.chain(), *self._whole)
+        others = sorted(self._session(home, user).matching(path), key=_order)
+        if found is not None and node is not None:
+            others.append((order, node))
+        for other_order, other in others:
             # what lies in another section counts before it, in whatever order they are written
-            deeper = node is None or other.lies_in(node)
-            if deeper or (other_order < order and node is not None and not node.lies_in(other)):
+            deeper = node is None or _begins_with(other.path, node.path)
+            if deeper or (other_order < order and node is not None and not _begins_with(node.path, other.path)):
                 node, order = other, other_order
-        return self._whole if node is None else (*node.chain(), *self._whole)
+        if node is None:
+            return self._whole
+        nodes = node.nodes()
+        for other_order, other in others:
+            # written behind it, the other is all that ProFTPD would see: what it says is not lost
+            if other_order < order and _begins_with(node.path, other.path):
+                nodes += [around for around in other.nodes() if around not in nodes]
+        nodes.sort(key=lambda around: -len(around.path.rstrip("*/")))
+        return tuple(dict.fromkeys([around.scope for around in nodes] + list(self._whole)))
+
+
+def _really(path: str, seen: dict[str, str]) -> str:
+    """Where a path leads; what has been seen of its folders is not looked at again."""
+    real = seen.get(path)
+    if real is None:
+        folder, _, name = path.rpartition("/")
+        real = f"{_really(folder, seen) if folder else ''}/{name}"
+        if name in ("", "..", ".") or os.path.islink(real):
+            real = os.path.realpath(real)
+        seen[path] = real
+    return real
+
+
+def _before_wildcards(path: str, seen: dict[str, str]) -> str:
+    """The path with the folder that all of it lies in named as it is."""
+    wild = _WILD.search(path).start()  # type: ignore[union-attr]
+    folder, rest = path[: path.rindex("/", 0, wild)], path[path.rindex("/", 0, wild) :]
+    return f"{escape(_really(folder, seen)).rstrip('/')}{rest}" if folder else path
 
 
 def _is_deferred(path: str) -> bool:

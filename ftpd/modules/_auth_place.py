@@ -43,6 +43,8 @@ class Plan:
     links_allowed: bool = True
     lasts: bool = False
     """All of it follows from the configuration, the account and its groups: nobody was asked, and no disk."""
+    homes: tuple[tuple[str, str], ...] = ()
+    """Those of the users that a <Directory ~user> names."""
     places: tuple[str, ...] = field(init=False)
     """The paths on the machine of all that is looked at."""
 
@@ -62,7 +64,8 @@ async def plan_for(command: Command, target: Target, account: Account, groups: t
             root += inside(session)
         chdir = await _first(command, settings, groups, account, root, "/")
         home = tidy(account.home) if account.home.startswith("/") else account.home
-        return Plan(root, (*chdir, "/"), home, settings[d.allow_chroot_symlinks])
+        homes = await _homes_named(session, target)
+        return Plan(root, (*chdir, "/"), home, settings[d.allow_chroot_symlinks], homes=homes)
     magic, home = split_magic(session, account.home)
     if not home.startswith("/"):
         raise Denied(f"USER {account.name}: the home '{home}' is no absolute path", final=True)
@@ -80,7 +83,18 @@ async def plan_for(command: Command, target: Target, account: Account, groups: t
     virtual = found or "/"
     # without a root of its own a session that can begin nowhere else begins at home; within one, at the root
     begin = (*(chdir or (virtual,)), virtual if root == "/" else "/")
-    return Plan(root, begin, home, settings[d.allow_chroot_symlinks], lasts)
+    homes = await _homes_named(session, target)
+    return Plan(root, begin, home, settings[d.allow_chroot_symlinks], lasts and not homes, homes)
+
+
+async def _homes_named(session: Session, target: Target) -> tuple[tuple[str, str], ...]:
+    """The homes of those whom a <Directory ~user> of the server or of the <Anonymous> names."""
+    found = []
+    levels = [scope.places for scope in (session.server, target.anonymous) if scope is not None]
+    for name in sorted({name for places in levels if places is not None for name in places.named_users}):
+        if (other := await session.modules.accounts.getpwnam(session, name)) is not None:
+            found.append((name, tidy(other.home)))
+    return tuple(found)
 
 
 def _names_another(line: d.ForGroups) -> bool:
@@ -99,6 +113,9 @@ def enter(session: Session, plan: Plan, visitor: Visitor, umask: int, *, show_li
         session.debug(1, text, plan.root)
         if trace.active:
             trace.say("auth", 5, text, plan.root, peer=session.peer)
+    for scope in (session.server, visitor.target.anonymous):
+        if scope is not None and scope.places is not None:
+            scope.places.learn(plan.home, name, plan.homes)
     files = session.enter(visitor.identity, plan.root, umask)
     try:
         try:

@@ -216,12 +216,13 @@ def test_directories_of_the_server_do_not_count_for_anonymous(tmp_path: Path) ->
         (["/h/?"], "/h/x", ["/h/?"]),
         (["/h/*"], "/h", []),
         (["/h/[ab]"], "/h/b/c", ["/h/[ab]"]),
-        # what begins at a home stands by itself; in ProFTPD these would be hidden by what is written after them
+        # what begins at a home stands by itself; in ProFTPD these would be hidden by what is written after them, which
+        # therefore holds there as well
         (["/", "~/a"], "/home/tom/a/x", ["~/a"]),
-        (["~/a", "/"], "/home/tom/a/x", ["~/a"]),
-        (["~/a", "~/*"], "/home/tom/a/x", ["~/a"]),
+        (["~/a", "/"], "/home/tom/a/x", ["~/a", "/"]),
+        (["~/a", "~/*"], "/home/tom/a/x", ["~/a", "~/*"]),
         (["~", "/home/tom/a"], "/home/tom/a/x", ["/home/tom/a"]),
-        (["/home/tom/a", "~"], "/home/tom/a/x", ["/home/tom/a"]),
+        (["/home/tom/a", "~"], "/home/tom/a/x", ["/home/tom/a", "~"]),
         (["~/a", "/home/*/a"], "/home/tom/a/x", ["/home/*/a"]),
     ],
 )
@@ -231,7 +232,7 @@ def test_sections_side_by_side(tmp_path: Path, written: list[str], path: str, ch
     assert [scope.args[0] for scope in chain_at(main, None, path, home="/home/tom", user="tom")] == chain
 
 
-def test_a_relative_section_of_anonymous_lies_in_relative_ones_only(tmp_path: Path) -> None:
+def test_a_relative_section_of_anonymous_lies_in_none_that_begins_at_the_root_of_the_machine(tmp_path: Path) -> None:
     names = ["b/*", "/srv/*/b", "/srv/*"]
     inside = "".join(f"<Directory {name}>\nUmask 022\n</Directory>\n" for name in names)
     main = configured(tmp_path, f"<Anonymous /srv>\nUser ftp\n{inside}</Anonymous>\n").main

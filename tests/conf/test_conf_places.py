@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -44,6 +46,50 @@ def test_what_is_beside_the_chain_matches_and_is_not_in_it(sections: list[str], 
     assert not set(chain) & set(beside)
     matching = {scope for scope in scopes if _Node(scope.args[0], scope).matches(path)}
     assert matching == {scope for scope in (*chain, *beside) if scope in matching}
+
+
+def sections(*paths: str) -> list[Scope]:
+    """Sections as the file has them, in the order in which they are asked: the last line first."""
+    top = Scope(SERVER, "", [], "f", 0, None)
+    return [Scope(DIRECTORY, "<Directory>", [path], "f", line, top) for line, path in enumerate(paths)][::-1]
+
+
+def texts(places: Places, path: str, home: str = "") -> list[str]:
+    return [scope.args[0] for scope in places.at(path, home, "tom")]
+
+
+def test_relative_sections_of_an_anonymous_lie_in_its_slash() -> None:
+    places = Places(sections("pub", "/", "pub/in", "*/in/x"), "/srv/ftp")
+    assert texts(places, "/srv/ftp/pub/in/a") == ["pub/in", "pub", "/"]
+    assert texts(places, "/srv/ftp/pub/a") == ["pub", "/"]
+    assert texts(places, "/srv/ftp/a") == ["/"]
+
+
+def test_what_is_written_behind_a_section_of_the_home_and_holds_it_has_a_say_there_too() -> None:
+    assert texts(Places(sections("~/pub", "~")), "/home/tom/pub/a", "/home/tom") == ["~/pub", "~"]
+    assert texts(Places(sections("~/pub", "/")), "/home/tom/pub/a", "/home/tom") == ["~/pub", "/"]
+    assert texts(Places(sections("/home/tom/pub", "~")), "/home/tom/pub/a", "/home/tom") == ["/home/tom/pub", "~"]
+    assert texts(Places(sections("~", "~/pub")), "/home/tom/pub/a", "/home/tom") == ["~/pub"]
+    assert texts(Places(sections("~/pub", "~/in")), "/home/tom/pub/a", "/home/tom") == ["~/pub"]
+
+
+def test_a_section_of_the_home_is_about_where_a_link_leads_when_a_session_begins(tmp_path: Path) -> None:
+    home = str(tmp_path)
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    link = tmp_path / "www"
+    link.symlink_to("a")
+    places = Places(sections("~/www", "~/www/*.cgi"))
+    places.learn(home, "tom")
+    assert texts(places, f"{home}/a/x", home) == texts(places, f"{home}/www/x", home) == ["~/www"]
+    assert texts(places, f"{home}/a/x.cgi", home) == texts(places, f"{home}/www/x.cgi", home) == ["~/www/*.cgi"]
+    assert texts(places, f"{home}/b/x", home) == []
+    link.unlink()
+    link.symlink_to("b")
+    assert texts(places, f"{home}/a/x", home) == ["~/www"], "what a user does to the link is not asked in the session"
+    places.learn(home, "tom")
+    assert texts(places, f"{home}/b/x", home) == ["~/www"]
+    assert texts(places, f"{home}/a/x", home) == []
 
 
 # -- many sections -----------------------------------------------------------------------------------------------------

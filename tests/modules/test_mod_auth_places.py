@@ -383,3 +383,46 @@ def test_a_home_may_say_where_its_root_ends(top: str) -> None:
     inside = asyncio.run(run("AuthUnixOptions MagicTokenChroot"))
     assert inside == [TOM, begins_in("/tom"), "250 CWD command successful"]
     assert asyncio.run(run(""))[2] == "550 /ann: No such file or directory"
+
+
+# -- <Directory ~...> ----------------------------------------------------------------------------------------------
+
+DENY_STOR = "<Limit MKD>\nDenyAll\n</Limit>\n"
+
+
+def test_a_section_of_another_users_home_is_about_the_home_that_the_accounts_say(top: str) -> None:
+    conf = f"<Directory ~tom/sub>\n{DENY_STOR}</Directory>\n"
+    assert login(top, conf, "ann", f"MKD {top}/tom/sub/x", f"MKD {top}/tom/y")[1:] == [
+        f"550 {top}/tom/sub/x: Permission denied",
+        f'257 "{top}/tom/y" - Directory successfully created',
+    ]
+
+
+def test_a_section_of_the_home_counts_where_its_link_leads(top: str) -> None:
+    os.symlink("sub", f"{top}/tom/www")
+    conf = f"<Directory ~/www>\n{DENY_STOR}</Directory>\n"
+    assert login(top, conf, "tom", "MKD sub/x", "MKD www/x", f"MKD {top}/tom/y")[1:] == [
+        "550 sub/x: Permission denied",
+        "550 www/x: Permission denied",
+        f'257 "{top}/tom/y" - Directory successfully created',
+    ]
+
+
+def test_what_a_link_in_the_home_allows_is_allowed_where_it_leads(top: str) -> None:
+    os.symlink("sub", f"{top}/tom/www")
+    conf = f"{DENY_STOR}<Directory ~/www>\n<Limit MKD>\nAllowAll\n</Limit>\n</Directory>\n"
+    assert login(top, conf, "tom", "MKD sub/x", "MKD www/y", "MKD z")[1:] == [
+        f'257 "{top}/tom/sub/x" - Directory successfully created',
+        f'257 "{top}/tom/www/y" - Directory successfully created',
+        "550 z: Permission denied",
+    ]
+
+
+def test_the_slash_of_an_anonymous_area_holds_its_relative_sections(top: str) -> None:
+    conf = (
+        f"<Anonymous {top}/ftp>\nUser ftp\nRequireValidShell off\n"
+        f"<Directory />\n{DENY_STOR}</Directory>\n<Directory pub>\nUmask 027\n</Directory>\n</Anonymous>\n"
+    )
+    replies = login(top, conf, "ftp", "MKD pub/x", "MKD y", password="a@b.c")
+    assert replies[0] == ANONYMOUS
+    assert replies[1:] == ["550 pub/x: Permission denied", "550 y: Permission denied"]
