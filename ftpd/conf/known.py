@@ -14,6 +14,18 @@ _FAR = 7
 _LONG = 64
 
 
+OURS = frozenset(
+    f"mod_{name}"
+    for name in (
+        "copy", "digest", "exec", "facl", "ifversion", "ratio", "readme", "rewrite", "site_misc", "sql", "sql_mysql",
+        "sql_passwd", "sql_postgres", "sql_sqlite", "unique_id",
+    )
+)  # fmt: skip
+"""The modules of this ftpd that a build may be without."""
+_BACKENDS = ("mod_sql_mysql", "mod_sql_postgres", "mod_sql_sqlite")
+"""Without one of them mod_sql does nothing; the sample configuration of ProFTPD is for the first."""
+
+
 class Known(NamedTuple):
     """A directive of ProFTPD: its spelling, the modules that bring it, and its arguments."""
 
@@ -56,9 +68,7 @@ def _belongs(found: Known, modules: ModuleHost) -> ConfigError:
         return ConfigError(f"is a directive of ProFTPD's {loaded[0]} that this ftpd's {loaded[0]} does not have")
     for module in found.modules:
         if modules.can_load(f"{module}.c"):
-            return ConfigError(
-                f"belongs to {module}, which is not loaded", right=f"a line 'LoadModule {module}.c' above this one"
-            )
+            return ConfigError(f"belongs to {module}, which is not loaded", right=_to_load(module, modules))
     owners = _listed(list(found.modules))
     if "mod_dso" in found.modules:
         # the one core module that a build may be without
@@ -66,10 +76,28 @@ def _belongs(found: Known, modules: ModuleHost) -> ConfigError:
             "belongs to mod_dso, which this ftpd was built without",
             right="build it with ./configure --enable-dso, or leave the line out",
         )
+    ours = next((module for module in found.modules if module in OURS), None)
+    if ours is not None:
+        return ConfigError(f"belongs to {ours}, which this ftpd was built without", right=_to_build(ours, modules))
     return ConfigError(
         f"belongs to {owners}, which this ftpd does not have",
         right=f"leave the line out, or put it between <IfModule {found.modules[0]}.c> and </IfModule>",
     )
+
+
+def _to_load(module: str, modules: ModuleHost) -> str:
+    line = f"a line 'LoadModule {module}.c' above this one"
+    if module != "mod_sql" or any(modules.is_loaded(f"{backend}.c") for backend in _BACKENDS):
+        return line
+    backends = [f"{backend}.c" for backend in _BACKENDS if modules.can_load(f"{backend}.c")]
+    return f"{line}, and behind it that of the database: {_listed(backends)}" if backends else line
+
+
+def _to_build(module: str, modules: ModuleHost) -> str:
+    named = f"{module}:{_BACKENDS[0]}" if module == "mod_sql" else module
+    if modules.is_loaded("mod_dso"):
+        return f"install it with ./configure --enable-dso --with-shared={named}, and load it above this line"
+    return f"build it in with ./configure --with-modules={named}"
 
 
 def _listed(names: list[str]) -> str:
