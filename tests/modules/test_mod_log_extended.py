@@ -76,6 +76,11 @@ def test_classes_choose_the_commands(tmp_path: Path, classes: str, expected: lis
     assert verbs(tmp_path / "log", classes, *SENT) == expected
 
 
+def test_host_is_of_the_login_alone_also_where_it_is_refused(tmp_path: Path) -> None:
+    assert verbs(tmp_path / "auth", "AUTH", "HOST x", "NOOP") == ["HOST"]
+    assert verbs(tmp_path / "misc", "MISC", "HOST x", "NOOP") == ["NOOP"]
+
+
 def test_without_classes_everything_is_recorded(tmp_path: Path) -> None:
     log = tmp_path / "log"
     assert recorded(log, f"ExtendedLog {log}\n", "NOOP")[-1].endswith('] "" - -'), "the end of the session"
