@@ -138,7 +138,7 @@ _DOCS = {
     "DenyClass": "Classes of clients that may not use the limited commands.",
     "IgnoreHidden": "Whether hidden files do not exist for the limited commands.",
     "From": "The addresses and host names that belong to a class.",
-    "Satisfy": "Whether one From line of a class is enough, or all must hold.",
+    "Satisfy": "Whether one address of From is enough for a class, or all must hold.",
 }
 
 LIMIT_DIRECTIVES: tuple[Directive[Any], ...] = (
@@ -187,6 +187,15 @@ def in_class(config: Config, name: str, who: Who) -> bool:
 
 
 def _satisfied(scope: Scope, who: Who) -> bool:
+    """Each address of each From line is a rule of its own, as in ProFTPD."""
     lines = scope.settings[FROM]
-    meant = (line.matches(who.address, who.hostname) for line in lines)
-    return bool(lines) and (all(meant) if scope.settings[SATISFY] == "all" else any(meant))
+    held = (rule for line in lines for rule in line.rules(who.address, who.hostname))
+    return bool(lines) and (all(held) if scope.settings[SATISFY] == "all" else any(held))
+
+
+def lets_nearly_all_in(scope: Scope) -> bool:
+    """Whether a <Class> has a ``!`` that keeps nobody out: without ``Satisfy all`` any other address is enough."""
+    lines = scope.values.get(FROM, ())
+    return (
+        scope.values.get(SATISFY) != "all" and sum(map(len, lines)) > 1 and any(line.excludes for line in lines)
+    )  # fmt: skip

@@ -57,15 +57,26 @@ class AddressList:
     def __repr__(self) -> str:
         return f"<AddressList {self.text}>"
 
-    def __bool__(self) -> bool:
-        return bool(self._positive or self._negated)
-
     def matches(self, address: Address | None, hostname: str | None) -> bool:
         """Whether a client from there is meant; ``hostname`` None where names are not looked up."""
         address = _unmapped(address)
         if any(part.test(address, hostname) for part in self._negated):
             return False
         return not self._positive or any(part.test(address, hostname) for part in self._positive)
+
+    def rules(self, address: Address | None, hostname: str | None) -> Iterator[bool]:
+        """Whether each part by itself holds for a client from there, as the lines of a <Class> are asked."""
+        address = _unmapped(address)
+        yield from (part.test(address, hostname) for part in self._positive)
+        yield from (not part.test(address, hostname) for part in self._negated)
+
+    @property
+    def excludes(self) -> bool:
+        """Whether one of its parts has a ``!``."""
+        return bool(self._negated)
+
+    def __len__(self) -> int:
+        return len(self._positive) + len(self._negated)
 
     @property
     def keys(self) -> list[_Key] | None:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ftpd.conf.acl import lets_nearly_all_in
 from ftpd.conf.directive import (
     ANON,
     CLASS,
@@ -311,6 +312,11 @@ class _Builder:
                 self.report.warn(
                     line, f"a class '{scope.args[0]}' is defined above already, and that one counts", word=0
                 )
+            if lets_nearly_all_in(scope):
+                self.report.warn(
+                    line, "one address of From is enough, so that those with a ! let nearly everybody in",
+                    right="Satisfy all, and a From line for each address",
+                )  # fmt: skip
         if scope.kind is ANON and scope.condition is None and not empty:
             self._check_anonymous(line, scope)
         if scope.kind is LIMIT and self.top.kind is not FTPACCESS:

@@ -302,7 +302,7 @@ def test_a_login_rule_for_users_lets_everybody_connect(tmp_path: Path) -> None:
 def test_the_first_class_that_fits_is_the_clients(tmp_path: Path) -> None:
     config = configured(
         tmp_path,
-        "<Class one>\nFrom 10.0.0.0/8 !10.1.0.0/16\n</Class>\n"
+        "<Class one>\nSatisfy all\nFrom 10.0.0.0/8 !10.1.0.0/16\n</Class>\n"
         "<Class two>\nSatisfy all\nFrom 10.\nFrom .example.com\n</Class>\n"
         "<Class three>\nFrom 10.\nFrom 11.\n</Class>\n",
     )
@@ -311,6 +311,36 @@ def test_the_first_class_that_fits_is_the_clients(tmp_path: Path) -> None:
     assert class_of(config, NOBODY) == "three"
     assert class_of(config, Who(address=ip_address("11.0.0.1"))) == "three"
     assert class_of(config, Who(address=ip_address("12.0.0.1"))) == ""
+
+
+@pytest.mark.parametrize(
+    ("lines", "inside", "outside"),
+    [
+        # one that holds is enough, and whoever is not 10.1.0.1 is not 10.1.0.1
+        ("From 10.0.0.0/8 !10.1.0.1", ["10.1.0.1", "10.9.9.9", "192.0.2.1"], []),
+        ("From !10.1.0.1", ["10.9.9.9", "192.0.2.1"], ["10.1.0.1"]),
+        ("From 10.1.0.1,10.1.0.2", ["10.1.0.1", "10.1.0.2"], ["10.1.0.3"]),
+        ("From 10.0.0.0/8 !10.1.0.1\nSatisfy all", ["10.9.9.9"], ["10.1.0.1", "192.0.2.1"]),
+        # nobody is at two places
+        ("From 10.1.0.1 10.1.0.2\nSatisfy all", [], ["10.1.0.1", "10.1.0.2"]),
+        ("From 10.0.0.0/8\nFrom !10.1.0.1 !10.1.0.2\nSatisfy all", ["10.9.9.9"], ["10.1.0.1", "10.1.0.2"]),
+        ("From none\nSatisfy all", [], ["10.1.0.1"]),
+    ],
+)
+def test_each_address_of_a_class_is_a_rule_of_its_own(
+    tmp_path: Path, lines: str, inside: list[str], outside: list[str]
+) -> None:
+    config = configured(tmp_path, f"<Class k>\n{lines}\n</Class>\n")
+    assert [at for at in (*inside, *outside) if class_of(config, Who(address=ip_address(at))) == "k"] == inside
+
+
+def test_a_class_whose_exceptions_except_nobody_is_warned_of(tmp_path: Path) -> None:
+    def warned(lines: str) -> list[str]:
+        return [warning.message for warning in configured(tmp_path, f"<Class k>\n{lines}\n</Class>\n").warnings]
+
+    assert any("nearly everybody" in message for message in warned("From 10.0.0.0/8 !10.1.0.1"))
+    assert any("nearly everybody" in message for message in warned("From 10.0.0.0/8\nFrom !10.1.0.1\nSatisfy any"))
+    assert warned("From 10.0.0.0/8 !10.1.0.1\nSatisfy all") == warned("From !10.1.0.1") == warned("From 10.") == []
 
 
 MORE = "<Limit MKD>\nDenyAll\n</Limit>\n<Directory /free>\n<Limit ALL>\nAllowAll\n</Limit>\n</Directory>\n"
