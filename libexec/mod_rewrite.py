@@ -19,7 +19,9 @@ from ftpd.api import (
     VHOST,
     Command,
     ConfigError,
+    GivenUp,
     Module,
+    Pattern,
     Reading,
     Refuse,
     Rehousing,
@@ -40,7 +42,7 @@ _SECRET = frozenset({"PASS", "ACCT", "ADAT"})
 _SUB_COMMANDS = frozenset({"SITE CHGRP", "SITE CHMOD"})
 """The ones that ProFTPD rewrites behind their name; of all others the argument of SITE is the subject."""
 _LONGEST = 4096
-"""Python's expressions backtrack: a subject is never longer than a path can be."""
+"""A subject is never longer than a path can be."""
 
 
 # -- what the variables of a text stand for -----------------------------------------------------------------
@@ -139,7 +141,7 @@ class Condition(NamedTuple):
     subject: Text
     operator: str
     """``re``, one of ``< > =``, or one of ``-d -f -l -s``."""
-    pattern: re.Pattern[str] | str
+    pattern: Pattern | str
     negated: bool
     nocase: bool
     or_next: bool
@@ -148,7 +150,7 @@ class Condition(NamedTuple):
 class Rule(NamedTuple):
     """``pattern substitution [flags]`` under the conditions that stood before it."""
 
-    pattern: re.Pattern[str]
+    pattern: Pattern
     negated: bool
     substitution: Text
     last: bool
@@ -169,7 +171,7 @@ def _flags(words: list[str]) -> set[str]:
     return {names.get(flag, flag) for flag in re.split(r"[,\s]+", words[2][1:-1].strip().lower()) if flag}
 
 
-def _compiled(text: str, words: list[str], word: int, *, nocase: bool) -> re.Pattern[str]:
+def _compiled(text: str, words: list[str], word: int, *, nocase: bool) -> Pattern:
     try:
         return compile_groups(text, nocase=nocase)
     except ConfigError as wrong:
@@ -185,7 +187,7 @@ def condition(words: list[str]) -> Condition:
     text = words[1].removeprefix("!")
     nocase = "nc" in flags
     operator: str = "re"
-    pattern: re.Pattern[str] | str = ""
+    pattern: Pattern | str = ""
     if text in ("-d", "-f", "-l", "-s"):
         operator = text
     elif text[:1] in ("<", ">", "="):
@@ -351,7 +353,7 @@ async def _applies(moment: Moment, one: Rule) -> bool:
     found = _search(moment, one.pattern, moment.subject)
     if (found is not None) == one.negated:
         return False
-    moment.rule = _groups(found)
+    moment.rule = found or ()
     holds = True
     satisfied = False
     """A condition of the present row of [OR]s held: the rest of the row need not be asked."""
@@ -369,9 +371,9 @@ async def _applies(moment: Moment, one: Rule) -> bool:
 
 async def _holds(moment: Moment, part: Condition) -> bool:
     text = await part.subject.fill(moment)
-    if isinstance(part.pattern, re.Pattern):
+    if isinstance(part.pattern, Pattern):
         found = _search(moment, part.pattern, text)
-        moment.condition = _groups(found)
+        moment.condition = found or ()
         held = found is not None
     elif part.operator.startswith("-"):
         held = _is(moment.cmd, text, part.operator)
@@ -381,15 +383,14 @@ async def _holds(moment: Moment, part: Condition) -> bool:
     return held != part.negated
 
 
-def _search(moment: Moment, pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
+def _search(moment: Moment, pattern: Pattern, text: str) -> tuple[str, ...] | None:
+    """What matches, and its groups. Where nobody can tell, the command is refused: a rule may be there for safety."""
     if len(text) > _LONGEST:
-        # neither "matches" nor "does not" would be true, and a rule may be there for safety's sake
         raise Refuse(501, f"{moment.name}: the argument is too long")
-    return pattern.search(text)
-
-
-def _groups(found: re.Match[str] | None) -> tuple[str, ...]:
-    return () if found is None else (found[0], *(group or "" for group in found.groups()))
+    try:
+        return pattern.groups(text)
+    except GivenUp:
+        raise Refuse(501, f"{moment.name}: the argument takes too long to be compared") from None
 
 
 def _is(cmd: Command, text: str, test: str) -> bool:

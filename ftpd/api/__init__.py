@@ -21,7 +21,7 @@ from ftpd.conf.directive import (
 )
 from ftpd.conf.expr import Expression, class_expression, group_expression, user_expression
 from ftpd.conf.override import ALLOW_OVERRIDE
-from ftpd.conf.patterns import Pattern, bound_patterns, compile_groups, denies
+from ftpd.conf.patterns import GivenUp, Pattern, bound_patterns, compile_groups, denies
 from ftpd.conf.tree import Config, Scope
 from ftpd.core import crypt, facl, listing, logfile, mlsx, trace
 from ftpd.core.answers import ShortAnswer
@@ -173,6 +173,7 @@ __all__ = [
     "Files",
     "Folder",
     "Foreign",
+    "GivenUp",
     "Group",
     "Identity",
     "Level",

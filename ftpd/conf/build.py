@@ -29,7 +29,7 @@ from ftpd.conf.known import unknown
 from ftpd.conf.lexer import Line
 from ftpd.conf.limited import doubt
 from ftpd.conf.parser import Reader
-from ftpd.conf.patterns import unbound_patterns
+from ftpd.conf.patterns import patterns_at, unbound_patterns
 from ftpd.conf.sections import SECTIONS, TITLES, Section, places
 from ftpd.conf.tree import Config, Scope
 from ftpd.conf.types import arity
@@ -199,6 +199,7 @@ class _Builder:
         if len(words) < fewest:
             raise ConfigError("missing parameters", right=usage if directive.usage else "")
         try:
+            patterns_at(f"{self.file}:{self.line}: {directive.name}")
             return directive.parse(self._at_most(words, most))
         except ConfigError as wrong:
             if not wrong.right and directive.usage:

@@ -52,13 +52,16 @@ class Expression:
             return None
         return None if any(negated for _, negated in self._elements) else [name for name, _ in self._elements]
 
-    def matches(self, names: Collection[str] | None) -> bool:
-        """Whether a client with these names is meant; None, not logged in or in no class, never is."""
+    def matches(self, names: Collection[str] | None, *, unsure: bool = False) -> bool:
+        """Whether a client with these names is meant; None, not logged in or in no class, never is.
+
+        ``unsure`` is the answer where a pattern is given up.
+        """
         if names is None:
             return False
         if self._pattern is not None:
-            search = self._pattern.search
-            return any(search(name) for name in names)
+            found = self._pattern.denies if unsure else self._pattern.search
+            return any(found(name) for name in names)
         held = ((name in names) != negated for name, negated in self._elements)
         return all(held) if self._all else any(held)
 
@@ -66,12 +69,14 @@ class Expression:
 class ExpressionIndex:
     """Many lines of expressions asked at once: a thousand names cost what one costs.
 
-    ``tried`` are those that are more than names of which one is enough, with their number.
+    ``tried`` are those that are more than names of which one is enough, with their number; ``unsure`` is the
+    answer of one that is given up.
     """
 
-    __slots__ = ("_found", "tried")
+    __slots__ = ("_found", "_unsure", "tried")
 
-    def __init__(self, lines: Iterable[Expression]) -> None:
+    def __init__(self, lines: Iterable[Expression], *, unsure: bool = False) -> None:
+        self._unsure = unsure
         self._found: dict[str, int] = {}
         self.tried: list[tuple[int, Expression]] = []
         for at, line in enumerate(lines):
@@ -90,7 +95,7 @@ class ExpressionIndex:
         for at, line in self.tried:
             if best is not None and at > best:
                 break
-            if line.matches(names):
+            if line.matches(names, unsure=self._unsure):
                 return at
         return best
 

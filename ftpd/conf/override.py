@@ -43,10 +43,12 @@ class Override:
     def means(self, who: Who) -> bool:
         if self.expression is None:
             return True
+        # a pattern that is given up lets no file count
+        unsure = not self.on
         if self.kind == "group":
-            return self.expression.matches(who.groups if who.user is not None else None)
+            return self.expression.matches(who.groups if who.user is not None else None, unsure=unsure)
         name = who.user if self.kind == "user" else who.class_name or None
-        return self.expression.matches(None if name is None else (name,))
+        return self.expression.matches(None if name is None else (name,), unsure=unsure)
 
     @property
     def rank(self) -> tuple[int, int]:

@@ -1,68 +1,57 @@
-"""Regular expressions as proftpd.conf writes them (POSIX classes, PCRE otherwise), compiled by Python's re.
-
-Below a RegexOptions line that bounds their steps they are libpcre2's.
-"""
+"""Regular expressions of the configuration: which engine searches for them, so that no text holds everybody up."""
 
 from __future__ import annotations
 
-import re
-import warnings
-from typing import Protocol
+from typing import NamedTuple
 
 from ftpd.conf import pcre
+from ftpd.conf.counted import Counted
 from ftpd.conf.directive import ConfigError
-from ftpd.conf.pcre import Bounded, Bounds, PcreError
+from ftpd.conf.pattern import GivenUp, Pattern
+from ftpd.conf.posix import Dialect, Engine, PatternError, Unclosed, translated
+from ftpd.conf.uncounted import uncounted
 
-_POSIX = {
-    "alnum": "a-zA-Z0-9",
-    "alpha": "a-zA-Z",
-    "ascii": "\\x00-\\x7f",
-    "blank": " \\t",
-    "cntrl": "\\x00-\\x1f\\x7f",
-    "digit": "0-9",
-    "graph": "!-~",
-    "lower": "a-z",
-    "print": " -~",
-    "punct": "!-/:-@\\[-`{-~",
-    "space": " \\t\\n\\r\\f\\v",
-    "upper": "A-Z",
-    "word": "a-zA-Z0-9_",
-    "xdigit": "0-9A-Fa-f",
-}
-_NAMED = re.compile(r"\[:(\^?)([a-z]*):\]")
+__all__ = ["GivenUp", "Pattern", "bound_patterns", "compile_groups", "compile_pattern", "denies", "patterns_at"]
 
 
-class Pattern(Protocol):
-    """A compiled regular expression, whoever compiled it."""
+class Bounds(NamedTuple):
+    """What RegexOptions says; None is what holds without it."""
 
-    @property
-    def pattern(self) -> str: ...
-
-    def search(self, string: str, /) -> object | None: ...
+    steps: int | None = None
+    depth: int | None = None
+    dialect: Dialect = Dialect.EXTENDED
 
 
 class _Reading:
-    """What RegexOptions has said in the configuration that is being read, or was read last."""
+    """Where the configuration that is being read has come to."""
 
-    bounds: Bounds | None = None
+    bounds = Bounds()
+    place = ""
 
 
 def unbound_patterns() -> None:
-    """A configuration begins to be read: nothing is bounded yet."""
-    _Reading.bounds = None
+    """A configuration begins to be read: nothing has been said yet."""
+    _Reading.bounds = Bounds()
 
 
-def bound_patterns(steps: int | None, depth: int | None) -> bool:
-    """Have patterns that are compiled from now on take that many steps at most; False where nobody here counts them."""
-    if pcre.library() is None:
-        return False
-    _Reading.bounds = Bounds(steps, depth)
-    return True
+def patterns_at(place: str) -> None:
+    """Expressions that are compiled from now on stand there."""
+    _Reading.place = place
+
+
+def bound_patterns(steps: int | None, depth: int | None, engine: str = "") -> bool:
+    """Have expressions from now on take that many steps at most; False where nobody here counts them.
+
+    ``engine`` is whose expressions they are, POSIX, PCRE or PCRE2; where it is not said, they are both.
+    """
+    dialect = Dialect.POSIX if engine == "POSIX" else Dialect.PCRE if engine else Dialect.EXTENDED
+    _Reading.bounds = Bounds(steps, depth, dialect)
+    return pcre.library() is not None
 
 
 def denies(pattern: Pattern, text: str) -> bool:
     """Whether the pattern of a filter that denies is for that text: where nobody can tell, it is."""
-    return pattern.denies(text) if isinstance(pattern, Bounded) else pattern.search(text) is not None
+    return pattern.denies(text)
 
 
 def compile_pattern(pattern: str, *, nocase: bool = False, word: int | None = 0) -> Pattern:
@@ -71,58 +60,33 @@ def compile_pattern(pattern: str, *, nocase: bool = False, word: int | None = 0)
     >>> bool(compile_pattern("^[[:alpha:]_]+$").search("a_b"))
     True
     """
-    if _Reading.bounds is not None:
-        try:
-            return Bounded(pattern, _Reading.bounds, nocase=nocase)
-        except PcreError as wrong:
-            raise ConfigError(f"'{pattern}' failed regex compilation: {wrong}", word=word) from None
-    return compile_groups(pattern, nocase=nocase, word=word)
+    return _compiled(pattern, nocase, word, letters=False)
 
 
-def compile_groups(pattern: str, *, nocase: bool = False, word: int | None = 0) -> re.Pattern[str]:
-    """A pattern whose groups are wanted: of Python's, whatever RegexOptions says."""
+def compile_groups(pattern: str, *, nocase: bool = False, word: int | None = 0) -> Pattern:
+    """A pattern whose groups are wanted: it sees letters, so that no group ends within one."""
+    return _compiled(pattern, nocase, word, letters=True)
+
+
+def _compiled(pattern: str, nocase: bool, word: int | None, *, letters: bool) -> Pattern:
+    dialect = _Reading.bounds.dialect
     try:
-        # Python warns of sets such as [a--b] that it may read in another way one day
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)
-            return re.compile(_translated(pattern), re.IGNORECASE if nocase else re.NOFLAG)
-    except (re.error, OverflowError, RecursionError) as wrong:
-        raise ConfigError(f"'{pattern}' failed regex compilation: {wrong}", word=word) from None
+        try:
+            return _read_as(dialect, pattern, nocase, letters)
+        except Unclosed:
+            if dialect is not Dialect.EXTENDED:
+                raise
+            return _read_as(Dialect.POSIX, pattern, nocase, letters)
+    except PatternError as wrong:
+        raise ConfigError(f"'{pattern}' failed regex compilation: {wrong}", right=wrong.right, word=word) from None
 
 
-def _translated(pattern: str) -> str:
-    """``[[:alpha:]]`` is what Python does not know."""
-    out: list[str] = []
-    at, inside, first = 0, False, False
-    while at < len(pattern):
-        char = pattern[at]
-        if char == "\\" and at + 1 < len(pattern):
-            out.append(pattern[at : at + 2])
-            at += 2
-            first = False
-            continue
-        if not inside:
-            if char == "[":
-                inside = first = True
-                if pattern.startswith("[^", at):
-                    out.append("[")
-                    char = "^"
-                    at += 1
-            out.append(char)
-        elif char == "[":
-            named = _NAMED.match(pattern, at)
-            if named is None:
-                out.append("\\[")
-            elif named[1] or named[2] not in _POSIX:
-                raise re.error(f"unknown character class name '{named[0]}'")
-            else:
-                out.append(_POSIX[named[2]])
-                at += len(named[0]) - 1
-            first = False
-        else:
-            # a ] that comes first stands for itself
-            inside = char != "]" or first
-            out.append(char)
-            first = False
-        at += 1
-    return "".join(out)
+def _read_as(dialect: Dialect, pattern: str, nocase: bool, letters: bool) -> Pattern:
+    bounds, place = _Reading.bounds, _Reading.place
+    if pcre.library() is None:
+        text = translated(pattern, dialect, Engine.PYTHON)
+        return uncounted(pattern, text, place, nocase=nocase, letters=letters)
+    text = translated(pattern, dialect, Engine.PCRE)
+    return Counted(
+        pattern, text, place, nocase=nocase, letters=letters, steps=bounds.steps, depth=bounds.depth
+    )  # fmt: skip

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -10,7 +9,6 @@ from ftpd.conf.acl import named_words
 from ftpd.conf.addresses import AddressIndex
 from ftpd.conf.expr import ExpressionIndex
 from ftpd.conf.patterns import Pattern, denies
-from ftpd.conf.pcre import Bounded
 
 if TYPE_CHECKING:
     from ftpd.conf.acl import Who
@@ -45,7 +43,9 @@ class Rule:
         self._known: dict[Who, Stance] | None = None
         """What was said so far, of a section with so many lines to be tried that it pays."""
         self._indices: dict[str, Any] = {
-            name: (AddressIndex if name in ("Allow", "Deny") else ExpressionIndex)(values[name])
+            name: AddressIndex(values[name])
+            if name in ("Allow", "Deny")
+            else ExpressionIndex(values[name], unsure=name in _DENYING)
             for name in (*_ALLOWING, *_DENYING)
             if name in values
         }
@@ -150,4 +150,4 @@ def _asked(index: Any, name: str, who: Who) -> int | None:
 
 
 def _pattern(value: object) -> Pattern | None:
-    return value if isinstance(value, (re.Pattern, Bounded)) else None
+    return value if isinstance(value, Pattern) else None

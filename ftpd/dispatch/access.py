@@ -31,6 +31,8 @@ _TRUSTED = 1.0
 """Seconds for which a folder that had no .ftpaccess is taken to have none; a file that is there is always looked at."""
 _REMEMBERED = 4096
 _LARGEST = 65536
+_DEEP = 16
+"""Folders in a path from which on it is asked first how many of them there are: a client can name two thousand."""
 _NOT_THERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.ENAMETOOLONG, errno.ELOOP})
 """Faults of the way to the file, not of the file: they stop whoever asks for the folder as well."""
 
@@ -128,6 +130,8 @@ class AccessFiles:
         found: list[Scope] = []
         root = files.root.rstrip("/")
         until = now + _TRUSTED
+        if here.count("/") > _DEEP:
+            here = _part_that_is_there(files, here)
         while True:
             real = f"{root}{here}".rstrip("/") or "/"
             if self._absent.get(real, 0.0) < now and self._counts(session, real):
@@ -229,6 +233,24 @@ class AccessFiles:
             escape(file),
             reason,
         )
+
+
+def _part_that_is_there(files: Files, folder: str) -> str:
+    """The folder, or the deepest one above it that there is."""
+    parts = folder.split("/")
+    there, beyond = 1, len(parts) + 1
+    while beyond - there > 1:
+        middle = (there + beyond) // 2
+        try:
+            files.lstat(Path("/".join(parts[:middle])))
+        except OSError as error:
+            if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG):
+                beyond = middle
+                continue
+            if error.errno in SCARCE:
+                raise
+        there = middle
+    return "/".join(parts[:there]) or "/"
 
 
 def _content(fd: int) -> str | None:

@@ -32,10 +32,12 @@ class NameRule:
     def is_for(self, session: Session) -> bool:
         if self.whom is None:
             return True
+        # a line that nobody can tell of hides
+        unsure = self.pattern is not None
         if self.kind == "group":
-            return self.whom.matches(tuple(name for _, name in session.groups))
+            return self.whom.matches(tuple(name for _, name in session.groups), unsure=unsure)
         name = session.user if self.kind == "user" else session.class_name
-        return self.whom.matches((name,) if name else None)
+        return self.whom.matches((name,) if name else None, unsure=unsure)
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,8 @@ class ForGroups:
     groups: Expression | None = None
 
     def means(self, groups: tuple[str, ...]) -> bool:
-        return self.groups is None or self.groups.matches(groups)
+        # whoever a pattern is given up with is shut in rather than not
+        return self.groups is None or self.groups.matches(groups, unsure=True)
 
 
 @dataclass(frozen=True, slots=True)

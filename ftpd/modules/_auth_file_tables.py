@@ -28,7 +28,8 @@ class Wanted:
     negated: bool
 
     def admits(self, text: str) -> bool:
-        return (self.pattern.search(text) is not None) != self.negated
+        # an entry that a pattern is given up with is left out
+        return not self.pattern.denies(text) if self.negated else self.pattern.search(text) is not None
 
 
 @dataclass(frozen=True, slots=True)

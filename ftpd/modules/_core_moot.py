@@ -60,9 +60,8 @@ def _deprecated(reading: Reading, value: object) -> None:
 
 
 def _bound(reading: Reading, value: dict[str, Any]) -> None:
-    if value.get("engine") == "POSIX":
-        return
-    if not bound_patterns(value.get("matchlimit"), value.get("matchlimitrecursion")):
+    bounded = bound_patterns(value.get("matchlimit"), value.get("matchlimitrecursion"), value.get("engine", ""))
+    if not bounded and value.keys() - {"engine"}:
         reading.warn("has no effect: there is no libpcre2 on this machine, which counts the steps of a pattern")
 
 

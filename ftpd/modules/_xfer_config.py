@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
@@ -50,10 +51,13 @@ class Audience:
         if self.expression is None:
             return True
         if self.rank == 3:
-            return self.expression.matches((session.user,) if session.user else None)
-        if self.rank == 2:
-            return self.expression.matches([name for _, name in session.groups])
-        return self.expression.matches((session.class_name,) if session.class_name else None)
+            names: Collection[str] | None = (session.user,) if session.user else None
+        elif self.rank == 2:
+            names = [name for _, name in session.groups]
+        else:
+            names = (session.class_name,) if session.class_name else None
+        # a limit holds for whoever a pattern is given up with
+        return self.expression.matches(names, unsure=True)
 
 
 _AUDIENCES = {"user": (3, user_expression), "group": (2, group_expression), "class": (1, class_expression)}

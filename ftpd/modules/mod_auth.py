@@ -343,7 +343,7 @@ def _limit_session(session: Session) -> None:
         return
     names = {"user": (session.user or "",), "group": tuple(name for _, name in session.groups)}
     names["class"] = (session.class_name,) if session.class_name else ()
-    meant = (line for line in lines if line.who is None or line.who.matches(names[line.kind]))
+    meant = (line for line in lines if line.who is None or line.who.matches(names[line.kind], unsure=True))
     seconds = next((line.seconds for line in meant), 0)
     if seconds:
         session.wire.timer(seconds, lambda: _session_took_too_long(session, seconds))
