@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from conf_host import Host
 
-from ftpd.conf import build
+from ftpd.conf import build, pcre
 from ftpd.conf.faults import ConfigFaults
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -31,6 +31,8 @@ def told(file: Path) -> str:
 @pytest.mark.parametrize("file", sorted(GOLDEN.glob("*.conf")), ids=lambda file: file.stem)
 def test_the_administrator_reads(file: Path) -> None:
     expected = file.with_suffix(".expected")
+    if file.stem in ("bad_acl", "bad_regex") and pcre.library() is None:
+        pytest.skip("the words are those of libpcre2")
     if os.environ.get("FTPD_GOLDEN") == "write":
         expected.write_text(told(file))
     assert told(file) == expected.read_text()
