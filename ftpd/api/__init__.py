@@ -36,6 +36,7 @@ from ftpd.core.mounts import pool_at
 from ftpd.core.nearness import near
 from ftpd.core.paths import normalise, within
 from ftpd.core.reply import Refuse, Reply
+from ftpd.core.scoreboard import check_place as check_board
 from ftpd.core.syslog import syslog
 from ftpd.core.tally import Tally, tally
 from ftpd.core.title import show as show_title
@@ -215,6 +216,7 @@ __all__ = [
     "at_file",
     "begin",
     "bound_patterns",
+    "check_board",
     "check_folder",
     "check_way",
     "check_writers",

@@ -52,7 +52,7 @@ def daemon_settings(generation: Generation, record: BuildRecord, *, ipv6: bool |
         return value_of(generation, generation.config.main, name, default)
 
     pid_file = value("PidFile", None)
-    scoreboard = value("ScoreboardFile", None)
+    scoreboard, mutex = value("ScoreboardFile", None), value("ScoreboardMutex", None)
     return DaemonSettings(
         inetd=value("ServerType", "standalone") == "inetd",
         user=value("User", None),
@@ -60,7 +60,7 @@ def daemon_settings(generation: Generation, record: BuildRecord, *, ipv6: bool |
         pid_file=pid_file or record.pid_file,
         pid_file_wanted=pid_file is not None,
         scoreboard=None if scoreboard in ("none", "/dev/null") else scoreboard or record.scoreboard,
-        scoreboard_mutex=value("ScoreboardMutex", None),
+        scoreboard_mutex=mutex if mutex is not None and mutex.startswith("/") else None,
         scoreboard_wanted=scoreboard is not None,
         scoreboard_scrub=value("ScoreboardScrub", True),
         workers=value("Workers", 1),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from ftpd.api import (
@@ -11,7 +10,6 @@ from ftpd.api import (
     DIRECTORY,
     FTPACCESS,
     LIMIT,
-    SERVER,
     ConfigError,
     Multi,
     Reading,
@@ -29,20 +27,18 @@ _EVERYWHERE = SERVERS | ANON | DIRECTORY | FTPACCESS | LIMIT | CLASS
 
 @types.takes(1)
 def _cache_policy(words: list[str]) -> tuple[str, ...]:
-    """``on``, ``off``, or ``size count [maxAge seconds]``."""
+    """``on``, ``off``, or ``size count maxAge seconds``."""
     if len(words) == 1:
         types.boolean(words)
         return tuple(words)
-    for index in range(0, len(words), 2):
-        if words[index].lower() not in ("size", "maxage") or index + 1 == len(words):
-            raise ConfigError(f"'{words[index]}' is unknown here", right="on, off or size 32 maxAge 5", word=index)
-        types.to_integer(words[index + 1], 0, word=index + 1)
+    right = "on, off or size 32 maxAge 5"
+    if len(words) != 4:
+        raise ConfigError("wrong number of parameters", right=right)
+    for index in (0, 2):
+        if words[index].lower() not in ("size", "maxage"):
+            raise ConfigError(f"'{words[index]}' is unknown here", right=right, word=index)
+        types.to_integer(words[index + 1], 1, word=index + 1)
     return tuple(words)
-
-
-def _scrub(words: list[str]) -> bool:
-    """Every so many seconds is as good as on: it is done as each client of inetd comes."""
-    return bool(re.fullmatch(r"[1-9]\d*", words[0], re.ASCII)) or types.boolean(words)
 
 
 @types.takes(0)
@@ -69,7 +65,7 @@ def _bound(reading: Reading, value: dict[str, Any]) -> None:
 
 module.directive(
     "FSCachePolicy", _cache_policy, contexts=_EVERYWHERE, act=_fresh,
-    usage="on|off|size count [maxAge seconds]",
+    usage="on|off|size count maxAge seconds",
     doc="Attributes of files are never cached: each answer is what the file system says now.",
 )  # fmt: skip
 module.directive_list(
@@ -89,14 +85,4 @@ module.directive(
     contexts=SERVERS, act=_bound,
     usage="Engine POSIX|PCRE|PCRE2 | MatchLimit n | MatchLimitRecursion n",
     doc="How many steps a pattern may take, and how deep it may go, in the lines below.",
-)  # fmt: skip
-module.directive_list(
-    "ScoreboardOptions", types.flags("AllowMissingEntry"), contexts=SERVERS,
-    usage="AllowMissingEntry",
-    doc="A session that cannot be put on the scoreboard is served; so it is without the line.",
-)  # fmt: skip
-module.directive(
-    "ScoreboardScrub", types.takes(1, 1)(_scrub), default=True, contexts=SERVER,
-    usage="on|off|seconds",
-    doc="Whether entries of processes that inetd started, and that were killed, are removed.",
 )  # fmt: skip

@@ -269,14 +269,6 @@ module.directive(
     "PidFile", types.path, contexts=SERVER, multi=Multi.LAST,
     usage="path", doc="Where the daemon writes its process id.",
 )  # fmt: skip
-module.directive(
-    "ScoreboardFile", types.path_or_none, contexts=SERVER, multi=Multi.LAST,
-    usage="path|none", doc="Where the daemon keeps who is on, for ftpwho and its kin.",
-)  # fmt: skip
-module.directive(
-    "ScoreboardMutex", types.path, contexts=SERVER, multi=Multi.LAST,
-    usage="path", doc="The lock beside the ScoreboardFile; `<ScoreboardFile>.lck` without this line.",
-)  # fmt: skip
 module.directive_list(
     "SetEnv", _set_env, contexts=SERVERS, act=_into_environment,
     usage="name value", doc="Set a variable for %{env:name} in the lines below.",

@@ -14,6 +14,7 @@ from ftpd.modules import (  # noqa: F401
     _core_moot,
     _core_network,
     _core_owner,
+    _core_scoreboard,
     _core_server,
     _core_talk,
     _core_title,

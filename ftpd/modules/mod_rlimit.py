@@ -61,6 +61,11 @@ class Rlimit(NamedTuple):
     soft: int
     hard: int
 
+    @property
+    def possible(self) -> bool:
+        """Whether the kernel would take it; as in ProFTPD, a line that it does not take is no limit."""
+        return self.hard == resource.RLIM_INFINITY or resource.RLIM_INFINITY != self.soft <= self.hard
+
 
 def _limits(number: Callable[[str, int], int], what: str) -> types.Parser[Rlimit]:
     @types.takes(1, 3)
@@ -76,10 +81,7 @@ def _limits(number: Callable[[str, int], int], what: str) -> types.Parser[Rlimit
             resource.RLIM_INFINITY if word.lower() in ("max", "unlimited") else number(word, at + place)
             for place, word in enumerate(values)
         ]
-        soft, hard = found[0], found[-1]
-        if hard != resource.RLIM_INFINITY and (soft == resource.RLIM_INFINITY or soft > hard):
-            raise ConfigError("the soft limit is above the hard limit", right=f"{what} at most the second", word=at)
-        return Rlimit(scope, soft, hard if len(found) > 1 else soft)
+        return Rlimit(scope, found[0], found[-1])
 
     return parse
 
@@ -87,12 +89,14 @@ def _limits(number: Callable[[str, int], int], what: str) -> types.Parser[Rlimit
 def _placed(reading: Reading, value: Rlimit) -> None:
     if value.scope == "daemon" and reading.context is not SERVER:
         raise ConfigError("there is one daemon for all servers", right="the line outside of sections", word=0)
+    if not value.possible:
+        reading.warn("is no limit: the first number is above the second")
 
 
 def _told(reading: Reading, value: Rlimit) -> None:
     """One process serves all sessions: what was meant for one of them would hit the others."""
     _placed(reading, value)
-    if value.scope != "daemon" and value.soft != resource.RLIM_INFINITY:
+    if value.scope != "daemon" and value.possible and value.soft != resource.RLIM_INFINITY:
         reading.warn("has no effect on sessions: they share one process")
 
 
@@ -151,12 +155,20 @@ def remember(config: Config) -> Iterator[ConfigError]:
         ("RLimitOpenFiles", resource.RLIMIT_NOFILE, open_files),
     )
     _wanted.limits = [
-        (name, kind, limit) for name, kind, key in kinds for limit in settings[key] if limit.scope == "daemon"
+        (name, kind, limit)
+        for name, kind, key in kinds
+        for limit in settings[key]
+        if limit.scope == "daemon" and limit.possible
     ]
     for _, kind, key in kinds:
         least = _least(kind)
         for limit, at in zip(config.main.values.get(key, ()), config.main.where.get(key, ()), strict=True):
-            if limit.scope == "daemon" and limit.soft != resource.RLIM_INFINITY and limit.soft < least:
+            if (
+                limit.scope == "daemon"
+                and limit.possible
+                and limit.soft != resource.RLIM_INFINITY
+                and limit.soft < least
+            ):
                 # without memory it would fall at once; without descriptors it stands, and turns clients away
                 kind_of_fault = ConfigWarning if kind == resource.RLIMIT_NOFILE else ConfigError
                 yield kind_of_fault(
@@ -223,7 +235,7 @@ def turn_away(_: Session) -> None:
 
 def _ration(settings: Settings) -> int | None:
     """The seconds of a session: of several lines the last counts, and one is the least, as for the kernel."""
-    softs = [limit.soft for limit in settings[cpu] if limit.scope in (None, "session")]
+    softs = [limit.soft for limit in settings[cpu] if limit.scope in (None, "session") and limit.possible]
     return max(softs[-1], 1) if softs and softs[-1] != resource.RLIM_INFINITY else None
 
 

@@ -85,7 +85,6 @@ def test_switched_off_they_are_folders_like_others() -> None:
     [
         ("RLimitOpenFiles daemon", "missing parameters"),
         ("RLimitOpenFiles many", "many"),
-        ("RLimitOpenFiles 200 100", "the soft limit is above the hard limit"),
         ("RLimitMemory session 5X", "5X"),
         ("RLimitCPU -3", "-3"),
         ("RLimitCPU daemon 0", "0 is less than the daemon itself needs"),
@@ -130,3 +129,12 @@ def test_what_has_no_effect_is_told(line: str, warned: bool) -> None:
         return len([fault for fault in ftp.generation.config.warnings if "has no effect" in str(fault)])
 
     assert run(tale, conf=f"{line}\n") == int(warned)
+
+
+@pytest.mark.parametrize("line", ["RLimitCPU session 10 5", "RLimitCPU max 5", "RLimitOpenFiles daemon 200 100"])
+def test_numbers_that_the_kernel_would_not_take_are_no_limit_and_told(line: str) -> None:
+    async def tale(ftp: Bench) -> list[str]:
+        assert ftp.generation is not None
+        return [fault.message for fault in ftp.generation.config.warnings]
+
+    assert run(tale, conf=f"{line}\n") == ["is no limit: the first number is above the second"]
