@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterable
 from typing import Any
 
 from ftpd import native
@@ -32,7 +33,7 @@ class DataPort:
     ``local`` and ``peer`` are the control connection's ends as the socket gives them.
     """
 
-    __slots__ = ("_channel", "_ground", "_label", "_local", "_opening", "_peer", "_prepared", "walk")
+    __slots__ = ("_channel", "_ground", "_label", "_local", "_opening", "_peer", "_prepared", "rest", "walk")
 
     def __init__(self, ground: Ground, *, local: tuple[Any, ...], peer: tuple[Any, ...], label: str) -> None:
         self._ground = ground
@@ -44,6 +45,8 @@ class DataPort:
         self._channel: DataChannel | None = None
         self.walk: Any = None
         """The compiled one (ftpd/native/walk.c), which has a port of its own; there once it has something to do."""
+        self.rest: Iterable[bytes] | None = None
+        """What is left of a listing that the walk has begun."""
 
     def walks(self, control: int) -> Any:
         """The walk of this session, whose control connection has that descriptor; None where none is to be had."""
@@ -92,6 +95,7 @@ class DataPort:
         descriptor, port, moved, unsaid, trouble = overtaken
         channel = self._channel = DataChannel(descriptor, self._ground, port)
         channel.moved, channel.announced = moved, unsaid is not None
+        channel.rest, self.rest = self.rest, None
         if trouble > 0:
             channel._fail(local_failure(OSError(trouble, os.strerror(trouble)), moved))
         elif trouble:
@@ -165,6 +169,7 @@ class DataPort:
         return True
 
     def _drop_prepared(self) -> None:
+        self.rest = None
         if self.walk is not None:
             self.walk.drop()
         if self._prepared is not None:
@@ -173,6 +178,7 @@ class DataPort:
 
     def abandon(self) -> None:
         """Where what the walk has begun was not gone on with, another command must not take its connection."""
+        self.rest = None
         if self.walk is not None:
             self.walk.abandon()
 

@@ -17,7 +17,7 @@ from ftpd.engine.lines import LineTooLong
 from ftpd.engine.outlet import BACKLOG
 from ftpd.engine.pace import Pace
 from ftpd.engine.request import is_abort
-from ftpd.engine.taking import Taking
+from ftpd.engine.showing import Showing
 from ftpd.engine.tuning import tuning_of
 from ftpd.module.events import MAX_COMMAND_RATE
 from ftpd.transfer.sockets import DEFAULT
@@ -31,7 +31,7 @@ _TLS_HELLO = b"\x16\x03"
 """How a TLS client begins; where it may begin so, TLS has read that before us."""
 
 
-class Intake(Taking):
+class Intake(Showing):
     """Takes lines in their order, so that replies keep theirs however many a client sends ahead."""
 
     # -- packets -----------------------------------------------------------------------------------

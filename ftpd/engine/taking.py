@@ -84,7 +84,7 @@ class Taking(Running):
 
     def _enter(self, folder: str, way: Way | None, said: bytes, name: bytes) -> bytes | None:
         """Be in that folder, unless it takes more to find out whether that may be."""
-        _be_oneself()
+        be_oneself()
         session, gate = self.session, self.generation.gate
         if name in (b".", b".."):
             return None
@@ -107,7 +107,7 @@ class Taking(Running):
         return self._made(made, partial(_turning, data_type, reply.encode()))
 
     def _turn(self, data_type: str, said: bytes, nothing: bytes) -> bytes:
-        _be_oneself()
+        be_oneself()
         self.session.data_type = data_type
         self.unsettle()
         self._inherit_again()
@@ -180,7 +180,7 @@ class Taking(Running):
         self._bring_answers_back()
 
 
-def _be_oneself() -> None:
+def be_oneself() -> None:
     """Whoever looked at a file before us may have left the thread as its user."""
     if native.calls is not None:
         native.calls.settle()

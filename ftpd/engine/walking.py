@@ -118,7 +118,7 @@ class Walking(DataSide):
             session = self.session
             session.bytes_out += moved + said
             session.bytes_in += moved_in
-            if files:
+            if files or moved:
                 self.generation.emit(FILES_SENT, Sent(session, files, moved))
             if files_taken:
                 self.generation.emit(FILES_RECEIVED, Sent(session, files_taken, moved_in))

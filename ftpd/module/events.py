@@ -70,7 +70,10 @@ SESSION_REINIT: Event[Session] = Event("core.session-reinit", may_refuse=True)
 """A client goes on at another virtual host (HOST): what was taken from the settings of the first is to be renewed."""
 SESSION_CLOSE: Event[Session] = Event("core.exit")
 FILES_SENT: Event[Sent] = Event("core.files-sent")
-"""Some files went out whose sending was decided with that of one before; POST and CMD were not asked."""
+"""Some files went out whose sending was decided with that of one before; POST and CMD were not asked.
+
+The bytes of listings that went out so are among them; these are no files.
+"""
 FILES_RECEIVED: Event[Sent] = Event("core.files-received")
 """The same of files that came in, of which nobody had anything to record."""
 WORK_DONE: Event[Session] = Event("core.work-done")

@@ -12,7 +12,10 @@ if TYPE_CHECKING:
     from ftpd.conf.tree import Scope
     from ftpd.core.answers import ShortAnswer
     from ftpd.module.command import Command
-    from ftpd.module.files import Way
+    from ftpd.module.files import Folder, Path, Way
+
+Lister = Callable[["Command", "Folder", "Path"], Iterable[bytes] | None]
+"""The lines of an open folder for a command, each of their pieces made in a short step; None: not to be had so."""
 
 
 class TransferError(Exception):
@@ -41,6 +44,8 @@ class Data(Protocol):
     announced: bool
     """The client has been told that it opens, and some bytes may have gone, as :attr:`moved` says."""
     local_port: int
+    rest: Iterable[bytes] | None
+    """What is left of a listing that :meth:`Wire.lists` began: to be sent instead of what the command would make."""
 
     @property
     def grown(self) -> int:
@@ -186,6 +191,16 @@ class Wire(Protocol):
         each file; FILES_SENT has the sums. None where that is not to be had so.
         """
 
+    def lists(self, command: Command, folder: str, before: str, after: str, lister: Lister) -> ShortAnswer | None:
+        """What answers such a command, which has succeeded, with a listing of other folders in this one.
+
+        To the control connection's peer only, as long as no link is on the way and nothing is said of any path.
+        ``before`` is the text of the 150, ``after`` that of the 226; ``lister`` is called with a command like this one,
+        of whichever session it is, an open folder and its path. What takes long goes by the whole road, which finds a
+        connection at which :attr:`Data.rest` is what is left. FILES_SENT has the sums. None where that is not to be had
+        so, and where anybody has something to record of the command (LOG_CMD).
+        """
+
     def takes(
         self, command: Command, way: Way, before: str, after: str, *, mode: int, replaces: bool,
         guard: Callable[[Command, str], bool] | None, noted: tuple[str, ...], came: Callable[[Command, bool], None],
@@ -282,6 +297,9 @@ class NoShortcuts:
         return None
 
     def sends(self, command: Command, way: Way, before: str, after: str) -> None:
+        return None
+
+    def lists(self, command: Command, folder: str, before: str, after: str, lister: Lister) -> None:
         return None
 
     def takes(

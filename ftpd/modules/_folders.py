@@ -13,7 +13,8 @@ from time import monotonic, perf_counter
 from typing import TypeVar
 from weakref import ref
 
-from ftpd.api import Command, Folder, Session, Slot, hidden, listing
+from ftpd.api import Command, Folder, Refuse, Session, Slot, hidden, listing
+from ftpd.modules._transfer import goes_straight
 
 T = TypeVar("T")
 Piece = bytes | tuple[str, os.stat_result]
@@ -162,20 +163,43 @@ async def lines_as_they_are(
     if not isinstance(layout, listing.Compiled):
         return None
     if folder.attributes.st_size <= SMALL:
-        by_name = (-1 if order.last_first else 1) if order.sort else 0
-        return folder.lines_at_once(layout, by_name, _FEW, dotted=choice.dotted)
+        return lines_of_small(folder, layout, choice, order)
     compact = await _in_one_piece(cmd, folder, choice, order)
     return None if compact is None else folder.raw_lines(compact, layout)
+
+
+def lines_of_small(
+    folder: Folder, layout: listing.Layout, choice: Choice, order: Order = Order()
+) -> Iterable[Piece] | None:  # fmt: skip
+    """The same of a small folder, without any waiting."""
+    if not isinstance(layout, listing.Compiled) or folder.attributes.st_size > SMALL:
+        return None
+    by_name = (-1 if order.last_first else 1) if order.sort else 0
+    return folder.lines_at_once(layout, by_name, _FEW, dotted=choice.dotted)
+
+
+def can_be_shown_again(cmd: Command, folder: str) -> bool:
+    """Whether other folders in that one are listed as the one of this command, as far as no module has to be asked."""
+    session = cmd.session
+    if not listing.compiled() or session.recode is not None or not goes_straight(cmd):
+        return False
+    # there is a way where files keep nobody waiting
+    if cmd.config is not session.settings or cmd.files.way(folder) is None:
+        return False
+    try:
+        return cmd.path(cmd.argument or ".").plain
+    except Refuse:
+        return False
 
 
 def in_steps(
     pieces: Iterable[Piece], line: Callable[[str, os.stat_result], str | None], first: Iterable[str] = ()
 ) -> Iterable[bytes]:
     """The lines some at a time, for others to have their turn in between; ``line`` tells of a single entry."""
-    made = [*map(listing.packed, first)]
+    before = "\r\n".join(first)
+    made = [listing.packed(before)] if before else []
     if isinstance(pieces, tuple):
-        made += pieces
-        return (b"".join(made),) if made else ()
+        return *made, *pieces
     return _in_steps(pieces, line, made)
 
 

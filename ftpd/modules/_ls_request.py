@@ -27,7 +27,7 @@ class Flags(frozenset[str]):
         return made
 
 
-_NONE = Flags()
+NO_FLAGS = Flags()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def read(cmd: Command) -> Request:
     if not limits.counts_for(cmd.name):
         limits = NO_LIMITS
     if not limits.flags and not cmd.argument.startswith((" ", "-")):
-        return Request(_NONE, cmd.argument, limits)
+        return Request(NO_FLAGS, cmd.argument, limits)
     given, text = ("", cmd.argument) if _is_there(cmd, cmd.argument, "-") else peel(cmd.argument)
     if text.startswith(" ") and not _is_there(cmd, text, " "):
         # ProFTPD knows no blanks in front of a path, and there are clients that send two

@@ -18,11 +18,12 @@ from ftpd.modules._folders import (
     Turn,
     in_steps,
     lines_as_they_are,
+    lines_of_small,
     names_of,
     sliced,
     unveiled,
 )
-from ftpd.modules._ls_request import Flags, Found, Request, Target
+from ftpd.modules._ls_request import NO_FLAGS, Flags, Found, Request, Target
 from ftpd.modules._ls_view import View, clock, view_of
 
 _WIDTH = 75
@@ -74,6 +75,20 @@ async def send_plain(
         if error.errno not in _CLOSED:
             raise
     return True
+
+
+def is_compiled(cmd: Command) -> bool:
+    """Whether that is how folders are listed where the command is."""
+    return isinstance(view_of(cmd, cmd.config, NO_FLAGS).layout, listing.Compiled)
+
+
+def small_folder(cmd: Command, folder: Folder, path: Path) -> Iterable[bytes] | None:
+    """The lines of a small folder, asked for without flags, where nothing is said of any path."""
+    view, virtual = view_of(cmd, cmd.config, NO_FLAGS), path.virtual
+    pieces = lines_of_small(folder, view.layout, _PLAIN[False])
+    if pieces is None:
+        return None
+    return in_steps(pieces, lambda name, known: view.line(name, known, folder, name, virtual))
 
 
 async def _targets(cmd: Command, request: Request, found: Found, budget: _Budget) -> AsyncGenerator[list[str], None]:

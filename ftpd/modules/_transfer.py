@@ -158,7 +158,7 @@ async def carry(
 
 
 def goes_straight(cmd: Command) -> bool:
-    """Whether a small download is over once it is sent, and may go to the client only."""
+    """Whether a small download or listing is over once it is sent, and may go to the client only."""
     manners = _manners(cmd, cmd.session[tally])
     return manners.foreign is False and not _lingering(manners, counted=False)
 

@@ -18,8 +18,10 @@ from ftpd.api import (
     Group,
     Outcome,
     Path,
+    Phase,
     Refuse,
     Session,
+    ShortAnswer,
     Transfer,
     acls,
     begin,
@@ -34,10 +36,13 @@ from ftpd.modules._folders import (
     Choice,
     Order,
     Owners,
+    Piece,
     Turn,
+    can_be_shown_again,
     fake_number,
     in_steps,
     lines_as_they_are,
+    lines_of_small,
     names_of,
     unveiled,
 )
@@ -46,6 +51,7 @@ from ftpd.modules._transfer import carry, opening
 
 __all__ = ["module"]
 
+COMPLETE = "Transfer complete"
 _ALL, _BY_NAME = Choice(), Order()
 _FEW = 32
 _MFF = "MFF " + "".join(f"{name};" for name in _facts_change.CHANGEABLE)
@@ -76,8 +82,8 @@ class Facts:
     """The lines of a session's listings; the configuration in force is that of the path asked for last."""
 
     __slots__ = (
-        "_config", "_facts", "_files", "_gid", "_groups", "_inside", "_links", "_mode", "_own", "_perms", "_uid",
-        "_users", "by_acl", "layout", "slink",
+        "_config", "_dots", "_facts", "_files", "_gid", "_groups", "_inside", "_links", "_mode", "_own", "_perms",
+        "_uid", "_users", "by_acl", "layout", "slink",
     )  # fmt: skip
 
     _perms: listing.Kept[str]
@@ -90,6 +96,7 @@ class Facts:
         self._files, self._config, self._own = cmd.files, cmd.config, session.settings
         self.by_acl = acls.count(session)
         self._inside: tuple[int, int, int] | None = None
+        self._dots: tuple[os.stat_result, os.stat_result | None, list[str]] | None = None
         self._facts = chosen(session)
         self.slink = option(session, "UseSlink")
         self._links: bool = cmd.setting("ShowSymlinks", True)
@@ -152,10 +159,15 @@ class Facts:
 
     def dots(self, folder: Folder, at: Path) -> list[str]:
         """The lines of the folder itself and of the one above it."""
-        lines = [self.entry(".", folder.attributes, folder, at)]
+        here, above = folder.attributes, None
         with suppress(OSError):
-            lines.append(self.entry("..", folder.lstat(".."), folder, at))
-        return lines
+            above = folder.lstat("..")
+        if self.by_acl or self._dots is None or self._dots[:2] != (here, above):
+            lines = [self.entry(".", here, folder, at)]
+            if above is not None:
+                lines.append(self.entry("..", above, folder, at))
+            self._dots = here, above, lines
+        return [*self._dots[2]]
 
     def kind_of_link(self, path: Path) -> str:
         if not self.slink:
@@ -268,7 +280,27 @@ def facts_of_one(cmd: Command) -> Outcome:
     return cmd.ok(250, f"Start of list for {label}", line, "End of list")
 
 
-@module.cmd("MLSD", group=Group.DIRS, classes=Class.DIRS, usage="[<sp> pathname]")
+def _lists(cmd: Command, folder: str) -> ShortAnswer | None:
+    """What lists other folders as this one was listed, where nothing is to be asked of each of them."""
+    if acls.count(cmd.session) or not can_be_shown_again(cmd, folder):
+        return None
+    return cmd.session.wire.lists(cmd, folder, opening(cmd, "MLSD"), COMPLETE, _small)
+
+
+def _small(cmd: Command, folder: Folder, path: Path) -> Iterable[bytes] | None:
+    facts = _facts_in(cmd, folder.attributes)
+    pieces = lines_of_small(folder, facts.layout, _ALL)
+    return None if pieces is None else _steps(facts, pieces, folder, path)
+
+
+def _steps(facts: Facts, pieces: Iterable[Piece], folder: Folder, path: Path) -> Iterable[bytes]:
+    return in_steps(pieces, lambda name, known: facts.entry(name, known, folder, path), facts.dots(folder, path))
+
+
+@module.cmd(
+    "MLSD", group=Group.DIRS, classes=Class.DIRS, usage="[<sp> pathname]", shortcut=_lists, alike=has_chosen_nothing,
+    records=Phase.LOG_CMD,
+)  # fmt: skip
 def facts_of_folder(cmd: Command) -> Outcome | Awaitable[Outcome]:
     return begin(_facts_of_folder(cmd))
 
@@ -289,7 +321,7 @@ async def _facts_of_folder(cmd: Command) -> Outcome:
         transfer = Transfer(path.virtual, cmd.files.real(path), "l", ascii=True)
 
         async def move(data: Data) -> None:
-            plain = await _plain(cmd, path, folder)
+            plain = data.rest or await _plain(cmd, path, folder)
             if plain is not None:
                 await data.send(plain)
                 return
@@ -297,7 +329,7 @@ async def _facts_of_folder(cmd: Command) -> Outcome:
                 await data.send(made)
 
         await carry(cmd, transfer, opening(cmd, "MLSD"), move)
-    return cmd.ok(226, "Transfer complete")
+    return cmd.ok(226, COMPLETE)
 
 
 def _is_entry(cmd: Command, path: Path) -> bool:
@@ -317,10 +349,7 @@ async def _plain(cmd: Command, path: Path, folder: Folder) -> Iterable[bytes] | 
     if facts.by_acl:
         return None
     pieces = await lines_as_they_are(cmd, folder, facts.layout, _ALL, _BY_NAME)
-    if pieces is None:
-        return None
-    lines = in_steps(pieces, lambda name, known: facts.entry(name, known, folder, path), facts.dots(folder, path))
-    return map(cmd.session.spoken, lines)
+    return None if pieces is None else map(cmd.session.spoken, _steps(facts, pieces, folder, path))
 
 
 def _sendable(cmd: Command, made: list[str]) -> bytes:

@@ -7,20 +7,49 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import aclosing
 from functools import partial
 
-from ftpd.api import DECLINED, Class, Command, Data, Group, Outcome, Path, Refuse, Transfer, begin, normalise
+from ftpd.api import (
+    DECLINED,
+    Class,
+    Command,
+    Data,
+    Group,
+    Outcome,
+    Path,
+    Phase,
+    Refuse,
+    ShortAnswer,
+    Transfer,
+    begin,
+    normalise,
+)
+from ftpd.modules._folders import can_be_shown_again
 from ftpd.modules._ls_config import module
 from ftpd.modules._ls_names import names
 from ftpd.modules._ls_request import Denied, Flags, Found, Request, find, read
-from ftpd.modules._ls_walk import lines, send_plain
+from ftpd.modules._ls_walk import is_compiled, lines, send_plain, small_folder
 from ftpd.modules._transfer import carry, opening, plural, tally
 
 __all__ = ["module"]
 
+COMPLETE = "Transfer complete"
 _MOST_STATUS_LINES = 10_000
 """Lines of one STAT: all of it waits in memory for the control connection."""
 
 
-@module.cmd("LIST", group=Group.DIRS, classes=Class.DIRS, usage="[<sp> pathname]")
+def _lists(cmd: Command, folder: str) -> ShortAnswer | None:
+    """What lists other folders as this one was listed, where nothing is to be asked of each of them."""
+    if not can_be_shown_again(cmd, folder):
+        return None
+    request = read(cmd)
+    if request.flags or request.limits.counts or not is_compiled(cmd):
+        return None
+    return cmd.session.wire.lists(cmd, folder, opening(cmd, "file list"), COMPLETE, small_folder)
+
+
+@module.cmd(
+    "LIST", group=Group.DIRS, classes=Class.DIRS, usage="[<sp> pathname]", shortcut=_lists, alike=True,
+    records=Phase.LOG_CMD,
+)  # fmt: skip
 def list_folder(cmd: Command) -> Outcome | Awaitable[Outcome]:
     return begin(_list_folder(cmd))
 
@@ -38,7 +67,7 @@ async def _list_folder(cmd: Command) -> Outcome:
     await _send(cmd, request, found, lambda: lines(cmd, request, found), partial(send_plain, cmd, request, found))
     if failure is not None and "NoErrorIfAbsent" not in request.limits.words:
         raise failure
-    return cmd.ok(226, "Transfer complete")
+    return cmd.ok(226, COMPLETE)
 
 
 @module.cmd("NLST", group=Group.DIRS, classes=Class.DIRS, usage="[<sp> (pathname)]")
@@ -66,7 +95,7 @@ async def _list_names(cmd: Command) -> Outcome:
             raise error if isinstance(error, Refuse) else _absent(request, error, cmd.session.cwd) from None
         found = Found([], False)
     await _send(cmd, request, found, lambda: names(cmd, request, found))
-    return cmd.ok(226, "Transfer complete")
+    return cmd.ok(226, COMPLETE)
 
 
 def _absent(request: Request, error: OSError, here: str = ".") -> Refuse:
@@ -97,6 +126,9 @@ async def _send(
         def send(steps: Iterable[bytes]) -> Awaitable[object]:
             return data.send(map(cmd.session.spoken, steps))
 
+        if data.rest is not None:
+            await data.send(data.rest)
+            return
         if plain is not None and await plain(send):
             return
         # closing: a folder must not stay open behind a client that went away

@@ -46,4 +46,4 @@ lines = _compiled("_lines")
 
 data = _compiled("_data")
 """What the kernel is asked for data connections: ``data.c``; small files by what was decided before: ``walk.c``,
-``send.c`` and ``receive.c``."""
+``send.c``, ``show.c`` and ``receive.c``."""

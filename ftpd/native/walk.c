@@ -270,8 +270,8 @@ note(Walk *self, PyObject *recorded, PyObject *name, long long size, const struc
 
 /* -- what Python asks of it -------------------------------------------------------------------------------------- */
 
-/* tell() -> (files sent, their bytes, files received, their bytes, bytes of preliminary replies) since it was last asked;
-   of those only that nobody has recorded. */
+/* tell() -> (files sent, their bytes and those of listings, files received, their bytes, bytes of preliminary replies)
+   since it was last asked; of those only that nobody has recorded. */
 static PyObject *
 walk_tell(Walk *self, PyObject *nothing)
 {
@@ -355,6 +355,8 @@ walk_close(Walk *self, PyObject *nothing)
 static PyMethodDef methods[] = {
     {"listen", (PyCFunction)(void (*)(void))walk_listen, METH_FASTCALL, NULL},
     {"send", (PyCFunction)(void (*)(void))walk_send, METH_FASTCALL, NULL},
+    {"meet", (PyCFunction)walk_meet, METH_NOARGS, NULL},
+    {"give", (PyCFunction)(void (*)(void))walk_give, METH_FASTCALL, NULL},
     {"take", (PyCFunction)(void (*)(void))walk_take, METH_FASTCALL, NULL},
     {"take_back", (PyCFunction)walk_take_back, METH_NOARGS, NULL},
     {"more", (PyCFunction)walk_more, METH_NOARGS, NULL},
@@ -373,6 +375,7 @@ static PyMethodDef methods[] = {
 static PyMemberDef members[] = {
     {"held", T_BOOL, offsetof(Walk, held), 0, NULL},
     {"lent", T_BOOL, offsetof(Walk, lent), READONLY, NULL},
+    {"went", T_LONGLONG, offsetof(Walk, went), READONLY, NULL},
     {NULL, 0, 0, 0, NULL},
 };
 

@@ -60,6 +60,9 @@ void note(Walk *self, PyObject *recorded, PyObject *name, long long size, const 
 
 PyObject *walk_send(Walk *self, PyObject *const *arguments, Py_ssize_t count);
 
+PyObject *walk_meet(Walk *self, PyObject *nothing);
+PyObject *walk_give(Walk *self, PyObject *const *arguments, Py_ssize_t count);
+
 PyObject *walk_take(Walk *self, PyObject *const *arguments, Py_ssize_t count);
 PyObject *walk_take_back(Walk *self, PyObject *nothing);
 PyObject *walk_more(Walk *self, PyObject *nothing);

@@ -19,6 +19,7 @@ class MemoryData:
     def __init__(self, incoming: bytes = b"") -> None:
         self.moved = self.grown = 0
         self.announced = False
+        self.rest: Iterable[bytes] | None = None
         self.local_port = 20
         self.incoming = incoming
         self.sent = bytearray()

@@ -7,7 +7,7 @@ import errno
 import os
 import socket
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 from ftpd.core.aside import Threads
@@ -80,6 +80,8 @@ class Channel(DTPHandler):  # type: ignore[misc]  # pyftpdlib is untyped
     moved = 0
     announced = False
     """The client has been told that it opens (150)."""
+    rest: Iterable[bytes] | None = None
+    """What is left of a listing that was begun without its command."""
     needs = 0
     ioloop: DataLoop
     _closed = False
