@@ -234,9 +234,17 @@ def turn_away(_: Session) -> None:
 
 
 def _ration(settings: Settings) -> int | None:
-    """The seconds of a session: of several lines the last counts, and one is the least, as for the kernel."""
-    softs = [limit.soft for limit in settings[cpu] if limit.scope in (None, "session") and limit.possible]
-    return max(softs[-1], 1) if softs and softs[-1] != resource.RLIM_INFINITY else None
+    """The seconds of a session, one being the least, as for the kernel.
+
+    Each line is imposed in its turn, as ProFTPD does it for a session, which cannot raise its hard limit again.
+    """
+    soft = hard = resource.RLIM_INFINITY
+    for limit in settings[cpu]:
+        if limit.scope not in (None, "session") or not limit.possible:
+            continue
+        if hard == resource.RLIM_INFINITY or resource.RLIM_INFINITY != limit.hard <= hard:
+            soft, hard = limit.soft, limit.hard
+    return None if soft == resource.RLIM_INFINITY else max(soft, 1)
 
 
 @module.on(SESSION_OPEN, needed=lambda config: any(_ration(server.settings) for server in config.servers))

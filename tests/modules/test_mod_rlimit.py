@@ -9,6 +9,7 @@ from xfer_ground import run, talk
 
 from ftpd.conf.faults import ConfigFaults
 from ftpd.testing import Bench
+from ftpd.testing.memory import MemoryWire
 
 FILES = {"etc/passwd": b"root", "lib/": b"", "plain/file": b"x", "etcetera/": b""}
 JAIL = "DefaultRoot ~\n"
@@ -138,3 +139,35 @@ def test_numbers_that_the_kernel_would_not_take_are_no_limit_and_told(line: str)
         return [fault.message for fault in ftp.generation.config.warnings]
 
     assert run(tale, conf=f"{line}\n") == ["is no limit: the first number is above the second"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "seconds"),
+    [
+        ("", None),
+        ("RLimitCPU daemon 3000000", None),
+        ("RLimitCPU session 30", 30),
+        ("RLimitCPU 30 60", 30),
+        ("RLimitCPU 0", 1),
+        ("RLimitCPU session max", None),
+        ("RLimitCPU session 10 5", None),
+        # as 1.3.8 does it, whose session cannot raise its hard limit
+        ("RLimitCPU session 300\nRLimitCPU session 100", 100),
+        ("RLimitCPU session 100\nRLimitCPU 300", 100),
+        ("RLimitCPU session 100\nRLimitCPU max", 100),
+        ("RLimitCPU session 50 400\nRLimitCPU 300", 300),
+        ("RLimitCPU session 100\n<Global>\nRLimitCPU session 200\n</Global>", 100),
+        ("<Global>\nRLimitCPU session 200\n</Global>", 200),
+    ],
+)
+def test_the_seconds_of_a_session_are_those_that_proftpd_would_impose(
+    lines: str, seconds: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[float] = []
+    monkeypatch.setattr(MemoryWire, "budget", lambda wire, seconds, spent: asked.append(seconds), raising=False)
+
+    async def tale(ftp: Bench) -> None:
+        pass
+
+    run(tale, conf=f"{lines}\n")
+    assert asked == ([] if seconds is None else [seconds])
