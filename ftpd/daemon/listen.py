@@ -85,6 +85,9 @@ class Bindings:
         wanted = name.lower().removesuffix(".")
         host = _plain(local[0])
         here = [one for one in self.names if one.port == local[1] and one.address in (host, None, *_every(host))]
+        if not any((own, local[1]) in self._exact for own in (host, *_every(host))):
+            # an address that nobody has may be one that a router translates: whoever has the port may be meant
+            here = [one for one in self.names if one.port == local[1]]
         for one in here:
             if one.pattern is None and one.name == wanted:
                 return one.scope
@@ -164,7 +167,7 @@ def bindings(
     if not endpoints and not settings.inetd:
         raise StartError("no valid servers configured: every server has Port 0, so there is nothing to listen on")
     return Bindings(
-        tuple(endpoints),
+        _apart(endpoints),
         tuple(servers),
         tuple(default),
         tuple(report.warnings),
@@ -173,6 +176,17 @@ def bindings(
         elsewhere=elsewhere,
         local=config.main if int(value_of(generation, config.main, "Port", _FTP_PORT)) else None,
     )
+
+
+def _apart(endpoints: list[Endpoint]) -> tuple[Endpoint, ...]:
+    """Without the addresses that a wildcard of the same port stands for as well: both cannot be listened on."""
+    kept = []
+    for host, port in endpoints:
+        # :: is listened on for IPv4 as well
+        wider = {"::"} if host == "0.0.0.0" or ":" in host else {"::", "0.0.0.0"}
+        if not any((every, port) in endpoints for every in wider - {host}):
+            kept.append((host, port))
+    return tuple(kept)
 
 
 def _names(generation: Generation, scope: Scope) -> list[str]:

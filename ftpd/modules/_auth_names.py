@@ -25,7 +25,8 @@ def target_of(session: Session, login: str) -> Target:
     """The account and the <Anonymous> that ``USER login`` leads to."""
     server = session.server
     anonymous = [child for child in server.children if child.kind is ANON]
-    for scope in (server, *anonymous):
+    # as ProFTPD finds them: what stands in a section is found before what stands in the server itself
+    for scope in (*anonymous, server):
         for alias, real in scope.values.get(d.user_alias, ()):
             if alias in ("*", login):
                 # an alias inside an <Anonymous> leads there even when several blocks share one User

@@ -426,3 +426,11 @@ def test_the_slash_of_an_anonymous_area_holds_its_relative_sections(top: str) ->
     replies = login(top, conf, "ftp", "MKD pub/x", "MKD y", password="a@b.c")
     assert replies[0] == ANONYMOUS
     assert replies[1:] == ["550 pub/x: Permission denied", "550 y: Permission denied"]
+
+
+def test_an_alias_of_an_anonymous_area_comes_before_one_of_the_server(top: str) -> None:
+    area = f"<Anonymous {top}/ftp>\nUser ftp\nRequireValidShell off\nUserAlias anonymous ftp\n</Anonymous>\n"
+    conf = f"UserAlias * tom\n{area}"
+    assert login(top, conf, "anonymous", password="a@b.c") == [ANONYMOUS]
+    assert login(top, conf, "web") == ["230 User web logged in"]
+    assert login(top, conf, "web", password="a@b.c") == [INCORRECT]

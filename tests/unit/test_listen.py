@@ -6,7 +6,7 @@ import pytest
 
 from ftpd.conf.directive import SERVER, VHOST
 from ftpd.conf.tree import Scope
-from ftpd.daemon.listen import Bindings
+from ftpd.daemon.listen import Bindings, _apart, _named
 
 MAIN = Scope(SERVER, "", [], "proftpd.conf", 1, None)
 TWO, THREE, ALONE = (Scope(VHOST, "<VirtualHost>", [], "proftpd.conf", line, None) for line in (2, 3, 4))
@@ -37,3 +37,31 @@ def test_a_default_server_does(address: str, port: int, met: Scope) -> None:
 
 def test_the_default_server_of_another_port_does_where_the_port_has_none() -> None:
     assert Bindings((), SERVERS, ((21, MAIN),), elsewhere=MAIN).server_of(("192.0.2.9", 2121)) is MAIN
+
+
+@pytest.mark.parametrize(
+    ("address", "name", "met"),
+    [
+        ("192.0.2.2", "two.example", TWO),
+        ("192.0.2.2", "three.example", None),
+        # behind a router that translates addresses the server's own is not the one that clients come to
+        ("10.0.0.4", "two.example", TWO),
+        ("10.0.0.4", "x.three.example", THREE),
+        ("10.0.0.4", "alone.example", None),
+    ],
+)
+def test_a_name_is_known_at_its_servers_address_and_at_those_that_are_nobodys(
+    address: str, name: str, met: Scope | None
+) -> None:
+    names = (
+        _named("two.example", "192.0.2.2", 2121, TWO),
+        _named("*.three.example", "192.0.2.3", 2121, THREE),
+        _named("alone.example", "198.51.100.4", 2222, ALONE),
+    )
+    assert Bindings((), SERVERS, (), names=names).server_named((address, 2121), name) is met
+
+
+def test_what_a_wildcard_listens_on_is_not_listened_on_twice() -> None:
+    one, other = ("127.0.0.1", 2121), ("0.0.0.0", 2121)
+    assert _apart([one, other, ("127.0.0.1", 2222), ("::1", 2121)]) == (other, ("127.0.0.1", 2222), ("::1", 2121))
+    assert _apart([one, ("::", 2121), other, ("::1", 2121), ("::", 2222)]) == (("::", 2121), ("::", 2222))
