@@ -25,6 +25,7 @@ from ftpd.transfer.sockets import DEFAULT
 if TYPE_CHECKING:
     from ftpd.engine.common import Common, Inherited, Kin, Recipe
     from ftpd.engine.uploads import Upload
+    from ftpd.engine.walking import Listening
     from ftpd.engine.worker import Worker
 
 READ = Epoll.READ
@@ -65,57 +66,14 @@ _TCP_INFO = struct.Struct("=24xI")
 class Channel(FTPHandler):  # type: ignore[misc]
     """pyftpdlib's command channel with a session; each layer knows those beneath it, and this one what all share."""
 
-    # what most sessions leave as it is stands here, and in those that change it
-    _closed = False
-    _pace: Pace | None = None
-    _held: asyncio.TimerHandle | None = None
-    """Runs while the client has to wait because it has sent too many commands (MaxCommandRate)."""
-    _queue: deque[bytes | LineTooLong] | None = None
-    _task: asyncio.Task[None] | None = None
-    _meter: Meter | None = None
-    """Counts the processor time that the session takes, where that is asked for; nothing goes a short way then."""
-    _out = b""
-    _port: DataPort | None = None
-    work: Work | None = None
-    _journey: Journey | None = None
-    """Of the command that runs, where files may keep it waiting."""
-    _abort_heard = False
-    """ABOR came for the command that runs, if only after its data connection's end had been seen."""
-    _impatient: asyncio.TimerHandle | None = None
-    """Runs while a command waits behind a transfer."""
-    _timers: list[Timer] | None = None
-    _idlers: tuple[Timer, ...] = ()
-    """Those of them that begin anew with each command."""
-    _upload: Upload | None = None
-    """What is received without a command, and not by the front."""
-    _answers: Answers | None = None
-    """Made when the first is known."""
-    _set_aside: Answers | None = None
-    """What is known again once the transfer has ended that runs, if nothing else has happened by then."""
-    _kin: Kin | None = None
-    """Those who have logged in alike."""
-    _common: Common | None = None
-    """What is known by those who stand as this session does, once that was asked for since anything has changed."""
-    _mine: Inherited | None = None
-    """What has been made of it here."""
-    _recipe: tuple[ShortAnswer, Recipe] | None = None
-    """What has just been made to answer a verb, and how others make it."""
-    _ending: str | None = None
-    _ended = False
-    _peer_done = False
-    _scheduled = False
-    _opened = False
-    """The client has been let in, as far as the greeting."""
-    abort_wanted = False
-    """ABOR came before the command that it is for had its data connection."""
-    _running = False
-    """A command is on its way through dispatch: whatever ends the session waits for its reply."""
-    _aside: asyncio.Task[None] | None = None
-    """A STAT that is answered while a transfer runs."""
-    _mute = False
-    """The client has had its last reply, and the command that it overtook may not add another."""
-    _events = READ
-    _linger: Timer | None = None
+    # in slots: of more than thirty attributes, and of methods beside them, Python has to look for each
+    __slots__ = (
+        "_abort_heard", "_answers", "_aside", "_closed", "_common", "_ended", "_ending", "_events", "_fileno",
+        "_held", "_idlers", "_impatient", "_journey", "_kin", "_linger", "_listens", "_meter", "_mine", "_mute",
+        "_opened", "_out", "_pace", "_peer_done", "_port", "_queue", "_reader", "_recipe", "_running", "_scheduled",
+        "_set_aside", "_task", "_timers", "_upload", "abort_wanted", "generation", "ioloop", "session", "socket",
+        "work", "worker",
+    )  # fmt: skip
 
     def __init__(
         self, sock: socket.socket, worker: Worker, generation: Generation, doorway: Doorway, remote: Address
@@ -134,6 +92,59 @@ class Channel(FTPHandler):  # type: ignore[misc]
         self.ioloop = worker.ioloop
         self.worker = worker
         self.generation = generation
+        self._closed = False
+        self._pace: Pace | None = None
+        self._held: asyncio.TimerHandle | None = None
+        """Runs while the client has to wait because it has sent too many commands (MaxCommandRate)."""
+        self._queue: deque[bytes | LineTooLong] | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._meter: Meter | None = None
+        """Counts the processor time that the session takes, where that is asked for; nothing goes a short way then."""
+        self._out = b""
+        self._port: DataPort | None = None
+        self.work: Work | None = None
+        self._journey: Journey | None = None
+        """Of the command that runs, where files may keep it waiting."""
+        self._abort_heard = False
+        """ABOR came for the command that runs, if only after its data connection's end had been seen."""
+        self._impatient: asyncio.TimerHandle | None = None
+        """Runs while a command waits behind a transfer."""
+        self._timers: list[Timer] | None = None
+        self._idlers: tuple[Timer, ...] = ()
+        """Those of them that begin anew with each command."""
+        self._upload: Upload | None = None
+        """What is received without a command, and not by the front."""
+        self._answers: Answers | None = None
+        """Made when the first is known."""
+        self._set_aside: Answers | None = None
+        """What is known again once the transfer has ended that runs, if nothing else has happened by then."""
+        self._kin: Kin | None = None
+        """Those who have logged in alike."""
+        self._common: Common | None = None
+        """What is known by those who stand as this session does, once that was asked for since anything has changed."""
+        self._mine: Inherited | None = None
+        """What has been made of it here."""
+        self._listens: tuple[Listening, ShortAnswer] | None = None
+        """What was made last to answer PASV and EPSV."""
+        self._recipe: tuple[ShortAnswer, Recipe] | None = None
+        """What has just been made to answer a verb, and how others make it."""
+        self._ending: str | None = None
+        self._ended = False
+        self._peer_done = False
+        self._scheduled = False
+        self._opened = False
+        """The client has been let in, as far as the greeting."""
+        self.abort_wanted = False
+        """ABOR came before the command that it is for had its data connection."""
+        self._running = False
+        """A command is on its way through dispatch: whatever ends the session waits for its reply."""
+        self._aside: asyncio.Task[None] | None = None
+        """A STAT that is answered while a transfer runs."""
+        self._mute = False
+        """The client has had its last reply, and the command that it overtook may not add another."""
+        self._events = READ
+        self._linger: Timer | None = None
+
         self._reader = LineReader(tuning.line_buffer)
         if tuning.command_rate is not None:
             self._pace = Pace(*tuning.command_rate)

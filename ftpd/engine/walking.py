@@ -53,9 +53,6 @@ class Walking(DataSide):
     An answer of theirs is known as long as any other is: whatever may change a decision has them forgotten.
     """
 
-    _listens: tuple[Listening, ShortAnswer] | None = None
-    """What was made of it last."""
-
     def listens(self, before: str, after: str, *, ports: range | None, split: bool = False) -> ShortAnswer | None:
         if ports is None:
             ports, reserved = of_system()
