@@ -24,6 +24,7 @@ from ftpd.transfer.sockets import DEFAULT
 
 if TYPE_CHECKING:
     from ftpd.engine.common import Common, Inherited, Kin, Recipe
+    from ftpd.engine.strangers import Naming, Strangers
     from ftpd.engine.uploads import Upload
     from ftpd.engine.walking import Listening
     from ftpd.engine.worker import Worker
@@ -70,9 +71,9 @@ class Channel(FTPHandler):  # type: ignore[misc]
     __slots__ = (
         "_abort_heard", "_answers", "_aside", "_closed", "_common", "_ended", "_ending", "_events", "_fileno",
         "_held", "_idlers", "_impatient", "_journey", "_kin", "_linger", "_listens", "_meter", "_mine", "_mute",
-        "_opened", "_out", "_pace", "_peer_done", "_port", "_queue", "_reader", "_recipe", "_running", "_scheduled",
-        "_set_aside", "_task", "_timers", "_upload", "abort_wanted", "generation", "ioloop", "session", "socket",
-        "work", "worker",
+        "_naming", "_opened", "_out", "_pace", "_peer_done", "_port", "_queue", "_reader", "_recipe", "_running",
+        "_scheduled", "_set_aside", "_strangers", "_task", "_timers", "_upload", "abort_wanted", "generation",
+        "ioloop", "session", "socket", "work", "worker",
     )  # fmt: skip
 
     def __init__(
@@ -124,6 +125,10 @@ class Channel(FTPHandler):  # type: ignore[misc]
         """What is known by those who stand as this session does, once that was asked for since anything has changed."""
         self._mine: Inherited | None = None
         """What has been made of it here."""
+        self._strangers: Strangers | None = None
+        """Those who have come as this client has, as long as it has said nothing."""
+        self._naming: tuple[ShortAnswer, Naming] | None = None
+        """What has just been made to answer a name, and what that does to a session."""
         self._listens: tuple[Listening, ShortAnswer] | None = None
         """What was made last to answer PASV and EPSV."""
         self._recipe: tuple[ShortAnswer, Recipe] | None = None

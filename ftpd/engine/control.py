@@ -63,3 +63,5 @@ class ControlChannel(Intake):
             raise Refuse(*NOT_AVAILABLE)
         self._opened = True
         self.session.log(Level.INFO, "FTP session opened.")
+        if self._task is None:
+            self._expect_name()

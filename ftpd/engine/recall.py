@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+from functools import partial
 from math import inf
 from time import monotonic
 from typing import NamedTuple
@@ -17,6 +18,7 @@ from ftpd.core.vocab import Steady
 from ftpd.dispatch.compile import Plan
 from ftpd.engine.common import Common, Found, Inherited, Recipe, common_of, kin_of
 from ftpd.engine.parting import Parting
+from ftpd.engine.strangers import Named, Naming, Strangers, strangers_of
 from ftpd.module.command import Command
 from ftpd.module.table import Shortcut
 
@@ -241,6 +243,55 @@ class Recall(Parting):
 
     def _made_by(self, recipe: Recipe) -> ShortAnswer | None:
         raise NotImplementedError
+
+    # -- names that are said first -----------------------------------------------------------------------
+
+    def _expect_name(self) -> None:
+        """The client has been greeted: what others have been answered who came alike and said their name first."""
+        if trace.loud or self._pace is not None or self._meter is not None or self._over:
+            return
+        if self.socket.__class__ is not socket.socket:
+            return
+        strangers = self._strangers = strangers_of(self.generation, self.session)
+        if strangers is not None and strangers.names:
+            answers = self._answers = Answers()
+            answers[strangers.verb] = partial(self._named, strangers)
+            self.ioloop.recall(self._fileno, answers)
+
+    def _named(self, strangers: Strangers, name: bytes) -> bytes | None:
+        named = strangers.known(name, self.session)
+        if named is None:
+            return None
+        self._strangers = None
+        self.unsettle()
+        named.naming(self.session)
+        return named.said
+
+    def names(self, naming: Naming) -> ShortAnswer | None:
+        def answer(nothing: bytes) -> None:
+            return None
+
+        self._naming = answer, naming
+        return answer
+
+    def _remember_name(self, packet: bytes, command: Command, plan: Plan, answer: bytes) -> None:
+        """It was the first that this client has said: others who come alike and say it are answered so."""
+        strangers, self._strangers = self._strangers, None
+        verb, blank, name = packet[:-2].partition(b" ")
+        if strangers is None or self.session.bytes_in != len(packet) or plan.leads is None or plan.alike is None:
+            return
+        if command.errors or self._out or self._over or self._peer_done or trace.loud:
+            return
+        if not _ONE_NAME.fullmatch(packet) or b"/" in name:
+            return
+        if not all(holds(command) == Steady.VERB for holds in plan.steady_around):
+            return
+        self._naming = None
+        made, naming = plan.leads(command, "/"), self._naming
+        self._naming = None
+        if made is not None and naming is not None and naming[0] is made:
+            until = command.gate.holds_until(self.session, Answers()) if plan.limited else inf
+            strangers.keep(verb + blank, name, Named(answer, naming[1], plan.alike, until))
 
     def _holds_until(self, answers: Answers, command: Command, plan: Plan) -> float:
         """Until when the verb is allowed, as far as no path is named."""

@@ -76,6 +76,8 @@ class Running(Recall):
             elif packet:
                 if before is not None:
                     self._remember_lead(packet, command, plan, before)
+                elif self._strangers is not None:
+                    self._remember_name(packet, command, plan, answer)
                 if self._mine is not None:
                     self._inherit_again()
         else:

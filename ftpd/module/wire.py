@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ftpd.core.answers import ShortAnswer
     from ftpd.module.command import Command
     from ftpd.module.files import Folder, Path, Way
+    from ftpd.module.session import Session
 
 Lister = Callable[["Command", "Folder", "Path"], Iterable[bytes] | None]
 """The lines of an open folder for a command, each of their pieces made in a short step; None: not to be had so."""
@@ -225,6 +226,13 @@ class Wire(Protocol):
     def turns(self, data_type: str, reply: Reply) -> ShortAnswer | None:
         """What answers a command by setting the type of representation."""
 
+    def names(self, naming: Callable[[Session], None]) -> ShortAnswer | None:
+        """What answers a command that says who the client is, if that is the first that it says.
+
+        ``naming`` does to the session of another client, who came as this one did and says the same, what the command
+        has done to this one.
+        """
+
     def begun_file(self) -> tuple[int, bool] | None:
         """The open file of an upload that the command is to go on with, and whether it was made; None for all others.
 
@@ -316,6 +324,9 @@ class NoShortcuts:
 
     def budget(self, seconds: float, spent: Callable[[], None]) -> None:
         """What is not measured has no end."""
+
+    def names(self, naming: Callable[[Session], None]) -> None:
+        return None
 
     def begun_file(self) -> tuple[int, bool] | None:
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from time import time
 
 from ftpd.api import (
@@ -23,6 +24,8 @@ from ftpd.api import (
     Rehousing,
     Reply,
     Session,
+    ShortAnswer,
+    Steady,
     Timer,
     begin,
     in_task,
@@ -112,7 +115,19 @@ def forget(session: Session) -> None:
 # -- the verbs -----------------------------------------------------------------------------------------------------
 
 
-@module.cmd("USER", auth=False, classes=Class.AUTH, usage="<sp> username")
+def _named(login: str, session: Session) -> None:
+    session.login = session[visit_of].name = login
+
+
+def _names(cmd: Command, folder: str) -> ShortAnswer | None:
+    """What a name is answered before the login follows from the configuration."""
+    session = cmd.session
+    return None if session.logged_in else session.wire.names(partial(_named, session.login))
+
+
+@module.cmd(
+    "USER", auth=False, classes=Class.AUTH, usage="<sp> username", leads=_names, leads_by=Steady.LINE, alike=True
+)  # fmt: skip
 def user(cmd: Command) -> Outcome:
     session, login = cmd.session, cmd.argument
     visit = session[visit_of]
