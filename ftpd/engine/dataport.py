@@ -168,6 +168,11 @@ class DataPort:
         running.abort(426, ABORTED)
         return True
 
+    def linger_no_more(self) -> bool:
+        """Whether all is sent, and only the client's end was waited for, which it no longer is."""
+        channel = self.data
+        return channel is not None and channel.linger_no_more()
+
     def _drop_prepared(self) -> None:
         self.rest = None
         if self.walk is not None:

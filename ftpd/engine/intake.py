@@ -233,7 +233,8 @@ class Intake(Showing):
             self._abort_heard = True
             if self._journey is not None and self._journey.transfers and self._task is not None:
                 self._look_after(self._task, _TIDYING, self._abandon, self._journey)
-            if self.abort_transfer():
+            # what is sent whole has its 226, as in ProFTPD, and is not waited for any longer
+            if (self._port is not None and self._port.linger_no_more()) or self.abort_transfer():
                 self._queue.appendleft(line)
                 return True
             self.abort_wanted = not self._queue

@@ -320,7 +320,7 @@ def leave_alone_when_renaming(cmd: Command) -> None:
     source = cmd.session.rename_from
     ends = [normalise(cmd.session.cwd, cmd.argument), *([] if source is None else [source.virtual])]
     if any(_sensitive(cmd, end) for end in ends):
-        raise Refuse(550, f"Rename {cmd.argument}: Permission denied")
+        raise Refuse(550, f"{cmd.argument}: Permission denied")
 
 
 def _is_sensitive(cmd: Command, place: str) -> bool:

@@ -463,6 +463,12 @@ class DataChannel(Channel):
         finally:
             timer.cancel()
 
+    def linger_no_more(self) -> bool:
+        """Whether it was only the client's end that was waited for; then the transfer is over."""
+        if self._lingers:
+            self._enough()
+        return self._lingers
+
     async def finish(self) -> None:
         """Close in order: bytes left unread would turn our end into a reset, which eats what is on its way."""
         self._in_order = not self._ended

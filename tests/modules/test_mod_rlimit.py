@@ -45,8 +45,8 @@ def test_nothing_is_put_there_nor_renamed() -> None:
         "550 /etc/nsswitch.conf: Permission denied",
         "550 : Permission denied",
         "550 ../etc/passwd: Permission denied",
-        "550 Rename foo: Permission denied",
-        "550 Rename lib/plain: Permission denied",
+        "550 foo: Permission denied",
+        "550 lib/plain: Permission denied",
     ]
 
 

@@ -104,6 +104,22 @@ def test_lingering_ends_after_its_seconds_and_with_a_reset(loop: str) -> None:
 
 
 @loops
+def test_lingering_ends_when_nobody_waits_for_it_any_longer(loop: str) -> None:
+    async def story(ground: Ground) -> None:
+        data, client = pair(ground)
+        assert not data.linger_no_more()
+        await _sent(data)
+        async with awaiting(data.linger(20)) as lingering:
+            assert await asyncio.wait_for(asyncio.get_running_loop().sock_recv(client, 100), 5) == b"all of it"
+            assert data.linger_no_more()
+            await asyncio.wait_for(lingering, 5)
+        await data.finish()
+        client.close()
+
+    run(loop, story)
+
+
+@loops
 def test_a_client_that_takes_nothing_stalls_while_lingering(loop: str) -> None:
     async def story(ground: Ground) -> None:
         data, client = pair(ground)
