@@ -6,9 +6,9 @@ import errno
 import os
 import struct
 
-_ACCESS = "system.posix_acl_access"
+_ACCESS, _DEFAULT = "system.posix_acl_access", "system.posix_acl_default"
 _HEAD, _ENTRY = struct.Struct("<I"), struct.Struct("<HHI")
-_OWNING_GROUP = 0x04
+_OWNER, _OWNING_GROUP, _MASK, _OTHERS = 0x01, 0x04, 0x10, 0x20
 _NONE = frozenset({errno.ENODATA, errno.EOPNOTSUPP, errno.ENOSYS})
 """There is none, or the file system knows none."""
 
@@ -50,3 +50,19 @@ def put(handle: str | int, acl: bytes | None) -> bool:
             return False
         raise
     return True
+
+
+def inherited(folder: str, mode: int) -> int | None:
+    """The permissions of what is made in the folder with that mode, where it has a default ACL; None where it has none.
+
+    The kernel passes the umask by there, which only we know.
+    """
+    try:
+        acl = os.getxattr(folder, _DEFAULT)
+    except OSError as error:
+        if error.errno in _NONE:
+            return None
+        raise
+    granted: dict[int, int] = {tag: bits for tag, bits, _ in _ENTRY.iter_unpack(acl[_HEAD.size :])}
+    group = granted.get(_MASK, granted.get(_OWNING_GROUP, 0))
+    return mode & (granted.get(_OWNER, 0) << 6 | group << 3 | granted.get(_OTHERS, 0))

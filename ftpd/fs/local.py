@@ -259,6 +259,7 @@ class LocalFiles:
                     fd = self._open(virtual, flags | os.O_CREAT, wanted)
                 else:
                     self._grant(fd, wanted)
+                    self._inherit(fd, path, mode & 0o777)
                     return fd
             _regular(fd, path)
         except OSError as error:
@@ -287,11 +288,16 @@ class LocalFiles:
         wanted = mode & 0o777 & ~self.folder_umask
         with self._parent(path, errno.EEXIST) as (folder, name):
             os.mkdir(name, wanted, dir_fd=folder)
+            inherited = facl.inherited(f"/proc/self/fd/{folder}", mode & 0o777) if _PROC else None
+            wanted = wanted if inherited is None else inherited
             if self.made is None and not wanted & ~os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode:
                 return
             fd = os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=folder)
         try:
-            self._grant(fd, wanted)
+            if inherited is None:
+                self._grant(fd, wanted)
+            else:
+                self._add(fd, inherited)
             if self.made is not None:
                 self.made(path, f"/proc/self/fd/{fd}" if _PROC else fd)
         finally:
@@ -464,9 +470,24 @@ class LocalFiles:
         now = stat.S_IMODE(os.fstat(fd).st_mode)
         lost = wanted & ~now
         if lost and (taken := lost & kernel.process_umask()):
+            self._add(fd, taken)
+
+    def _inherit(self, fd: int, path: Path, mode: int) -> None:
+        """Where the folder of a file that we made just now has a default ACL, that counts instead of the umask."""
+        if not _PROC:
+            return
+        with suppress(OSError), self._parent(path) as (folder, _):
+            inherited = facl.inherited(f"/proc/self/fd/{folder}", mode)
+            if inherited is not None:
+                self._add(fd, inherited)
+
+    def _add(self, fd: int, bits: int) -> None:
+        """Have these permissions, too."""
+        now = stat.S_IMODE(os.fstat(fd).st_mode)
+        if bits & ~now:
             # a file system without modes (FAT) refuses; the file itself is as good as it can be there
             with suppress(OSError), acting_as(self._identity):
-                os.chmod(f"/proc/self/fd/{fd}" if _PROC else fd, now | taken)
+                os.chmod(f"/proc/self/fd/{fd}" if _PROC else fd, now | bits)
 
 
 _PROC = os.path.isdir("/proc/self/fd")

@@ -10,9 +10,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 /* Newer than some headers; calls from 5.0 on have one number on all architectures. */
@@ -340,6 +342,24 @@ open_plain(PyObject *identity, PyObject *otherwise, int root, const char *path, 
     return opened;
 }
 
+static int
+has_default_acl(PyObject *identity, PyObject *otherwise, int root, const char *folder)
+{
+    PyObject *who[] = {identity, otherwise}, *before = NULL;
+    char path[PATH_MAX + 32];
+    snprintf(path, sizeof path, "/proc/self/fd/%d%s", root, folder);
+    if (identity != Py_None && (before = become(NULL, who, 2)) == NULL)
+        return -1;
+    int has = getxattr(path, "system.posix_acl_default", NULL, 0) > 0;
+    if (before != NULL && lingering) {
+        if (lingered_from == NULL)
+            lingered_from = Py_NewRef(before);
+        Py_DECREF(before);
+    } else if (end_stay(before, -1) < 0)
+        return -1;
+    return has;
+}
+
 /* glance(identity or None, otherwise, root, folder with a / at its end, name) -> (size, seconds of the last change)
 
    Of a regular file beneath the root, as the identity; None for all else, whatever the reason. No link is followed. */
@@ -419,7 +439,7 @@ static struct PyModuleDef definition = {
 PyMODINIT_FUNC
 PyInit__calls(void)
 {
-    static calls_t shared = {is_below, open_plain, be_oneself};
+    static calls_t shared = {is_below, open_plain, has_default_acl, be_oneself};
     PyObject *module = PyModule_Create(&definition);
     PyObject *capsule = module == NULL ? NULL : PyCapsule_New(&shared, CALLS, NULL);
     if (capsule == NULL || PyModule_AddObject(module, "shared", capsule) < 0) {

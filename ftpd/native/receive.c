@@ -235,9 +235,13 @@ walk_take(Walk *self, PyObject *const *arguments, Py_ssize_t count)
     }
     clock_gettime(CLOCK_MONOTONIC, &self->began);
     int file = open_there(arguments, (int)root, path, PyObject_IsTrue(arguments[9]));
-    if (calls->be_oneself() < 0 || file == OPEN_FAILED)
+    /* where that is to count, the mode is more than this road knows */
+    int inherits = file != -ENOENT
+                       ? 0
+                       : calls->has_default_acl(arguments[0], arguments[1], (int)root, PyBytes_AS_STRING(arguments[5]));
+    if (calls->be_oneself() < 0 || file == OPEN_FAILED || inherits < 0)
         return NULL;
-    if (file < 0 && file != -ENOENT)
+    if (inherits || (file < 0 && file != -ENOENT))
         Py_RETURN_NONE;
     int connection = accept_peer(self);
     if (connection < 0) {

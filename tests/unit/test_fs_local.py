@@ -7,6 +7,7 @@ import os
 import stat
 from collections.abc import Iterator
 
+import acl_ground
 import pytest
 
 from ftpd.fs import kernel
@@ -105,6 +106,28 @@ def test_bits_that_the_folder_itself_withholds_stay_away(here: Ground, monkeypat
 
 
 # -- names -------------------------------------------------------------------------------------------
+
+
+@both_ways
+@pytest.mark.parametrize(
+    ("acl", "file", "folder"),
+    [
+        ("user::rwx,user:61003:rwx,group::r-x,mask::rwx,other::r-x", 0o664, 0o775),
+        ("user::rwx,group::rwx,other::---", 0o660, 0o770),
+        ("user::rwx,user:61003:r-x,group::---,mask::r-x,other::---", 0o640, 0o750),
+    ],
+)
+def test_a_default_acl_of_the_folder_counts_instead_of_the_umask(
+    here: Ground, opener: Opener, acl: str, file: int, folder: int
+) -> None:
+    acl_ground.give(here.root, acl, acl_ground.DEFAULT)
+    files = here.files(opener)
+    files.umask = files.folder_umask = 0o077
+    write(files, "/file")
+    files.mkdir(v("/folder"))
+    assert (mode(here, "file"), mode(here, "folder")) == (file, folder)
+    os.close(files.open_write(v("/private"), mode=0o600))
+    assert mode(here, "private") == 0o600, "who asks for less gets less"
 
 
 @both_ways

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import acl_ground
 import pytest
 from engine_ground import Client
 from test_recall import Place, serving
@@ -91,6 +92,25 @@ def test_each_file_is_what_was_sent(way: str) -> None:
             assert (await fetch(client, "first"))[0] == content
             await entered(place, client)
             assert (await fetch(client, "first"))[0] == b"1"
+
+    tell(story)
+
+
+def test_a_default_acl_of_the_folder_counts_from_when_it_is_there(way: str) -> None:
+    async def story() -> None:
+        async with serving(conf="AllowOverwrite on\nUmask 077") as place, place.client() as client:
+            await entered(place, client)
+
+            async def modes(name: str) -> set[int]:
+                for n in range(3):
+                    assert await store(client, f"{name}{n}", b"x") == (f"{OPENING} {name}{n}", COMPLETE)
+                return {stat.S_IMODE(path_of(place, f"{name}{n}").stat().st_mode) for n in range(3)}
+
+            assert await modes("before") == {0o600}
+            acl_ground.give(place.bench.root, "user::rwx,group::rwx,other::---", acl_ground.DEFAULT)
+            assert await modes("after") == {0o660}
+            os.removexattr(place.bench.root, acl_ground.DEFAULT)
+            assert await modes("again") == {0o600}
 
     tell(story)
 

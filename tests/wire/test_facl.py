@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -79,3 +80,26 @@ def test_access_is_as_the_kernel_judges_it_either_way(with_it: Daemon, without_i
         with Raw(server).login() as client:
             assert client.ask("CWD opened.d").startswith("250")
             assert client.ask("CWD ../closed.d").startswith("550")
+
+
+def test_what_is_uploaded_and_made_has_the_permissions_that_its_folder_hands_on(with_it: Daemon) -> None:
+    shared = with_it.home / "shared"
+    shared.mkdir()
+    os.chown(shared, UMA, UMA)
+    with Raw(with_it).login() as client:
+        assert client.ask("CWD shared").startswith("250")
+
+        def made(name: str) -> int:
+            with client.passive() as data:
+                client.send(f"STOR {name}")
+                assert client.reply().startswith("150")
+                data.sendall(b"x")
+            assert client.reply().startswith("226")
+            return stat.S_IMODE((shared / name).stat().st_mode)
+
+        # the last ones go the short way, where there is one
+        assert [made(f"before{number}") for number in range(4)] == [0o644] * 4
+        acl_ground.give(shared, "user::rwx,group::rwx,other::---", acl_ground.DEFAULT)
+        assert [made(f"after{number}") for number in range(4)] == [0o660] * 4
+        assert client.ask("MKD folder").startswith("257")
+        assert stat.S_IMODE((shared / "folder").stat().st_mode) == 0o770
