@@ -90,7 +90,8 @@ def clear(name: str) -> None:
     gc.disable()
     try:
         if _make_young(name):
-            gc.collect(0)
+            # what stays is old again with that: by the hundred changes it would be looked through together, in one go
+            gc.collect(1)
     finally:
         if running:
             gc.enable()

@@ -15,7 +15,7 @@ import pytest
 
 from ftpd.conf.faults import ConfigFaults
 from ftpd.dispatch.assemble import assemble
-from ftpd.engine.leavings import Leavings
+from ftpd.engine.leavings import Leavings, clear
 from ftpd.module import loader
 from ftpd.module.build import unconfigured
 
@@ -129,6 +129,22 @@ def test_what_is_not_the_modules_is_not_looked_through(conf: str) -> None:
 
     asyncio.run(story())
     assert old() is not None
+
+
+def test_what_is_in_use_still_is_looked_at_once(conf: str) -> None:
+    """What stays is old afterwards: as it grew young with each change, the collector went through all of it at once."""
+
+    async def story() -> None:
+        leavings = Leavings(asyncio.get_running_loop())
+        function = await swapped(leavings, conf)
+        gc.collect()
+        (name,) = loader.unloaded
+        clear(name)
+        assert loader.unloaded[name].function is function
+        assert not any(one is function for young in (0, 1) for one in gc.get_objects(young))
+        leavings.close()
+
+    asyncio.run(story())
 
 
 def test_what_is_in_use_still_goes_when_it_is_not_any_more(conf: str) -> None:
