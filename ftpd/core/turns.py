@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from time import monotonic, sleep
 
-_STRETCH = 0.001
+_STRETCH = 0.0005
 _REST = 0.002
-"""Seconds: twice as long for the loop, which has to catch up."""
+"""Seconds: four times as long for the loop, which has to catch up."""
 
 
 class _Turns(threading.local):
