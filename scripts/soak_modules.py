@@ -70,17 +70,26 @@ module = Module("mod_gauge", version="1.0")
 STEP = 0.002
 held = sys.modules.setdefault("ftpd_soak", types.SimpleNamespace(latest=0.0, ticking=False))
 
-def tick(due, cpu):
-    now, cpu_now = time.perf_counter(), time.process_time()
-    # what this process did not spend itself, others of the machine had
-    held.latest = max(held.latest, min(now - due, cpu_now - cpu))
-    asyncio.get_running_loop().call_later(STEP, tick, now + STEP, cpu_now)
+def waited():
+    """How long the loop's thread was ready to run and had no processor, which others of the machine had."""
+    try:
+        with open("/proc/self/schedstat") as numbers:
+            return int(numbers.read().split()[1]) / 1e9
+    except OSError:
+        # a kernel that does not tell
+        return 0.0
+
+def tick(due, cpu, wait):
+    now, cpu_now, wait_now = time.perf_counter(), time.process_time(), waited()
+    # nor did this process hold the loop for longer than it, with all its threads, has worked
+    held.latest = max(held.latest, min(now - due - (wait_now - wait), cpu_now - cpu))
+    asyncio.get_running_loop().call_later(STEP, tick, time.perf_counter() + STEP, time.process_time(), waited())
 
 @contextmanager
 def clock():
     if not held.ticking:
         held.ticking = True
-        tick(time.perf_counter(), time.process_time())
+        tick(time.perf_counter(), time.process_time(), waited())
     yield
 
 module.resource(clock)
@@ -144,7 +153,7 @@ class Found:
     kib: int = 0
     late_without_swaps_ms: float = 0.0
     late_while_swapping_ms: float = 0.0
-    """The most that the loop was late by the daemon's own doing: what other processes took is not in it."""
+    """The most that the loop was late by the daemon's own doing: for what other processes took, it waited for them."""
     swap_ms: float = 0.0
     """How long a request took at the mean."""
 
