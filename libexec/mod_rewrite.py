@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import re
 import stat
-import time
-from collections.abc import Callable
-from typing import NamedTuple
-from weakref import WeakKeyDictionary
 
 from ftpd.api import (
     ANON,
@@ -18,19 +12,16 @@ from ftpd.api import (
     SERVER,
     VHOST,
     Command,
-    ConfigError,
     GivenUp,
     Module,
     Pattern,
-    Reading,
     Refuse,
     Rehousing,
-    compile_groups,
     conversions,
     logfile,
     lookup,
-    normalise,
-    template,
+    rewritelines,
+    rewritetext,
     types,
 )
 
@@ -39,216 +30,11 @@ module = Module("rewrite", version="1.2")
 _SERVERS = SERVER | GLOBAL | VHOST
 _PLACES = _SERVERS | ANON | DIRECTORY
 _SECRET = frozenset({"PASS", "ACCT", "ADAT"})
-_SUB_COMMANDS = frozenset({"SITE CHGRP", "SITE CHMOD"})
-"""The ones that ProFTPD rewrites behind their name; of all others the argument of SITE is the subject."""
 _LONGEST = 4096
 """A subject is never longer than a path can be."""
 
 
-# -- what the variables of a text stand for -----------------------------------------------------------------
-
-
-class Moment:
-    """One rule at work: the command, its subject, and the groups that were found."""
-
-    def __init__(self, cmd: Command, name: str, subject: str) -> None:
-        self.cmd = cmd
-        self.name = name
-        self.subject = subject
-        self.rule: tuple[str, ...] = ()
-        self.condition: tuple[str, ...] = ()
-
-
-def _group(groups: tuple[str, ...], number: int) -> str:
-    return groups[number] if number < len(groups) else ""
-
-
-_PATH_VERBS = frozenset(
-    ["APPE", "RETR", "STOR", "DELE", "MKD", "MDTM", "RMD", "SIZE", "STOU", "XMKD", "XRMD", "SITE CHGRP", "SITE CHMOD"]
-)
-
-
-def _path(moment: Moment) -> str:
-    """The path as the client sees it; of SITE CHMOD that is what follows the mode."""
-    if moment.name not in _PATH_VERBS:
-        return ""
-    given = moment.subject.partition(" ")[2] if moment.name in _SUB_COMMANDS else moment.subject
-    return normalise(moment.cmd.session.cwd, given)
-
-
-def _renamed(moment: Moment) -> str:
-    source = moment.cmd.session.rename_from
-    return str(getattr(source, "virtual", "")) if moment.name == "RNTO" else ""
-
-
-def _now(pattern: str) -> Callable[[Moment], str]:
-    return lambda moment: time.strftime(pattern)
-
-
-_VARIABLES: dict[str, Callable[[Moment], str]] = {
-    "a": lambda moment: moment.cmd.session.remote.host,
-    "c": lambda moment: moment.cmd.session.class_name,
-    "F": _path,
-    "f": lambda moment: moment.subject,
-    "G": lambda moment: ",".join(name for _, name in moment.cmd.session.groups[1:]),
-    "g": lambda moment: moment.cmd.session.groups[0][1] if moment.cmd.session.groups else "",
-    "h": lambda moment: moment.cmd.session.remote_name,
-    "m": lambda moment: moment.name,
-    "P": lambda moment: str(os.getpid()),
-    "p": lambda moment: str(moment.cmd.session.local.port),
-    "t": lambda moment: str(int(time.time())),
-    "U": lambda moment: moment.cmd.session.login,
-    "u": lambda moment: moment.cmd.session.user or "",
-    "v": lambda moment: str(moment.cmd.setting("ServerName", "")),
-    "w": _renamed,
-    "TIME": _now("%Y%m%d%H%M%S"),
-    "TIME_YEAR": _now("%Y"),
-    "TIME_MON": _now("%m"),
-    "TIME_DAY": _now("%d"),
-    "TIME_WDAY": _now("%w"),
-    "TIME_HOUR": _now("%H"),
-    "TIME_MIN": _now("%M"),
-    "TIME_SEC": _now("%S"),
-}
-
-
-def _meaning(sign: str, word: str) -> Callable[[Moment], str] | None:
-    if word.isdigit():
-        number = int(word)
-        if sign == "$":
-            return lambda moment: _group(moment.rule, number)
-        if sign == "%":
-            return lambda moment: _group(moment.condition, number)
-    if sign == "{" and word.startswith("ENV:"):
-        return lambda moment: os.environ.get(word[4:], "")
-    return _VARIABLES.get(word)
-
-
-Text = template.Template[Moment]
-
-
-def _text(words: str) -> Text:
-    """``$N %N %v %{...} ${map:key|default}``"""
-    return template.Template(words, _meaning, _mapped)
-
-
 # -- directives ---------------------------------------------------------------------------------------------
-
-
-class Condition(NamedTuple):
-    """``subject pattern [flags]``."""
-
-    subject: Text
-    operator: str
-    """``re``, one of ``< > =``, or one of ``-d -f -l -s``."""
-    pattern: Pattern | str
-    negated: bool
-    nocase: bool
-    or_next: bool
-
-
-class Rule(NamedTuple):
-    """``pattern substitution [flags]`` under the conditions that stood before it."""
-
-    pattern: Pattern
-    negated: bool
-    substitution: Text
-    last: bool
-    unknown_flags: tuple[str, ...]
-    conditions: list[Condition]
-
-
-_waiting: WeakKeyDictionary[Reading, list[Condition]] = WeakKeyDictionary()
-"""Conditions that were read and whose rule is still to come, for each configuration that is being read."""
-
-
-def _flags(words: list[str]) -> set[str]:
-    if len(words) < 3:
-        return set()
-    if len(words[2]) < 2 or words[2][0] != "[" or words[2][-1] != "]":
-        raise ConfigError(f"badly formatted flags parameter: '{words[2]}'", right="[NC] or [NC,OR]", word=2)
-    names = {"nocase": "nc", "ornext": "or", "last": "l"}
-    return {names.get(flag, flag) for flag in re.split(r"[,\s]+", words[2][1:-1].strip().lower()) if flag}
-
-
-def _compiled(text: str, words: list[str], word: int, *, nocase: bool) -> Pattern:
-    try:
-        return compile_groups(text, nocase=nocase)
-    except ConfigError as wrong:
-        raise ConfigError(f"unable to compile the pattern: {wrong.message}", right=wrong.right, word=word) from None
-
-
-@types.takes(2, 3)
-def condition(words: list[str]) -> Condition:
-    """RewriteCondition %m ^STOR$ [NC]"""
-    flags = _flags(words)
-    if len(words) > 2 and not flags & {"nc", "or"}:
-        raise ConfigError(f"unknown RewriteCondition flags '{words[2]}'", right="[NC], [OR] or [NC,OR]", word=2)
-    text = words[1].removeprefix("!")
-    nocase = "nc" in flags
-    operator: str = "re"
-    pattern: Pattern | str = ""
-    if text in ("-d", "-f", "-l", "-s"):
-        operator = text
-    elif text[:1] in ("<", ">", "="):
-        operator, pattern = text[0], text[1:].replace('""', "")
-    else:
-        pattern = _compiled(text, words, 1, nocase=nocase)
-    return Condition(_text(words[0]), operator, pattern, text != words[1], nocase, "or" in flags)
-
-
-@types.takes(2, 3)
-def rule(words: list[str]) -> Rule:
-    """RewriteRule ^(.*)\\.TXT$ $1.txt [L]"""
-    flags = _flags(words)
-    text = words[0].removeprefix("!")
-    unknown = tuple(sorted(flags - {"nc", "l"}))
-    pattern = _compiled(text, words, 0, nocase="nc" in flags)
-    return Rule(pattern, text != words[0], _text(words[1]), "l" in flags, unknown, [])
-
-
-def wait_for_rule(reading: Reading, value: Condition) -> None:
-    _waiting.setdefault(reading, []).append(value)
-
-
-def take_conditions(reading: Reading, value: Rule) -> None:
-    value.conditions.extend(_waiting.pop(reading, []))
-    if not value.conditions:
-        reading.warn("a rule without a RewriteCondition before it rewrites every command, PASS among them")
-    if value.unknown_flags:
-        reading.warn(f"the flags {', '.join(value.unknown_flags)} mean nothing here; NC and L do", word=2)
-
-
-class Map(NamedTuple):
-    """``name txt|fifo|int:source``."""
-
-    name: str
-    kind: str
-    source: str
-
-
-@types.takes(2, 2)
-def rewrite_map(words: list[str]) -> Map:
-    """RewriteMap users txt:/etc/proftpd/users.txt"""
-    kind, colon, source = words[1].partition(":")
-    if not colon:
-        right = "txt:/path, fifo:/path or int:function"
-        raise ConfigError(f"invalid RewriteMap parameter: '{words[1]}'", right=right, word=1)
-    if kind == "int":
-        if source != "replaceall" and not conversions.is_known(source):
-            right = ", ".join(["replaceall", *conversions.BY_NAME])
-            raise ConfigError(f"unknown internal map function requested: '{source}'", right=right, word=1)
-    elif kind not in ("txt", "fifo"):
-        raise ConfigError(f"invalid RewriteMap map type: '{kind}'", right="txt, fifo or int", word=1)
-    elif not source.startswith("/"):
-        raise ConfigError(f"{kind}: absolute path required, not '{source}'", right=f"{kind}:/path", word=1)
-    elif kind == "fifo":
-        try:
-            if not stat.S_ISFIFO(os.stat(source).st_mode):
-                raise ConfigError(f"'{source}' is not a FIFO", right=f"one made by: mkfifo {source}", word=1)
-        except OSError as error:
-            raise ConfigError(f"fifo '{source}': {error.strerror}", right=f"mkfifo {source}", word=1) from None
-    return Map(words[0], kind, source)
 
 
 engine = module.directive(
@@ -256,15 +42,15 @@ engine = module.directive(
     doc="Whether commands are rewritten at all.",
 )  # fmt: skip
 conditions = module.directive_list(
-    "RewriteCondition", condition, contexts=_PLACES, usage="condition pattern [flags]", act=wait_for_rule,
-    doc="What must hold besides for the RewriteRule that follows.",
+    "RewriteCondition", rewritelines.condition_line, contexts=_PLACES, usage="condition pattern [flags]",
+    act=rewritelines.wait_for_rule, doc="What must hold besides for the RewriteRule that follows.",
 )  # fmt: skip
 rules = module.directive_list(
-    "RewriteRule", rule, contexts=_PLACES, usage="pattern substitution [flags]", act=take_conditions,
-    doc="The argument that takes the place of one that matches.",
+    "RewriteRule", rewritelines.rule_line, contexts=_PLACES, usage="pattern substitution [flags]",
+    act=rewritelines.take_conditions, doc="The argument that takes the place of one that matches.",
 )  # fmt: skip
 maps = module.directive_list(
-    "RewriteMap", rewrite_map, contexts=_SERVERS, usage="map-name map-type:map-source",
+    "RewriteMap", rewritelines.map_line, contexts=_SERVERS, usage="map-name map-type:map-source",
     doc="A table, a FIFO or a function that ${map-name:key|default} asks.",
 )  # fmt: skip
 max_replace = module.directive(
@@ -296,7 +82,7 @@ async def rewrite(cmd: Command) -> None:
     if not session.server.settings[engine] or not cmd.argument:
         return
     for one in session.settings[rules]:
-        moment = Moment(cmd, *_subject(cmd))
+        moment = rewritetext.Moment(cmd, _mapped)
         if not await _applies(moment, one):
             continue
         argument = await one.substitution.fill(moment)
@@ -315,15 +101,7 @@ def rewrite_home(rehousing: Rehousing) -> None:
     rehousing.work.append(rewrite(rehousing.command))
 
 
-def _subject(cmd: Command) -> tuple[str, str]:
-    """The verb and the argument as rules see them: ``SITE`` and ``UTIME ...``, but ``SITE CHMOD`` and ``644 a``."""
-    parent, _, sub = cmd.name.partition(" ")
-    if parent == "SITE" and sub and cmd.name not in _SUB_COMMANDS:
-        return "SITE", f"{sub} {cmd.argument}"
-    return cmd.name, cmd.argument
-
-
-def _replace(moment: Moment, argument: str) -> None:
+def _replace(moment: rewritetext.Moment, argument: str) -> None:
     cmd = moment.cmd
     parent, _, sub = cmd.name.partition(" ")
     try:
@@ -340,7 +118,7 @@ def _replace(moment: Moment, argument: str) -> None:
     tell(cmd, f"{moment.name}: argument now {shown}")
 
 
-def _note_groups(moment: Moment) -> None:
+def _note_groups(moment: rewritetext.Moment) -> None:
     """``$N`` and ``%N`` for other modules and for logs: ``%{note:mod_rewrite.$1}``."""
     if moment.cmd.name in _SECRET:
         return
@@ -349,7 +127,7 @@ def _note_groups(moment: Moment) -> None:
             moment.cmd.notes.setdefault(f"mod_rewrite.{sign}{number}", text)
 
 
-async def _applies(moment: Moment, one: Rule) -> bool:
+async def _applies(moment: rewritetext.Moment, one: rewritelines.Rule) -> bool:
     found = _search(moment, one.pattern, moment.subject)
     if (found is not None) == one.negated:
         return False
@@ -369,7 +147,7 @@ async def _applies(moment: Moment, one: Rule) -> bool:
     return holds
 
 
-async def _holds(moment: Moment, part: Condition) -> bool:
+async def _holds(moment: rewritetext.Moment, part: rewritelines.Condition) -> bool:
     text = await part.subject.fill(moment)
     if isinstance(part.pattern, Pattern):
         found = _search(moment, part.pattern, text)
@@ -383,7 +161,7 @@ async def _holds(moment: Moment, part: Condition) -> bool:
     return held != part.negated
 
 
-def _search(moment: Moment, pattern: Pattern, text: str) -> tuple[str, ...] | None:
+def _search(moment: rewritetext.Moment, pattern: Pattern, text: str) -> tuple[str, ...] | None:
     """What matches, and its groups. Where nobody can tell, the command is refused: a rule may be there for safety."""
     if len(text) > _LONGEST:
         raise Refuse(501, f"{moment.name}: the argument is too long")
@@ -412,7 +190,7 @@ def _is(cmd: Command, text: str, test: str) -> bool:
 _tables = lookup.TextTables()
 
 
-async def _mapped(moment: Moment, name: str, key: str, has_default: bool) -> str | None:
+async def _mapped(moment: rewritetext.Moment, name: str, key: str, has_default: bool) -> str | None:
     """The map's value for the key; None where the default is wanted."""
     cmd = moment.cmd
     settings = cmd.session.server.settings

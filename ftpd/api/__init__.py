@@ -55,6 +55,8 @@ from ftpd.module import (
     lookup,
     program,
     ratios,
+    rewritelines,
+    rewritetext,
     template,
 )
 from ftpd.module.auth import Account, Accounts, AuthAnswer, AuthBackend, AuthUnavailable
@@ -254,6 +256,8 @@ __all__ = [
     "program",
     "ratios",
     "resolved",
+    "rewritelines",
+    "rewritetext",
     "show_title",
     "socket_rule",
     "syslog",
