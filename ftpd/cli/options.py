@@ -31,7 +31,11 @@ OPTIONS = (
     Option("V", "settings", "", "Print how this ftpd was built and end"),
     Option("t", "configtest", "", "Check the configuration, report everything that is wrong with it, and end"),
     Option(
-        "", "explain", "question", "With -t: say what 'USER PATH COMMAND [from ADDRESS]' comes to, and why", "question"
+        "",
+        "explain",
+        "question",
+        "With -t: say what 'USER PATH COMMAND [from ADDRESS] [at SERVER]' comes to, and why",
+        "question",
     ),
     Option("S", "serveraddr", "address", "Use this address for the main server", "server address"),
     Option("X", "", "", "Stay in the foreground, serve one session, then end"),

@@ -5,12 +5,15 @@ from __future__ import annotations
 import ipaddress
 import shlex
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import cast
 
 from ftpd.conf import resolve
+from ftpd.conf.tree import Scope
 from ftpd.core.log import escape
 from ftpd.core.paths import normalise
 from ftpd.core.reply import Refuse
+from ftpd.daemon.values import value_of
 from ftpd.dispatch.access import who
 from ftpd.dispatch.explain import explain_path, login_reasons, place_of, row
 from ftpd.dispatch.registry import Generation
@@ -19,12 +22,13 @@ from ftpd.module.command import Command
 from ftpd.module.files import Path
 from ftpd.module.session import Address, Session
 from ftpd.module.wire import Wire
+from ftpd.modules import _auth_directives as directives
 from ftpd.modules import _auth_login as login
 from ftpd.modules import _auth_place as place
 from ftpd.modules._auth_denied import Denied
 from ftpd.modules._auth_names import Target, target_of
 
-USAGE = "USER PATH COMMAND [from ADDRESS]"
+USAGE = "USER PATH COMMAND [from ADDRESS] [at SERVER]"
 
 
 _WORD_BEFORE = frozenset({"SITE CHGRP", "SITE CHMOD", "MFF", "MFMT"})
@@ -36,12 +40,14 @@ class Unclear(Exception):
 
 @dataclass(frozen=True)
 class Question:
-    """``tom /pub/a.txt STOR from 192.0.2.1``."""
+    """``tom /pub/a.txt STOR from 192.0.2.1 at ftp.example.org``."""
 
     user: str
     path: str
     verb: str
     address: str = "127.0.0.1"
+    server: str = ""
+    """What the server is called that the user comes to: its ServerName, one of its names, or an address and port."""
 
 
 def question(words: list[str]) -> Question:
@@ -51,9 +57,10 @@ def question(words: list[str]) -> Question:
             words = shlex.split(words[0])
         except ValueError as wrong:
             raise Unclear(f"{wrong}; {USAGE}") from None
-    address = "127.0.0.1"
-    if len(words) > 4 and words[-2].lower() == "from":
-        address, words = words[-1], words[:-2]
+    said = {"from": "127.0.0.1", "at": ""}
+    while len(words) > 4 and words[-2].lower() in said:
+        said[words[-2].lower()], words = words[-1], words[:-2]
+    address = said["from"]
     if len(words) not in (3, 4) or (len(words) == 4 and words[2].upper() not in ("SITE", "OPTS")):
         raise Unclear(f"three things are asked for: {USAGE}")
     try:
@@ -63,7 +70,36 @@ def question(words: list[str]) -> Question:
     verb = " ".join(words[2:]).upper()
     if verb.startswith("SITE_"):
         verb = verb.replace("_", " ", 1)
-    return Question(words[0], words[1], verb.replace("OPTS ", "OPTS_"), address)
+    return Question(words[0], words[1], verb.replace("OPTS ", "OPTS_"), address, said["at"])
+
+
+def _called(generation: Generation, scope: Scope) -> list[str]:
+    """By what names and addresses a server can be asked for, its ServerName first."""
+    names = [value_of(generation, scope, "ServerName", "")]
+    if scope is generation.config.main:
+        names += value_of(generation, scope, "DefaultAddress", ())
+    names += [*scope.args, *(name for line in value_of(generation, scope, "ServerAlias", ()) for name in line)]
+    port = value_of(generation, scope, "Port", 21)
+    return [*names, *(f"{name}:{port}" for name in names)]
+
+
+def _server(generation: Generation, wanted: str) -> Scope:
+    """The server that is called so; the main server where nothing is said."""
+    config = generation.config
+    if not wanted:
+        return config.main
+    found = [
+        scope
+        for scope in config.servers
+        if any(fnmatchcase(wanted.lower(), name.lower()) for name in _called(generation, scope))
+    ]
+    if not found:
+        there = ", ".join(escape(_called(generation, scope)[0]) for scope in config.servers)
+        raise Unclear(f"no server is called '{escape(wanted)}'; there are: {there}")
+    if len(found) > 1:
+        places = ", ".join(place_of(scope) for scope in found)
+        raise Unclear(f"several servers are called '{escape(wanted)}': {places}; its ServerName, or :port, tells which")
+    return found[0]
 
 
 class _Nobody:
@@ -76,12 +112,12 @@ class _Nobody:
 
 async def explain(generation: Generation, asked: Question) -> list[str]:
     """The answer, line by line, the verdict first; Unclear where there is no such user or command."""
-    main = generation.config.main
+    server = _server(generation, asked.server)
     session = Session(
         wire=cast(Wire, _Nobody()),
         modules=generation,
-        server=main,
-        settings=main.settings,
+        server=server,
+        settings=server.settings,
         remote=Address(asked.address, 0),
         local=Address(asked.address, 0),
         enter=LocalFiles,
@@ -94,6 +130,7 @@ async def explain(generation: Generation, asked: Question) -> list[str]:
     command = Command(session, asked.verb, asked.path, gate=generation.gate, offload=generation.offload)
     command.group, command.classes = plan.group, plan.classes
     target = target_of(session, asked.user)
+    at_once = resolve.connect_allowed(server, who(session)).allowed
     try:
         admitted, lines = await _enter(command, target)
     except Denied as denied:
@@ -105,8 +142,13 @@ async def explain(generation: Generation, asked: Question) -> list[str]:
     finally:
         if session.files is not None:
             session.files.close()
-    verdict = "may" if admitted and allowed and not refused and not kept else "may not"
+    if not at_once:
+        lines.append(f"{'':<10}and a connection from there is closed before anybody logs in")
+    verdict = "may" if at_once and admitted and allowed and not refused and not kept else "may not"
     head = f"{escape(asked.user)} {verdict} {escape(asked.verb)} {escape(asked.path)}"
+    if len(generation.config.servers) > 1:
+        title = f"{server.title}  {place_of(server)}" if server.name else f"the main server  {place_of(server)}"
+        lines = [*row("Server", f"{escape(value_of(generation, server, 'ServerName', ''))}: {title}"), *lines]
     return [head, "", *lines, *reasons, *before, *there]
 
 
@@ -129,7 +171,7 @@ async def _enter(command: Command, target: Target) -> tuple[bool, list[str]]:
     ]
     if target.anonymous is not None:
         lines += row("Through", f"{target.anonymous.title}  {place_of(target.anonymous)}")
-    admitted = command.gate.login(session, target.anonymous, account.name, client.groups) is not False
+    admitted = login.admits(command, target, account.name, client.groups)
     lines += row("Login", *login_reasons(session.server, target.anonymous, client))
     if not admitted:
         lines += row("", "so PASS answers 530; what follows is what would hold without that")
@@ -141,16 +183,22 @@ async def _enter(command: Command, target: Target) -> tuple[bool, list[str]]:
     files, cwd = place.enter(session, planned, visitor, masks[0], show_links=show_links)
     session.files, session.home, session.cwd = files, planned.home, cwd
     session.settings = command.gate.settings_at(session, cwd)
-    lines += row("Root", f"{escape(planned.root)}{_source_of(session, 'DefaultRoot') if planned.root != '/' else ''}")
+    source = _source_of(session, target, visitor.group_names) if planned.root != "/" else ""
+    lines += row("Root", f"{escape(planned.root)}{source}")
     lines += row("Begins", f"in {escape(cwd)}, home {escape(planned.home)}")
     return admitted, lines
 
 
-def _source_of(session: Session, name: str) -> str:
-    """Where the server's line of a directive stands."""
-    key = session.modules.directive(name)
-    lines = session.server.where.get(key, []) if key is not None and session.anonymous is None else []
-    return f"  ({name}, {lines[0][0]}:{lines[0][1]})" if lines else ""
+def _source_of(session: Session, target: Target, groups: tuple[str, ...]) -> str:
+    """Where the line of DefaultRoot stands that is about this user."""
+    if target.anonymous is not None:
+        return ""
+    lines = session.server.where.get(directives.default_root, [])
+    roots: tuple[directives.ForGroups, ...] = target.settings[directives.default_root]
+    for line, (file, number) in zip(roots, lines, strict=False):
+        if line.means(groups):
+            return f"  (DefaultRoot, {file}:{number})"
+    return ""
 
 
 def _filtered(generation: Generation, command: Command, asked: Question) -> tuple[bool, list[str]]:

@@ -15,6 +15,7 @@ from ftpd.conf.override import ALLOW_OVERRIDE, overrides
 from ftpd.conf.places import Chain
 from ftpd.conf.tree import Scope
 from ftpd.core import paths
+from ftpd.core.identity import acting_as_daemon
 from ftpd.core.log import escape
 from ftpd.dispatch.access import NAME, who
 from ftpd.dispatch.gate import PathGate, real_path
@@ -37,10 +38,9 @@ def place_of(scope: Scope) -> str:
 
 
 def login_reasons(server: Scope, anon: Scope | None, client: resolve.Who) -> list[str]:
-    """What <Limit LOGIN> says of a client, section by section."""
-    level = server if anon is None else anon
+    """What <Limit LOGIN> says of a client, section by section: those of an <Anonymous>, then those of the server."""
     said = []
-    for scope in level.children:
+    for scope in (*(anon.children if anon is not None else ()), *server.children):
         if scope.rule is not None and "LOGIN" in scope.rule.words:
             asked = resolve.Asked("LOGIN", scope, scope.rule.opinion(client), scope.rule.because(client))
             said.append(_limit_line(asked))
@@ -170,8 +170,10 @@ def _line_of(scope: Scope, name: str, index: int) -> str:
 
 def _written(file: str, number: int) -> str:
     """A line of the configuration as it stands in its file."""
-    linecache.checkcache(file)
-    text = " ".join(linecache.getline(file, number).split())
+    # the running daemon has put off the rights that it read the file with
+    with acting_as_daemon():
+        linecache.checkcache(file)
+        text = " ".join(linecache.getline(file, number).split())
     return f"line {number}: {escape(text)}" if text else f"line {number}"
 
 

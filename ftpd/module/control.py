@@ -131,7 +131,10 @@ class Steering(Protocol):
         """The configuration that new sessions get."""
 
     async def explain(self, words: list[str]) -> list[str]:
-        """``USER PATH COMMAND [from ADDRESS]``: what would be decided, and why; ControlError where that is unclear."""
+        """``USER PATH COMMAND [from ADDRESS] [at SERVER]``: what would be decided, and why.
+
+        ControlError where that is unclear.
+        """
 
     async def swap(
         self, *, add: Collection[str] = (), remove: Collection[str] = (), renew: Collection[str] = ()

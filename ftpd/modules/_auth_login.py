@@ -138,19 +138,25 @@ def _limit_admits(
 ) -> None:  # fmt: skip
     """<Limit LOGIN>, and AnonRejectPasswords before it."""
     session = command.session
-    main = command.gate.login(session, None, account.name, names)
-    admitted = main is not False
     if target.anonymous is not None:
         rejected = target.settings[d.anon_reject_passwords]
         if rejected is not None and _rejects(*rejected, password):
             session.modules.emit(ANON_REJECT_PASSWORDS, session)
             raise Denied(f"ANON {account.name}: AnonRejectPasswords denies login")
-        own = command.gate.login(session, target.anonymous, account.name, names)
-        # the server shuts an <Anonymous> out unless that one opens itself by name
-        admitted = own is not False and (admitted or own is True)
-    if not admitted:
+    if not admits(command, target, account.name, names):
         kind = "USER" if target.anonymous is None else "ANON"
         raise Denied(f"{kind} {account.name} (Login failed): Limit access denies login")
+
+
+def admits(command: Command, target: Target, user: str, names: tuple[str, ...]) -> bool:
+    """Whether <Limit LOGIN> lets the user in: the server's, and that of the <Anonymous> the login leads to."""
+    session, gate = command.session, command.gate
+    admitted = gate.login(session, None, user, names) is not False
+    if target.anonymous is None:
+        return admitted
+    own = gate.login(session, target.anonymous, user, names)
+    # the server shuts an <Anonymous> out unless that one opens itself by name
+    return own is not False and (admitted or own is True)
 
 
 def _rejects(pattern: Pattern, negated: bool, password: str) -> bool:

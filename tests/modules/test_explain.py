@@ -198,3 +198,63 @@ def test_what_is_there_may_be_protected(asked: str, directive: str) -> None:
     assert f"There     REFUSES: /in/f is there already, and {directive} is off for it" in told
     assert answer(f"tom in/new {asked}", conf).startswith(f"tom may {asked} in/new\n")
     assert answer(f"tom out/h {asked}", conf + "AllowOverride off\n").startswith(f"tom may {asked} out/h\n")
+
+
+# -- logging in --------------------------------------------------------------------------------------------
+
+
+def test_a_server_that_shuts_its_guests_out_is_told() -> None:
+    area = "<Anonymous {top}>\nUser tom\nUserAlias guest tom\n{limit}</Anonymous>\n"
+    shut = "<Limit LOGIN>\nDenyUser tom\n</Limit>\n"
+    told = answer("guest in/f RETR", shut + area.format(top="/srv", limit=""), login=None)
+    assert told.startswith("guest may not RETR in/f\n")
+    assert "LOGIN: <Limit LOGIN>" in told and "DenyUser tom" in told and "so PASS answers 530" in told
+    opened = "<Limit LOGIN>\nAllowUser tom\n</Limit>\n"
+    allowed = answer("guest in/f RETR", shut + area.format(top="/srv", limit=opened), login=None)
+    assert allowed.startswith("guest may RETR in/f\n")
+
+
+def test_a_connection_that_is_closed_at_once_is_told() -> None:
+    conf = HOME + "<Limit LOGIN>\nDeny from 192.0.2.7\n</Limit>\n"
+    told = answer("tom in/f RETR from 192.0.2.7", conf)
+    assert told.startswith("tom may not RETR in/f\n") and "closed before anybody logs in" in told
+    assert answer("tom in/f RETR from 192.0.2.8", conf).startswith("tom may RETR in/f\n")
+
+
+def test_the_line_of_several_default_roots_is_the_one_that_means_the_user() -> None:
+    told = answer(
+        "tom in/f RETR", "DefaultRoot / nobodys\nDefaultRoot / none,other\nDefaultRoot ~ !none\nDefaultRoot /\n"
+    )
+    root = next(line for line in told.splitlines() if line.startswith("Root"))
+    assert root.endswith(":3)"), root
+
+
+# -- virtual hosts -----------------------------------------------------------------------------------------
+
+HOSTS = HOME + (
+    "ServerName main\nDefaultAddress 127.0.0.1\n"
+    "<VirtualHost 127.0.0.2>\nServerName shop\nServerAlias ftp.shop.example *.shop.example\nPort 2121\n"
+    "DefaultRoot ~\nRootLogin on\n<Limit RETR>\nDenyAll\n</Limit>\n</VirtualHost>\n"
+    "<VirtualHost 127.0.0.2>\nServerName other\nPort 2122\nDefaultRoot ~\nRootLogin on\n</VirtualHost>\n"
+)
+
+
+@pytest.mark.parametrize("name", ["shop", "SHOP", "ftp.shop.example", "x.shop.example", "127.0.0.2:2121"])
+def test_a_question_may_be_about_a_virtual_host(name: str) -> None:
+    told = answer(f"tom in/f RETR from 127.0.0.9 at {name}", HOSTS)
+    assert told.startswith("tom may not RETR in/f\n\nServer    shop: <VirtualHost 127.0.0.2>")
+    assert "from 127.0.0.9" in told
+    assert "from 127.0.0.9" in answer(f"tom in/f RETR at {name} from 127.0.0.9", HOSTS)
+
+
+def test_without_a_name_the_main_server_is_meant() -> None:
+    assert answer("tom in/f RETR", HOSTS).startswith("tom may RETR in/f\n\nServer    main: the main server")
+    assert answer("tom in/f RETR at other", HOSTS).startswith("tom may RETR in/f\n\nServer    other: ")
+    assert "Server " not in answer("tom in/f RETR")
+
+
+def test_a_server_that_is_not_there_or_not_the_only_one_is_told() -> None:
+    with pytest.raises(Unclear, match="no server is called 'none'; there are: main, shop, other"):
+        answer("tom in/f RETR at none", HOSTS)
+    with pytest.raises(Unclear, match=r"several servers are called '127\.0\.0\.2'"):
+        answer("tom in/f RETR at 127.0.0.2", HOSTS)

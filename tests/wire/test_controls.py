@@ -378,5 +378,8 @@ def test_fifty_changes_drop_no_session_and_leave_nothing_behind(tmp_path: Path) 
 def test_explain_says_what_is_decided_and_by_which_line(daemon: Controlled) -> None:
     status, told = daemon.ctl("explain", daemon.user, "a.txt", "STOR")
     assert status == 0 and told.startswith(f"{daemon.user} may STOR a.txt\n") and "On disk" in told
-    assert daemon.ctl("explain", daemon.user) == (3, "three things are asked for: USER PATH COMMAND [from ADDRESS]")
+    assert daemon.ctl("explain", daemon.user) == (
+        3,
+        "three things are asked for: USER PATH COMMAND [from ADDRESS] [at SERVER]",
+    )
     assert daemon.ctl("explain", "nobody-of-ours", "a.txt", "STOR")[1].startswith("nobody-of-ours is not let in: ")
