@@ -7,6 +7,7 @@ from typing import Any
 
 from ftpd.conf.tree import Scope
 from ftpd.dispatch.registry import Generation
+from ftpd.engine.tuning import together
 from ftpd.module.build import BuildRecord
 
 
@@ -66,7 +67,7 @@ def daemon_settings(generation: Generation, record: BuildRecord, *, ipv6: bool |
         workers=value("Workers", 1),
         max_instances=value("MaxInstances", None),
         connection_rate=value("MaxConnectionRate", None),
-        reuse_port=value("SocketOptions", {}).get("reuseport", False),
+        reuse_port=together(value("SocketOptions", ())).get("reuseport", False),
         reverse_dns=value("UseReverseDNS", True),
         backlog=value("TCPBackLog", 128),
         bind_tight=value("SocketBindTight", False),

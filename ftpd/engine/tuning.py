@@ -9,6 +9,8 @@ from ftpd.engine.lines import BUFFER
 from ftpd.transfer.sockets import DEFAULT, SocketOptions
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from ftpd.conf.tree import Scope
     from ftpd.dispatch.registry import Generation
 
@@ -34,13 +36,18 @@ def tuning_of(generation: Generation, server: Scope) -> Tuning:
     return found
 
 
+def together(lines: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """What lines of SocketOptions come to: of each option the last one counts, as in ProFTPD."""
+    return {name: meant for line in lines for name, meant in line.items()}
+
+
 def _worked_out(generation: Generation, server: Scope) -> Tuning:
     def value(name: str, default: Any) -> Any:
         key = generation.directive(name)
         found = None if key is None else server.settings[key]
         return default if found is None else found
 
-    options: dict[str, Any] = value("SocketOptions", {})
+    options = together(value("SocketOptions", ()))
     no_delay: dict[str, bool] = value("TCPNoDelay", {})
     # equal ones are one: whoever has the defaults can be told from who has not at no cost
     control, data = (

@@ -97,7 +97,7 @@ module.directive(
     pairs(
         maxseg=_int, rcvbuf=_int, sndbuf=_int, keepalive=_keepalive, reuseport=types.boolean,
     ),
-    contexts=SERVER | VHOST, multi=Multi.LAST,
+    contexts=SERVER | VHOST, multi=Multi.LIST,
     usage="maxseg n | rcvbuf n | sndbuf n | keepalive on|off|idle:count:interval | reuseport on|off",
     doc="Options of the sockets, which are left to the kernel's own tuning otherwise.",
 )  # fmt: skip

@@ -218,7 +218,7 @@ module.directive(
     usage="port", doc="The port to listen on; 0 keeps a server from listening.",
 )  # fmt: skip
 module.directive(
-    "DefaultAddress", types.words, contexts=SERVER,
+    "DefaultAddress", types.words, contexts=SERVER, multi=Multi.LAST,
     usage="address|name|device ...",
     doc="The addresses that belong to the main server; all of the machine without this line.",
 )  # fmt: skip

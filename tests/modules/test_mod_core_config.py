@@ -71,12 +71,14 @@ def faults(conf: str) -> str:
         ("MaxConnectionRate 0", "MaxConnectionRate", None),
         ("TCPNoDelay off", "TCPNoDelay", {"ctrl": False, "data": False}),
         ("TCPNoDelay data off", "TCPNoDelay", {"data": False}),
-        ("SocketOptions rcvbuf 8192 keepalive off", "SocketOptions", {"rcvbuf": 8192, "keepalive": False}),
-        ("SocketOptions keepalive 1:2:3", "SocketOptions", {"keepalive": (1, 2, 3)}),
-        ("SocketOptions sndbuf 2147483647", "SocketOptions", {"sndbuf": 2147483647}),
+        ("SocketOptions rcvbuf 8192 keepalive off", "SocketOptions", ({"rcvbuf": 8192, "keepalive": False},)),
+        ("SocketOptions keepalive 1:2:3", "SocketOptions", ({"keepalive": (1, 2, 3)},)),
+        ("SocketOptions sndbuf 2147483647", "SocketOptions", ({"sndbuf": 2147483647},)),
         ("TCPBackLog 65535", "TCPBackLog", 65535),
         ("Protocols FTPS sftp", "Protocols", ("ftps", "sftp")),
         ("DefaultAddress 127.0.0.1 ::1", "DefaultAddress", ("127.0.0.1", "::1")),
+        # of two lines the last one counts, as in ProFTPD
+        ("DefaultAddress 127.0.0.1\nDefaultAddress 127.0.0.2", "DefaultAddress", ("127.0.0.2",)),
     ],
 )
 def test_lines_and_what_they_mean(line: str, name: str, meant: object) -> None:

@@ -12,7 +12,10 @@ from ftpd.engine.tuning import Tuning, tuning_of
 from ftpd.testing import Bench
 from ftpd.transfer.sockets import DEFAULT, SocketOptions
 
-OTHER = "<VirtualHost 127.0.0.2>\n  MaxCommandRate 5\n  SocketOptions sndbuf 9000\n</VirtualHost>\n"
+OTHER = (
+    "<VirtualHost 127.0.0.2>\n  MaxCommandRate 5\n  SocketOptions sndbuf 8000 maxseg 900\n"
+    "  SocketOptions sndbuf 9000\n</VirtualHost>\n"
+)
 
 
 def tunings(conf: str) -> list[Tuning]:
@@ -36,7 +39,7 @@ def test_without_a_line_all_is_as_ever() -> None:
 def test_each_server_has_its_own() -> None:
     main, other = tunings("CommandBufferSize 512\nTCPNoDelay ctrl off\n" + OTHER)
     assert main == Tuning(512, None, SocketOptions(no_delay=False))
-    assert other == Tuning(BUFFER, (5, 1), SocketOptions(send_buffer=9000), SocketOptions(send_buffer=9000))
+    assert other == Tuning(BUFFER, (5, 1), *[SocketOptions(send_buffer=9000, max_segment=900)] * 2)
 
 
 def test_the_kernel_hears_of_them() -> None:
