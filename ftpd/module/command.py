@@ -10,7 +10,6 @@ from time import time
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from ftpd.conf.directive import Settings
-from ftpd.conf.patterns import denies
 from ftpd.core.answers import Answers
 from ftpd.core.listing import shown
 from ftpd.core.paths import normalise, split
@@ -209,10 +208,11 @@ class Command:
             return True
         # the path that is meant counts, or /upload/../etc would pass for one in /upload; a name without a folder is
         # also looked at by itself, as patterns for names begin with ^
-        texts = (virtual,) if "/" in given else (virtual, given)
-        if deny is not None and any(denies(deny, text) for text in (*texts, given)):
+        if deny is not None and (deny.denies(virtual) or deny.denies(given)):
             return False
-        return allow is None or any(map(allow.search, texts))
+        if allow is None or allow.search(virtual):
+            return True
+        return "/" not in given and allow.search(given) is not None
 
     # -- more than one command, and long ones --------------------------------------------------------
 
