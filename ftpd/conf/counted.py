@@ -5,8 +5,8 @@ from __future__ import annotations
 import codecs
 import ctypes
 import re
-import time
 from functools import cache
+from time import monotonic
 
 from ftpd.conf import pcre
 from ftpd.conf.pattern import LONGEST, GivenUp, Pattern
@@ -20,7 +20,7 @@ _LEAST = 32
 _HEAP = 4096
 """KiB in which one search may note where to turn back to."""
 _TRIES = 8
-"""So many searches of one expression in a second have all their steps; what others do not find soon is given up."""
+"""So many searches of one expression in a second have all their steps; others then have crumbs of them."""
 
 _LEAST_COUNT = re.compile(r"\{([0-9]+)")
 _BACK_REFERENCE = re.compile(r"\\[1-9gk]|\(\?P[=>]")
@@ -75,6 +75,7 @@ class Counted(Pattern):
     __slots__ = (
         "_again",
         "_code",
+        "_crumbs",
         "_data",
         "_errors",
         "_flags",
@@ -83,6 +84,7 @@ class Counted(Pattern):
         "_longest",
         "_match",
         "_parts",
+        "_shares",
         "_since",
         "_text",
         "_tried",
@@ -100,11 +102,14 @@ class Counted(Pattern):
         self._code = Code(text.encode("utf-8", self._errors), self._flags)
         refers = _BACK_REFERENCE.search(text) is not None
         self._longest = _LONGEST_REFERRING if refers else LONGEST
-        *parts, self._full = _contexts(max(min(steps or STEPS, 2**32 - 1) // _weight(text, refers), 1), depth)
-        self._parts = [self._full] * len(parts) if self._code.is_anchored else parts
-        self._again: Code | None = None
+        most = max(min(steps or STEPS, 2**32 - 1) // _weight(text, refers), 1)
+        *self._shares, self._full = _contexts(most, depth)
+        *self._crumbs, _ = _contexts(max(most // 16, 1), depth)
+        self._parts = self._shares
+        """The bounds in force, by the number of bits in the length of the text."""
+        self._again: Code | None = self._code if self._code.is_anchored else None
         """The expression that finds its beginning itself, so that all steps are counted; made when it is needed."""
-        self._is_whole = self._code.is_anchored
+        self._is_whole = self._again is not None
         self._match, self._data = pcre.loaded().match, pcre.loaded().data
         self._tried, self._since = 0, 0.0
 
@@ -145,13 +150,17 @@ class Counted(Pattern):
 
     def _harder(self, text: bytes, data: ctypes.c_void_p) -> int:
         """What a search with all steps finds, after one that ran out of its share; GivenUp."""
-        now = time.monotonic()
+        now = monotonic()
         if now - self._since > 1:
             self._tried, self._since = 0, now
+            self._parts = self._shares
         self._tried += 1
+        if self._tried > _TRIES:
+            self._parts = self._crumbs
+            raise GivenUp
         if not self._is_whole:
             self._again, self._is_whole = self._beginning(), True
-        if self._again is None or self._tried > _TRIES:
+        if self._again is None:
             raise GivenUp
         found: int = self._match(self._again.pointer, text, len(text), 0, 0, data, self._full)
         if found < pcre.NO_MATCH:

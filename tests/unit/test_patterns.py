@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ftpd.conf import pcre
+from ftpd.conf import counted, pcre
 from ftpd.conf.automaton import Automaton, Unfit
 from ftpd.conf.counted import Counted
 from ftpd.conf.directive import ConfigError
@@ -201,6 +201,23 @@ def test_a_runaway_is_given_up(pattern: str, length: int) -> None:
             made.matches("a" * length + "!")
     assert made.denies("a" * length + "!")
     assert made.search("a" * length + "!") is None
+
+
+@needs_pcre
+def test_many_runaways_in_a_second_leave_others_a_part_of_the_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr(counted, "monotonic", lambda: now)
+    made = compile_pattern("(a+)+$")
+    long, easy = "a" * 11 + "!", "b" * 200 + "a"
+    assert made.matches(long) is False
+    for _ in range(20):
+        with pytest.raises(GivenUp):
+            made.matches("a" * 60 + "!")
+    assert made.matches(easy)
+    with pytest.raises(GivenUp):
+        made.matches(long)
+    now += 2
+    assert made.matches(long) is False
 
 
 @needs_pcre
