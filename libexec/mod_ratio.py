@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
-import re
 import stat
 from collections.abc import Awaitable
 from contextlib import suppress
@@ -18,13 +16,11 @@ from ftpd.api import (
     VHOST,
     Command,
     Config,
-    ConfigError,
     Directive,
     Level,
     Module,
     Outcome,
     Path,
-    Reading,
     Refuse,
     Reply,
     Session,
@@ -32,6 +28,8 @@ from ftpd.api import (
     debug,
     ledger,
     log,
+    ratioaccount,
+    ratiolines,
     ratios,
     types,
 )
@@ -41,41 +39,12 @@ module = Module("ratio", version="1.0")
 # -- directives ----------------------------------------------------------------------------------------------
 
 _PLACES = SERVER | GLOBAL | VHOST | ANON | DIRECTORY
-_MOST, _FOUR = 10**15, "name file-ratio file-credit byte-ratio byte-credit"
+_FOUR = "name file-ratio file-credit byte-ratio byte-credit"
 
 
-class Rule:
-    """One line of UserRatio and its kin; ``hosts`` is what HostRatio's name means."""
-
-    def __init__(self, name: str, rates: ratios.Rates) -> None:
-        self.name, self.rates = name, rates
-        # ".example.org" and "192.168." are ends and beginnings
-        mask = f"*{name}" if name.startswith(".") else f"{name}*" if name.endswith(".") else name
-        self.hosts = re.compile(fnmatch.translate(mask), re.IGNORECASE)
-
-    def means(self, *names: str) -> bool:
-        """ProFTPD looks at nothing behind a leading ``*``."""
-        return self.name.startswith("*") or self.name in names
-
-
-@types.takes(5, 5)
-def ratio_line(words: list[str]) -> Rule:
-    """Whom it is for, files and their credit, bytes and their credit in KB."""
-    name, *numbers = words
-    if not name:
-        raise ConfigError("an empty name is nobody's", right="a name, or * for all", word=0)
-    four = (types.to_integer(number, -_MOST, _MOST, word=at) for at, number in enumerate(numbers, 1))
-    return Rule(name, ratios.Rates(*four))
-
-
-def _for_all(reading: Reading, rule: Rule) -> None:
-    if rule.name.startswith("*") and rule.name != "*":
-        reading.warn(f"'{rule.name}' means everybody, as * does: there are no patterns here", word=0)
-
-
-def _ratio(name: str, doc: str, *, patterns: bool = False) -> Directive[tuple[Rule, ...]]:
-    act = None if patterns else _for_all
-    return module.directive_list(name, ratio_line, contexts=_PLACES, usage=_FOUR, doc=doc, act=act)
+def _ratio(name: str, doc: str, *, patterns: bool = False) -> Directive[tuple[ratiolines.Rule, ...]]:
+    act = None if patterns else ratiolines.warn_of_patterns
+    return module.directive_list(name, ratiolines.ratio_line, contexts=_PLACES, usage=_FOUR, doc=doc, act=act)
 
 
 def _message(name: str, text: str, doc: str) -> Directive[str]:
@@ -167,35 +136,7 @@ module.every(ledger.AGAIN)(_ledgers.tend)
 
 # -- a session's account --------------------------------------------------------------------------------------
 
-_held: dict[tuple[object, str], ratios.Counts] = {}
-"""Downloads under way, by whose they are: somebody with several sessions cannot fetch in each what is there once."""
-
-
-class Account:
-    """Where what a session stores and fetches is counted: in the book, by whoever offers ratios, or here alone."""
-
-    def __init__(self) -> None:
-        self.name = ""
-        self.book: ledger.Ledger | None = None
-        self.own = ratios.NOTHING
-        self.last: ratios.Standing | None = None
-        self.hold: tuple[tuple[object, str], ratios.Counts] | None = None
-
-    def add(self, counts: ratios.Counts) -> None:
-        if self.book is None:
-            self.own = self.own.plus(counts)
-        else:
-            self.book.add(self.name, counts)
-
-    def release(self) -> None:
-        if self.hold is not None:
-            (whose, counts), self.hold = self.hold, None
-            left = _held.pop(whose).plus(ratios.Counts(*(-number for number in counts)))
-            if left != ratios.NOTHING:
-                _held[whose] = left
-
-
-account_of = module.session_state(Account)
+account_of = module.session_state(ratioaccount.Account)
 
 
 def _address(session: Session) -> str | None:
@@ -222,14 +163,11 @@ async def _open(session: Session) -> None:
 
 
 def rates_for(session: Session, settings: Settings) -> ratios.Rates | None:
-    """What the lines in force there say: of the client's host, its address as a visitor, the user, the groups."""
-    host, address = (session.remote_name, session.remote.host), _address(session)
-    groups = tuple(name for _, name in session.groups)
-    hosts = (rule for rule in settings[host_ratios] if any(map(rule.hosts.fullmatch, host)))
-    visitors = (rule for rule in settings[anon_ratios] if address is not None and rule.means(address))
-    users = (rule for rule in settings[user_ratios] if rule.means(session.user or ""))
-    members = (rule for rule in settings[group_ratios] if rule.means(*groups))
-    return next((rule.rates for rules in (hosts, visitors, users, members) for rule in rules), None)
+    """What the lines in force there say."""
+    return ratiolines.rates_for(
+        session, _address(session), hosts=settings[host_ratios], visitors=settings[anon_ratios],
+        users=settings[user_ratios], groups=settings[group_ratios],
+    )  # fmt: skip
 
 
 async def _look(
@@ -298,13 +236,9 @@ async def _let_through(cmd: Command, path: Path) -> None:
         there = cmd.files.stat(path)
         # what a client has already is not paid for twice
         size = max(there.st_size - session.restart, 0) if stat.S_ISREG(there.st_mode) else 0
-    key = whose, account.name
-    under_way = _held.get(key, ratios.NOTHING) if whose is not None else ratios.NOTHING
-    now = ratios.Standing(standing.rates, standing.counts.plus(under_way))
+    now = ratios.Standing(standing.rates, standing.counts.plus(account.under_way(whose)))
     _check(now, cmd, path.settings, size, standing.counts)
-    if whose is not None:
-        account.hold = key, ratios.Counts(0, 1, 0, size)
-        _held[key] = under_way.plus(account.hold[1])
+    account.hold(whose, ratios.Counts(0, 1, 0, size))
 
 
 @module.post("RETR", "STOR", "APPE", "STOU")

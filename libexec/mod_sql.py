@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import Any
 
 from ftpd.api import (
     ANON,
@@ -18,19 +18,15 @@ from ftpd.api import (
     ConfigError,
     ConfigWarning,
     Directive,
-    Level,
     Module,
     Reading,
     Scope,
     Session,
     control_rules,
-    log,
     logfile,
     sql,
     types,
 )
-
-T = TypeVar("T")
 
 module = Module("sql", version="1.0")
 
@@ -208,128 +204,22 @@ _log = logfile.ModuleLog("SQLLogFile", f"mod_sql/{module.version}")
 
 # -- what a server's lines come to ---------------------------------------------------------------------------
 
-
-class Server:
-    """All that the lines of one server come to."""
-
-    def __init__(self, scope: Scope, stores: dict[str, sql.Store], config: Config) -> None:
-        self._scope = scope
-        self.stores = stores
-        self.faults: list[ConfigError] = []
-        """What is wrong with the lines, and what is worth telling; with faults nobody of the database comes in."""
-        settings = scope.settings
-        self.book = sql.QueryBook(
-            stores,
-            settings[named_queries],
-            label=f"<VirtualHost {' '.join(scope.args)}>" if scope.args else "the main server",
-            elsewhere={query.name for server in config.servers for query in server.settings[named_queries]},
-            environment=config.environment,
-            tell=_teller(settings[log_file]),
-        )
-        self.faults += self.book.faults
-        self._options: frozenset[str] = frozenset().union(*settings[options])
-        self._of_users = self._condition(settings[user_info], user_where)
-        self.directory = self._directory()
-        self.ledger = self._ledger()
-        self.journal = self._journal()
-
-    def _tried(self, directive: Any, otherwise: T, make: Callable[[], T]) -> T:
-        """What it makes; what is found wrong meanwhile is the fault of this directive's line."""
-        try:
-            with sql.line_of(self._scope, directive):
-                return make()
-        except ConfigError as wrong:
-            self.faults.append(wrong)
-            return otherwise
-
-    def _condition(self, info: sql.Columns, directive: Directive[str | None]) -> str:
-        text = self._scope.settings[directive]
-        return "" if info.queries else self._tried(directive, "", lambda: self.book.condition(text))
-
-    def _directory(self) -> sql.Directory:
-        settings, book = self._scope.settings, self.book
-        user_columns, group_columns = settings[user_info], settings[group_info]
-        of_users, of_groups = self._of_users, self._condition(group_columns, group_where)
-        normalized = "UseNormalizedGroupSchema" in self._options
-        # SQLMinID is both; beside it the two others are not heard
-        lowest = settings[min_id]
-        rules = sql.Rules(
-            uid=settings[default_uid],
-            gid=settings[default_gid],
-            least_uid=settings[min_uid] if lowest is None else lowest,
-            least_gid=settings[min_gid] if lowest is None else lowest,
-            home=settings[default_home],
-        )
-        return sql.Directory(
-            book,
-            settings[authenticate],
-            self._tried(user_info, sql.NO_USERS, lambda: sql.user_queries(book, user_columns, of_users)),
-            self._key(user_key, user_columns, of_users),
-            self._tried(
-                group_info,
-                sql.NO_GROUPS,
-                lambda: sql.group_queries(book, group_columns, of_groups, normalized=normalized),
-            ),
-            self._key(group_key, group_columns, of_groups),
-            self._tried(auth_types, [], self._checks),
-            rules,
-            sql.Names(remember_nameless=settings[negative_cache]),
-            forgiving="NoDisconnectOnError" in self._options,
-        )
-
-    def _key(self, directive: Directive[str | None], columns: sql.Columns, condition: str) -> sql.Ready | None:
-        chosen = self._scope.settings[directive]
-        return self._tried(
-            directive, None, lambda: sql.key_query(self.book, directive.name, chosen, columns, condition)
-        )
-
-    def _ledger(self) -> sql.Ledger:
-        settings, book, info = self._scope.settings, self.book, self._scope.settings[user_info]
-        if settings[ratios] and not settings[ratio_stats]:
-            log(Level.WARN, "mod_sql: SQLRatios needs SQLRatioStats, for nobody would know what was stored and fetched")
-
-        def of(directive: Directive[tuple[str, ...]]) -> sql.Ready | None:
-            columns = settings[directive]
-            return self._tried(directive, None, lambda: sql.four_columns(book, info, columns, self._of_users))
-
-        return sql.Ledger(book, of(ratios), of(ratio_stats))
-
-    def _checks(self) -> list[sql.PasswordCheck]:
-        settings = self._scope.settings
-        known = (*sql.CHECKS, *_offered_checks, sql.backend_check(self.stores["default"].pool.backend))
-        if settings[authenticate] and not settings[auth_types] and settings[engine] in ("on", "auth"):
-            log(Level.WARN, "mod_sql: no SQLAuthTypes, so no password in the database is good for anything")
-        return sql.checks_of(settings[auth_types], known)
-
-    def _journal(self) -> sql.Journal:
-        settings, book = self._scope.settings, self.book
-        shows: list[tuple[frozenset[str], sql.Shown]] = self._tried(
-            show_rules, [], lambda: [(show.verbs, sql.shown(book, show)) for show in settings[show_rules]]
-        )
-        columns, info = settings[ratio_stats], settings[user_info]
-        return sql.Journal(
-            book,
-            _errands,
-            logs=sql.recorded(book, (*self._records(log_rules), *self._records(failure_rules))),
-            events=sql.recorded(book, self._records(event_rules)),
-            shows=sql.ByVerb(shows),
-            stats=self._tried(ratio_stats, None, lambda: sql.counting(book, info, columns, self._of_users)),
-            forgiving="NoDisconnectOnError" in self._options,
-        )
-
-    def _records(self, directive: Directive[tuple[sql.Record, ...]]) -> tuple[sql.Record, ...]:
-        """The directive's lines; one whose query can record nothing is told of."""
-        records = self._scope.settings[directive]
-        self.faults += sql.in_vain(self.book, directive.name, records, self._scope.where.get(directive, ()))
-        return records
+_lines = sql.ServerLines(
+    auth_types=auth_types, authenticate=authenticate, default_gid=default_gid, default_home=default_home,
+    default_uid=default_uid, engine=engine, event_rules=event_rules, failure_rules=failure_rules,
+    group_info=group_info, group_key=group_key, group_where=group_where, log_rules=log_rules, min_gid=min_gid,
+    min_id=min_id, min_uid=min_uid, named_queries=named_queries, negative_cache=negative_cache, options=options,
+    ratio_stats=ratio_stats, ratios=ratios, show_rules=show_rules, user_info=user_info, user_key=user_key,
+    user_where=user_where,
+)  # fmt: skip
 
 
 def _teller(path: str | None) -> Callable[[str], None] | None:
     return None if path is None else lambda message: _log.write(path, message)
 
 
-_servers: dict[Scope, Server] = {}
-_new: dict[Scope, Server] = {}
+_servers: dict[Scope, sql.Server] = {}
+_new: dict[Scope, sql.Server] = {}
 """Those of the configuration that was read last, until it goes into service."""
 
 
@@ -354,7 +244,8 @@ def set_up(config: Config) -> Iterator[ConfigError]:
             # what its queries are good for is not known without their databases
             yield wrong
             continue
-        server = Server(scope, stores, config)
+        tell = _teller(scope.settings[log_file])
+        server = sql.Server(_lines, scope, stores, config, _errands, tell=tell, checks=_offered_checks)
         yield from server.faults
         _new[scope] = _servers[scope] = server
     yield from sql.defined_twice(scope.settings[named_queries] for scope in _new)
@@ -387,7 +278,7 @@ def _directive_of(info: sql.ConnectInfo) -> Any:
     return connect_info if info.name == "default" else named_connect_info
 
 
-def _server(session: Session, purpose: str) -> Server | None:
+def _server(session: Session, purpose: str) -> sql.Server | None:
     """What holds for the session, if the engine is on for this: auth or log."""
     server = _servers.get(session.server)
     return server if server is not None and session.settings[engine] in ("on", purpose) else None

@@ -71,6 +71,7 @@ from ftpd.sql.pool import Limits, Pool
 from ftpd.sql.queries import NamedQueries, QueryBook, Ready, Store, defined_twice
 from ftpd.sql.ratios import Ledger, SqlRatios, four_columns
 from ftpd.sql.records import ByVerb, Journal, Shown, counting, in_vain, recorded, shown
+from ftpd.sql.server import Server, ServerLines
 from ftpd.sql.service import Service, reach
 from ftpd.sql.spool import Spool
 from ftpd.sql.text import Asking, Query, compiled, heartbeat, text_of, variable
@@ -113,6 +114,8 @@ __all__ = [
     "Row",
     "Rules",
     "SaltSource",
+    "Server",
+    "ServerLines",
     "Service",
     "Show",
     "Shown",

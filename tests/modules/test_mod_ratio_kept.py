@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sql_ground import Database, entered, play
 from test_mod_ratio import MB, NO_BYTES, ON, TREE, VISITOR, said, told
 
-from ftpd.module import ratios
+from ftpd.module import ratioaccount, ratios
 from ftpd.module.session import Session
 from ftpd.testing import Bench
 from libexec import mod_ratio
@@ -132,7 +132,7 @@ def test_parallel_sessions_cannot_each_fetch_what_is_there_once(file: Path) -> N
             assert (await said(ftp, "RETR big")).startswith("226-") or "226-" in ftp.replies
             assert refused == [f"550-{NO_BYTES}\n550 big: BYTE RATIO: 1:1B  Down: 0mb  Up: only 5mb!"]
             # what is over holds nothing back any more
-            assert mod_ratio._held == {}
+            assert ratioaccount._held == {}
             ftp.session = other
             assert (await said(ftp, "RETR small")).startswith("226-")
             ftp.session = one
