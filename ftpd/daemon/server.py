@@ -13,7 +13,7 @@ from ftpd.conf.faults import ConfigFaults
 from ftpd.conf.tree import Scope
 from ftpd.core import logfile, trace, turns
 from ftpd.core.log import Level, log
-from ftpd.daemon import detach, logs, pidfile, plan, rights, scoreboard, single, systemd
+from ftpd.daemon import detach, logs, pages, pidfile, plan, rights, scoreboard, single, systemd
 from ftpd.daemon.announce import announce, status
 from ftpd.daemon.controls import ControlDesk, control_settings
 from ftpd.daemon.errors import StartError
@@ -103,6 +103,9 @@ class Daemon:
         loop.add_signal_handler(signal.SIGHUP, self._told_to_reload, worker, desk)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
         announce(self.plan, tuple(self._ports.sockets), self._version, handed_over=self._ports.handed_over)
+        if not self.plan.options.one_session:
+            # not with workers: what they have in common they would have each for itself
+            pages.soon()
         # who started us may look into the log as soon as we say so
         await asyncio.to_thread(logfile.flush)
         if starter is not None:
