@@ -259,7 +259,8 @@ class LocalFiles:
                     fd = self._open(virtual, flags | os.O_CREAT, wanted)
                 else:
                     self._grant(fd, wanted)
-                    self._inherit(fd, path, mode & 0o777)
+                    if wanted != mode & 0o777:
+                        self._inherit(fd, path, mode & 0o777)
                     return fd
             _regular(fd, path)
         except OSError as error:
