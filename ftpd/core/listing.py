@@ -96,6 +96,10 @@ class Tabled:
         """As :meth:`Layout.lines`; Odd where there is a link among them, or they are not to be shown as they are."""
         raise NotImplementedError
 
+    def lines(self, names: list[str], found: list[os.stat_result]) -> list[str]:
+        """As :meth:`Layout.lines`."""
+        raise NotImplementedError
+
 
 class Compact(Sequence[str]):
     """The names in a folder without an object for each, as ``ftpd/native/names.c`` has them."""

@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from ftpd.core.aside import hop, leave, open_aside
 from ftpd.core.identity import Identity
-from ftpd.core.listing import Compact, Compiled, Layout, packed
+from ftpd.core.listing import Compact, Compiled, Layout, Tabled, packed
 from ftpd.core.mounts import ELSEWHERE, mounts
 from ftpd.core.paths import decode, normalise, split
 from ftpd.fs import jail, kernel
@@ -378,7 +378,7 @@ class FarFolder:
         for piece in self.lines(names, layout):
             yield packed(piece) if isinstance(piece, str) else piece
 
-    def lines_at_once(self, layout: Compiled, order: int, most: int, *, dotted: bool) -> None:
+    def lines_at_once(self, layout: Compiled | Tabled, order: int, most: int, *, dotted: bool) -> None:
         """Who waits for a disk does it in small steps."""
 
     def _look(self, names: list[str]) -> list[os.stat_result | None]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 from ftpd import native
 from ftpd.core import paths
 from ftpd.core.identity import Identity, acting_as
-from ftpd.core.listing import Compact, Compiled, Layout, Odd, Tabled, unpacked
+from ftpd.core.listing import Compact, Compiled, Layout, Odd, Tabled, packed, unpacked
 from ftpd.fs import kept, table
 from ftpd.fs.jail import encoded
 from ftpd.module.files import Path
@@ -182,8 +182,10 @@ class LocalFolder:
         return self._compiled_lines(names, layout, None, None)
 
     def lines_at_once(
-        self, layout: Compiled, order: int, most: int, *, dotted: bool
+        self, layout: Compiled | Tabled, order: int, most: int, *, dotted: bool
     ) -> Iterable[bytes | tuple[str, os.stat_result]] | None:
+        if not isinstance(layout, Compiled):
+            return self._tabled_at_once(layout, order, min(most, table.MOST), dotted)
         folder = self._open()
         with acting_as(self._identity):
             found = native.lines.survey(folder.fd, dotted, order, most, _PATIENCE)
@@ -194,6 +196,25 @@ class LocalFolder:
             return self._compiled_lines(names, layout, None, (attributes, odd))
         text = layout.packed(names, 0, attributes)
         return (text,) if text else ()
+
+    def _tabled_at_once(
+        self, layout: Tabled, order: int, most: int, dotted: bool
+    ) -> Iterable[bytes | tuple[str, os.stat_result]] | None:  # fmt: skip
+        names = self.names()
+        if len(names) > most:
+            return None
+        if not dotted and "/." in "/" + "/".join(names):
+            names = [name for name in names if not name.startswith(".")]
+        if order:
+            names.sort(reverse=order < 0)
+        made = self._tabled(names, layout) if names else []
+        return self._one_by_one(names, layout) if made is None else (*map(packed, made),)
+
+    def _one_by_one(self, names: list[str], layout: Tabled) -> Iterator[bytes | tuple[str, os.stat_result]]:
+        for start in range(0, len(names), BATCH):
+            some = names[start : start + BATCH]
+            for piece in lines_of(some, self._look(some), layout, None):
+                yield packed(piece) if isinstance(piece, str) else piece
 
     def _compiled_lines(
         self, names: Sequence[str], layout: Compiled, folders: list[str] | None, looked: tuple[bytes, bool] | None

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol
 
 from ftpd.conf.directive import EMPTY, Settings
-from ftpd.core.listing import Compact, Compiled, Layout
+from ftpd.core.listing import Compact, Compiled, Layout, Tabled
 
 Use = Literal["", "read", "write", "list", "enter"]
 """What a command goes on to do with a path: nothing that is known yet, or to open the file or the folder there.
@@ -150,7 +150,7 @@ class Folder(Protocol):
         """The same as they are sent, each line with its end."""
 
     def lines_at_once(
-        self, layout: Compiled, order: int, most: int, *, dotted: bool
+        self, layout: Compiled | Tabled, order: int, most: int, *, dotted: bool
     ) -> Iterable[bytes | tuple[str, os.stat_result]] | None:
         """:meth:`raw_lines` of all entries of a small folder, in fewer steps; ``.`` and ``..`` are not among them.
 

@@ -160,10 +160,10 @@ async def lines_as_they_are(
     """
     if cmd.files.slow or choice.veil is not None or order.column is not None:
         return None
-    if not isinstance(layout, listing.Compiled):
-        return None
     if folder.attributes.st_size <= SMALL:
         return lines_of_small(folder, layout, choice, order)
+    if not isinstance(layout, listing.Compiled):
+        return None
     compact = await _in_one_piece(cmd, folder, choice, order)
     return None if compact is None else folder.raw_lines(compact, layout)
 
@@ -172,7 +172,7 @@ def lines_of_small(
     folder: Folder, layout: listing.Layout, choice: Choice, order: Order = Order()
 ) -> Iterable[Piece] | None:  # fmt: skip
     """The same of a small folder, without any waiting."""
-    if not isinstance(layout, listing.Compiled) or folder.attributes.st_size > SMALL:
+    if not isinstance(layout, (listing.Compiled, listing.Tabled)) or folder.attributes.st_size > SMALL:
         return None
     by_name = (-1 if order.last_first else 1) if order.sort else 0
     return folder.lines_at_once(layout, by_name, _FEW, dotted=choice.dotted)

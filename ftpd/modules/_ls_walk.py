@@ -60,7 +60,7 @@ async def send_plain(
     False where that is not to be had, and then nothing was sent.
     """
     flags, path = request.flags, found.targets[0].path if found.is_folder else None
-    if path is None or not (listing.compiled() and found.literal and flags.layout != "C" and flags.isdisjoint("Rda")):
+    if path is None or not (found.literal and flags.layout != "C" and flags.isdisjoint("Rda")):
         return False
     if request.limits.counts or cmd.veil(path) is not None:
         return False

@@ -343,7 +343,7 @@ def _is_entry(cmd: Command, path: Path) -> bool:
 
 async def _plain(cmd: Command, path: Path, folder: Folder) -> Iterable[bytes] | None:
     """All lines, each chunk of them made in one short step; None where that is not to be had."""
-    if not listing.compiled() or cmd.veil(path) is not None:
+    if cmd.veil(path) is not None:
         return None
     facts = _facts_in(cmd, folder.attributes)
     if facts.by_acl:

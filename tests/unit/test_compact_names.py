@@ -212,6 +212,11 @@ def _compare(here: Ground, dotted: bool, order: int) -> None:
         assert at_once is not None
         assert _raw([*at_once]) == _raw([*folder.raw_lines(names, layout)]) == _text([*folder.lines(names, layout)])
         assert folder.lines_at_once(layout, order, len(names) - 1, dotted=dotted) is None
+        tabled = Columns({os.getuid(): "ann"}, {os.getgid(): "staff"}, now=0)
+        in_python = folder.lines_at_once(tabled, order, 25, dotted=dotted)
+        assert in_python is not None
+        assert _raw([*in_python]) == _text([*folder.lines(names, layout)])
+        assert folder.lines_at_once(tabled, order, len(names) - 1, dotted=dotted) is None
 
 
 def test_what_is_not_to_be_had_at_once_is_told(here: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
