@@ -244,11 +244,6 @@ class CompiledColumns(Compiled, Columns):
         return made
 
 
-def compiled() -> bool:
-    """Whether this installation has what is compiled."""
-    return native.lines is not None
-
-
 def columns(
     users: Mapping[int, str],
     groups: Mapping[int, str],

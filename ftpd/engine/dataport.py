@@ -33,7 +33,7 @@ class DataPort:
     ``local`` and ``peer`` are the control connection's ends as the socket gives them.
     """
 
-    __slots__ = ("_channel", "_ground", "_label", "_local", "_opening", "_peer", "_prepared", "rest", "walk")
+    __slots__ = ("_channel", "_ground", "_label", "_local", "_met", "_opening", "_peer", "_prepared", "rest", "walk")
 
     def __init__(self, ground: Ground, *, local: tuple[Any, ...], peer: tuple[Any, ...], label: str) -> None:
         self._ground = ground
@@ -45,8 +45,10 @@ class DataPort:
         self._channel: DataChannel | None = None
         self.walk: Any = None
         """The compiled one (ftpd/native/walk.c), which has a port of its own; there once it has something to do."""
+        self._met: DataChannel | None = None
+        """The connection of a listing that was begun without its command, and not by the walk."""
         self.rest: Iterable[bytes] | None = None
-        """What is left of a listing that the walk has begun."""
+        """What is left of a listing that was begun without its command."""
 
     def walks(self, control: int) -> Any:
         """The walk of this session, whose control connection has that descriptor; None where none is to be had."""
@@ -116,10 +118,47 @@ class DataPort:
             ActiveConnector(self._ground, local=self._local, address=address, port=port, from_before=from_before)
         )
 
+    def meet(self) -> bool:
+        """Whether the client is at its port; its connection waits for :meth:`give`, or for the whole road."""
+        opening = self._prepared
+        if self.busy or self._met is not None or not isinstance(opening, PassiveListener) or opening._closed:
+            return False
+        try:
+            self._met = opening.open_now()
+        finally:
+            if opening._closed:
+                self._prepare(None)
+        return self._met is not None
+
+    def give(self, pieces: tuple[bytes, ...], *, all: bool) -> int:
+        """Give the client that was met what it takes now, and end in order if that was ``all``; the bytes that went."""
+        met, went = self._met, 0
+        assert met is not None
+        met.announced = True
+        for piece in pieces:
+            given = met.give_at_once(piece)
+            went += given
+            if given < len(piece):
+                return went
+        if all:
+            self._met, met._in_order = None, True
+            met.close()
+        return went
+
+    def _part(self) -> None:
+        """Nobody goes on with what was begun without its command."""
+        met, self._met, self.rest = self._met, None, None
+        if met is not None:
+            met.close()
+
     def open_now(self, allow_foreign: Foreign) -> tuple[Data | None, bytes]:
         """The client's connection if it is there already, and what is to be said before anything else."""
         if (unsaid := self._take_over()) is not None:
             return self._channel, unsaid
+        if self._met is not None:
+            self._channel, self._met = self._met, None
+            self._channel.rest, self.rest = self.rest, None
+            return self._channel, b""
         opening = self._prepared
         if not isinstance(opening, PassiveListener):
             return None, b""
@@ -174,7 +213,7 @@ class DataPort:
         return channel is not None and channel.linger_no_more()
 
     def _drop_prepared(self) -> None:
-        self.rest = None
+        self._part()
         if self.walk is not None:
             self.walk.drop()
         if self._prepared is not None:
@@ -183,7 +222,7 @@ class DataPort:
 
     def abandon(self) -> None:
         """Where what the walk has begun was not gone on with, another command must not take its connection."""
-        self.rest = None
+        self._part()
         if self.walk is not None:
             self.walk.abandon()
 

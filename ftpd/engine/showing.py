@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from functools import partial
 from itertools import chain
 from time import monotonic, perf_counter
@@ -13,8 +14,10 @@ from ftpd.core.answers import ShortAnswer
 from ftpd.core.paths import decode
 from ftpd.core.reply import Reply
 from ftpd.core.vocab import Phase
+from ftpd.engine.dataport import DataPort
 from ftpd.engine.taking import Taking, be_oneself
 from ftpd.module.command import Command
+from ftpd.module.events import FILES_SENT, Sent
 from ftpd.module.files import Path
 from ftpd.module.wire import Lister
 from ftpd.transfer.data import PATIENCE, UNSENT_MOST
@@ -46,9 +49,14 @@ class Showing(Taking):
 
     def _listing(self, recipe: Listing) -> ShortAnswer | None:
         walk = self._walk()
-        if walk is None:
-            return None
-        return partial(self._list, recipe, walk)
+        if walk is None and self._is_plain():
+            walk = _Walk(self._data_port(), self._announce)
+        return None if walk is None else partial(self._list, recipe, walk)
+
+    def _announce(self, before: bytes) -> bool:
+        """Tell the client what comes; whether it took that at once."""
+        self._write(before)
+        return not self._out
 
     def _list(self, recipe: Listing, walk: Any, name: bytes) -> bytes | None:
         """List the folder of that name; without one, that in which the session is."""
@@ -66,29 +74,66 @@ class Showing(Taking):
             return None
         path.saw(opened.attributes, opened=opened)
         command, _ = self.generation.command(session, recipe.verb, "")
-        return self._give(recipe, walk, _lines(command, path, recipe.lister))
+        lines = _lines(command, path, recipe.lister)
+        return None if lines is None else self._give(recipe, walk, lines)
 
-    def _give(self, recipe: Listing, walk: Any, lines: Iterator[bytes]) -> bytes | None:
-        until, pieces, size, whole = perf_counter() + PATIENCE, [], 0, False
-        for piece in lines:
-            pieces.append(piece)
-            size += len(piece)
-            if len(pieces) == _MOST_PIECES or perf_counter() > until:
-                break
-        else:
-            whole = True
+    def _give(self, recipe: Listing, walk: Any, lines: Iterable[bytes]) -> bytes | None:
+        session = self.session
+        pieces, rest = _first(lines)
+        size, whole = sum(map(len, pieces)), rest is None
         if not size:
             return None
         # of so much the client has to take some before it is said that it was all
-        at_once = tuple(pieces) if size < UNSENT_MOST else ()
+        at_once = pieces if size < UNSENT_MOST else ()
         done: bytes | None = walk.give(recipe.before, at_once, whole and bool(at_once), recipe.after)
-        if done is None:
+        if done is not None and isinstance(walk, _Walk):
+            session.bytes_out += size
+            self.generation.emit(FILES_SENT, Sent(session, 0, size))
+        elif done is None:
             assert self._port is not None
             left = b"".join(pieces)[walk.went :]
-            self._port.rest = chain((left,) if left else (), lines)
+            self._port.rest = chain((left,) if left else (), rest or ())
         return done
 
 
-def _lines(command: Command, path: Path, lister: Lister) -> Iterator[bytes]:
-    with command.files.open_folder(path) as folder:
-        yield from lister(command, folder, path) or ()
+def _lines(command: Command, path: Path, lister: Lister) -> Iterable[bytes] | None:
+    with ExitStack() as stack:
+        lines = lister(command, stack.enter_context(command.files.open_folder(path)), path)
+        return lines if lines is None or isinstance(lines, tuple) else _closing(lines, stack.pop_all())
+
+
+def _closing(lines: Iterable[bytes], folder: ExitStack) -> Iterator[bytes]:
+    with folder:
+        yield from lines
+
+
+def _first(lines: Iterable[bytes]) -> tuple[tuple[bytes, ...], Iterator[bytes] | None]:
+    """What there is of them within one step, and what gives the others; None where that is all."""
+    if isinstance(lines, tuple) and len(lines) <= _MOST_PIECES:
+        return lines, None
+    until, pieces, rest = perf_counter() + PATIENCE, [], iter(lines)
+    for piece in rest:
+        pieces.append(piece)
+        if len(pieces) == _MOST_PIECES or perf_counter() > until:
+            return tuple(pieces), rest
+    return tuple(pieces), None
+
+
+class _Walk:
+    """What the compiled one does for a listing, where that is not to be had."""
+
+    __slots__ = ("_port", "_say", "went")
+
+    def __init__(self, port: DataPort, say: Callable[[bytes], bool]) -> None:
+        self._port = port
+        self._say = say
+        self.went = 0
+
+    def meet(self) -> bool:
+        return self._port.meet()
+
+    def give(self, before: bytes, pieces: tuple[bytes, ...], all: bool, done: bytes) -> bytes | None:
+        size = sum(map(len, pieces))
+        said = self._say(before)
+        self.went = self._port.give(pieces if said else (), all=all and said)
+        return done if all and said and self.went == size else None

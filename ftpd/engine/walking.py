@@ -77,7 +77,7 @@ class Walking(DataSide):
     def _listening(self, recipe: Listening) -> ShortAnswer | None:
         walk = self._walk()
         if walk is None:
-            return None
+            return partial(self._listen, recipe) if self._is_plain() else None
         assert self._port is not None
         self._port.lend()
         known = self._listens
@@ -85,6 +85,16 @@ class Walking(DataSide):
             # it is the same in all folders
             known = self._listens = recipe, partial(walk.listen, *recipe)
         return known[1]
+
+    def _listen(self, recipe: Listening, nothing: bytes) -> bytes | None:
+        """What the walk does, where that is not to be had."""
+        first, many, before, after, split = recipe
+        try:
+            _, port = self._data_port().passive(ports=range(first, first + many), address=None, extended=0)
+        except OSError:
+            # the whole road will tell why
+            return None
+        return before + (b"%d,%d" % divmod(port, 256) if split else b"%d" % port) + after
 
     def _sending(self, recipe: Sending, way: Way | None = None) -> ShortAnswer | None:
         walk, files = self._walk(), self.session.files
@@ -100,11 +110,13 @@ class Walking(DataSide):
         )  # fmt: skip
 
     def _walk(self) -> Any:
-        """That of this session, if there may be one: where nothing is to be done to the bytes or to their socket."""
+        """That of this session, if there may be one."""
+        return self._data_port().walks(self._fileno) if self._is_plain() else None
+
+    def _is_plain(self) -> bool:
+        """Whether nothing is to be done to the bytes or to their socket."""
         plain = self.socket.__class__ is socket.socket and self.session.translation is None
-        if not plain or tuning_of(self.generation, self.session.server).data is not DEFAULT:
-            return None
-        return self._data_port().walks(self._fileno)
+        return plain and tuning_of(self.generation, self.session.server).data is DEFAULT
 
     def account(self) -> None:
         """Let the session have what the walk has moved since the last time."""

@@ -178,13 +178,12 @@ def lines_of_small(
     return folder.lines_at_once(layout, by_name, _FEW, dotted=choice.dotted)
 
 
-def can_be_shown_again(cmd: Command, folder: str) -> bool:
-    """Whether other folders in that one are listed as the one of this command, as far as no module has to be asked."""
+def can_be_shown_again(cmd: Command) -> bool:
+    """Whether other folders beside that of this command are listed as it was, as far as no module has to be asked."""
     session = cmd.session
-    if not listing.compiled() or session.recode is not None or not goes_straight(cmd):
+    if cmd.files.slow or session.recode is not None or not goes_straight(cmd):
         return False
-    # there is a way where files keep nobody waiting
-    if cmd.config is not session.settings or cmd.files.way(folder) is None:
+    if cmd.config is not session.settings:
         return False
     try:
         return cmd.path(cmd.argument or ".").plain

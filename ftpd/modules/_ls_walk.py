@@ -77,9 +77,9 @@ async def send_plain(
     return True
 
 
-def is_compiled(cmd: Command) -> bool:
-    """Whether that is how folders are listed where the command is."""
-    return isinstance(view_of(cmd, cmd.config, NO_FLAGS).layout, listing.Compiled)
+def is_quick(cmd: Command) -> bool:
+    """Whether folders are listed so where the command is, and not line by line."""
+    return isinstance(view_of(cmd, cmd.config, NO_FLAGS).layout, (listing.Compiled, listing.Tabled))
 
 
 def small_folder(cmd: Command, folder: Folder, path: Path) -> Iterable[bytes] | None:

@@ -282,7 +282,7 @@ def facts_of_one(cmd: Command) -> Outcome:
 
 def _lists(cmd: Command, folder: str) -> ShortAnswer | None:
     """What lists other folders as this one was listed, where nothing is to be asked of each of them."""
-    if acls.count(cmd.session) or not can_be_shown_again(cmd, folder):
+    if acls.count(cmd.session) or not can_be_shown_again(cmd):
         return None
     return cmd.session.wire.lists(cmd, folder, opening(cmd, "MLSD"), COMPLETE, _small)
 

@@ -26,7 +26,7 @@ from ftpd.modules._folders import can_be_shown_again
 from ftpd.modules._ls_config import module
 from ftpd.modules._ls_names import names
 from ftpd.modules._ls_request import Denied, Flags, Found, Request, find, read
-from ftpd.modules._ls_walk import is_compiled, lines, send_plain, small_folder
+from ftpd.modules._ls_walk import is_quick, lines, send_plain, small_folder
 from ftpd.modules._transfer import carry, opening, plural, tally
 
 __all__ = ["module"]
@@ -38,10 +38,10 @@ _MOST_STATUS_LINES = 10_000
 
 def _lists(cmd: Command, folder: str) -> ShortAnswer | None:
     """What lists other folders as this one was listed, where nothing is to be asked of each of them."""
-    if not can_be_shown_again(cmd, folder):
+    if not can_be_shown_again(cmd):
         return None
     request = read(cmd)
-    if request.flags or request.limits.counts or not is_compiled(cmd):
+    if request.flags or request.limits.counts or not is_quick(cmd):
         return None
     return cmd.session.wire.lists(cmd, folder, opening(cmd, "file list"), COMPLETE, small_folder)
 

@@ -259,7 +259,7 @@ class DataChannel(Channel):
             else:
                 began = perf_counter()
                 for chunk in chunks:
-                    if (given := self._give(chunk)) < len(chunk):
+                    if (given := self.give_at_once(chunk)) < len(chunk):
                         await self._send_chunk(memoryview(chunk)[given:])
                     if perf_counter() - began > PATIENCE:
                         await asyncio.sleep(0)
@@ -271,7 +271,7 @@ class DataChannel(Channel):
             raise
         return self.moved - before
 
-    def _give(self, chunk: bytes) -> int:
+    def give_at_once(self, chunk: bytes) -> int:
         """Send what the connection takes of it now, without what waiting needs; 0 where that is not to be had."""
         if self._bucket is not None or self._closed or self.moved + len(chunk) >= UNSENT_MOST:
             return 0

@@ -36,7 +36,9 @@ def walked(place: Place) -> list[str]:
     """What the walk answers for the one client who is there."""
     answers = place.channel._answers or {}
     moving = {key.decode().strip() for key, answer in answers.items() if not isinstance(answer, bytes)}
-    return sorted(key for key in moving if key[:3] not in ("CWD", "TYP"))
+    # without it, a port is still opened by what was decided before
+    others = ("CWD", "TYP") if native.data is not None else ("CWD", "TYP", "EPS", "PAS")
+    return sorted(key for key in moving if key[:3] not in others)
 
 
 async def port_of(client: Client, verb: str = "EPSV") -> int:
