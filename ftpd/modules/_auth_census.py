@@ -169,7 +169,10 @@ def most(session: Session) -> int:
 
 
 def most_of_class(session: Session) -> int:
-    return _class_cap(session.class_name, session.settings).most or 0
+    """MaxClientsPerClass of the client's class; where there is none, MaxClients, as in ProFTPD."""
+    if not session.class_name:
+        return most(session)
+    return _class_cap(session.class_name, session.settings).most or session.server.settings[d.max_clients].most or 0
 
 
 census = Census()

@@ -6,8 +6,9 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterable
+from typing import Any
 
-from ftpd.api import Path, Session
+from ftpd.api import Path, Scope, Session
 from ftpd.modules._auth_census import census, most, most_of_class
 from ftpd.modules._core import state
 from ftpd.modules._core_server import is_address
@@ -54,12 +55,21 @@ def _named(name: str, session: Session) -> str:
 
 
 def _environment(name: str, session: Session) -> str:
-    """SetEnv's word counts before the daemon's own environment."""
-    unset: tuple[str, ...] = session.setting("UnsetEnv", ())
-    pairs: tuple[tuple[str, str], ...] = session.setting("SetEnv", ())
-    if name in unset:
-        return _NONE
-    return dict(pairs).get(name) or os.environ.get(name, _NONE)
+    """SetEnv's word counts before the daemon's own environment, and the server's before that of the main server."""
+    server: Scope | None = session.server
+    while server is not None:
+        if name in _said(session, server, "UnsetEnv"):
+            return _NONE
+        found = dict(_said(session, server, "SetEnv")).get(name)
+        if found:
+            return str(found)
+        server = server.parent
+    return os.environ.get(name, _NONE)
+
+
+def _said(session: Session, server: Scope, name: str) -> Any:
+    key = session.modules.directive(name)
+    return () if key is None else server.values.get(key, ())
 
 
 def _folder(session: Session) -> str:
@@ -91,6 +101,12 @@ def _short(size: int) -> str:
 def _total(session: Session) -> int:
     kept = session[state]
     return kept.sent + kept.received
+
+
+def _of_this_transfer(session: Session) -> int:
+    """What was moved by the transfer whose message is shown."""
+    transfer = session[state].counted
+    return 0 if transfer is None else transfer.moved
 
 
 def known_as(session: Session) -> str:
@@ -128,6 +144,7 @@ _LETTERS: dict[str, Value] = {
     "z": lambda session: most_of_class(session),
 }
 _TOTALS: dict[str, Value] = {
+    "bytes_xfer": _of_this_transfer,
     "total_bytes_in": lambda session: session[state].received,
     "total_bytes_out": lambda session: session[state].sent,
     "total_bytes_xfer": _total,

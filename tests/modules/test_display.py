@@ -52,6 +52,7 @@ def quit_with(text: str, conf: str = "", *before: str, login: bool = True) -> st
         ("%i %o %t %K %k", "0 0 0 0 0B"),
         ("%{total_files_in} %{total_bytes_xfer}", "0 0"),
         ("%{env:COLOUR} %{env:NO_SUCH}", "blue (none)"),
+        ("%{bytes_xfer}", "0"),
         ("%{note:mod_auth.orig-user} %{note:x}", "tom (none)"),
         ("%{foo} %{} %{time}", "(none) (none) (none)"),
         ("%q %% 100% %", "%q %% 100% %"),
@@ -62,6 +63,20 @@ def test_a_variable_stands_for(text: str, shown: str) -> None:
         f"{CLASS}ServerAdmin me@here\nServerName Files\nMaxClients 10\nMaxClientsPerClass near 7\nSetEnv COLOUR blue\n"
     )
     assert quit_with(text, f"{conf}DefaultRoot ~\n", "CWD sub") == shown
+
+
+def test_a_class_without_a_cap_has_that_of_the_server() -> None:
+    assert quit_with("%M %z", f"{CLASS}MaxClients 10\nMaxClientsPerClass far 3\n") == "10 10"
+    assert quit_with("%M %z", CLASS) == "0 0"
+
+
+def test_setenv_of_the_main_server_counts_in_a_virtual_host_that_says_nothing_else() -> None:
+    hosts = "<VirtualHost 127.0.0.2>\nServerAlias one.example\nDisplayQuit {root}/bye\nSetEnv B host\n</VirtualHost>\n"
+    text = "%{env:A} %{env:B}"
+    asked = "HOST one.example"
+    conf = f"DefaultAddress 127.0.0.2\nSetEnv A main\nSetEnv B main\n{hosts}"
+    assert quit_with(text, conf, login=False) == "main main"
+    assert quit_with(text, conf, asked, login=False) == "main host"
 
 
 def test_the_address_is_the_one_that_clients_know() -> None:
