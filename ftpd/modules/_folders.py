@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import stat
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from secrets import SystemRandom
@@ -70,6 +71,8 @@ class Order:
     last_first: bool = False
     column: int | None = None
     """The place in the attributes of a time or a size, of which the greatest come first; None is the name."""
+    follows: bool = False
+    """A link has the time and the size of what it leads to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +123,7 @@ async def names_of(
     if not order.sort:
         yield [*dots, *found]
     elif order.column is not None:
-        keys = await _keys(folder, turn, [*dots, *found], order.column, order.last_first)
+        keys = await _keys(folder, turn, [*dots, *found], order.column, order)
         async with aclosing(in_order(keys, turn)) as sorted_keys:
             async for some in sorted_keys:
                 yield [key[_DIGITS:] for key in some]
@@ -218,19 +221,26 @@ def _in_steps(
         yield b"".join(made)
 
 
-async def _keys(folder: Folder, turn: Turn, names: list[str], column: int, least_first: bool) -> list[str]:
+async def _keys(folder: Folder, turn: Turn, names: list[str], column: int, order: Order) -> list[str]:
     """The names behind what they are sorted by: as texts, since the collector would look through so many pairs."""
-    sign = 1 if least_first else -1
+    sign = 1 if order.last_first else -1
     keys: list[str] = []
     for some in sliced(names, LOOKED_AT):
         if turn.over:
             await turn.give()
-        keys += [
-            f"{sign * known[column] + (1 << 63):0{_DIGITS}}{name}"
-            for name, known in folder.lstat_many(some)
-            if known is not None
-        ]
+        looked_at = [(name, known) for name, known in folder.lstat_many(some) if known is not None]
+        if order.follows:
+            looked_at = [(name, followed(known, partial(folder.stat, name))) for name, known in looked_at]
+        keys += [f"{sign * known[column] + (1 << 63):0{_DIGITS}}{name}" for name, known in looked_at]
     return keys
+
+
+def followed(known: os.stat_result, look: Callable[[], os.stat_result]) -> os.stat_result:
+    """The attributes of what a link leads to; of anything else, and of a link that leads nowhere, its own."""
+    if stat.S_ISLNK(known.st_mode):
+        with suppress(OSError):
+            return look()
+    return known
 
 
 async def in_order(items: list[str], turn: Turn, *, last_first: bool = False) -> AsyncGenerator[list[str], None]:

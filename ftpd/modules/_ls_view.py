@@ -25,6 +25,11 @@ class Source(Protocol[K]):
     def readlink(self, key: K, /) -> str: ...
 
 
+def follows(config: Settings, flags: Flags) -> bool:
+    """Whether links are shown as what they lead to."""
+    return "L" in flags or not config[show_symlinks]
+
+
 class View:
     """How entries look to one session under one configuration and these flags."""
 
@@ -39,7 +44,7 @@ class View:
         self._long = flags.layout == "l"
         self._windows = config[list_style] == "Windows" and cmd.name == "LIST"
         self._marks = "F" in flags and not self._windows
-        self.follows = "L" in flags or not config[show_symlinks]
+        self.follows = follows(config, flags)
         self._adjusted = "AdjustedSymlinks" in config[options].words
         self._root = cmd.files.root
         self._gmt: bool = cmd.setting("TimesGMT", True)

@@ -8,7 +8,7 @@ import stat
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from ftpd.api import Command, Folder, Path, hidden, listing
 from ftpd.modules._folders import (
@@ -16,6 +16,7 @@ from ftpd.modules._folders import (
     Choice,
     Order,
     Turn,
+    followed,
     in_steps,
     lines_as_they_are,
     lines_of_small,
@@ -24,7 +25,7 @@ from ftpd.modules._folders import (
     unveiled,
 )
 from ftpd.modules._ls_request import NO_FLAGS, Flags, Found, Request, Target
-from ftpd.modules._ls_view import View, clock, view_of
+from ftpd.modules._ls_view import View, clock, follows, view_of
 
 _WIDTH = 75
 NO_LIMIT = 1 << 62
@@ -99,7 +100,7 @@ async def _targets(cmd: Command, request: Request, found: Found, budget: _Budget
     recursive = "R" in request.flags and not found.literal
     for target in found.targets:
         (below if recursive and is_folder(cmd, target) else targets).append(target)
-    targets = in_order(request.flags, targets)[: budget.files]
+    targets = in_order(cmd, request.flags, targets)[: budget.files]
     budget.files -= len(targets)
     single = _Single(cmd, request)
     for few in sliced(targets):
@@ -124,7 +125,7 @@ def is_folder(cmd: Command, target: Target) -> bool:
     return stat.S_ISDIR(bits)
 
 
-def in_order(flags: Flags, targets: list[Target]) -> list[Target]:
+def in_order(cmd: Command, flags: Flags, targets: list[Target]) -> list[Target]:
     """What a pattern matched, sorted as the flags want it."""
     column = _column(flags)
     if "U" in flags:
@@ -132,7 +133,14 @@ def in_order(flags: Flags, targets: list[Target]) -> list[Target]:
     if column is None:
         return targets[::-1] if "r" in flags else targets
     sign = 1 if "r" in flags else -1
-    return sorted(targets, key=lambda target: sign * target.attributes[column])
+
+    def key(target: Target) -> float:
+        known = target.attributes
+        if follows(target.path.settings, flags):
+            known = followed(known, partial(cmd.files.stat, target.path))
+        return sign * known[column]
+
+    return sorted(targets, key=key)
 
 
 class _Single:
@@ -198,7 +206,7 @@ async def _entries(
     turn = budget.turn
     made: list[str] = []
     dots = DOTS if "a" in flags else ()
-    async with aclosing(names_of(cmd, folder, turn, chosen(veil, flags), _order(flags), dots)) as source:
+    async with aclosing(names_of(cmd, folder, turn, chosen(veil, flags), _order(flags, view.follows), dots)) as source:
         async for names in source:
             if veil is not None and looked:
                 names = await unveiled(veil, folder, names, turn)
@@ -247,9 +255,9 @@ def _column(flags: Flags) -> int | None:
 
 
 @lru_cache
-def _order(flags: Flags) -> Order:
+def _order(flags: Flags, follows: bool = False) -> Order:
     """By time (-t), by size (-S), by name, or as they are (-U); -r turns it round, but not the names of equals."""
-    return Order(sort="U" not in flags, last_first="r" in flags, column=_column(flags))
+    return Order(sort="U" not in flags, last_first="r" in flags, column=_column(flags), follows=follows)
 
 
 def _arranged(made: list[str]) -> list[str]:

@@ -169,6 +169,19 @@ def test_short_forms() -> None:
     assert _list("LIST -1l")[0].startswith("-rw")
 
 
+@pytest.mark.parametrize(("line", "conf"), [("LIST -LS", ""), ("LIST -S", "ShowSymlinks off\n")])
+@pytest.mark.parametrize("what", ["", " [!d]*"])
+def test_links_that_are_followed_are_sorted_by_the_sizes_that_are_shown(line: str, conf: str, what: str) -> None:
+    links = {"l": "c d.txt", "m": "a.txt", "long": "./././a.txt"}
+    names = _names(line + what, conf=FAKES + conf, links=links)
+    assert [name for name in names if name != "d"] == ["c d.txt", "l", "B.txt", "a.txt", "long", "m"]
+
+
+def test_links_that_are_not_followed_are_sorted_by_their_own_sizes() -> None:
+    names = _names("LIST -S [!d]*", links={"l": "c d.txt", "m": "a.txt"})
+    assert names == ["l -> c d.txt", "m -> a.txt", "c d.txt", "B.txt", "a.txt"]
+
+
 def test_sizes_sort_and_can_be_for_humans() -> None:
     async def tale(ftp: Bench) -> list[bytes]:
         os.truncate(f"{ftp.root}/large", 3_000_000)
