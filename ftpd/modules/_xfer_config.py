@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
@@ -60,19 +60,29 @@ class Audience:
         return self.expression.matches(names, unsure=True)
 
 
-_AUDIENCES = {"user": (3, user_expression), "group": (2, group_expression), "class": (1, class_expression)}
+_Kinds = Mapping[str, tuple[int, Callable[[list[str]], Expression]]]
+_AUDIENCES: _Kinds = {"user": (3, user_expression), "group": (2, group_expression), "class": (1, class_expression)}
 
 
-def _audience(words: list[str], first: int) -> Audience:
+def _any_group(words: list[str]) -> Expression:
+    """Groups of which one is enough, unless AND comes first."""
+    return Expression(words, default="OR")
+
+
+_SIZE_AUDIENCES = {**_AUDIENCES, "group": (2, _any_group)}
+"""ProFTPD asks for all groups of a TransferRate, and for one of those of a size."""
+
+
+def _audience(words: list[str], first: int, kinds: _Kinds = _AUDIENCES) -> Audience:
     """What stands behind the value of a line; ``first`` is the index of its first word."""
     if not words:
         return Audience()
     kind = words[0].lower()
-    if kind not in _AUDIENCES:
+    if kind not in kinds:
         raise ConfigError(f"unknown classifier '{words[0]}'", right="user, group or class", word=first)
     if len(words) < 2:
         raise ConfigError(f"'{words[0]}' has no expression behind it", right=f"{kind} name[,name ...]", word=first)
-    rank, expression = _AUDIENCES[kind]
+    rank, expression = kinds[kind]
     return Audience(rank, expression(words[1:]))
 
 
@@ -108,7 +118,7 @@ class SizeLimit:
 def size_limit(words: list[str]) -> SizeLimit:
     """``*``, ``5 Mb``, ``5MB``, and behind it whom it is for."""
     if words[0] == "*":
-        return SizeLimit(None, _audience(words[1:], 1))
+        return SizeLimit(None, _audience(words[1:], 1, _SIZE_AUDIENCES))
     has_unit = len(words) > 1 and words[1].lower() not in _AUDIENCES
     limit = types.to_size(words[0], words[1] if has_unit else "")
     if limit < 1:
@@ -116,7 +126,7 @@ def size_limit(words: list[str]) -> SizeLimit:
             "size must be greater than zero", right="a number with B, KB, MB or GB, or * for no limit", word=0
         )
     used = 2 if has_unit else 1
-    return SizeLimit(limit, _audience(words[used:], used))
+    return SizeLimit(limit, _audience(words[used:], used, _SIZE_AUDIENCES))
 
 
 @dataclass(frozen=True, slots=True)

@@ -209,6 +209,9 @@ def test_maxretrievefilesize_refuses_the_larger_file() -> None:
     # a line for the user wins over the one for everybody, whatever their order
     assert run(tale, files=TREE, conf="MaxRetrieveFileSize *\nMaxRetrieveFileSize 5 B user tom\n") == [over, done]
     assert run(tale, files=TREE, conf="MaxRetrieveFileSize 5 B user ann\nMaxRetrieveFileSize *\n") == [done, done]
+    # one of several groups is enough for a size, unless they are joined by AND
+    for groups, held in {"staff,tom": over, "AND staff,tom": done, "staff,crew": done}.items():
+        assert run(tale, files=TREE, conf=f"MaxRetrieveFileSize 5 B group {groups}\n")[0] == held
 
 
 def test_transferrate_slows_the_commands_it_names() -> None:
