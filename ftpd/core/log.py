@@ -92,8 +92,10 @@ class Route:
 class Peer(str):
     """What a record shows of the session it is of, ``server (name[ip])``, and where it therefore goes."""
 
-    __slots__ = ("_ends", "_length", "route")
+    __slots__ = ("_ends", "_length", "plain", "route")
     route: Route | None
+    plain: bool
+    """Nothing in it has to be made visible."""
     _ends: str | tuple[Any, Any]
     _length: int
 
@@ -104,6 +106,7 @@ class Peer(str):
         self = super().__new__(cls, f"{server} ({client})")
         self._length = len(client) + 2
         self.route = route
+        self.plain = self.isascii() and self.isprintable()
         self._ends = ends
         return self
 
@@ -154,10 +157,13 @@ class LineFormatter(logging.Formatter):
 
     def line(self, when: float, peer: str, text: str) -> str:
         """The line of a text that is safe to be shown."""
-        route = route_of(peer)
+        known = peer.__class__ is Peer
+        route = (peer.route if known else None) or _main  # type: ignore[attr-defined]
         hidden = route.hidden
         if peer and not (hidden or route.labels):
-            return f"{stamp(when)} {self._host} proftpd[{os.getpid()}] {escape(peer)}: {text}"
+            shown = peer if known and peer.plain else escape(peer)  # type: ignore[attr-defined]
+            moment = f"{_second(int(when))},{int(when * 1000) % 1000:03d}"
+            return f"{moment} {self._host} proftpd[{os.getpid()}] {shown}: {text}"
         label = ("session" if peer else "daemon") if route.labels else "proftpd"
         parts = [] if "timestamp" in hidden else [stamp(when)]
         if "hostname" not in hidden:
@@ -258,7 +264,10 @@ def log(
         return
     handler = route.handler or _only_handler()
     if exc_info is None and isinstance(handler, LineHandler):
-        handler.take(handler.lines.line(time.time(), peer, escape(_told(message, args))))
+        text = _told(message, args) if args else message
+        if not (text.isascii() and text.isprintable()):
+            text = escape(text)
+        handler.take(handler.lines.line(time.time(), peer, text))
         return
     info = None if exc_info is None else (type(exc_info), exc_info, exc_info.__traceback__)
     record = logger.makeRecord(

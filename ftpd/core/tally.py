@@ -11,7 +11,7 @@ import os
 import signal
 import struct
 import time
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from threading import RLock
@@ -58,6 +58,9 @@ class Tally(Protocol):
     def drop(self, key: Hashable) -> None:
         """One less; only what this process has added."""
 
+    def drop_all(self, keys: Sequence[Hashable]) -> None:
+        """One less of each."""
+
     def count(self, key: Hashable) -> int:
         """How many there are, whoever added them."""
 
@@ -92,16 +95,21 @@ class OwnTally:
         return many
 
     def drop(self, key: Hashable) -> None:
-        left = self._counts[key] - 1
-        if left > 0:
-            self._counts[key] = left
-            return
-        del self._counts[key]
-        if key in self._above:
-            above = self._above.pop(key)
-            self._under[above].discard(key)
-            if not self._under[above]:
-                del self._under[above]
+        self.drop_all((key,))
+
+    def drop_all(self, keys: Sequence[Hashable]) -> None:
+        counts = self._counts
+        for key in keys:
+            left = counts[key] - 1
+            if left > 0:
+                counts[key] = left
+                continue
+            del counts[key]
+            if key in self._above:
+                above = self._above.pop(key)
+                self._under[above].discard(key)
+                if not self._under[above]:
+                    del self._under[above]
 
     def count(self, key: Hashable) -> int:
         return self._counts.get(key, 0)
@@ -191,6 +199,10 @@ class SharedTally:
         self._counts[place] -= 1
         if not self._counts[place]:
             del self._own[key]
+
+    def drop_all(self, keys: Sequence[Hashable]) -> None:
+        for key in keys:
+            self.drop(key)
 
     def count(self, key: Hashable) -> int:
         row = self._own.get(key)

@@ -9,7 +9,6 @@ import os
 import stat
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 
 from ftpd.conf.directive import ConfigError
@@ -125,8 +124,10 @@ class _RegularHandler(LineHandler):
     """Standard error where it is a file, which takes a record as soon as it is there."""
 
     def take(self, line: str) -> None:
-        with suppress(OSError, ValueError):
-            os.write(sys.stderr.fileno(), logfile.encoded(line))
+        try:
+            os.write(sys.stderr.fileno(), f"{line}\n".encode("utf-8", "backslashreplace"))
+        except (OSError, ValueError):
+            pass
 
 
 class _Stderr(scribe.Outlet):

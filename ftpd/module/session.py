@@ -51,6 +51,14 @@ class Slot(Generic[T]):
         self.make = make
 
 
+class _Slots(dict[Slot[Any], Any]):
+    __slots__ = ()
+
+    def __missing__(self, slot: Slot[Any]) -> Any:
+        made = self[slot] = slot.make()
+        return made
+
+
 GREETING: Slot[list[str]] = Slot("greeting", list)
 """Lines that modules want to stand before the banner."""
 
@@ -185,28 +193,21 @@ class Session:
         self.rename_from: Any = None
         self.bytes_in = 0
         self.bytes_out = 0
-        self._slots: dict[Slot[Any], Any] | None = None
+        self._slots = _Slots()
         self._notes: dict[str, str] | None = None
         self._peer: _log.Peer | None = None
         self._peer_name = ""
 
     def __getitem__(self, slot: Slot[T]) -> T:
         """A module's state in this session; made by the slot at first use."""
-        if self._slots is None:
-            self._slots = {}
-        try:
-            return self._slots[slot]  # type: ignore[no-any-return]
-        except KeyError:
-            made = self._slots[slot] = slot.make()
-            return made
+        return self._slots[slot]  # type: ignore[no-any-return]
 
     def __contains__(self, slot: Slot[Any]) -> bool:
-        return self._slots is not None and slot in self._slots
+        return slot in self._slots
 
     def forget(self, slot: Slot[Any]) -> None:
         """Drop a module's state; the next use makes it anew."""
-        if self._slots is not None:
-            self._slots.pop(slot, None)
+        self._slots.pop(slot, None)
 
     @property
     def notes(self) -> dict[str, str]:

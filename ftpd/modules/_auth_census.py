@@ -126,16 +126,20 @@ def _reached(counts: Tally, session: Session, settings: Settings, where: str, us
 
 
 def _enter(counts: Tally, keys: list[Key], *more: Key) -> None:
+    add = counts.add
     for key in more:
-        # each host that a user is at is one of the user's hosts, however many clients are there
-        counts.add(key, under=("hosts", *key[1:3]) if key[0] == "at" else None)
+        if key[0] == "at":
+            # each host that a user is at is one of the user's hosts, however many clients are there
+            add(key, under=("hosts", *key[1:3]))
+        else:
+            add(key)
         keys.append(key)
 
 
 def _leave(keys: list[Key], keep: int) -> None:
-    drop = tally().drop
-    while len(keys) > keep:
-        drop(keys.pop())
+    going = keys[keep:]
+    del keys[keep:]
+    tally().drop_all(going)
 
 
 def _login_keys(session: Session, server: str, where: str, user: str) -> list[Key]:

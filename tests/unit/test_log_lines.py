@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ftpd.core.log import Level, LineFormatter, LineHandler, Peer, Route, log, logger, message_of
+from ftpd.core.log import Level, LineFormatter, LineHandler, Peer, Route, escape, log, logger, message_of
 
 
 class Kept(LineHandler):
@@ -67,6 +67,14 @@ def test_a_line_is_that_of_its_record(
     record = logger.makeRecord("ftpd", Level.INFO, "", 0, message, args, None, extra={"peer": peer})
     assert alone.taken == [LineFormatter().format(record)]
     assert len(alone.taken[0].splitlines()) == 1
+
+
+@pytest.mark.parametrize("client", ["name[192.0.2.1]", f"{HOSTILE}[192.0.2.1]", "näme[192.0.2.1]"])
+def test_a_whole_line_shows_whose_it_is_however_he_is_called(alone: Kept, client: str) -> None:
+    log(Level.INFO, "here", peer=Peer("server", client, Route(level=Level.DEBUG, handler=alone)))
+    (line,) = alone.taken
+    assert line.endswith(f" server ({escape(client)}): here")
+    assert line == escape(line)
 
 
 def test_who_listens_besides_is_told_as_well(alone: Kept) -> None:

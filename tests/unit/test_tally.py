@@ -60,6 +60,19 @@ def test_hosts_of_a_user_count_once_however_many_clients_are_there(tally: Tally)
     assert tally.distinct("tom's") == 1
 
 
+def test_who_goes_takes_all_its_counts_along(tally: Tally) -> None:
+    for name in ("a", "b"):
+        tally.add("all")
+        tally.add(("at", "tom", name), under="tom's")
+    tally.drop_all(["all", ("at", "tom", "a")])
+    assert (tally.count("all"), tally.distinct("tom's"), len(tally)) == (1, 1, 2)
+    tally.drop_all(("all", ("at", "tom", "b")))
+    assert (tally.count("all"), tally.distinct("tom's"), len(tally)) == (0, 0, 0)
+    tally.drop_all(())
+    with pytest.raises(KeyError):
+        tally.drop_all(["all"])
+
+
 def test_what_is_counted_exclusively_may_be_counted_within(tally: Tally) -> None:
     with tally.exclusively(), tally.exclusively():
         assert tally.add("tom") == 1
