@@ -10,7 +10,6 @@ import ctypes
 import mmap
 import os
 import struct
-import threading
 from collections.abc import Iterator
 
 from ftpd.core.identity import acting_as_daemon
@@ -24,11 +23,6 @@ _ENTRY = struct.Struct("=Q")
 """What /proc/self/pagemap has of each page; the highest bit says that it is there."""
 _COLLAPSE = 25
 """MADV_COLLAPSE of <asm-generic/mman-common.h>: Linux 6.1 has it; those before refuse."""
-
-
-def soon() -> None:
-    """Have a thread see to it; nobody waits for that."""
-    threading.Thread(target=gather, name="ftpd-pages", daemon=True).start()
 
 
 def gather() -> int:

@@ -89,6 +89,10 @@ class Daemon:
         loop = asyncio.get_running_loop()
         worker = Worker(self.plan.generation, self.pools, self._server_of)
         desk = ControlDesk(lambda: worker.generation, lambda *what: self._change(worker, desk, *what))
+        if not self.plan.options.one_session:
+            # not with workers: what they have in common they would have each for itself. It takes 10 ms or more, for
+            # which no session is to wait
+            pages.gather()
         try:
             await self._begin(worker)
             if not self.plan.options.one_session:
@@ -103,9 +107,6 @@ class Daemon:
         loop.add_signal_handler(signal.SIGHUP, self._told_to_reload, worker, desk)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
         announce(self.plan, tuple(self._ports.sockets), self._version, handed_over=self._ports.handed_over)
-        if not self.plan.options.one_session:
-            # not with workers: what they have in common they would have each for itself
-            pages.soon()
         # who started us may look into the log as soon as we say so
         await asyncio.to_thread(logfile.flush)
         if starter is not None:
