@@ -63,7 +63,7 @@ def scores(wanted: Wanted) -> Scores:
     """The scoreboard of ``-f``, of the configuration of ``-c``, or of the build; NoScoresError says why not."""
     record = build_record()
     path = wanted.file or _named_in(wanted.config or record.configuration, told=wanted.config is not None)
-    if path in ("none", "/dev/null"):
+    if path is not None and path.lower() in ("none", "/dev/null", "off", "no", "false", "0"):
         return Scores(0, 0, ())
     path = path or record.scoreboard
     try:

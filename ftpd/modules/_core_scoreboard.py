@@ -9,6 +9,14 @@ from ftpd.api import SERVER, Config, ConfigError, ConfigWarning, Multi, Reading,
 from ftpd.modules._core import SERVERS, module
 
 
+@types.takes(1, 1)
+def _place(words: list[str]) -> str:
+    """A path, or a word for none."""
+    if words[0].lower() in ("off", "no", "false", "0"):
+        return "none"
+    return types.path_or_none(words)
+
+
 def _scrub(words: list[str]) -> bool:
     """Every so many seconds is as good as on: it is done as each client of inetd comes."""
     return bool(re.fullmatch(r"[1-9]\d*", words[0], re.ASCII)) or types.boolean(words)
@@ -20,8 +28,8 @@ def _lock(reading: Reading, path: str) -> None:
 
 
 board = module.directive(
-    "ScoreboardFile", types.path_or_none, contexts=SERVER, multi=Multi.LAST,
-    usage="path|none", doc="Where the daemon keeps who is on, for ftpwho and its kin.",
+    "ScoreboardFile", _place, contexts=SERVER, multi=Multi.LAST,
+    usage="path|none|off", doc="Where the daemon keeps who is on, for ftpwho and its kin.",
 )  # fmt: skip
 mutex = module.directive(
     "ScoreboardMutex", types.string, contexts=SERVER, multi=Multi.LAST, act=_lock,

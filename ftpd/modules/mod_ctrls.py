@@ -9,10 +9,10 @@ from collections.abc import AsyncIterator, Iterator
 from ftpd.api import (
     SERVER,
     Asked,
-    ConfigError,
     ControlError,
     Module,
     Multi,
+    Reading,
     Status,
     control_rules,
     socket_rule,
@@ -26,16 +26,22 @@ _KEPT = ("help", "insctrl", "lsctrl", "rmctrl")
 
 @types.takes(2, 2)
 def _owner(words: list[str]) -> tuple[int, int]:
-    """A user and a group, by name or number."""
+    """A user and a group, by name or number; -1 for who is not known, as chown(2) has it for what stays."""
     try:
         uid = int(words[0]) if words[0].isdecimal() else pwd.getpwnam(words[0]).pw_uid
     except KeyError:
-        raise ConfigError(f"there is no user '{words[0]}'", right="the name or the uid of a user", word=0) from None
+        uid = -1
     try:
         gid = int(words[1]) if words[1].isdecimal() else grp.getgrnam(words[1]).gr_gid
     except KeyError:
-        raise ConfigError(f"there is no group '{words[1]}'", right="the name or the gid of a group", word=1) from None
+        gid = -1
     return uid, gid
+
+
+def _known(reading: Reading, owner: tuple[int, int]) -> None:
+    for word, (kind, number) in enumerate(zip(("user", "group"), owner, strict=True)):
+        if number < 0:
+            reading.warn(f"there is no such {kind}: the socket's {kind} stays the daemon's", word=word)
 
 
 # What the daemon itself reads by name: it makes the socket before any session and any request is there.
@@ -48,7 +54,7 @@ module.directive(
     usage="path|none", doc="Where the control socket is; by default where the build put it.",
 )  # fmt: skip
 module.directive(
-    "ControlsSocketOwner", _owner, contexts=SERVER, multi=Multi.LAST,
+    "ControlsSocketOwner", _owner, contexts=SERVER, multi=Multi.LAST, act=_known,
     usage="user group", doc="Whom the control socket belongs to.",
 )  # fmt: skip
 module.directive(

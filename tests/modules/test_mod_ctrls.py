@@ -98,8 +98,6 @@ def test_help_is_for_those_whom_the_socket_lets_in(acl: str, status: int) -> Non
         ("ControlsACLs all allow user", "missing parameters"),
         ("ControlsSocketACL maybe user root", "first parameter must be 'allow' or 'deny'"),
         ("ControlsSocketACL allow class root", "second parameter must be 'user' or 'group'"),
-        ("ControlsSocketOwner nobody-such root", "there is no user 'nobody-such'"),
-        ("ControlsSocketOwner root nobody-such", "there is no group 'nobody-such'"),
         ("ControlsSocket run/sock", "absolute pathname required"),
         ("ControlsMaxClients 0", "value must be of at least 1"),
         ("ControlsInterval 0", "value must be of at least 1"),
@@ -110,6 +108,27 @@ def test_lines_that_are_refused(line: str, complaint: str) -> None:
     with pytest.raises(ConfigFaults) as wrong:
         asyncio.run(Bench(conf=line + "\n", login=None).open())
     assert complaint in wrong.value.render()
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("ControlsSocketOwner nobody-such root", "there is no such user: the socket's user stays the daemon's"),
+        ("ControlsSocketOwner root nobody-such", "there is no such group: the socket's group stays the daemon's"),
+    ],
+)
+def test_an_owner_that_nobody_knows_is_told_and_changes_nothing(line: str, told: str) -> None:
+    async def story() -> tuple[list[str], object]:
+        async with Bench(conf=f"{line}\n", login=None) as ftp:
+            assert ftp.generation is not None
+            config = ftp.generation.config
+            key = ftp.generation.directive("ControlsSocketOwner")
+            assert key is not None
+            return [fault.message for fault in config.warnings], config.main.settings[key]
+
+    warnings, owner = asyncio.run(story())
+    assert warnings == [told]
+    assert owner == ((-1, 0) if "user" in told.partition(":")[0] else (0, -1))
 
 
 # -- what --------------------------------------------------------------------------------------------

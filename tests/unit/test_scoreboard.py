@@ -173,6 +173,13 @@ def test_what_cannot_be_done_is_said(words: list[str], said: str, capsys: pytest
     assert said in capsys.readouterr().err
 
 
+def test_a_configuration_without_one_shows_nobody(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = tmp_path / "proftpd.conf"
+    config.write_text("ScoreboardFile off\n")
+    assert ftpcount.main(["-c", str(config)]) == 0
+    assert capsys.readouterr().out.endswith("0 users\n")
+
+
 def test_no_scoreboard_shows_nobody(capsys: pytest.CaptureFixture[str]) -> None:
     assert ftpwho.main(["-f", "none"]) == 0
     assert capsys.readouterr().out.endswith("no users connected\n")
