@@ -287,7 +287,7 @@ class Command:
     @property
     def shown(self) -> str:
         """The command line for logs; secrets are ``(hidden)``."""
-        if self.name in _SECRET:
+        if is_secret(self):
             return f"{self.name} (hidden)"
         return f"{self.name} {self.argument}" if self.argument else self.name
 
@@ -297,4 +297,13 @@ class Command:
         return self.errors.last or self.replies.last
 
 
-_SECRET = frozenset({"PASS", "ACCT", "ADAT"})
+_SECRET = frozenset({"PASS", "ACCT", "ADAT", "SITE PSWD"})
+
+
+def is_secret(command: Command) -> bool:
+    """Whether what follows the verb is kept out of logs: of PASS also where it is mistyped, and of SITE CHPASS."""
+    verb = command.name
+    if verb == "SITE":
+        # one that no module knows
+        verb = f"SITE {command.argument.partition(' ')[0].upper()}"
+    return verb in _SECRET or "PASS" in verb

@@ -12,7 +12,7 @@ from ftpd.core.log import escape, stamp
 from ftpd.core.paths import normalise
 from ftpd.core.vocab import Class
 from ftpd.module.build import ftpd_version
-from ftpd.module.command import Command
+from ftpd.module.command import Command, is_secret
 from ftpd.module.files import Path
 from ftpd.module.session import Session
 
@@ -28,7 +28,6 @@ _MOVING = frozenset(["CDUP", "CWD", "XCUP", "XCWD"])
 _FOLDERS = _MOVING | frozenset(["LIST", "MKD", "MLSD", "MLST", "NLST", "RMD", "XMKD", "XRMD"])
 _HERE = frozenset(["PWD", "XPWD"])
 _TRANSFERS = frozenset(["APPE", "LIST", "MLSD", "NLST", "RETR", "STOR", "STOU"])
-_SECRET = frozenset(["PASS", "ACCT", "ADAT"])
 
 DEFAULT = '%h %l %u %t "%r" %s %b'
 """What an ExtendedLog without a LogFormat writes: NCSA's Common Log Format."""
@@ -209,7 +208,7 @@ def _folder(session: Session | None, command: Command | None) -> str | None:
 
 
 def _parameters(command: Command) -> str:
-    if command.name in _SECRET and command.argument:
+    if is_secret(command) and command.argument:
         return "(hidden)"
     if command.name.startswith("SITE "):
         return f"{command.name[5:]} {command.argument}".rstrip(" ")

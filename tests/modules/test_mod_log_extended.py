@@ -252,6 +252,15 @@ def test_secrets_stand_in_no_log(tmp_path: Path) -> None:
     assert "hunter2" not in log.read_text()
 
 
+def test_a_password_behind_a_verb_that_is_nearly_pass_stands_in_no_log(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    conf = f'LogFormat f "%m|%r|%J|%S"\nExtendedLog {log} ALL f\nExtendedLog {log}2\n'
+    sent = ["PASSS hunter2", "XPASS hunter2", "SITE CHPASS hunter2", "SITE PSWD old hunter2", "CHPASSWD hunter2"]
+    recorded(log, conf, *sent)
+    assert "hunter2" not in log.read_text() + Path(f"{log}2").read_text()
+    assert "SITE PAST seen" in "".join(recorded(log, conf, "SITE PAST seen"))
+
+
 # -- syslog, wtmp ------------------------------------------------------------------------------------------------
 
 
