@@ -102,8 +102,8 @@ class Command:
     """One command; ``name`` is the verb in upper case, of a sub-command with its parent: ``SITE CHMOD``."""
 
     __slots__ = (
-        "_notes", "_settings", "argument", "classes", "errors", "gate", "group", "name", "offload_pool", "replies",
-        "session", "started", "transfer",
+        "_notes", "_settings", "argument", "classes", "errors", "gate", "group", "name", "offload_pool", "plain",
+        "replies", "session", "started", "transfer",
     )  # fmt: skip
 
     def __init__(self, session: Session, name: str, argument: str, *, gate: Gate, offload: Pool) -> None:
@@ -121,6 +121,8 @@ class Command:
         self.gate = gate
         self.offload_pool = offload
         self._settings: Settings | None = None
+        self.plain = False
+        """Whether the configuration says nothing of the path that was asked for last, nor of what lies in it."""
 
     # -- what the handler answers ------------------------------------------------------------------
 
@@ -191,7 +193,7 @@ class Command:
         """
         text = self.argument if given is None else given
         path = self.gate.path(self, text, refusal or (550, f"{text}: Operation not permitted"), use)
-        self._settings = path.settings
+        self._settings, self.plain = path.settings, path.plain
         return path
 
     def name_fits(self, given: str, path: Path | None = None) -> bool:

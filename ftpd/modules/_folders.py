@@ -14,7 +14,7 @@ from time import monotonic, perf_counter
 from typing import TypeVar
 from weakref import ref
 
-from ftpd.api import Command, Folder, Refuse, Session, Slot, hidden, listing
+from ftpd.api import Command, Folder, Session, Slot, hidden, listing
 from ftpd.modules._transfer import goes_straight
 
 T = TypeVar("T")
@@ -184,14 +184,9 @@ def lines_of_small(
 def can_be_shown_again(cmd: Command) -> bool:
     """Whether other folders beside that of this command are listed as it was, as far as no module has to be asked."""
     session = cmd.session
-    if cmd.files.slow or session.recode is not None or not goes_straight(cmd):
+    if not cmd.plain or cmd.files.slow or session.recode is not None:
         return False
-    if cmd.config is not session.settings:
-        return False
-    try:
-        return cmd.path(cmd.argument or ".").plain
-    except Refuse:
-        return False
+    return cmd.config is session.settings and goes_straight(cmd)
 
 
 def in_steps(

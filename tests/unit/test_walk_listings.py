@@ -15,6 +15,7 @@ from walk_ground import COMPLETE, WAYS, fetch, port_of, take_way, tell, walked
 from ftpd import native
 from ftpd.core.vocab import Outcome
 from ftpd.dispatch.gate import PathGate
+from ftpd.engine import showing
 from ftpd.module.command import Command
 from ftpd.module.table import Module
 
@@ -156,6 +157,65 @@ def test_a_client_that_takes_its_time_gets_all_of_it(verb: str, slow: bool) -> N
                 assert await client.line() == COMPLETE
 
     tell(story)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("bound", ["UNSENT_MOST", "PATIENCE", "_MOST_PIECES"])
+def test_what_is_not_done_in_one_step_goes_on(verb: str, bound: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the whole road, from where it came to: it is too much at once, takes too long, or comes in many pieces."""
+    monkeypatch.setattr(showing, bound, -1 if bound == "PATIENCE" else 1)
+
+    async def story() -> None:
+        async with serving() as place, place.client() as client:
+            furnish(place)
+            await client.ask("TYPE I")
+            total, session = 0, place.channel.session
+            for folder in ("many", "linked", "odd", "sub", "linked"):
+                reference = await by_the_whole_road(client, f"{verb} {folder}")
+                for _ in range(2):
+                    before = session.bytes_out
+                    assert await listing(client, f"{verb} {folder}") == reference
+                    total += len(reference[0])
+                    assert session.bytes_out - before > len(reference[0])
+            assert verb in walked(place)
+            os.rename(os.path.join(place.bench.root, "sub"), os.path.join(place.bench.root, "other"))
+            assert (await listing(client, f"{verb} sub"))[0] == ""
+
+    tell(story)
+
+
+def test_a_connection_that_takes_not_all_is_handed_on_with_what_went(way: str) -> None:
+    if way == "by Python":
+        pytest.skip("that has no walk")
+    walk = native.data.Walk
+    ours, control = socket.socketpair()
+    with ours, control, socket.create_server(("127.0.0.1", 0)) as server:
+        here = socket.inet_aton("127.0.0.1")
+        one = walk(lambda host, port: None, ours.fileno(), here, 0, here, True, 8, 5)
+        port = server.getsockname()[1]
+        server.setblocking(False)
+        one.adopt(server.detach(), port)
+        assert not one.meet()
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            assert one.meet()
+            assert not one.meet()
+            text = os.urandom(1 << 24)
+            assert one.give(b"150\r\n", (text[:9], text[9:]), True, b"226\r\n") is None
+            assert 9 < one.went < len(text)
+            assert one.give(b"150\r\n", (text,), True, b"226\r\n") is None
+            assert control.recv(99) == b"150\r\n"
+            descriptor, there, went, unsaid, trouble = one.overtaken()
+            assert (there, went, unsaid, trouble) == (port, one.went, b"", 0)
+            with socket.socket(fileno=descriptor):
+                pass
+            got = b""
+            while len(got) < went and (part := client.recv(1 << 20)):
+                got += part
+            assert got == text[:went]
+        assert one.tell() == (0, 0, 0, 0, 5)
+        for wrong in ((b"", b"", True, b""), (b"", ("",), True, b""), (b"", (b"",) * 9, True, b""), (b"", ())):
+            with pytest.raises(TypeError):
+                one.give(*wrong)
 
 
 @pytest.mark.parametrize("verb", VERBS)
