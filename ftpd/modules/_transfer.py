@@ -8,7 +8,19 @@ from functools import partial
 from time import perf_counter
 from typing import Protocol
 
-from ftpd.api import TIMEOUT_STALLED, Command, Data, Foreign, Reply, Settings, Slot, Transfer, TransferError, trace
+from ftpd.api import (
+    TIMEOUT_STALLED,
+    Command,
+    Data,
+    Foreign,
+    Level,
+    Reply,
+    Settings,
+    Slot,
+    Transfer,
+    TransferError,
+    trace,
+)
 
 PATIENCE = 60
 """Seconds that a client has to make the data connection it asked for."""
@@ -134,6 +146,7 @@ async def carry(
         if error.code == 421:
             # a client whose data link hangs will not miss the control link (ProFTPD ends the session as well)
             session.modules.emit(TIMEOUT_STALLED, session)
+            session.log(Level.NOTICE, "Data transfer stall timeout: %s", plural(manners.stalled, "second"))
             session.end("Timeout exceeded")
         raise error from None
     finally:

@@ -11,6 +11,7 @@ from ftpd.api import (
     TIMEOUT_NO_TRANSFER,
     WORK_DONE,
     Command,
+    Level,
     Reply,
     Sent,
     Session,
@@ -45,6 +46,7 @@ def start_watch(session: Session) -> None:
             start_watch(session)
             return
         session.modules.emit(TIMEOUT_NO_TRANSFER, session)
+        session.log(Level.NOTICE, "FTP no transfer timeout, disconnected")
         session.send(Reply(421, (f"No transfer timeout ({seconds} seconds): closing control connection",)))
         session.end("Timeout exceeded")
 

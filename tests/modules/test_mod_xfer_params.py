@@ -7,6 +7,7 @@ import asyncio
 import pytest
 from xfer_ground import run, talk
 
+from ftpd.core.log import Level
 from ftpd.testing import Bench
 from ftpd.testing.memory import MemoryWire
 
@@ -127,7 +128,9 @@ def test_abor_during_a_transfer_asks_the_connection_to_end() -> None:
     assert run(tale) == ("226 Abort successful", 1)
 
 
-def test_who_moves_nothing_for_long_is_sent_away() -> None:
+def test_who_moves_nothing_for_long_is_sent_away(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(Level.NOTICE)
+
     async def tale(ftp: Bench) -> tuple[str, str | None]:
         ftp.wire.written.clear()
         ftp.wire.pass_time(4)
@@ -139,6 +142,7 @@ def test_who_moves_nothing_for_long_is_sent_away() -> None:
     reply, reason = run(tale, conf="TimeoutNoTransfer 5\nTimeoutIdle 600\n")
     assert reply == "421 No transfer timeout (5 seconds): closing control connection\r\n"
     assert reason == "Timeout exceeded"
+    assert "FTP no transfer timeout, disconnected" in [record.getMessage() for record in caplog.records]
 
 
 def test_timeoutnotransfer_0_lets_a_client_stay() -> None:

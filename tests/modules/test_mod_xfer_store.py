@@ -292,15 +292,18 @@ def test_appended_to_is_never_deleted() -> None:
     assert run(tale, files={"a": b"abc"}, conf=RESTART + "DeleteAbortedStores on\n") == b"abchalf"
 
 
-def test_a_stalled_upload_ends_the_session() -> None:
+def test_a_stalled_upload_ends_the_session(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(Level.NOTICE)
+
     async def tale(ftp: Bench) -> tuple[str, str | None]:
         stalled = TransferError(421, "Data transfer stall timeout (9 seconds): closing data connection")
         reply = await upload_over(ftp, "STOR new", Breaking(b"half", error=stalled))
         return reply.splitlines()[-1], ftp.wire.closed_for
 
-    reply, reason = run(tale)
+    reply, reason = run(tale, conf="TimeoutStalled 9\n")
     assert reply.startswith("421 Data transfer stall timeout")
     assert reason == "Timeout exceeded"
+    assert "Data transfer stall timeout: 9 seconds" in [record.getMessage() for record in caplog.records]
 
 
 # -- HiddenStores ------------------------------------------------------------------------------------------
