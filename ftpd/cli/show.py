@@ -8,6 +8,7 @@ import socket
 from importlib.util import find_spec
 
 from ftpd import native
+from ftpd.conf import pcre
 from ftpd.dispatch.registry import Generation
 from ftpd.module.build import BuildRecord, ftpd_version
 
@@ -41,6 +42,7 @@ def settings(record: BuildRecord) -> str:
         "Native listings": native.lines is not None,
         "NLS": "mod_lang" in record.static,
         "OpenSSL": find_spec("OpenSSL") is not None,
+        "PCRE2": pcre.library() is not None,
         "Sendfile": hasattr(os, "sendfile"),
         "Shadow file": True,
         "Trace": True,

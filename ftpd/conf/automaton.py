@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 _LARGEST = 4000
-_STEPS = 30_000
+_STEPS = 12_000
 """Nodes looked at in one search, those that are remembered from earlier not counted."""
 _REMEMBERED = 4000
 _NOTHING = -1

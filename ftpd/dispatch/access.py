@@ -6,7 +6,7 @@ import errno
 import ipaddress
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from time import monotonic
 from typing import NamedTuple
@@ -32,7 +32,7 @@ _TRUSTED = 1.0
 _REMEMBERED = 4096
 _LARGEST = 65536
 _DEEP = 16
-"""Folders in a path from which on it is asked first how many of them there are: a client can name two thousand."""
+"""Folders in a path from which on they are not asked one by one: a client can make and name two thousand."""
 _NOT_THERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.ENAMETOOLONG, errno.ELOOP})
 """Faults of the way to the file, not of the file: they stop whoever asks for the folder as well."""
 
@@ -130,18 +130,20 @@ class AccessFiles:
         found: list[Scope] = []
         root = files.root.rstrip("/")
         until = now + _TRUSTED
+        folders: Iterable[str] = _upwards(here)
         if here.count("/") > _DEEP:
-            here = _part_that_is_there(files, here)
-        while True:
-            real = f"{root}{here}".rstrip("/") or "/"
+            held = files.holding(NAME, here)
+            if held is None:
+                folders = _upwards(_part_that_is_there(files, here))
+            else:
+                folders, until = reversed(held[0]), until if held[1] else 0.0
+        for one in folders:
+            real = f"{root}{one}".rstrip("/") or "/"
             if self._absent.get(real, 0.0) < now and self._counts(session, real):
-                scope = self._look(session, files, here, real, now)
+                scope = self._look(session, files, one, real, now)
                 if scope is not None:
                     found.append(scope)
             until = min(until, self._absent.get(real, 0.0))
-            if here == "/":
-                break
-            here = split(here)[0]
         if until > now:
             if len(self._bare) >= _REMEMBERED:
                 self._bare.clear()
@@ -233,6 +235,14 @@ class AccessFiles:
             escape(file),
             reason,
         )
+
+
+def _upwards(folder: str) -> Iterator[str]:
+    """The folder, and all above it."""
+    while folder != "/":
+        yield folder
+        folder = split(folder)[0]
+    yield "/"
 
 
 def _part_that_is_there(files: Files, folder: str) -> str:

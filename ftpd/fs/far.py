@@ -215,6 +215,9 @@ class FarFiles:
     def glances(self, folder: str) -> None:
         return None
 
+    def holding(self, name: str, folder: str) -> None:
+        return None
+
     def readlink(self, path: Path) -> str:
         return self._do(path, lambda files: files.readlink(path))
 

@@ -74,6 +74,47 @@ def without_links(identity: Identity, root: int, path: bytes, flags: int) -> int
         raise
 
 
+def depths_with(identity: Identity, root: int, path: bytes, name: bytes) -> tuple[list[int], bool] | None:
+    """How deep the folders on the way lie that hold something of that name, the root being 0; one step for each.
+
+    False where the user may not go the whole way; None where a link is on it, or ``..``.
+    """
+    found: list[int] = []
+    names = _names(path)[::-1]
+    if b".." in names:
+        return None
+    with acting_as(identity):
+        here = os.dup(root)
+        try:
+            for depth, part in enumerate([b".", *names]):
+                inner = os.open(part, _LOOK | os.O_DIRECTORY, dir_fd=here)
+                os.close(here)
+                here = inner
+                if _holds(here, name):
+                    found.append(depth)
+        except FileNotFoundError:
+            pass
+        except NotADirectoryError:
+            if stat.S_ISLNK(os.stat(part, dir_fd=here, follow_symlinks=False).st_mode):
+                return None
+        except PermissionError:
+            return found, False
+        finally:
+            os.close(here)
+    return found, True
+
+
+def _holds(folder: int, name: bytes) -> bool:
+    """Whether something of that name is there, or it cannot be told."""
+    try:
+        os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
 def by_walking(identity: Identity, root: int, path: bytes, flags: int, mode: int, own: bytes = b"/") -> int:
     """The same by hand: no component is opened through a link, and ``..`` goes back the way we came.
 

@@ -125,6 +125,16 @@ class LocalFiles:
 
         return attributes
 
+    def holding(self, name: str, folder: str) -> tuple[list[str], bool] | None:
+        if self._opener is not jail.by_kernel:
+            return None
+        way = encoded(folder)
+        found = jail.depths_with(self._identity, (self._root or self._enter()).fd, way, encoded(name))
+        if found is None:
+            return None
+        parts = folder.split("/")
+        return ["/".join(parts[: depth + 1]) or "/" for depth in found[0]], found[1]
+
     def readlink(self, path: Path) -> str:
         fd = self._open(there(path), _LOOK | os.O_NOFOLLOW)
         try:

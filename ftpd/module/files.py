@@ -247,6 +247,12 @@ class Files(Protocol):
         There is none such where files may keep a caller waiting, or the way is not this short.
         """
 
+    def holding(self, name: str, folder: str) -> tuple[list[str], bool] | None:
+        """The folders on the way to a folder, and itself, that hold something of that name, the root first.
+
+        False with them where the user may not go the whole way.  None where it has to be asked of each of them.
+        """
+
     def readlink(self, path: Path) -> str: ...
 
     def symlink(self, target: str, path: Path) -> None: ...

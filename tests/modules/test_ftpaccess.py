@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from core_ground import HOME, talk
 
+from ftpd.fs.local import LocalFiles
+from ftpd.module.files import Path as FilePath
 from ftpd.testing import Bench
 
 DENY_STOR = b"<Limit STOR>\nDenyAll\n</Limit>\n"
@@ -241,3 +243,55 @@ def test_one_that_is_a_folder_or_a_fifo_shuts_the_folder_and_holds_nobody_up() -
             return [await ftp("DELE in/f"), await ftp("DELE out/h")]
 
     assert asyncio.run(story()) == ["550 in/f: Operation not permitted", "550 out/h: Operation not permitted"]
+
+
+# -- far down ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("links", [False, True])
+def test_a_path_of_many_folders_has_the_files_on_its_way(links: bool) -> None:
+    deep = "/".join("d" * 40)
+    files = {
+        f"{deep}/a": b"",
+        "d/d/.ftpaccess": b"<Limit DELE>\nDenyAll\n</Limit>\n",
+        "/".join("d" * 39) + "/.ftpaccess": b"<Limit RMD>\nDenyAll\n</Limit>\n",
+        "/".join("d" * 30) + "/x/": b"",
+    }
+
+    async def story() -> list[str]:
+        async with Bench(conf=HOME, files=files) as ftp:
+            if links:
+                os.symlink("d", os.path.join(ftp.root, "link"))
+            start = f"link/{deep[2:]}" if links else deep
+            told = [await ftp(line) for line in (f"DELE {start}/a", f"MKD {start}/b", f"RMD {start}/b")]
+            return [*told, await ftp("RMD " + "/".join("d" * 30) + "/x")]
+
+    refused = "Operation not permitted"
+    replies = asyncio.run(story())
+    assert [reply[:3] for reply in replies] == ["550", "257", "550", "250"]
+    assert refused in replies[0]
+
+
+def test_a_path_of_two_thousand_folders_is_not_asked_for_the_file_in_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[str] = []
+    lstat = LocalFiles.lstat
+
+    def noted(self: LocalFiles, path: FilePath) -> os.stat_result:
+        looked.append(str(path))
+        return lstat(self, path)
+
+    async def story() -> str:
+        async with Bench(conf=f"{HOME}CommandBufferSize 8192\n") as ftp:
+            folder = os.open(ftp.root, os.O_RDONLY)
+            for _ in range(300):
+                os.mkdir("d", dir_fd=folder)
+                inner = os.open("d", os.O_RDONLY, dir_fd=folder)
+                os.close(folder)
+                folder = inner
+            os.close(folder)
+            monkeypatch.setattr(LocalFiles, "lstat", noted)
+            assert (await ftp("CWD " + "/".join("d" * 300))).startswith("250 ")
+            return await ftp("CWD " + "e/" * 2000)
+
+    assert asyncio.run(story()).startswith("550 ")
+    assert len(looked) < 40

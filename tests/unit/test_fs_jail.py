@@ -16,7 +16,7 @@ from ftpd.fs import jail, kernel
 from ftpd.fs.jail import Opener
 from ftpd.fs.local import LocalFiles
 from ftpd.module.files import Path
-from tests.unit.fs_ground import ANNA, OWN, Ground, both_ways, files_at, ground, read, v, write
+from tests.unit.fs_ground import ANNA, OWN, Ground, as_root, both_ways, files_at, ground, read, v, write
 
 
 @pytest.fixture
@@ -414,3 +414,39 @@ def test_such_a_link_leads_to_no_neighbour_and_not_out(here: Ground, opener: Ope
             files.stat(v(path))
     with pytest.raises(OSError, match="Too many levels of symbolic links"):
         files.stat(v("/a/loop"))
+
+
+@pytest.mark.skipif(not kernel.has_openat2(), reason="this kernel or container has no openat2")
+@pytest.mark.parametrize(
+    ("folder", "held"),
+    [
+        ("/", (["/"], True)),
+        ("/a/b/c", (["/", "/a/b", "/a/b/c"], True)),
+        # as far as there is something, and a file is no folder
+        ("/a/b/c/none/a/b", (["/", "/a/b", "/a/b/c"], True)),
+        ("/a/b/mark/x", (["/", "/a/b"], True)),
+        # what lies behind a link, or back, is for others to find
+        ("/a/link/c", None),
+        ("/a/../a/b", None),
+    ],
+)
+def test_the_folders_on_the_way_that_hold_a_name(
+    here: Ground, folder: str, held: tuple[list[str], bool] | None
+) -> None:
+    os.makedirs(here.root / "a/b/c")
+    for place in ("", "a/b", "a/b/c"):
+        (here.root / place / "mark").write_text("")
+    os.symlink("b", here.root / "a/link")
+    before = len(os.listdir("/proc/self/fd"))
+    assert here.files(jail.by_kernel).holding("mark", folder) == held
+    assert len(os.listdir("/proc/self/fd")) <= before + 1
+    assert here.files(jail.by_walking).holding("mark", folder) is None
+
+
+@as_root
+@pytest.mark.skipif(not kernel.has_openat2(), reason="this kernel or container has no openat2")
+def test_of_a_closed_folder_it_is_told_that_it_is_closed(here: Ground) -> None:
+    os.makedirs(here.root / "a/closed/c")
+    os.chmod(here.root / "a/closed", 0o700)
+    (here.root / "a/mark").write_text("")
+    assert here.files(jail.by_kernel, ANNA).holding("mark", "/a/closed/c") == (["/a", "/a/closed"], False)
