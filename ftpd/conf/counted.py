@@ -94,7 +94,7 @@ class Counted(Pattern):
         self, pattern: str, text: str, place: str, *, nocase: bool = False, letters: bool = False,
         steps: int | None = None, depth: int | None = None,
     ) -> None:  # fmt: skip
-        super().__init__(pattern, place)
+        super().__init__(pattern, place, nocase=nocase)
         letters = letters or not text.isascii()
         self._errors = _LETTERS if letters else "surrogateescape"
         self._flags = _FLAGS | (pcre.CASELESS if nocase else 0) | (pcre.UTF | pcre.NO_UTF_CHECK if letters else 0)

@@ -15,12 +15,20 @@ class GivenUp(Exception):
 class Pattern:
     """A compiled regular expression; ``place`` is where it stands, for the log."""
 
-    __slots__ = ("_is_told", "pattern", "place")
+    __slots__ = ("_is_told", "nocase", "pattern", "place")
 
-    def __init__(self, pattern: str, place: str) -> None:
+    def __init__(self, pattern: str, place: str, *, nocase: bool = False) -> None:
         self.pattern = pattern
         self.place = place
+        self.nocase = nocase
         self._is_told = False
+
+    def __eq__(self, other: object) -> bool:
+        # a line that says again what another has said is no mistake
+        return isinstance(other, Pattern) and (self.pattern, self.nocase) == (other.pattern, other.nocase)
+
+    def __hash__(self) -> int:
+        return hash((self.pattern, self.nocase))
 
     def __repr__(self) -> str:
         return f"<Pattern {self.pattern}>"

@@ -35,7 +35,7 @@ def uncounted(pattern: str, text: str, place: str, *, nocase: bool, letters: boo
         return Plain(pattern, compiled, LONGEST, place)
     if not letters:
         try:
-            return Stepped(pattern, Automaton(tree), place)
+            return Stepped(pattern, Automaton(tree), place, nocase=nocase)
         except Unfit:
             pass
     longest = int(_STEPS ** (1 / degree)) if degree < _ENDLESS else 0
@@ -50,7 +50,7 @@ class Plain(Pattern):
     __slots__ = ("_compiled", "_longest")
 
     def __init__(self, pattern: str, compiled: re.Pattern[Any], longest: int, place: str) -> None:
-        super().__init__(pattern, place)
+        super().__init__(pattern, place, nocase=bool(compiled.flags & re.IGNORECASE))
         self._compiled, self._longest = compiled, longest
 
     def _search(self, string: str) -> re.Match[Any] | None:
@@ -72,8 +72,8 @@ class Stepped(Pattern):
 
     __slots__ = ("_machine",)
 
-    def __init__(self, pattern: str, machine: Automaton, place: str) -> None:
-        super().__init__(pattern, place)
+    def __init__(self, pattern: str, machine: Automaton, place: str, *, nocase: bool) -> None:
+        super().__init__(pattern, place, nocase=nocase)
         self._machine = machine
 
     def matches(self, string: str) -> bool:

@@ -206,6 +206,16 @@ def test_case_does_not_count_beyond_ascii() -> None:
     assert "Forbidden" in talk("DELE É", conf="PathDenyFilter é [NC]\n")[0]
 
 
+@pytest.mark.parametrize(("second", "told"), [("^a", 0), ("^a [NC]", 1), ("^b", 1)])
+def test_a_line_that_says_the_same_again_is_no_mistake(second: str, told: int) -> None:
+    async def story() -> int:
+        async with Bench(conf=f"DenyFilter ^a\nDenyFilter {second}\n") as ftp:
+            assert ftp.generation is not None
+            return len(ftp.generation.config.warnings)
+
+    assert asyncio.run(story()) == told
+
+
 # -- RegexOptions ----------------------------------------------------------------------------------------------
 
 
