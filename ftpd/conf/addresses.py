@@ -37,16 +37,18 @@ class AddressList:
     """One line of addresses: it matches when all its negated parts hold, and one of the others if there are any.
 
     ProFTPD 1.3 never matches a line with a negated part; its documents promise what is done here. ``doubts`` are
-    parts that ProFTPD takes and that will hardly do what was meant, with the index of the word.
+    parts that ProFTPD takes and that will hardly do what was meant, with the index of the word; ``names`` are the
+    parts that are about names of hosts.
     """
 
-    __slots__ = ("_negated", "_positive", "doubts", "text")
+    __slots__ = ("_negated", "_positive", "doubts", "names", "text")
 
     def __init__(self, words: list[str]) -> None:
         self.text = " ".join(words)
         self._positive: list[_Part] = []
         self._negated: list[_Part] = []
         self.doubts: list[tuple[str, int]] = []
+        self.names: list[str] = []
         for index, word in enumerate(words):
             for token in filter(None, word.split(",")):
                 bare = token.removeprefix("!")
@@ -107,6 +109,7 @@ class AddressList:
         if ":" in text and not _WILD.search(text):
             # no name has a colon, and a Deny that fits nobody would let everybody in
             raise _bad(token, "it is not an address", word)
+        self.names.append(token)
         if _WILD.search(folded):
             match = re.compile(translate(f"*{folded}" if folded.startswith(".") else folded)).fullmatch
             return _Part(lambda address, hostname: hostname is not None and match(_folded(hostname)) is not None)

@@ -57,6 +57,14 @@ class ForGroups:
         return self.groups is None or self.groups.matches(groups, unsure=True)
 
 
+def _doubt_groups(reading: Reading, value: ForGroups) -> None:
+    """``~ staff and guests`` names three groups, and whoever is not in all of them is not meant by the line."""
+    words = [] if value.groups is None else value.groups.text.replace(",", " ").split()
+    for word in words[1:]:
+        if word.lower() in ("and", "or", "not"):
+            reading.warn(f"'{word}' is taken for the name of a group: all that are named must be the user's")
+
+
 @dataclass(frozen=True, slots=True)
 class SessionLimit:
     """TimeoutSession: seconds, for all or for those whom an expression over users, groups or classes means."""
@@ -292,12 +300,12 @@ anon_allow_robots = module.directive(
 # -- where a session begins ----------------------------------------------------------------------------------------
 
 default_root = module.directive_list(
-    "DefaultRoot", folder_for_groups(absolute=True), contexts=_SERVERS, usage="path [group-expression]",
-    doc="Locks sessions into a folder; `~` is the home, `%u` the user's name.",
+    "DefaultRoot", folder_for_groups(absolute=True), contexts=_SERVERS, act=_doubt_groups,
+    usage="path [group-expression]", doc="Locks sessions into a folder; `~` is the home, `%u` the user's name.",
 )  # fmt: skip
 default_chdir = module.directive_list(
-    "DefaultChdir", folder_for_groups(absolute=False), contexts=_EVERYWHERE, usage="path [group-expression]",
-    doc="The folder that a session begins in, instead of the home.",
+    "DefaultChdir", folder_for_groups(absolute=False), contexts=_EVERYWHERE, act=_doubt_groups,
+    usage="path [group-expression]", doc="The folder that a session begins in, instead of the home.",
 )  # fmt: skip
 allow_chroot_symlinks = module.directive(
     "AllowChrootSymlinks", types.boolean, default=True, contexts=_SERVERS, usage="on|off",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
-from ftpd.api import SERVER, VHOST, ConfigError, Multi, types
+from ftpd.api import SERVER, VHOST, Config, ConfigError, ConfigWarning, Multi, Scope, types
 from ftpd.modules._core import SERVERS, module
 
 _SHORTEST_BUFFER, _LONGEST_BUFFER = 16, 1024 * 1024
@@ -109,7 +110,34 @@ module.directive(
     "TCPNoDelay", _no_delay, contexts=SERVERS,
     usage="on|off|[ctrl on|off] [data on|off]", doc="Whether small packets are sent at once; on without this line.",
 )  # fmt: skip
-module.directive(
+reverse_dns = module.directive(
     "UseReverseDNS", types.boolean, default=True, contexts=SERVER, multi=Multi.LAST,
     usage="on|off", doc="Look up the names of clients' addresses: for logs, <Limit> and <Class>.",
 )  # fmt: skip
+
+
+@module.check
+def names_are_looked_up(config: Config) -> Iterator[ConfigError]:
+    """Lines about names of hosts mean nobody where nobody's name is looked up: a Deny of them is no protection."""
+    if config.main.settings[reverse_dns]:
+        return
+    told = set()
+    for scope in (*config.classes, *(inner for server in config.servers for inner in _below(server))):
+        for key, lines in scope.values.items():
+            if key.name not in ("Allow", "Deny", "From"):
+                continue
+            for line, at in zip(lines, scope.where.get(key, ()), strict=False):
+                if line.names and at not in told:
+                    told.add(at)
+                    yield ConfigWarning(
+                        f"'{line.names[0]}' is a name, and UseReverseDNS is off: no client has one",
+                        right="an address or a network, or UseReverseDNS on",
+                        directive=key.name,
+                        at=at,
+                    )
+
+
+def _below(scope: Scope) -> Iterator[Scope]:
+    for inner in (*scope.children, *scope.conditional):
+        yield inner
+        yield from _below(inner)

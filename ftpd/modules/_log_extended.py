@@ -13,6 +13,8 @@ from ftpd.api import (
     Class,
     Command,
     Config,
+    ConfigError,
+    ConfigWarning,
     Level,
     Scope,
     Session,
@@ -47,6 +49,25 @@ def find_formats(config: Config) -> None:
             line.form = standard if line.name is None else formats.get(line.name)
             line.follow = server.settings[allow_symlinks]
             _configured.append(line)
+
+
+@module.check
+def formats_are_there(config: Config) -> Iterator[ConfigError]:
+    for server in config.servers:
+        yield from _without_format(server)
+
+
+def _without_format(scope: Scope) -> Iterator[ConfigError]:
+    for line, at in zip(scope.values.get(extended_log, ()), scope.where.get(extended_log, ()), strict=False):
+        if line.form is None:
+            yield ConfigWarning(
+                f"no LogFormat is called '{line.name}', so this log stays empty",
+                right="the name of a LogFormat, or none for the default one",
+                directive="ExtendedLog",
+                at=at,
+            )
+    for inner in (*scope.children, *scope.conditional):
+        yield from _without_format(inner)
 
 
 def _lines_of(scope: Scope) -> Iterator[Extended]:

@@ -226,3 +226,29 @@ TraceOptions +ConnIPs -Timestamp
 def test_all_that_proftpd_takes_is_taken() -> None:
     config, _ = read(INERT)
     assert config.main.children
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("<Limit READ>\nDeny from .example.org\n</Limit>", "'.example.org' is a name, and UseReverseDNS is off"),
+        ("<Directory /x>\n<Limit READ>\nAllow from a*.org\n</Limit>\n</Directory>", "'a*.org' is a name"),
+        ("<Class c>\nFrom host.example.org\n</Class>", "'host.example.org' is a name"),
+        ("<Limit READ>\nDeny from 192.0.2.1 10. 10.1.*,::1\nAllow from all\n</Limit>", ""),
+    ],
+)
+def test_a_rule_for_names_that_nobody_looks_up_is_told(line: str, told: str) -> None:
+    assert [told in warning for warning in read(f"UseReverseDNS off\n{line}\n")[1]] == [True] * bool(told)
+    assert not read(f"UseReverseDNS on\n{line}\n")[1]
+
+
+def test_a_rule_for_names_in_global_is_told_once() -> None:
+    conf = (
+        "<Global>\n<Limit READ>\nDeny from .example.org\n</Limit>\n</Global>\n<VirtualHost 127.0.0.2>\n</VirtualHost>\n"
+    )
+    assert len([told for told in read(f"UseReverseDNS off\n{conf}")[1] if "is a name" in told]) == 1
+
+
+def test_a_word_between_groups_is_told() -> None:
+    _, warnings = read("DefaultRoot ~ staff and guests\nDefaultRoot ~ AND staff,guests\nDefaultChdir ~ !staff,guests\n")
+    assert warnings == ["'and' is taken for the name of a group: all that are named must be the user's"]

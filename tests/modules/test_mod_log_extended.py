@@ -335,3 +335,15 @@ def test_lines_that_are_refused(line: str, complaint: str) -> None:
     with pytest.raises(ConfigFaults) as wrong:
         asyncio.run(Bench(conf=line).open())
     assert complaint in wrong.value.render()
+
+
+def test_a_format_that_is_not_there_is_told(tmp_path: Path) -> None:
+    lines = ["a ALL late", "b ALL none", "c"]
+    conf = "".join(f"ExtendedLog {tmp_path}/{line}\n" for line in lines) + "LogFormat late x\n"
+
+    async def story() -> list[str]:
+        async with Bench(conf=conf) as ftp:
+            assert ftp.generation is not None
+            return [fault.message for fault in ftp.generation.config.warnings]
+
+    assert asyncio.run(story()) == ["no LogFormat is called 'none', so this log stays empty"]
