@@ -37,9 +37,11 @@ class Request(NamedTuple):
     argument: str
 
     @property
-    def foreign(self) -> bool:
-        """Whether this is another protocol's way to begin; a verb that a module knows is none of that."""
-        return self.verb in _HTTP or self.verb in _SMTP or self.verb.startswith(_SSH)
+    def foreign(self) -> str:
+        """The protocol whose way to begin this is, if it is not FTP's; a verb that a module knows is none of that."""
+        if self.verb in _HTTP:
+            return "HTTP"
+        return "SMTP" if self.verb in _SMTP else "SSH2" if self.verb.startswith(_SSH) else ""
 
 
 def usual(line: bytes | LineTooLong) -> tuple[str, str] | None:

@@ -56,7 +56,7 @@ class Running(Recall):
             if self._answers:
                 self.unsettle()
         if not plan.known and isinstance(request, Request) and request.foreign and not self.generation.knows(verb):
-            self._foreign(verb)
+            self._foreign(request.foreign, verb)
             return
         presence = self.worker.presence
         if presence is not None:
@@ -90,9 +90,9 @@ class Running(Recall):
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         return self.worker.spawn(work if self._meter is None else self._meter.along(work))
 
-    def _foreign(self, what: str) -> None:
+    def _foreign(self, protocol: str, what: str) -> None:
         self.generation.emit(BAD_PROTOCOL, self.session)
-        self.session.log(Level.NOTICE, "client speaks another protocol (%s), disconnecting", what)
+        self.session.log(Level.WARN, "client sent %s command '%s', disconnecting", protocol, what)
         self.end("Bad protocol")
 
     def _run(self, command: Command, plan: Plan) -> Coroutine[Any, Any, None] | None:

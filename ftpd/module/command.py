@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from ftpd.conf.directive import Settings
 from ftpd.core.answers import Answers
 from ftpd.core.listing import shown
+from ftpd.core.log import Level
 from ftpd.core.paths import normalise, split
 from ftpd.core.reply import Refuse, ReplyQueue
 from ftpd.core.vocab import ERROR, HANDLED, Class, Group, Outcome
@@ -211,10 +212,13 @@ class Command:
         # the path that is meant counts, or /upload/../etc would pass for one in /upload; a name without a folder is
         # also looked at by itself, as patterns for names begin with ^
         if deny is not None and (deny.denies(virtual) or deny.denies(given)):
-            return False
-        if allow is None or allow.search(virtual):
+            wrong = "PathDenyFilter"
+        elif allow is None or allow.search(virtual) or ("/" not in given and allow.search(given)):
             return True
-        return "/" not in given and allow.search(given) is not None
+        else:
+            wrong = "PathAllowFilter"
+        session.log(Level.NOTICE, "'%s %s' denied by %s", self.name, self.argument, wrong)
+        return False
 
     # -- more than one command, and long ones --------------------------------------------------------
 

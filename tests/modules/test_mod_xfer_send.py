@@ -10,6 +10,7 @@ import pytest
 from xfer_ground import fetch, run, talk
 
 from ftpd.api import TransferError
+from ftpd.core.log import Level
 from ftpd.testing import Bench
 from ftpd.testing.memory import MemoryData, MemoryWire
 
@@ -200,12 +201,15 @@ def test_allowretrieverestart_off_refuses_parts_and_not_wholes() -> None:
 # -- limits ------------------------------------------------------------------------------------------------
 
 
-def test_maxretrievefilesize_refuses_the_larger_file() -> None:
+def test_maxretrievefilesize_refuses_the_larger_file(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(Level.NOTICE)
+
     async def tale(ftp: Bench) -> list[str]:
         return [(await _get(ftp, f"RETR {name}"))[0].splitlines()[-1] for name in ("a.txt", "one")]
 
     over, done = "426 Transfer aborted. Operation not permitted", "226 Transfer complete"
     assert run(tale, files=TREE, conf="MaxRetrieveFileSize 5 B\n") == [over, done]
+    assert "MaxRetrieveFileSize (5 bytes) reached: aborting transfer of 'a.txt'" in caplog.text
     # a line for the user wins over the one for everybody, whatever their order
     assert run(tale, files=TREE, conf="MaxRetrieveFileSize *\nMaxRetrieveFileSize 5 B user tom\n") == [over, done]
     assert run(tale, files=TREE, conf="MaxRetrieveFileSize 5 B user ann\nMaxRetrieveFileSize *\n") == [done, done]

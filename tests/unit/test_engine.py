@@ -120,8 +120,17 @@ def test_odd_lines_get_one_reply_and_the_session_lives(tmp_path: Path, sent: byt
     asyncio.run(story())
 
 
-@pytest.mark.parametrize("hello", [b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"EHLO x\r\n", b"SSH-2.0-OpenSSH_9\r\n"])
-def test_another_protocol_is_cut_off_without_an_answer(tmp_path: Path, hello: bytes) -> None:
+@pytest.mark.parametrize(
+    ("hello", "told"),
+    [
+        (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", "client sent HTTP command 'GET', disconnecting"),
+        (b"EHLO x\r\n", "client sent SMTP command 'EHLO', disconnecting"),
+        (b"SSH-2.0-OPENSSH_9\r\n", "client sent SSH2 command 'SSH-2.0-OPENSSH_9', disconnecting"),
+    ],
+)
+def test_another_protocol_is_cut_off_without_an_answer(
+    tmp_path: Path, hello: bytes, told: str, caplog: pytest.LogCaptureFixture
+) -> None:
     async def story() -> None:
         async with serving(tmp_path, talking()) as place, place.client() as client:
             await client.line()
@@ -129,6 +138,7 @@ def test_another_protocol_is_cut_off_without_an_answer(tmp_path: Path, hello: by
             assert await client.rest() == ""
 
     asyncio.run(story())
+    assert told in caplog.text
 
 
 def test_a_module_may_refuse_the_connection(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from ftpd.conf import types
 from ftpd.conf.directive import SERVER
 from ftpd.conf.tree import Config
 from ftpd.core import logfile
+from ftpd.core.log import Level
 from ftpd.core.logfile import ModuleLog
 from ftpd.core.reply import Refuse
 from ftpd.core.vocab import Group, Outcome
@@ -268,7 +269,9 @@ def test_a_sibling_asks_what_limit_says_of_another_verb() -> None:
         ("PathDenyFilter /secret/", "x/../secret/a", False),
     ],
 )
-def test_a_new_name_fits_or_does_not(conf: str, given: str, fits: bool) -> None:
+def test_a_new_name_fits_or_does_not(conf: str, given: str, fits: bool, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(Level.NOTICE)
+
     async def story() -> tuple[bool, bool]:
         async with Bench(conf=conf) as ftp:
             assert ftp.session is not None and ftp.generation is not None
@@ -276,6 +279,8 @@ def test_a_new_name_fits_or_does_not(conf: str, given: str, fits: bool) -> None:
             return command.name_fits(given), command.name_fits(given, command.path())
 
     assert asyncio.run(story()) == (fits, fits)
+    told = {record.getMessage() for record in caplog.records if "denied" in record.getMessage()}
+    assert told == (set() if fits else {f"'SITE NEW {given}' denied by {conf.partition(' ')[0]}"})
 
 
 def test_long_work_is_over_once_and_timers_hear_of_it() -> None:
