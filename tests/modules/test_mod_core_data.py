@@ -237,7 +237,10 @@ def test_a_client_behind_nat_is_reached_at_its_outer_address() -> None:
 
 @pytest.mark.parametrize(
     ("line", "why"),
-    [("PORT 127,0,0,2,200,10", "address mismatch"), ("EPRT |1|127.0.0.1|80|", "port 80 below 1024, possible bounce attack")],
+    [
+        ("PORT 127,0,0,2,200,10", "address mismatch"),
+        ("EPRT |1|127.0.0.1|80|", "port 80 below 1024, possible bounce attack"),
+    ],
 )
 def test_a_refused_address_is_in_the_log_in_proftpds_words(
     caplog: pytest.LogCaptureFixture, line: str, why: str
