@@ -19,6 +19,8 @@ _MOST_PATIENCE = 600.0
 """Seconds between looking after what is held on to still, at the longest."""
 _MANY = 5_000
 """Objects, where the way from a module has led to what is not its own: large ones are made of 500."""
+_STRIDE = 100
+"""Objects that are asked in one turn of the loop what they hold: a quarter of a millisecond."""
 
 # what the collector is about, and what it is not: C has public names for it
 _leave_out = ctypes.pythonapi.PyObject_GC_UnTrack
@@ -71,54 +73,65 @@ class Leavings:
             forget()
         self._go_on(sorted(loader.unloaded.keys()))
 
-    def _go_on(self, names: list[str]) -> None:
-        """One module, and the next when others have had their turn."""
-        while names:
-            # it may have gone with another one, as one that is offered something goes with who offers it
-            if (name := names.pop()) in loader.unloaded:
-                clear(name)
-                self._next = self._loop.call_soon(self._go_on, names)
-                return
+    def _go_on(self, names: list[str], cluster: Cluster | None = None) -> None:
+        """Some steps with one module, and the next when others have had their turn."""
+        if cluster is not None and not cluster.look_on(_STRIDE):
+            cluster.clear()
+            cluster = None
+        # it may have gone with another one, as one that is offered something goes with who offers it
+        while cluster is None and names:
+            namespace = loader.unloaded.get(names.pop())
+            cluster = None if namespace is None else Cluster(namespace)
+        if cluster is not None:
+            self._next = self._loop.call_soon(self._go_on, names, cluster)
+            return
         self._next = None
         if loader.unloaded:
             self._wait()
 
 
-def clear(name: str) -> None:
-    """Take away the forgotten module of this name, if nothing uses it any more."""
-    running = gc.isenabled()
-    gc.disable()
-    try:
-        if _make_young(name):
-            # what stays is old again with that: by the hundred changes it would be looked through together, in one go
-            gc.collect(1)
-    finally:
-        if running:
-            gc.enable()
-
-
-def _make_young(name: str) -> bool:
-    """All that hangs together with the module; False where that is no end.
+class Cluster:
+    """All that hangs together with a module, as it is found out step by step.
 
     It may be more than is the module's alone: whether anything uses it is for the collector to find out.
     """
-    namespace = loader.unloaded.get(name)
-    if namespace is None:
-        return False
-    found: list[Any] = [namespace]
-    seen = {id(namespace)}
-    for one in found:
-        for other in gc.get_referents(one):
-            if id(other) not in seen:
-                seen.add(id(other))
-                if gc.is_tracked(other) and not _is_common(other):
-                    found.append(other)
-        if len(found) > _MANY:
-            return False
-    for one in found:
-        _leave_out(one)
-        _take_in(one)
-    return True
+
+    def __init__(self, namespace: ModuleType) -> None:
+        self._found: list[Any] = [namespace]
+        self._seen = {id(namespace)}
+        self._asked = 0
+        """How many of them have told what they hold."""
+
+    def look_on(self, steps: int) -> bool:
+        """So many steps more; False when all has been found, or too much."""
+        found, seen = self._found, self._seen
+        end = min(self._asked + steps, len(found))
+        for one in found[self._asked : end]:
+            for other in gc.get_referents(one):
+                if id(other) not in seen:
+                    seen.add(id(other))
+                    if gc.is_tracked(other) and not _is_common(other):
+                        found.append(other)
+        self._asked = end
+        return end < len(found) <= _MANY
+
+    def clear(self) -> None:
+        """Have the collector look through what was found, and let go of it first."""
+        running = gc.isenabled()
+        gc.disable()
+        try:
+            found, self._found = self._found, []
+            if len(found) <= _MANY:
+                for one in found:
+                    _leave_out(one)
+                    _take_in(one)
+                del one
+                found.clear()
+                # what stays is old again with that: by the hundred changes it would be looked through in one go
+                gc.collect(1)
+        finally:
+            if running:
+                gc.enable()
 
 
 def _is_common(one: object) -> bool:

@@ -15,7 +15,7 @@ import pytest
 
 from ftpd.conf.faults import ConfigFaults
 from ftpd.dispatch.assemble import assemble
-from ftpd.engine.leavings import Leavings, clear
+from ftpd.engine.leavings import Cluster, Leavings
 from ftpd.module import loader
 from ftpd.module.build import unconfigured
 
@@ -131,18 +131,37 @@ def test_what_is_not_the_modules_is_not_looked_through(conf: str) -> None:
     assert old() is not None
 
 
+def test_a_module_is_looked_through_step_by_step(conf: str) -> None:
+    async def story() -> None:
+        leavings = Leavings(asyncio.get_running_loop())
+        reference = weakref.ref(await swapped(leavings, conf))
+        leavings.close()
+        cluster = Cluster(loader.unloaded[next(iter(loader.unloaded))])
+        steps = 1
+        while cluster.look_on(5):
+            steps += 1
+        assert steps > 3
+        assert reference() is not None
+        cluster.clear()
+        assert reference() is None
+
+    asyncio.run(story())
+
+
 def test_what_is_in_use_still_is_looked_at_once(conf: str) -> None:
     """What stays is old afterwards: as it grew young with each change, the collector went through all of it at once."""
 
     async def story() -> None:
         leavings = Leavings(asyncio.get_running_loop())
         function = await swapped(leavings, conf)
-        gc.collect()
-        (name,) = loader.unloaded
-        clear(name)
-        assert loader.unloaded[name].function is function
-        assert not any(one is function for young in (0, 1) for one in gc.get_objects(young))
         leavings.close()
+        gc.collect()
+        cluster = Cluster(loader.unloaded[function.__module__])
+        while cluster.look_on(100):
+            pass
+        cluster.clear()
+        assert loader.unloaded[function.__module__].function is function
+        assert not any(one is function for young in (0, 1) for one in gc.get_objects(young))
 
     asyncio.run(story())
 
