@@ -169,9 +169,7 @@ async def _store(cmd: Command) -> Outcome:
     path, there = _aim(cmd, path, there)
     if not part.whole:
         _check_restart(cmd, there)
-        if cmd.config[hidden] is not None:
-            # the part would be renamed over the whole
-            raise Refuse(501, f"{part.verb} not compatible with server configuration")
+        _no_part_of_hidden(cmd, part)
     with slot(cmd) as place:
         spot = _open(cmd, path, there, part)
         return await _receive(cmd, spot, place, opening(cmd, cmd.argument, part.count or 0))
@@ -204,6 +202,8 @@ async def _append(cmd: Command) -> Outcome:
     _note_change(cmd, there)
     path, there = _aim(cmd, path, there)
     _check_restart(cmd, there)
+    if not part.whole:
+        _no_part_of_hidden(cmd, part)
     # some clients send REST before APPE as they do before STOR: then the offset holds, as with ProFTPD
     with slot(cmd) as place:
         spot = _open(cmd, path, there, part, appends=part.whole)
@@ -225,6 +225,12 @@ async def store_unique(cmd: Command) -> Outcome:
 
 
 # -- before the data connection --------------------------------------------------------------------------
+
+
+def _no_part_of_hidden(cmd: Command, part: Part) -> None:
+    if cmd.config[hidden] is not None:
+        # the part would be renamed over the whole
+        raise Refuse(501, f"{part.verb} not compatible with server configuration")
 
 
 def _no_overwrite(label: str) -> Refuse:

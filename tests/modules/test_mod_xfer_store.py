@@ -353,8 +353,10 @@ def test_a_hidden_file_in_the_way_is_told() -> None:
 
 def test_hidden_uploads_cannot_go_on_in_the_middle() -> None:
     conf = RESTART + "HiddenStores on\n"
-    replies = talk("TYPE I", "REST 3", "STOR a", "RANG 1 2", "STOR a", files={"a": b"0123"}, conf=conf)
-    assert replies[2] == "501 REST not compatible with server configuration"
+    replies = talk(
+        "TYPE I", "REST 3", "STOR a", "RANG 1 2", "STOR a", "REST 2", "APPE a", files={"a": b"0123"}, conf=conf
+    )
+    assert replies[2] == replies[6] == "501 REST not compatible with server configuration"
     assert replies[4] == "501 RANG not compatible with server configuration"
 
 
