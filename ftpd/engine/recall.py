@@ -264,6 +264,9 @@ class Recall(Parting):
             return None
         self._strangers = None
         self.unsettle()
+        # most who log in say little after that: nothing is kept for answers that may never be
+        self._answers = None
+        self.ioloop.forget(self._fileno)
         named.naming(self.session)
         return named.said
 
