@@ -282,7 +282,7 @@ def test_a_bare_denyall_hides_the_folder() -> None:
     ("line", "words"),
     [
         ("HideFiles", "missing parameters"),
-        ("HideFiles (", "missing closing parenthesis"),
+        ("HideFiles (", "failed regex compilation: missing "),
         ("HideFiles x users tom", "'users' is unknown here"),
         ("HideFiles x user", "'user' is unknown here"),
         ("HideUser !", "'!' has no name behind it"),
