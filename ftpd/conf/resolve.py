@@ -258,17 +258,16 @@ def ignores_hidden(
 
 
 def barred(server: Scope, anon: Scope | None, path: str, *, home: str = "", user: str = "", access: Chain = ()) -> bool:
-    """Whether a bare DenyAll in <Directory> or <Anonymous> hides the existing path; AllowAll further in lifts it."""
+    """Whether a bare DenyAll in <Directory> or <Anonymous> hides the existing path.
+
+    As in ProFTPD it is asked of the innermost section alone: one further in without a word of it is open.
+    """
     assert server.places is not None
     if not server.places.bars and not access:
         return False
-    for level in levels_at(server, anon, path, home, user, access):
-        names = {directive.name for directive in level.values}
-        if ALLOW_ALL.name in names:
-            return False
-        if DENY_ALL.name in names:
-            return True
-    return False
+    innermost = levels_at(server, anon, path, home, user, access)[0]
+    names = {directive.name for directive in innermost.values}
+    return DENY_ALL.name in names and ALLOW_ALL.name not in names
 
 
 # -- LOGIN -------------------------------------------------------------------------------------------

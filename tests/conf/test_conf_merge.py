@@ -247,14 +247,17 @@ def test_an_anonymous_root_may_be_a_home(tmp_path: Path) -> None:
     assert umask(config, "/home/ftp/x", anon, home="/home/ftp", user="ftp") == "003"
 
 
-def test_a_bare_deny_all_bars_a_directory_and_allow_all_lifts_it(tmp_path: Path) -> None:
+def test_a_bare_deny_all_bars_its_directory_and_no_section_further_in(tmp_path: Path) -> None:
     main = configured(
         tmp_path,
         "<Directory /a>\nDenyAll\n</Directory>\n<Directory /a/b>\nAllowAll\n</Directory>\n"
-        "<Directory /a/b/c>\nUmask 022\n</Directory>\n",
+        "<Directory /a/b/c>\nUmask 022\n</Directory>\n<Directory /a/d>\nUmask 022\n</Directory>\n"
+        "<Directory /a/e>\nAllowAll\nDenyAll\n</Directory>\n",
     ).main
     assert barred(main, None, "/a/x")
     assert not barred(main, None, "/a/b/c/d")
+    assert not barred(main, None, "/a/d/x")
+    assert not barred(main, None, "/a/e/x")
     assert not barred(main, None, "/x")
 
 
