@@ -268,9 +268,7 @@ class LocalFiles:
                     # a link that leads, inside the root, to where nothing is yet; or a file came just now
                     fd = self._open(virtual, flags | os.O_CREAT, wanted)
                 else:
-                    self._grant(fd, wanted)
-                    if wanted != mode & 0o777:
-                        self._inherit(fd, path, mode & 0o777)
+                    self._permit_new(fd, path, mode & 0o777, wanted)
                     return fd
             _regular(fd, path)
         except OSError as error:
@@ -482,6 +480,17 @@ class LocalFiles:
         lost = wanted & ~now
         if lost and (taken := lost & kernel.process_umask()):
             self._add(fd, taken)
+
+    def _permit_new(self, fd: int, path: Path, mode: int, wanted: int) -> None:
+        """Give a file that we made just now its permissions; it is closed where that fails."""
+        try:
+            self._grant(fd, wanted)
+            if wanted != mode:
+                self._inherit(fd, path, mode)
+        except BaseException:
+            # its way may lead elsewhere by now, to where only others may look
+            os.close(fd)
+            raise
 
     def _inherit(self, fd: int, path: Path, mode: int) -> None:
         """Where the folder of a file that we made just now has a default ACL, that counts instead of the umask."""
