@@ -162,14 +162,17 @@ class Soak:
     """A daemon in a folder, sessions that transfer, and one who changes modules all the while."""
 
     def __init__(
-        self, base: Path, *, sessions: int, swaps: int, pace: float = 0.5, beside: Sequence[Path] = ()
-    ) -> None:
+        self, base: Path, *, sessions: int, swaps: int, pace: float = 0.5, beside: Sequence[Path] = (),
+        compare: float = 0.0,
+    ) -> None:  # fmt: skip
         self.base = base
         self.sessions = sessions
         self.swaps = swaps
         self.pace = pace
         self.beside = beside
         """The files of modules that are loaded, too."""
+        self.compare = max(compare, pace * 4)
+        """Seconds for which the same sessions go on before the swaps, which must not count for what those do."""
         self.found = Found(sessions)
         self._swapping = True
 
@@ -313,7 +316,7 @@ class Soak:
         clients = [asyncio.create_task(self._client(number)) for number in range(self.sessions)]
         await asyncio.sleep(self.pace * 2)
         await self._gauge("reset")
-        await asyncio.sleep(self.pace * 4)
+        await asyncio.sleep(self.compare)
         self.found.late_without_swaps_ms = (await self._gauge())[0]
         await self._swap(self.swaps)
         self.found.late_while_swapping_ms = (await self._gauge())[0]
@@ -369,11 +372,15 @@ def main() -> int:
     options.add_argument(
         "--all", action="store_true", help="with all shared modules loaded beside the one that changes"
     )
+    options.add_argument(
+        "--compare", type=float, default=60.0, help="seconds for which the loop is looked at without swaps before (60)"
+    )
     wanted = options.parse_args()
     with tempfile.TemporaryDirectory(prefix="ftpd-soak-") as folder:
         found = Soak(
-            Path(folder), sessions=wanted.sessions, swaps=wanted.swaps, beside=_SHARED if wanted.all else []
-        ).run()
+            Path(folder), sessions=wanted.sessions, swaps=wanted.swaps, beside=_SHARED if wanted.all else [],
+            compare=wanted.compare,
+        ).run()  # fmt: skip
     print(json.dumps(asdict(found), indent=1))
     return 1 if found.failures or found.tasks or found.descriptors > 0 else 0
 
