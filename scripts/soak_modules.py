@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 if not __package__:
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -61,52 +62,113 @@ ModuleControlsACLs all allow user {me}
 """
 
 GAUGE = '''\
-"""mod_gauge -- how late the loop is, and what the process holds; its clock goes on from generation to generation."""
-import asyncio, gc, os, sys, time, types
+"""mod_gauge -- how late the loop is, what of it a change of modules is to blame for, and what the process holds.
+
+Its clock, and what it has put around the steps of a change, go on from generation to generation.
+"""
+import asyncio, functools, gc, inspect, os, sys, time, types
 from contextlib import contextmanager
 from ftpd.api import Module
+from ftpd.daemon.ctrlsock import ControlSocket
+from ftpd.engine.leavings import Leavings
 
 module = Module("mod_gauge", version="1.0")
 STEP = 0.002
-held = sys.modules.setdefault("ftpd_soak", types.SimpleNamespace(latest=0.0, ticking=False))
+held = sys.modules.setdefault("ftpd_soak", types.SimpleNamespace(late=0.0, elsewhere=0.0, steps={}, ticking=False))
 
 def waited():
     """How long the loop's thread was ready to run and had no processor, which others of the machine had."""
     try:
-        with open("/proc/self/schedstat") as numbers:
+        with open("/proc/thread-self/schedstat") as numbers:
             return int(numbers.read().split()[1]) / 1e9
     except OSError:
         # a kernel that does not tell
         return 0.0
 
-def tick(due, cpu, wait):
-    now, cpu_now, wait_now = time.perf_counter(), time.process_time(), waited()
+def tick(due, cpu, own, wait):
+    late = time.perf_counter() - due - (waited() - wait)
     # nor did this process hold the loop for longer than it, with all its threads, has worked
-    held.latest = max(held.latest, min(now - due - (wait_now - wait), cpu_now - cpu))
-    asyncio.get_running_loop().call_later(STEP, tick, time.perf_counter() + STEP, time.process_time(), waited())
+    worked, own = time.process_time() - cpu, time.thread_time() - own
+    held.late = max(held.late, min(late, worked))
+    # what was late and not this thread's work is another one's: it had the interpreter
+    held.elsewhere = max(held.elsewhere, min(late - max(0.0, own - STEP), worked - own))
+    begin()
+
+def begin():
+    asyncio.get_running_loop().call_later(
+        STEP, tick, time.perf_counter() + STEP, time.process_time(), time.thread_time(), waited()
+    )
+
+@contextmanager
+def timed(name):
+    began, cpu, wait = time.perf_counter(), time.process_time(), waited()
+    try:
+        yield
+    finally:
+        spent = min(time.perf_counter() - began - (waited() - wait), time.process_time() - cpu)
+        held.steps[name] = max(held.steps.get(name, 0.0), spent)
+
+@types.coroutine
+def in_steps(name, work):
+    """Each stretch between two suspensions is a step."""
+    steps = work.__await__()
+    send, value = steps.send, None
+    while True:
+        try:
+            with timed(name):
+                waits_for = send(value)
+        except StopIteration as done:
+            return done.value
+        try:
+            send, value = steps.send, (yield waits_for)
+        except BaseException as error:
+            send, value = steps.throw, error
+
+def watched(owner, name):
+    before = getattr(owner, name)
+    @functools.wraps(before)
+    def call(*given):
+        with timed(name):
+            return before(*given)
+    @functools.wraps(before)
+    async def work(*given):
+        return await in_steps(name, before(*given))
+    setattr(owner, name, work if inspect.iscoroutinefunction(before) else call)
 
 @contextmanager
 def clock():
     if not held.ticking:
         held.ticking = True
-        tick(time.perf_counter(), time.process_time(), waited())
+        begin()
     yield
 
 module.resource(clock)
+if not held.ticking:
+    # all that a change does in the loop's thread: it is asked for, read in another thread, put into force and
+    # answered; and what the generation before leaves behind is taken away
+    for owner, name in ((ControlSocket, "_connected"), (Leavings, "stop"), (Leavings, "_begin"), (Leavings, "_go_on")):
+        watched(owner, name)
 
 @module.control("gauge", help="how late the loop was since the last time, and what the process holds")
 def gauge(asked):
-    late, held.latest = held.latest, 0.0
+    late, elsewhere, steps = held.late, held.elsewhere, dict(held.steps)
+    forget()
     if asked.words:
         for _ in range(3):
             gc.collect()
-        held.latest = -1e9
-        asyncio.get_running_loop().call_later(0.05, setattr, held, "latest", 0.0)
+        # and nothing of that is a change's
+        asyncio.get_running_loop().call_later(0.05, forget)
     yield f"{late * 1000:.3f}"
+    yield f"{elsewhere * 1000:.3f}"
+    yield " ".join(f"{name}={spent * 1000:.3f}" for name, spent in steps.items())
     yield str(len(asyncio.all_tasks()))
     yield str(len(os.listdir("/proc/self/fd")))
     with open("/proc/self/statm") as statm:
         yield str(int(statm.read().split()[1]) * os.sysconf("SC_PAGESIZE") // 1024)
+
+def forget():
+    held.late = held.elsewhere = 0.0
+    held.steps.clear()
 '''
 
 SWAPPED = '''\
@@ -153,9 +215,27 @@ class Found:
     kib: int = 0
     late_without_swaps_ms: float = 0.0
     late_while_swapping_ms: float = 0.0
-    """The most that the loop was late by the daemon's own doing: for what other processes took, it waited for them."""
+    """The most that the loop was late by the daemon's own doing: for what other processes took, it waited for them.
+
+    With all that the sessions asked of it meanwhile.
+    """
+    longest_steps_ms: dict[str, float] = field(default_factory=dict)
+    """The longest that each of the steps of a change held the loop."""
+    longest_wait_ms: float = 0.0
+    """The longest that the loop waited for another thread, as for the one that reads the configuration; at most."""
     swap_ms: float = 0.0
     """How long a request took at the mean."""
+
+
+class Gauge(NamedTuple):
+    """What mod_gauge tells."""
+
+    late: float
+    wait: float
+    steps: dict[str, float]
+    tasks: int
+    descriptors: int
+    kib: int
 
 
 class Soak:
@@ -242,9 +322,10 @@ class Soak:
         finally:
             writer.close()
 
-    async def _gauge(self, *words: str) -> tuple[float, int, int, int]:
-        late, tasks, descriptors, kib = (await self._ask("gauge", *words)).lines
-        return float(late), int(tasks), int(descriptors), int(kib)
+    async def _gauge(self, *words: str) -> Gauge:
+        late, wait, steps, tasks, descriptors, kib = (await self._ask("gauge", *words)).lines
+        longest = {name: float(spent) for name, spent in (step.split("=") for step in steps.split())}
+        return Gauge(float(late), float(wait), longest, int(tasks), int(descriptors), int(kib))
 
     async def _swap(self, count: int) -> None:
         """Load, replace and unload one module in turn; its file is another one each time."""
@@ -312,29 +393,31 @@ class Soak:
         await self._visit(stays=False)
         await self._swap(30)
         self.found.swaps, self.found.swap_ms, self.found.transfers = 0, 0.0, 0
-        _, tasks, descriptors, kib = await self._settled()
+        before = await self._settled()
         clients = [asyncio.create_task(self._client(number)) for number in range(self.sessions)]
         await asyncio.sleep(self.pace * 2)
         await self._gauge("reset")
         await asyncio.sleep(self.compare)
-        self.found.late_without_swaps_ms = (await self._gauge())[0]
+        self.found.late_without_swaps_ms = (await self._gauge()).late
         await self._swap(self.swaps)
-        self.found.late_while_swapping_ms = (await self._gauge())[0]
+        while_swapping = await self._gauge()
+        self.found.late_while_swapping_ms = while_swapping.late
+        self.found.longest_steps_ms, self.found.longest_wait_ms = while_swapping.steps, while_swapping.wait
         self._swapping = False
         await asyncio.gather(*clients)
-        _, tasks_now, descriptors_now, kib_now = await self._settled()
-        self.found.tasks, self.found.descriptors = tasks_now - tasks, descriptors_now - descriptors
-        self.found.kib = kib_now - kib
+        now = await self._settled()
+        self.found.tasks, self.found.descriptors = now.tasks - before.tasks, now.descriptors - before.descriptors
+        self.found.kib = now.kib - before.kib
         self.found.swap_ms /= max(1, self.found.swaps)
 
-    async def _settled(self) -> tuple[float, int, int, int]:
+    async def _settled(self) -> Gauge:
         """What the process holds once it has let go of what it is about to let go of."""
         best, same = await self._gauge("settle"), 0
         for _ in range(100):
             await asyncio.sleep(0.05)
             now = await self._gauge("settle")
             # the sockets of those who said QUIT are closed together, some moments later
-            same = same + 1 if now[1:3] == best[1:3] else 0
+            same = same + 1 if (now.tasks, now.descriptors) == (best.tasks, best.descriptors) else 0
             best = now
             if same == 15:
                 break
