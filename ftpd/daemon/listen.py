@@ -8,7 +8,8 @@ import ipaddress
 import os
 import re
 import socket
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from ftpd.conf.directive import ConfigError
@@ -20,6 +21,7 @@ from ftpd.daemon.values import DaemonSettings, value_of
 from ftpd.dispatch.registry import Generation
 from ftpd.engine.channel import prepare
 
+EVERY = ""
 _FTP_PORT = 21
 _FIRST_FREE_PORT = 1024
 Endpoint = tuple[str, int]
@@ -52,12 +54,15 @@ class Bindings:
     """The DefaultServer, which has what is nobody's on other ports as well."""
     local: Scope | None = None
     """The main server, where it has a port: it takes what comes to a loopback address that is nobody's."""
+    homes: Mapping[Scope, str] = field(default_factory=dict)
+    """Where who has met a server is to find names: at the first address that it has, or EVERY for a DefaultServer."""
 
     def server_of(self, local: Endpoint) -> Scope | None:
         """The server for a connection to ``local``, sought as ProFTPD seeks it.
 
-        The one with exactly this address; one for all addresses (``<VirtualHost 0.0.0.0>``); the port's only one, or
-        its DefaultServer; another port's DefaultServer; and for a loopback address the main server.
+        The one with exactly this address; one for all addresses (``<VirtualHost 0.0.0.0>``); the port's DefaultServer,
+        or its only one if that has a single address; another port's DefaultServer; and for a loopback address the main
+        server.
         """
         host, port = _plain(local[0]), local[1]
         exact = self._exact
@@ -72,22 +77,31 @@ class Bindings:
 
     @cached_property
     def _of_port(self) -> dict[int, Scope]:
-        """Who takes what comes to a port's other addresses: a single server's own may be a translated one."""
+        """Who takes what comes to a port's other addresses: a single address of a port may be a translated one."""
         servers: dict[int, list[Scope]] = {}
         for port, scope in (*self.default, *((port, scope) for _, port, scope in self.servers)):
             servers.setdefault(port, []).append(scope)
         default = dict(reversed(self.default))
-        single = {port: scopes[0] for port, scopes in servers.items() if all(one is scopes[0] for one in scopes)}
+        single = {port: scopes[0] for port, scopes in servers.items() if len(scopes) == 1}
         return single | default
 
-    def server_named(self, local: Endpoint, name: str) -> Scope | None:
-        """The server of that name at ``local``: names that are written out come before those with ``*``."""
+    def server_named(self, local: Endpoint, name: str, met: Scope | None) -> Scope | None:
+        """The server of that name for a client of ``met``: names that are written out come before those with ``*``.
+
+        As in ProFTPD, a name belongs to an address: that of the server which the client has met. That which it has
+        connected to counts as well, so that a server's second address can have names of its own.
+        """
         wanted = name.lower().removesuffix(".")
-        host = _plain(local[0])
-        here = [one for one in self.names if one.port == local[1] and one.address in (host, None, *_every(host))]
-        if not any((own, local[1]) in self._exact for own in (host, *_every(host))):
-            # an address that nobody has may be one that a router translates: whoever has the port may be meant
-            here = [one for one in self.names if one.port == local[1]]
+        host, port = _plain(local[0]), local[1]
+        home = host if met is None else self.homes.get(met)
+        if home is None:
+            # a server that takes what is nobody's has no address, and a router's may be meant for any of its port
+            here = [one for one in self.names if one.port == port]
+        else:
+            places: tuple[str | None, ...] = (host, home)
+            if home == EVERY or (home, port) not in self._exact:
+                places = (host, None, *_every(host))
+            here = [one for one in self.names if one.port == port and one.address in places]
         for one in here:
             if one.pattern is None and one.name == wanted:
                 return one.scope
@@ -129,6 +143,7 @@ def bindings(
     config = generation.config
     servers: list[tuple[str, int, Scope]] = []
     names: list[Named] = []
+    homes: dict[Scope, str] = {}
     default: list[tuple[int, Scope]] = []
     endpoints: list[Endpoint] = []
     elsewhere: Scope | None = None
@@ -156,7 +171,13 @@ def bindings(
                 report.warnings.append(_collision(generation, scope, other, f"{address}:{port}"))
             names += [_named(name, address, port, scope) for name in called]
         is_default = value_of(generation, scope, "DefaultServer", False)
+        if is_default and elsewhere is not None:
+            report.faults.append(_second_default(scope, elsewhere))
         elsewhere = elsewhere or (scope if is_default else None)
+        if is_default and not settings.bind_tight:
+            homes[scope] = EVERY
+        elif addresses:
+            homes[scope] = addresses[0]
         if is_default or (scope is config.main and not addresses):
             default.append((port, scope))
             names += [_named(name, None, port, scope) for name in called]
@@ -174,6 +195,7 @@ def bindings(
         names=tuple(names),
         use_ipv6=settings.use_ipv6,
         elsewhere=elsewhere,
+        homes=homes,
         local=config.main if int(value_of(generation, config.main, "Port", _FTP_PORT)) else None,
     )
 
@@ -243,6 +265,21 @@ def unresolved(config: Config, *, ipv6: bool | None) -> list[Fault]:
     for scope in config.servers:
         _addresses(config, scope, asked if ipv6 is None else ipv6, report)
     return report.faults
+
+
+def _second_default(scope: Scope, first: Scope) -> Fault:
+    places = [
+        next(scope.where[key][0] for key in scope.values if key.name == "DefaultServer") for scope in (scope, first)
+    ]
+    (file, line), (other_file, other_line) = places
+    error = ConfigError(
+        f"DefaultServer has already been set ({other_file}:{other_line})",
+        right="DefaultServer on in one server alone",
+        word=0,
+        directive="DefaultServer",
+        at=(file, line),
+    )
+    return of_check(error, file)
 
 
 def _collision(generation: Generation, scope: Scope, other: Scope, where: str) -> Fault:

@@ -40,7 +40,7 @@ class DataSide(Channel):
 
     def server_named(self, name: str) -> Scope | None:
         routes = self.generation.routes
-        return None if routes is None else routes.server_named(self.session.local, name)
+        return None if routes is None else routes.server_named(self.session.local, name, self.session.server)
 
     def passive(self, *, ports: range | None, address: str | None, extended: int = 0) -> tuple[str, int]:
         found = self._data_port().passive(ports=ports, address=address, extended=extended)

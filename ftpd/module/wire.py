@@ -156,7 +156,7 @@ class Wire(Protocol):
         """Whether the daemon serves IPv6 at all (UseIPv6, -4)."""
 
     def server_named(self, name: str) -> Scope | None:
-        """The server of that name at the address and port that the client has connected to."""
+        """The server of that name, as known where the client has connected to and to the server that it has met."""
 
     def moved(self) -> None:
         """The session has changed its server: take up that one's options for the connection."""

@@ -6,7 +6,7 @@ import pytest
 
 from ftpd.conf.directive import SERVER, VHOST
 from ftpd.conf.tree import Scope
-from ftpd.daemon.listen import Bindings, _apart, _named
+from ftpd.daemon.listen import EVERY, Bindings, _apart, _named
 
 MAIN = Scope(SERVER, "", [], "proftpd.conf", 1, None)
 TWO, THREE, ALONE = (Scope(VHOST, "<VirtualHost>", [], "proftpd.conf", line, None) for line in (2, 3, 4))
@@ -39,26 +39,61 @@ def test_the_default_server_of_another_port_does_where_the_port_has_none() -> No
     assert Bindings((), SERVERS, ((21, MAIN),), elsewhere=MAIN).server_of(("192.0.2.9", 2121)) is MAIN
 
 
+def test_a_single_server_with_several_addresses_leaves_others_to_the_default_server_of_another_port() -> None:
+    several = (("192.0.2.2", 2121, TWO), ("192.0.2.3", 2121, TWO))
+    assert Bindings((), several, ((21, MAIN),), elsewhere=MAIN).server_of(("192.0.2.9", 2121)) is MAIN
+    assert Bindings((), several, ()).server_of(("192.0.2.9", 2121)) is None
+    assert Bindings((), several[:1], ((21, MAIN),), elsewhere=MAIN).server_of(("192.0.2.9", 2121)) is TWO
+
+
+NAMES = (
+    _named("two.example", "192.0.2.2", 2121, TWO),
+    _named("*.three.example", "192.0.2.3", 2121, THREE),
+    _named("alone.example", "198.51.100.4", 2222, ALONE),
+    _named("main.example", None, 2121, MAIN),
+)
+
+
 @pytest.mark.parametrize(
-    ("address", "name", "met"),
+    ("address", "met", "name", "found"),
     [
-        ("192.0.2.2", "two.example", TWO),
-        ("192.0.2.2", "three.example", None),
+        ("192.0.2.2", TWO, "two.example", TWO),
+        ("192.0.2.2", TWO, "a.three.example", None),
+        ("192.0.2.2", TWO, "main.example", None),
         # behind a router that translates addresses the server's own is not the one that clients come to
-        ("10.0.0.4", "two.example", TWO),
-        ("10.0.0.4", "x.three.example", THREE),
-        ("10.0.0.4", "alone.example", None),
+        ("10.0.0.4", TWO, "two.example", TWO),
+        ("10.0.0.4", TWO, "a.three.example", None),
+        ("10.0.0.4", TWO, "alone.example", None),
+        # a second address may have names of its own
+        ("192.0.2.3", TWO, "a.three.example", THREE),
+        ("192.0.2.3", TWO, "two.example", TWO),
+        # a server by name has led on to its own address
+        ("10.0.0.4", THREE, "a.three.example", THREE),
+        ("10.0.0.4", THREE, "two.example", None),
     ],
 )
-def test_a_name_is_known_at_its_servers_address_and_at_those_that_are_nobodys(
-    address: str, name: str, met: Scope | None
+def test_a_name_is_known_at_the_address_of_the_server_that_the_client_has_met(
+    address: str, met: Scope, name: str, found: Scope | None
 ) -> None:
-    names = (
-        _named("two.example", "192.0.2.2", 2121, TWO),
-        _named("*.three.example", "192.0.2.3", 2121, THREE),
-        _named("alone.example", "198.51.100.4", 2222, ALONE),
-    )
-    assert Bindings((), SERVERS, (), names=names).server_named((address, 2121), name) is met
+    homes = {TWO: "192.0.2.2", THREE: "192.0.2.3", ALONE: "198.51.100.4"}
+    routes = Bindings((), SERVERS, (), names=NAMES, homes=homes)
+    assert routes.server_named((address, 2121), name, met) is found
+
+
+@pytest.mark.parametrize(
+    ("port", "name", "found"), [(2121, "two.example", None), (2121, "main.example", MAIN), (2222, "main.example", None)]
+)
+def test_who_has_met_the_default_server_knows_the_names_of_all_addresses(
+    port: int, name: str, found: Scope | None
+) -> None:
+    routes = Bindings((), SERVERS, (), names=NAMES, homes={MAIN: EVERY})
+    assert routes.server_named(("10.0.0.4", port), name, MAIN) is found
+
+
+def test_who_has_met_a_server_without_an_address_knows_all_names_of_the_port() -> None:
+    routes = Bindings((), SERVERS, ((2121, MAIN),), names=NAMES, homes={TWO: "192.0.2.2"})
+    assert routes.server_named(("10.0.0.4", 2121), "a.three.example", MAIN) is THREE
+    assert routes.server_named(("10.0.0.4", 2121), "alone.example", MAIN) is None
 
 
 def test_what_a_wildcard_listens_on_is_not_listened_on_twice() -> None:

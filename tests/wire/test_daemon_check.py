@@ -30,6 +30,16 @@ def test_a_configuration_without_a_fault_passes(site: Site) -> None:
     assert not site.pid_file.exists(), "nothing was started"
 
 
+def test_a_second_defaultserver_is_a_fault_that_names_the_place_of_the_first(site: Site) -> None:
+    hosts = "DefaultServer on\n<VirtualHost 127.0.0.2>\n  Port 2199\n  DefaultServer {}\n</VirtualHost>\n"
+    site.conf(hosts.format("off"))
+    assert site.command("-t").status == 0
+    site.conf(hosts.format("on"))
+    said = site.command("-t")
+    assert said.status == 1
+    assert f"{site.path}:4: DefaultServer: DefaultServer has already been set ({site.path}:1)" in said.err
+
+
 def test_all_faults_are_told_at_once_with_line_caret_and_remedy(site: Site) -> None:
     site.conf("Prot 21\nMaxInstances many\nUmask 9x\n<Directory /srv>\n  Port 5\n</Directory>\n", without=["Port"])
     said = site.command("-t")

@@ -196,7 +196,12 @@ def test_a_server_of_all_addresses_has_those_that_are_nobodys(server: ManyHosts)
             assert talk.readline() == b"220 ProFTPD Server (by port) [192.0.2.1]\r\n"
             talk.write(b"HOST all.example.org\r\n")
             talk.flush()
-            assert talk.readline() == b"220 ProFTPD Server (everywhere) [127.0.0.1]\r\n"
+            assert talk.readline() == b"504 all.example.org: Unknown hostname provided\r\n", "it is another's address"
+        with socket.create_connection(("127.0.0.5", server.other_port), 5) as client, client.makefile("rwb") as talk:
+            talk.readline()
+            talk.write(b"HOST all.example.org\r\n")
+            talk.flush()
+            assert talk.readline() == b"220 ProFTPD Server (everywhere) [127.0.0.5]\r\n"
     finally:
         reloaded(server, whole)
 
