@@ -12,7 +12,6 @@ import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
 
 logger = logging.getLogger("ftpd")
 
@@ -92,21 +91,21 @@ class Route:
 class Peer(str):
     """What a record shows of the session it is of, ``server (name[ip])``, and where it therefore goes."""
 
-    __slots__ = ("_ends", "_length", "plain", "route")
+    __slots__ = ("_ends", "_length", "head", "route")
     route: Route | None
-    plain: bool
-    """Nothing in it has to be made visible."""
-    _ends: str | tuple[Any, Any]
+    head: str
+    """What stands between the time and the text of its lines, once there was one."""
+    _ends: str | tuple[str, tuple[str, int]]
     _length: int
 
     def __new__(
-        cls, server: str, client: str, route: Route | None = None, ends: str | tuple[Any, Any] = ""
+        cls, server: str, client: str, route: Route | None = None, ends: str | tuple[str, tuple[str, int]] = ""
     ) -> Peer:  # fmt: skip
-        """``ends``: the text for both ends of the connection, or host and port of the client's and of ours."""
+        """``ends``: the text for both ends of the connection, or the client's host, and host and port of ours."""
         self = super().__new__(cls, f"{server} ({client})")
         self._length = len(client) + 2
         self.route = route
-        self.plain = self.isascii() and self.isprintable()
+        self.head = ""
         self._ends = ends
         return self
 
@@ -121,7 +120,7 @@ class Peer(str):
         """Both ends of the connection, as TraceOptions +ConnIPs shows them."""
         if isinstance(self._ends, str):
             return self._ends
-        (there, _), (here, port) = self._ends
+        there, (here, port) = self._ends
         return f"(client {there}, server {here}:{port})"
 
 
@@ -161,9 +160,8 @@ class LineFormatter(logging.Formatter):
         route = (peer.route if known else None) or _main  # type: ignore[attr-defined]
         hidden = route.hidden
         if peer and not (hidden or route.labels):
-            shown = peer if known and peer.plain else escape(peer)  # type: ignore[attr-defined]
-            moment = f"{_second(int(when))},{int(when * 1000) % 1000:03d}"
-            return f"{moment} {self._host} proftpd[{os.getpid()}] {shown}: {text}"
+            head = peer.head if known else ""  # type: ignore[attr-defined]
+            return f"{_second(int(when))},{int(when * 1000) % 1000:03d}{head or self._head(peer)}{text}"
         label = ("session" if peer else "daemon") if route.labels else "proftpd"
         parts = [] if "timestamp" in hidden else [stamp(when)]
         if "hostname" not in hidden:
@@ -174,6 +172,13 @@ class LineFormatter(logging.Formatter):
         elif isinstance(peer, Peer):
             parts.append(escape(peer.client))
         return f"{' '.join(filter(None, parts))}: {text}"
+
+    def _head(self, peer: str) -> str:
+        """What stands between the time and the text; a Peer, which serves one process, remembers it."""
+        head = f" {self._host} proftpd[{os.getpid()}] {escape(peer)}: "
+        if peer.__class__ is Peer:
+            peer.head = head
+        return head
 
 
 class LineHandler(logging.Handler):
@@ -260,8 +265,20 @@ def log(
     ``auth`` marks what concerns logins: syslog keeps it from eyes that may read the rest.
     """
     route = (peer.route if peer.__class__ is Peer else None) or _main
-    if not (logger.isEnabledFor(level) if route.level is None else level >= route.level):
-        return
+    if heard(level, route):
+        write(route, level, message, args, peer, exc_info, auth)
+
+
+def write(
+    route: Route,
+    level: Level,
+    message: str,
+    args: tuple[object, ...],
+    peer: str = "",
+    exc_info: BaseException | None = None,
+    auth: bool = False,
+) -> None:
+    """The same where it is known already that it is :func:`heard` by this route, the peer's own."""
     handler = route.handler or _only_handler()
     if exc_info is None and isinstance(handler, LineHandler):
         text = _told(message, args) if args else message

@@ -14,20 +14,20 @@ from ftpd.core.clock import Timer
 from ftpd.core.meter import Meter
 from ftpd.dispatch.registry import Generation
 from ftpd.engine.dataport import DataPort
-from ftpd.engine.doorway import Doorway
-from ftpd.engine.lines import LineReader, LineTooLong
+from ftpd.engine.lines import LineTooLong
 from ftpd.engine.pace import Pace
-from ftpd.module.session import Address, Session
 from ftpd.module.wire import Work
 from ftpd.transfer.library import Epoll, FTPHandler
 from ftpd.transfer.sockets import DEFAULT
 
 if TYPE_CHECKING:
     from ftpd.engine.common import Common, Inherited, Kin, Recipe
+    from ftpd.engine.doorway import Doorway
     from ftpd.engine.strangers import Naming, Strangers
     from ftpd.engine.uploads import Upload
     from ftpd.engine.walking import Listening
     from ftpd.engine.worker import Worker
+    from ftpd.module.session import Address
 
 READ = Epoll.READ
 LINGER = 5.0
@@ -76,20 +76,10 @@ class Channel(FTPHandler):  # type: ignore[misc]
         "ioloop", "session", "socket", "work", "worker",
     )  # fmt: skip
 
-    def __init__(
-        self, sock: socket.socket, worker: Worker, generation: Generation, doorway: Doorway, remote: Address
-    ) -> None:
-        """A session on a socket that is :func:`prepare`d, of a client that came in by that doorway."""
-        # what fails for a client that has already gone comes first: nothing is registered with the loop yet
-        server, tuning = doorway.server, doorway.tuning
-        if tuning.control is not DEFAULT:
-            if not tuning.control.no_delay:
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 0)
-            tuning.control.apply(sock)
+    def __init__(self, worker: Worker, generation: Generation) -> None:
+        """What is the same for all: the pattern that others are made by, and none for a client itself."""
         # the constructors of FTPHandler and of what is beneath it make forty attributes for verbs that modules answer
         # here and buffers that nobody fills: nothing of them is wanted
-        self.socket = sock
-        self._fileno = sock.fileno()
         self.ioloop = worker.ioloop
         self.worker = worker
         self.generation = generation
@@ -150,18 +140,21 @@ class Channel(FTPHandler):  # type: ignore[misc]
         self._events = READ
         self._linger: Timer | None = None
 
-        self._reader = LineReader(tuning.line_buffer)
+    def begin(self, sock: socket.socket, doorway: Doorway, remote: Address) -> None:
+        """A session on a socket that is :func:`prepare`d, of a client that came in by that doorway."""
+        # what fails for a client that has already gone comes first: nothing is registered with the loop yet
+        tuning = doorway.tuning
+        if tuning.control is not DEFAULT:
+            if not tuning.control.no_delay:
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 0)
+            tuning.control.apply(sock)
+        self.socket = sock
+        self._fileno = sock.fileno()
+        self._reader = doorway.reader()
         if tuning.command_rate is not None:
             self._pace = Pace(*tuning.command_rate)
-        self.session = Session(
-            wire=self,
-            modules=generation,
-            server=server,
-            settings=server.settings,
-            remote=remote,
-            local=doorway.local,
-            enter=worker.enter,
-        )
+        self.session = session = doorway.session()
+        session.begin(self, remote)
         self.ioloop.register(self._fileno, self, READ)
 
     @property

@@ -95,7 +95,7 @@ class Worker:
         """How many are taken at a wake-up, as many as seem to be waiting."""
         self.presence: Presence | None = None
         self._server_of = server_of
-        self._doorways = Doorways(generation)
+        self._doorways = Doorways(generation, self)
         self._listeners: dict[socket.socket, Door] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._soon = 0
@@ -295,7 +295,8 @@ class Worker:
             self._deny_one_too_many(sock)
             return None
         try:
-            channel = ControlChannel(sock, self, self.generation, doorway, remote)
+            channel = doorway.channel()
+            channel.begin(sock, doorway, remote)
         except BaseException:
             tally().drop(_SESSIONS)
             raise
@@ -351,7 +352,7 @@ class Worker:
         """Give new sessions another generation; those of the old one keep theirs to their end."""
         await generation.start()
         old, self.generation = self.generation, generation
-        self._doorways = Doorways(generation)
+        self._doorways = Doorways(generation, self)
         if old.retire():
             await self.leavings.stop(old)
 

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _ids = itertools.count(1)
+_PEERS = object()
+"""The key of what is kept of those who have come alike: what log lines show of them."""
+_MOST_PEERS = 256
 _AS_IT_CAME = frozenset({"ACCT", "ADAT", "PASS", "USER"})
 
 
@@ -198,6 +201,15 @@ class Session:
         self._peer: _log.Peer | None = None
         self._peer_name = ""
 
+    def begin(self, wire: Wire, remote: Address) -> None:
+        """Be that of a client that has just come; what is made as another was (:mod:`ftpd.core.mould`) begins so."""
+        self.id = next(_ids)
+        self.started = time()
+        self.wire = wire
+        self.remote = remote
+        self.remote_name = remote.host
+        self._slots = _Slots()
+
     def __getitem__(self, slot: Slot[T]) -> T:
         """A module's state in this session; made by the slot at first use."""
         return self._slots[slot]  # type: ignore[no-any-return]
@@ -239,15 +251,28 @@ class Session:
         """What a log line shows of this session: ``server (name[ip])``."""
         known, server, name = self._peer, self.server, self.remote_name
         if known is None or self._peer_name is not name or known.route is not server.route:
+            known = self._peer = self._peer_known()
+            self._peer_name = name
+        return known
+
+    def _peer_known(self) -> _log.Peer:
+        """That of all who come from the same host to the same place."""
+        kept, server, name, host = self.modules.kept, self.server, self.remote_name, self.remote.host
+        who = server, self.local, name, host
+        peers = kept.get(_PEERS)
+        if peers is None or len(peers) >= _MOST_PEERS:
+            peers = kept[_PEERS] = {}
+        known: _log.Peer | None = peers.get(who)
+        if known is None or known.route is not server.route:
             title = server.args[0] if server.args else self.local.host
-            known = _log.Peer(title, f"{name}[{self.remote.host}]", server.route, (self.remote, self.local))
-            self._peer, self._peer_name = known, name
+            known = peers[who] = _log.Peer(title, f"{name}[{host}]", server.route, (host, self.local))
         return known
 
     def log(self, level: _log.Level, message: str, *args: object) -> None:
         """Write to the server's log under this session's name."""
-        if _log.heard(level, self.server.route):
-            _log.log(level, message, *args, peer=self.peer)
+        route = self.server.route or _log.main_route()
+        if _log.heard(level, route):
+            _log.write(route, level, message, args, self.peer)
 
     def debug(self, depth: int, message: str, *args: object) -> None:
         """The same from ``DebugLevel depth`` on (0 to 10)."""

@@ -47,3 +47,6 @@ lines = _compiled("_lines")
 data = _compiled("_data")
 """What the kernel is asked for data connections: ``data.c``; small files by what was decided before: ``walk.c``,
 ``send.c``, ``show.c`` and ``receive.c``."""
+
+moulds = _compiled("_moulds")
+"""Objects that are made as another one is: ``moulds.c``."""
