@@ -61,7 +61,7 @@ from ftpd.module import (
     rewritetext,
     template,
 )
-from ftpd.module.auth import Account, Accounts, AuthAnswer, AuthBackend, AuthUnavailable
+from ftpd.module.auth import Account, Accounts, Assurance, AuthAnswer, AuthBackend, AuthUnavailable
 from ftpd.module.build import CORE_MODULES, DISPENSABLE
 from ftpd.module.command import Command, Transfer
 from ftpd.module.control import Asked, Asker, ControlError, ControlRule, Lines, Status, control_rules, socket_rule
@@ -158,6 +158,7 @@ __all__ = [
     "Address",
     "Asked",
     "Asker",
+    "Assurance",
     "AuthAnswer",
     "AuthBackend",
     "AuthUnavailable",

@@ -13,7 +13,7 @@ from ftpd.core import trace
 from ftpd.core.eager import in_task
 from ftpd.core.fault import is_cancelled
 from ftpd.core.log import Level
-from ftpd.module.auth import Account, AuthAnswer, AuthBackend, AuthUnavailable
+from ftpd.module.auth import Account, Assurance, AuthAnswer, AuthBackend, AuthUnavailable, Memberships
 from ftpd.module.names import module_name
 from ftpd.module.session import Session
 from ftpd.module.table import Module
@@ -130,6 +130,14 @@ class OrderedAccounts:
             if final and backend.takes_part(session):
                 break
         return AuthAnswer.BAD_PASSWORD
+
+    def assurance(self, session: Session, account: Account, groups: Memberships) -> Assurance | None:
+        order = self._order(session)
+        if not order or account.source is not order[0][0]:
+            return None
+        if any(backend.checks_first and backend.takes_part(session) for backend, _ in order):
+            return None
+        return account.source.assurance(account, groups, session, alone=len(order) == 1)
 
     def uid_name(self, session: Session, uid: int) -> str:
         for backend, _ in self._order(session):

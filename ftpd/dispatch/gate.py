@@ -414,6 +414,9 @@ class PathGate:
         verdict = resolve.login_allowed(session.server, anonymous, client)
         return verdict.allowed if verdict.explicit else None
 
+    def limits_login(self, server: Scope) -> bool:
+        return _limits_login(server)
+
 
 _OF_FILES = frozenset({"STOR", "APPE", "STOU", "DELE"})
 

@@ -23,7 +23,7 @@ from ftpd.transfer.sockets import DEFAULT
 if TYPE_CHECKING:
     from ftpd.engine.common import Common, Inherited, Kin, Recipe
     from ftpd.engine.doorway import Doorway
-    from ftpd.engine.strangers import Naming, Strangers
+    from ftpd.engine.strangers import Again, Naming, Strangers
     from ftpd.engine.uploads import Upload
     from ftpd.engine.walking import Listening
     from ftpd.engine.worker import Worker
@@ -69,11 +69,11 @@ class Channel(FTPHandler):  # type: ignore[misc]
 
     # in slots: of more than thirty attributes, and of methods beside them, Python has to look for each
     __slots__ = (
-        "_abort_heard", "_answers", "_aside", "_closed", "_common", "_ended", "_ending", "_events", "_fileno",
-        "_held", "_idlers", "_impatient", "_journey", "_kin", "_linger", "_listens", "_meter", "_mine", "_mute",
-        "_naming", "_opened", "_out", "_pace", "_peer_done", "_port", "_queue", "_reader", "_recipe", "_running",
-        "_scheduled", "_set_aside", "_strangers", "_task", "_timers", "_upload", "abort_wanted", "generation",
-        "ioloop", "session", "socket", "work", "worker",
+        "_abort_heard", "_admission", "_answers", "_aside", "_closed", "_common", "_ended", "_ending",
+        "_entrance", "_events", "_fileno", "_held", "_idlers", "_impatient", "_journey", "_kin", "_linger",
+        "_listens", "_meter", "_mine", "_mute", "_naming", "_opened", "_out", "_pace", "_peer_done", "_port",
+        "_queue", "_reader", "_recipe", "_running", "_scheduled", "_set_aside", "_strangers", "_task",
+        "_timers", "_upload", "abort_wanted", "generation", "ioloop", "session", "socket", "work", "worker",
     )  # fmt: skip
 
     def __init__(self, worker: Worker, generation: Generation) -> None:
@@ -119,6 +119,10 @@ class Channel(FTPHandler):  # type: ignore[misc]
         """Those who have come as this client has, as long as it has said nothing."""
         self._naming: tuple[ShortAnswer, Naming] | None = None
         """What has just been made to answer a name, and what that does to a session."""
+        self._admission: tuple[ShortAnswer, Again] | None = None
+        """The same of what proves a name."""
+        self._entrance: tuple[Strangers, bytes] | None = None
+        """Those among whom the client has said its name, and that name, until it has said more."""
         self._listens: tuple[Listening, ShortAnswer] | None = None
         """What was made last to answer PASV and EPSV."""
         self._recipe: tuple[ShortAnswer, Recipe] | None = None

@@ -17,7 +17,7 @@ from ftpd.core.paths import decode, normalise, split
 from ftpd.core.vocab import Steady
 from ftpd.dispatch.compile import Plan
 from ftpd.engine.common import Common, Found, Inherited, Recipe, common_of, kin_of
-from ftpd.engine.parting import Parting
+from ftpd.engine.entrance import Entrance
 from ftpd.engine.strangers import Named, Naming, Strangers, strangers_of
 from ftpd.module.command import Command
 from ftpd.module.table import Shortcut
@@ -67,7 +67,7 @@ class Before(NamedTuple):
     settings: Settings
 
 
-class Recall(Parting):
+class Recall(Entrance):
     """What a line was answered, where its whole road says that the same line would be answered so again.
 
     The table holds something only while nothing else is under way: whatever may change an answer, or must come before
@@ -264,10 +264,8 @@ class Recall(Parting):
             return None
         self._strangers = None
         self.unsettle()
-        # most who log in say little after that: nothing is kept for answers that may never be
-        self._answers = None
-        self.ioloop.forget(self._fileno)
         named.naming(self.session)
+        self._expect_proof(strangers, name, named)
         return named.said
 
     def names(self, naming: Naming) -> ShortAnswer | None:
@@ -295,6 +293,7 @@ class Recall(Parting):
         if made is not None and naming is not None and naming[0] is made:
             until = command.gate.holds_until(self.session, Answers()) if plan.limited else inf
             strangers.keep(verb + blank, name, Named(answer, naming[1], plan.alike, until))
+            self._entrance = strangers, name
 
     def _holds_until(self, answers: Answers, command: Command, plan: Plan) -> float:
         """Until when the verb is allowed, as far as no path is named."""

@@ -78,6 +78,8 @@ class Running(Recall):
                     self._remember_lead(packet, command, plan, before)
                 elif self._strangers is not None:
                     self._remember_name(packet, command, plan, answer)
+                elif self._entrance is not None:
+                    self._remember_proof(packet, command, plan, answer)
                 if self._mine is not None:
                     self._inherit_again()
         else:

@@ -19,6 +19,18 @@ _TRUSTED = 30.0
 """Seconds for which any of it is believed at the longest."""
 
 Naming = Callable[[Session], None]
+Again = Callable[[Session, str], bool]
+
+
+class Proved(NamedTuple):
+    """By what one who had said a name, and nothing else, was let in."""
+
+    verb: bytes
+    """With its blank."""
+    again: Again
+    """Lets another in who proves it with that argument; False: it takes the whole road to find that out."""
+    said: bytes
+    alike: tuple[Alikeness, ...]
 
 
 class Named(NamedTuple):
@@ -30,6 +42,8 @@ class Named(NamedTuple):
     alike: tuple[Alikeness, ...]
     """Whether it is so for a session, where that hangs on more than how it has come."""
     until: float
+    proved: Proved | None = None
+    """What mostly follows."""
 
 
 class Strangers:

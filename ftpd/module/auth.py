@@ -27,6 +27,10 @@ class AuthAnswer(enum.Enum):
         return self in (AuthAnswer.OK, AuthAnswer.OK_NO_PASS)
 
 
+Memberships = tuple[tuple[int, str], ...]
+"""Groups as (gid, name)."""
+
+
 class AuthUnavailable(Exception):
     """Raised by a backend that cannot be asked now: it denies, as any exception does, but is no fault to be traced."""
 
@@ -44,6 +48,16 @@ class Account:
     password: str | None = field(default=None, repr=False)
     source: AuthBackend | None = field(default=None, repr=False, compare=False)
     """The backend that knew the user; it is asked first for the password."""
+
+
+class Assurance(Protocol):
+    """What a backend has said of an account, for as long as it would say all of that again."""
+
+    def lasts(self) -> bool:
+        """Whether it would, as far as that can be found out without waiting; asked before :meth:`verify`."""
+
+    def verify(self, password: str) -> AuthAnswer:
+        """Whether the password holds, found out anew and without waiting."""
 
 
 class AuthBackend:
@@ -79,6 +93,10 @@ class AuthBackend:
         """Whether the password holds; asked of the backend that gave the account first."""
         return None
 
+    def assurance(self, account: Account, groups: Memberships, session: Session, *, alone: bool) -> Assurance | None:
+        """For one of its accounts that was found just now, in these groups; ``alone``: nobody else could name them."""
+        return None
+
     def uid_name(self, session: Session, uid: int) -> str | None:
         return None
 
@@ -101,6 +119,9 @@ class Accounts(Protocol):
 
     async def authenticate(self, session: Session, account: Account, password: str) -> AuthAnswer:
         """BAD_PASSWORD where nobody vouches for it; an exception in a backend is ERROR, which denies."""
+
+    def assurance(self, session: Session, account: Account, groups: Memberships) -> Assurance | None:
+        """That of the backend whose word on the account is the only one that counts; None where others are asked."""
 
     def uid_name(self, session: Session, uid: int) -> str:
         """The name, or the number as text."""

@@ -60,6 +60,9 @@ class Gate(Protocol):
     def login(self, session: Session, anonymous: Scope | None, user: str, groups: tuple[str, ...]) -> bool | None:
         """<Limit LOGIN> of the server, or of that <Anonymous> alone: allowed, denied, or (None) nothing said."""
 
+    def limits_login(self, server: Scope) -> bool:
+        """Whether a <Limit LOGIN> stands anywhere in the server."""
+
 
 class Pool(Protocol):
     """Runs blocking work off the loop."""

@@ -233,6 +233,13 @@ class Wire(Protocol):
         has done to this one.
         """
 
+    def admits(self, again: Callable[[Session, str], bool]) -> ShortAnswer | None:
+        """What answers the command by which a client was let in that had said nothing but its name before.
+
+        ``again`` lets another in, who came as this one did, said the same name and now proves it with that argument;
+        False leaves that to the command's whole road.
+        """
+
     def begun_file(self) -> tuple[int, bool] | None:
         """The open file of an upload that the command is to go on with, and whether it was made; None for all others.
 
@@ -326,6 +333,9 @@ class NoShortcuts:
         """What is not measured has no end."""
 
     def names(self, naming: Callable[[Session], None]) -> None:
+        return None
+
+    def admits(self, again: Callable[[Session, str], bool]) -> None:
         return None
 
     def begun_file(self) -> tuple[int, bool] | None:

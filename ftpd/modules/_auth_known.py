@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ftpd.api import Session
+from ftpd.api import Assurance, Session
 from ftpd.modules._auth_login import Visitor
 from ftpd.modules._auth_place import Plan
 
@@ -25,6 +25,12 @@ class Regular:
     plan: Plan
     umask: int
     show_links: bool
+    granted: str
+    """What he was answered."""
+    longest: int
+    """Bytes of the longest password that is looked at."""
+    assurance: Assurance | None
+    """Whether he is still the same to all who were asked; None: they are to be asked again each time."""
 
 
 def regular(session: Session) -> Regular | None:

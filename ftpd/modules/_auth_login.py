@@ -71,9 +71,9 @@ async def vet(command: Command, target: Target, password: str, known: Visitor | 
         without = await _password_holds(command, target, account, password)
     shells, users = settings[d.require_valid_shell], settings[d.use_ftp_users]
     if (shells or users) and (
-        objection := await reach(command, lambda: _objection(account, shells, users), SHELLS, FTPUSERS)
+        objects := await reach(command, lambda: objection(account, shells, users), SHELLS, FTPUSERS)
     ):
-        raise Denied(f"USER {account.name} (Login failed): {objection}")
+        raise Denied(f"USER {account.name} (Login failed): {objects}")
     return replace(visitor, without_password=True) if without else visitor
 
 
@@ -194,7 +194,7 @@ async def _password_holds(command: Command, target: Target, account: Account, pa
     return answer is AuthAnswer.OK_NO_PASS
 
 
-def _objection(account: Account, shells: bool, users: bool) -> str:
+def objection(account: Account, shells: bool, users: bool) -> str:
     """What /etc/shells or /etc/ftpusers has against the account; empty when nothing. Reads the files."""
     if shells and account.shell not in _lines(SHELLS, _DEFAULT_SHELLS):
         return f"Invalid shell: '{account.shell}'"

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from time import time
 
 from ftpd.api import (
-    LOGGED_IN,
     MAX_LOGIN_ATTEMPTS,
     REWRITE_HOME,
     SESSION_CLOSE,
@@ -17,7 +16,6 @@ from ftpd.api import (
     TIMEOUT_LOGIN,
     Class,
     Command,
-    Files,
     Level,
     Outcome,
     Refuse,
@@ -26,16 +24,17 @@ from ftpd.api import (
     Session,
     ShortAnswer,
     Steady,
-    Timer,
     begin,
     in_task,
     pool_at,
 )
 from ftpd.modules import _auth_directives as d
 from ftpd.modules import _auth_robots, _display
-from ftpd.modules._auth_census import Key, census
+from ftpd.modules._auth_again import come_again, short_way
+from ftpd.modules._auth_census import census
 from ftpd.modules._auth_denied import Denied
 from ftpd.modules._auth_directives import module
+from ftpd.modules._auth_entry import announce, move_in
 from ftpd.modules._auth_events import EMPTY_PASSWORD
 from ftpd.modules._auth_known import Regular, regular, remember
 from ftpd.modules._auth_lastlog import record_login
@@ -43,6 +42,7 @@ from ftpd.modules._auth_login import Visitor, vet
 from ftpd.modules._auth_names import Target, target_of
 from ftpd.modules._auth_place import create_home, enter, plan_for
 from ftpd.modules._auth_reach import reach
+from ftpd.modules._auth_visit import Visit, visit_of
 
 # robots.txt lives in a file of its own and registers with the one module
 __all__ = ["_auth_robots", "census", "module"]
@@ -51,21 +51,6 @@ _LONGEST_NAME = 256
 _DEFAULT_UMASK = (0o022, 0o022)
 _PRIVILEGED = 1024
 _INCORRECT = "Login incorrect."
-
-
-@dataclass(slots=True)
-class Visit:
-    """What a client has done so far to get in; failures are never forgotten while it stays."""
-
-    name: str | None = None
-    """The name that waits for its password."""
-    failures: int = 0
-    over: bool = False
-    timer: Timer | None = None
-    counted_as: list[Key] = field(default_factory=list)
-
-
-visit_of = module.session_state(Visit)
 
 
 # -- from connect to close -----------------------------------------------------------------------------------------
@@ -137,7 +122,7 @@ def user(cmd: Command) -> Outcome:
         if login == session.login:
             return cmd.ok(230, f"User {login} logged in")
         return cmd.fail(501, "Reauthentication not supported")
-    visit.name = None
+    visit.name = visit.came = None
     if "\0" in login:
         return cmd.fail(501, "USER: a NUL byte cannot be part of a user name")
     if len(login.encode("utf-8", "surrogateescape")) > _LONGEST_NAME:
@@ -152,24 +137,27 @@ def user(cmd: Command) -> Outcome:
     return cmd.ok(331, f"Password required for {cmd.words[0].strip(chr(34))}")
 
 
-@module.cmd("PASS", auth=False, classes=Class.AUTH, usage="<sp> password")
+@module.cmd(
+    "PASS", auth=False, classes=Class.AUTH, usage="<sp> password", leads=short_way, leads_by=Steady.LINE, alike=True
+)  # fmt: skip
 def password(cmd: Command) -> Outcome | Awaitable[Outcome]:
     return begin(_log_in(cmd))
 
 
 async def _log_in(cmd: Command) -> Outcome:
     session, visit = cmd.session, cmd.session[visit_of]
-    if session.logged_in:
-        return cmd.fail(503, "You are already logged in")
-    if visit.name is None:
-        return cmd.fail(503, "Login with USER first")
-    visit.name = None
+    came, visit.came = visit.came, None
+    if came is None:
+        if session.logged_in:
+            return cmd.fail(503, "You are already logged in")
+        if visit.name is None:
+            return cmd.fail(503, "Login with USER first")
     known = regular(session)
     target = target_of(session, session.login) if known is None else known.visitor.target
     try:
-        _worth_a_try(session, target, cmd.argument)
-        visitor = await vet(cmd, target, cmd.argument, None if known is None else known.visitor)
-        await _let_in(cmd, visitor, visit, known)
+        one = await _come(cmd, visit, target, known) if came is None else came
+        if isinstance(one, Exception):
+            raise one
     except Denied as denied:
         return _refuse(cmd, target, visit, denied)
     except Refuse:
@@ -179,15 +167,21 @@ async def _log_in(cmd: Command) -> Outcome:
         session.log_exception(error)
         broken = Denied(f"USER {session.login}: the login broke off: {error!r}", level=Level.ERROR)
         return _refuse(cmd, target, visit, broken)
-    grant = target.settings[d.access_grant_msg]
-    if grant is not None:
-        granted = grant.replace("%u", session.login)
-    elif target.anonymous is not None:
-        granted = "Anonymous access granted, restrictions apply"
-    else:
-        granted = f"User {session.login} logged in"
     greeting = () if session.settings[d.display_login] is None else await _greeting(cmd)
-    return cmd.ok(232 if visitor.without_password else 230, *greeting, granted)
+    return cmd.ok(232 if one.visitor.without_password else 230, *greeting, one.granted)
+
+
+async def _come(cmd: Command, visit: Visit, target: Target, known: Regular | None) -> Regular:
+    """Let the client in, and tell as whom."""
+    if known is not None and known.assurance is not None:
+        if come_again(cmd.session, visit, known, cmd.gate.settings_at, cmd.argument):
+            return known
+        # what it hangs on may be otherwise by now
+        known = None
+    visit.name = None
+    _worth_a_try(cmd.session, target, cmd.argument)
+    visitor = await vet(cmd, target, cmd.argument, None if known is None else known.visitor)
+    return await _let_in(cmd, visitor, visit, known)
 
 
 @module.pre("PORT", "EPRT")
@@ -231,7 +225,7 @@ def _worth_a_try(session: Session, target: Target, password: str) -> None:
         raise Denied(f"Refusing empty password from user '{name}'", code=501)
 
 
-async def _let_in(cmd: Command, visitor: Visitor, visit: Visit, known: Regular | None) -> None:
+async def _let_in(cmd: Command, visitor: Visitor, visit: Visit, known: Regular | None) -> Regular:
     """Find the session's place, and only when there is one change the session."""
     session, target = cmd.session, visitor.target
     rewritten = target.settings[d.rewrite_home]
@@ -241,45 +235,55 @@ async def _let_in(cmd: Command, visitor: Visitor, visit: Visit, known: Regular |
     how = target.settings[d.create_home]
     if how is not None and target.anonymous is None:
         await cmd.offload(lambda: create_home(session, visitor, how), pool_at(account.home))
-    anonymous = target.anonymous is not None
-    came_before = known is not None and known.visitor is visitor
-    one = known if known is not None and came_before else await _settled_for(cmd, visitor)
+    one = known if known is not None and known.visitor is visitor else await _settled_for(cmd, visitor)
     plan = one.plan
     # a home that hangs holds up those whose homes hang with it
     files, cwd = await reach(
         cmd, lambda: enter(session, plan, visitor, one.umask, show_links=one.show_links), *plan.places
     )
-    try:
-        if visit.over:
-            raise Denied(f"USER {session.login}: the client left before it was logged in", level=Level.INFO)
-        census.logged_in(session, visit.counted_as, target.settings, account.name, anonymous)
-        _settle(cmd, visitor, files, plan.home, cwd)
-        if not session.modules.emit(LOGGED_IN, session):
-            raise Denied(f"USER {session.login}: a module failed to prepare the session", level=Level.ERROR, final=True)
-    except BaseException:
-        _unsettle(session)
-        census.logged_out(visit.counted_as)
-        files.close()
-        raise
-    if visit.timer is not None:
-        visit.timer.cancel()
+    move_in(session, visit, one, files, cwd, cmd.gate.settings_at, cmd.argument)
     if session.server.settings[d.use_lastlog]:
         await cmd.offload(lambda: record_login(session, account.uid), "files")
-    if not (came_before or rewritten):
+    if not (one is known or rewritten):
         remember(session, one)
-    _limit_session(session)
-    session.log_login(Level.INFO, "%s %s: Login successful.", "ANON" if anonymous else "USER", account.name)
-    if account.uid == 0:
-        session.log(Level.WARN, "ROOT FTP login successful")
+    announce(session, visitor)
+    return one
 
 
 async def _settled_for(cmd: Command, visitor: Visitor) -> Regular:
     """What the configuration gives this login."""
-    modules, settings = cmd.session.modules, visitor.target.settings
-    plan = await plan_for(cmd, visitor.target, visitor.account, visitor.group_names)
+    session, modules, target = cmd.session, cmd.session.modules, visitor.target
+    settings = target.settings
+    plan = await plan_for(cmd, target, visitor.account, visitor.group_names)
     umask, links = modules.directive("Umask"), modules.directive("ShowSymlinks")
-    files_umask = _DEFAULT_UMASK[0] if umask is None else (settings[umask] or _DEFAULT_UMASK)[0]
-    return Regular(visitor, plan, files_umask, links is None or bool(settings[links]))
+    return Regular(
+        visitor,
+        plan,
+        _DEFAULT_UMASK[0] if umask is None else (settings[umask] or _DEFAULT_UMASK)[0],
+        links is None or bool(settings[links]),
+        _granted(session, target),
+        settings[d.max_password_size] or d.PASSWORD_SIZE,
+        modules.accounts.assurance(session, visitor.account, visitor.groups) if _may_come_again(cmd, target) else None,
+    )
+
+
+def _granted(session: Session, target: Target) -> str:
+    grant = target.settings[d.access_grant_msg]
+    if grant is not None:
+        return grant.replace("%u", session.login)
+    if target.anonymous is not None:
+        return "Anonymous access granted, restrictions apply"
+    return f"User {session.login} logged in"
+
+
+def _may_come_again(cmd: Command, target: Target) -> bool:
+    """Whether nobody has a say in the login beside the account's backend: a rule, another password, a home to make."""
+    session, settings = cmd.session, target.settings
+    if target.anonymous is not None or cmd.gate.limits_login(session.server) or settings[d.user_password]:
+        return False
+    if settings[d.rewrite_home] or settings[d.create_home] is not None or session.server.settings[d.use_lastlog]:
+        return False
+    return session.setting("Protocols", None) is None
 
 
 async def _other_home(cmd: Command, home: str) -> str:
@@ -294,34 +298,6 @@ async def _other_home(cmd: Command, home: str) -> str:
     if not asked.argument.startswith("/"):
         raise Denied(f"USER {cmd.session.login}: the home was rewritten to '{asked.argument}', which is no full path")
     return asked.argument
-
-
-def _settle(cmd: Command, visitor: Visitor, files: Files, home: str, cwd: str) -> None:
-    session = cmd.session
-    session.user = visitor.account.name
-    session.account = visitor.account
-    session.groups = visitor.groups
-    session.identity = visitor.identity
-    session.anonymous = visitor.target.anonymous
-    session.home = home
-    session.files = files
-    session.cwd = cwd
-    # nothing of what was said before the login may act on it
-    session.restart = 0
-    session.rename_from = None
-    notes = session.notes
-    notes["mod_auth.orig-user"] = session.login
-    notes["mod_auth.home-dir"] = home
-    if not visitor.target.wants_password():
-        session.notes["mod_auth.anon-passwd"] = cmd.argument
-    session.settings = cmd.gate.settings_at(session, cwd)
-
-
-def _unsettle(session: Session) -> None:
-    session.user = session.account = session.identity = session.anonymous = session.files = None
-    session.groups = ()
-    session.home = session.cwd = "/"
-    session.settings = session.server.settings
 
 
 def _refuse(cmd: Command, target: Target, visit: Visit, denied: Denied) -> Outcome:
@@ -349,22 +325,3 @@ async def _greeting(cmd: Command) -> tuple[str, ...]:
     if not lines:
         session.log(Level.INFO, "unable to display DisplayLogin file '%s'", name)
     return tuple(lines)
-
-
-def _limit_session(session: Session) -> None:
-    """Start TimeoutSession: the first line that means this client counts."""
-    lines = session.settings[d.timeout_session]
-    if not lines:
-        return
-    names = {"user": (session.user or "",), "group": tuple(name for _, name in session.groups)}
-    names["class"] = (session.class_name,) if session.class_name else ()
-    meant = (line for line in lines if line.who is None or line.who.matches(names[line.kind], unsure=True))
-    seconds = next((line.seconds for line in meant), 0)
-    if seconds:
-        session.wire.timer(seconds, lambda: _session_took_too_long(session, seconds))
-
-
-def _session_took_too_long(session: Session, seconds: int) -> None:
-    session.log(Level.INFO, "FTP session timed out, disconnected")
-    session.send(Reply(421, (f"Session Timeout ({seconds} seconds): closing control connection",)))
-    session.end("Timeout exceeded")

@@ -13,6 +13,7 @@ from ftpd.api import (
     SERVER,
     VHOST,
     Account,
+    Assurance,
     AuthAnswer,
     AuthBackend,
     Config,
@@ -209,6 +210,25 @@ def _checked(stored: str | None, password: str) -> AuthAnswer:
     return AuthAnswer.BAD_PASSWORD if crypt.usable(stored) else AuthAnswer.DISABLED
 
 
+class _Assured:
+    """An account for as long as the files are those in which it was found."""
+
+    __slots__ = ("_group_table", "_groups", "_stored", "_user_table", "_users")
+
+    def __init__(self, table: Table[Users], users: Users, group_table: Table[Groups] | None, stored: str) -> None:
+        self._user_table, self._users = table, users
+        self._group_table, self._groups = group_table, None if group_table is None else group_table.known()
+        self._stored = stored
+
+    def lasts(self) -> bool:
+        if self._user_table.unchanged() is not self._users:
+            return False
+        return self._group_table is None or self._group_table.unchanged() is self._groups
+
+    def verify(self, password: str) -> AuthAnswer:
+        return _checked(self._stored, password)
+
+
 class AuthFile(AuthBackend):
     """Answers for the accounts of the server's AuthUserFile, and for no others."""
 
@@ -270,6 +290,17 @@ class AuthFile(AuthBackend):
         users = await session.offload(table.current, "auth")
         answer = _check(session, users.hashes.get(name), password)
         return answer if isinstance(answer, AuthAnswer) else await answer
+
+    def assurance(self, account: Account, groups: _Memberships, session: Session, *, alone: bool) -> Assurance | None:
+        table, group_table = self._users_of(session), self._groups_of(session)
+        if table is None or (group_table is None and not alone):
+            return None
+        users = table.known()
+        if users.by_name.get(account.name) is not account or not crypt.quick(users.hashes[account.name]):
+            return None
+        if group_table is not None and group_table.known().of(account) != groups:
+            return None
+        return _Assured(table, users, group_table, users.hashes[account.name])
 
     def uid_name(self, session: Session, uid: int) -> str | None:
         table = self._users_of(session)

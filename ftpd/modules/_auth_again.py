@@ -1,0 +1,77 @@
+"""Coming again: who was let in before, and is still the same to all who were asked, needs only the right password.
+
+What may be otherwise by now is asked anew each time: the hash, the files of the accounts, all limits and the folder.
+Whoever cannot be sure of something before the password has been looked at leaves the login to the whole road.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from ftpd.api import AuthAnswer, Command, Session, Settings, ShortAnswer, pool_at, trace
+from ftpd.modules import _auth_directives as d
+from ftpd.modules._auth_denied import Denied
+from ftpd.modules._auth_entry import SettingsAt, announce, move_in
+from ftpd.modules._auth_known import Regular, regular
+from ftpd.modules._auth_login import FTPUSERS, SHELLS, Visitor, objection
+from ftpd.modules._auth_place import enter
+from ftpd.modules._auth_visit import Visit, visit_of
+
+
+def come_again(
+    session: Session, visit: Visit, one: Regular, settings_at: SettingsAt, password: str
+) -> bool:  # fmt: skip
+    """Let him in; False where nothing has been done yet and the whole road is to be taken. Raises what forbids it."""
+    assurance, visitor = one.assurance, one.visitor
+    if assurance is None or trace.active or pool_at(SHELLS, FTPUSERS, *one.plan.places, kind=""):
+        return False
+    if not password or "\0" in password or len(password.encode("utf-8", "surrogateescape")) > one.longest:
+        return False
+    if not assurance.lasts() or _is_objected_to(visitor):
+        return False
+    visit.name = None
+    answer = assurance.verify(password)
+    if answer is not AuthAnswer.OK:
+        raise Denied(f"USER {visitor.target.user} (Login failed): {answer.value}")
+    files, cwd = enter(session, one.plan, visitor, one.umask, show_links=one.show_links)
+    move_in(session, visit, one, files, cwd, settings_at, password)
+    announce(session, visitor)
+    return True
+
+
+def _is_objected_to(visitor: Visitor) -> bool:
+    """Whether the shell or the name may be refused: the whole road says so once the password has been looked at."""
+    settings = visitor.target.settings
+    shells, users = settings[d.require_valid_shell], settings[d.use_ftp_users]
+    try:
+        return (shells or users) and bool(objection(visitor.account, shells, users))
+    except Denied:
+        return True
+
+
+def short_way(cmd: Command, folder: str) -> ShortAnswer | None:
+    """What a password is answered before the login follows from what this one has found out."""
+    session = cmd.session
+    one = regular(session)
+    if one is None or one.assurance is None or session.settings[d.display_login] is not None:
+        return None
+    return session.wire.admits(partial(_lets_in, one, session.settings, session.cwd, cmd.gate.settings_at))
+
+
+def _lets_in(
+    one: Regular, settings: Settings, cwd: str, settings_at: SettingsAt, session: Session, password: str
+) -> bool:  # fmt: skip
+    visit = session[visit_of]
+    if visit.name is None:
+        return False
+    try:
+        if not come_again(session, visit, one, settings_at, password):
+            return False
+    except Exception as error:
+        visit.came = error
+        return False
+    if session.settings is settings and session.cwd == cwd:
+        return True
+    # what there is to say hangs on where he is now
+    visit.came = one
+    return False

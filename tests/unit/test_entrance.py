@@ -1,0 +1,474 @@
+"""Whoever comes as another came, says the same name and has its password is let in as that one was, and as of now."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_common import Counted
+from test_recall import Place, serving, tell
+
+from ftpd import native
+from ftpd.api import LOGGED_IN, MAX_LOGIN_ATTEMPTS
+from ftpd.core import crypt, trace
+from ftpd.core.mounts import Mounts
+from ftpd.core.reply import Refuse, Reply
+from ftpd.core.vocab import Phase, Steady
+from ftpd.engine import entrance
+from ftpd.module.command import Command
+from ftpd.module.session import Session
+from ftpd.module.table import Module
+from ftpd.modules import _auth_login
+from ftpd.modules._auth_events import MAX_CLIENTS
+
+HASH = crypt.hash("secret", "$1$")
+WELCOME, WRONG = "230 User ann logged in", "530 Login incorrect."
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+
+@pytest.fixture(params=["python", "compiled"], autouse=True)
+def way_to_answer(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.param == "python":
+        monkeypatch.setattr(native, "front", None)
+    elif native.front is None:
+        pytest.skip("not compiled here")
+
+
+class House:
+    """A server with an account of its own, ann with the password ``secret``, and her home."""
+
+    def __init__(self, place: Place, folder: Path) -> None:
+        self.place, self.folder = place, folder
+        self.users, self.home = folder / "users", folder / "home"
+        self.counted = Counted(place)
+
+    def write(self, name: str = "ann", *, hashed: str = HASH, home: Path | None = None, shell: str = "/bin/sh") -> None:
+        line = f"{name}:{hashed}:{os.getuid()}:{os.getgid()}::{home or self.home}:{shell}\n"
+        _replace(self.users, line)
+
+    async def come(self, *lines: str, name: str = "ann") -> list[str]:
+        """What a client is answered who says its name, then this, and goes."""
+        self.counted.verbs.clear()
+        async with self.place.client(login=False) as client:
+            assert (await client.ask(f"USER {name}")).startswith("331")
+            said = []
+            for line in lines or ["PASS secret"]:
+                answer = await client.ask(line)
+                while answer[3:4] == "-" or not answer[:3].isdigit():
+                    said.append(answer)
+                    answer = await client.line()
+                said.append(answer)
+            # who is refused for good is gone
+            with suppress(OSError, EOFError):
+                await client.ask("QUIT")
+            return said
+
+    async def met(self) -> None:
+        """She has come before; the first time her file was read, for which she had to wait."""
+        for roads in (1, 1, 0):
+            assert (await self.come(), self.roads) == ([WELCOME], roads)
+
+    @property
+    def roads(self) -> int:
+        """How many passwords of the last client took the whole road."""
+        return self.counted.verbs.count("PASS")
+
+
+def _replace(path: Path, text: str) -> None:
+    fresh = path.with_name(f"{path.name}.new")
+    fresh.write_text(text)
+    fresh.chmod(0o600)
+    fresh.rename(path)
+
+
+Told = Callable[[House], Awaitable[None]]
+
+
+@pytest.fixture
+def story(tmp_path: Path) -> Callable[..., Callable[[Told], None]]:
+    """Have it told where the modules and this configuration are in force."""
+
+    def begin(conf: str = "", *modules: Module) -> Callable[[Told], None]:
+        def telling(told: Told) -> None:
+            async def whole() -> None:
+                (tmp_path / "home").mkdir()
+                users = tmp_path / "users"
+                users.write_text(f"ann:{HASH}:{os.getuid()}:{os.getgid()}::{tmp_path}/home:/bin/sh\n")
+                users.chmod(0o600)
+                usual = ["RootLogin on", f"AuthUserFile {users}"]
+                for line in (
+                    "AuthOrder mod_auth_file.c",
+                    "RequireValidShell off",
+                    "UseFtpUsers off",
+                    "DelayEngine off",
+                ):
+                    if line.partition(" ")[0] not in conf:
+                        usual.append(line)
+                async with serving(*modules, conf="\n".join([*usual, conf])) as place:
+                    await told(House(place, tmp_path))
+
+            tell(whole)
+
+        return telling
+
+    return begin
+
+
+def test_who_comes_again_is_let_in_by_the_password_alone(story: Any) -> None:
+    seen: list[object] = []
+    watcher = Module("watcher", version="1.0")
+
+    @watcher.on(LOGGED_IN)
+    def look(session: Session) -> None:
+        files = session.files
+        assert files is not None
+        seen.append((
+            session.user, session.account, session.groups, session.identity, session.home, session.cwd,
+            session.settings, session.login, files.root, files.umask, dict(session.notes), session.anonymous,
+        ))  # fmt: skip
+
+    @story("", watcher)
+    async def told(house: House) -> None:
+        await house.met()
+        for _ in range(3):
+            assert (await house.come("PASS secret", "PWD", "NOOP"), house.roads) == (
+                [WELCOME, '257 "/" is the current directory', "200 NOOP command successful"],
+                0,
+            )
+        assert (await house.come("PASS secret", "PASS secret"))[1] == "503 You are already logged in"
+        assert (await house.come("PASS secret", "USER ann"))[1] == WELCOME
+        assert len(seen) == 8
+        assert all(one == seen[0] for one in seen)
+
+
+def test_each_password_is_hashed_once_and_a_wrong_one_is_refused(story: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    hashed: list[bytes] = []
+    plain = crypt._hashed
+
+    def counted(password: bytes, setting: bytes) -> str | None:
+        hashed.append(password)
+        return plain(password, setting)
+
+    monkeypatch.setattr(crypt, "_hashed", counted)
+
+    @story()
+    async def told(house: House) -> None:
+        await house.met()
+        for _ in range(2):
+            hashed.clear()
+            assert await house.come("PASS wrong", "PASS secret") == [WRONG, "503 Login with USER first"]
+            assert (await house.come(), house.roads) == ([WELCOME], 0)
+            assert hashed == [b"wrong", b"secret"]
+            assert await house.come("PASS wrong", "USER ann", "PASS secret") == [
+                WRONG, "331 Password required for ann", WELCOME,
+            ]  # fmt: skip
+
+
+def test_attempts_are_counted(story: Any) -> None:
+    told_of: list[str] = []
+    watcher = Module("watcher", version="1.0")
+    watcher.on(MAX_LOGIN_ATTEMPTS)(lambda session: told_of.append(session.login))
+
+    @story("MaxLoginAttempts 2", watcher)
+    async def told(house: House) -> None:
+        await house.met()
+        assert await house.come("PASS wrong", "USER ann", "PASS wrong") == [
+            WRONG,
+            "331 Password required for ann",
+            WRONG,
+        ]
+        assert told_of == ["ann"]
+        async with house.place.client(login=False) as client:
+            for _ in range(2):
+                await client.ask("USER ann")
+                await client.ask("PASS wrong")
+            assert await client.rest() == ""
+
+
+@pytest.mark.parametrize("password", ["", " secret", "secret ", "sec\0ret", "s" * 2000, "SECRET", "a/secret"])
+def test_what_is_no_password_of_hers_lets_nobody_in(story: Any, password: str) -> None:
+    @story()
+    async def told(house: House) -> None:
+        await house.met()
+        for _ in range(2):
+            (answer,) = await house.come(f"PASS {password}")
+            assert answer[0] == "5"
+            assert (await house.come(), house.roads) == ([WELCOME], 0)
+
+
+@pytest.mark.parametrize("password", ["zwölf", "a b", "a/b", "x" * 100])
+def test_passwords_are_what_they_are(story: Any, password: str) -> None:
+    @story()
+    async def told(house: House) -> None:
+        house.write(hashed=crypt.hash(password, "$1$"))
+        for _ in range(3):
+            assert await house.come(f"PASS {password}") == [WELCOME]
+            assert await house.come() == [WRONG]
+
+
+# -- what has changed since counts at once ---------------------------------------------------------------
+
+
+def test_an_account_that_is_gone_or_locked_is_out(story: Any) -> None:
+    @story()
+    async def told(house: House) -> None:
+        await house.met()
+        house.write("bob")
+        assert await house.come() == [WRONG]
+        house.write()
+        await house.met()
+        house.write(hashed=f"!{HASH}")
+        assert await house.come() == [WRONG]
+        house.write(hashed=crypt.hash("other", "$1$"))
+        assert await house.come("PASS other") == [WELCOME]
+        assert await house.come() == [WRONG]
+        house.users.unlink()
+        assert await house.come("PASS other") == [WRONG]
+
+
+def test_a_file_that_all_may_write_counts_no_more(story: Any) -> None:
+    @story()
+    async def told(house: House) -> None:
+        await house.met()
+        house.users.chmod(0o666)
+        assert await house.come() == [WRONG]
+
+
+def test_a_shell_and_a_name_that_are_not_wanted_any_more(
+    story: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shells, denied = tmp_path / "shells", tmp_path / "ftpusers"
+    monkeypatch.setattr(_auth_login, "SHELLS", str(shells))
+    monkeypatch.setattr(_auth_login, "FTPUSERS", str(denied))
+    shells.write_text("/bin/sh\n")
+
+    @story("RequireValidShell on\nUseFtpUsers on")
+    async def told(house: House) -> None:
+        await house.met()
+        assert (await house.come(), house.roads) == ([WELCOME], 0)
+        shells.write_text("/bin/other\n")
+        assert await house.come() == [WRONG]
+        house.write(shell="/bin/other")
+        assert await house.come() == [WELCOME]
+        denied.write_text("ann\n")
+        assert await house.come() == [WRONG]
+        denied.unlink()
+        denied.mkdir()
+        # what cannot be read denies
+        assert await house.come() == [WRONG]
+
+
+def test_other_groups_lead_elsewhere(story: Any, tmp_path: Path) -> None:
+    groups = tmp_path / "groups"
+    _replace(groups, "team::4711:bob\n")
+
+    @story(f"AuthGroupFile {groups}\nDefaultChdir mine team")
+    async def told(house: House) -> None:
+        (house.home / "mine").mkdir()
+        for names, place in ("bob", "/"), ("bob,ann", "/mine"), ("bob", "/"):
+            _replace(groups, f"team::4711:{names}\n")
+            # the first time somebody has to read the file
+            for whole in (1, 1, 0):
+                async with house.place.client(login=False) as client:
+                    await client.ask("USER ann")
+                    house.counted.verbs.clear()
+                    assert await client.ask("PASS secret") == WELCOME
+                    assert house.roads == whole
+                    session = house.place.channel.session
+                    assert session.cwd == place
+                    assert ((4711, "team") in session.groups) is ("ann" in names)
+                    await client.ask("QUIT")
+
+
+def test_a_home_that_is_gone_or_elsewhere(story: Any) -> None:
+    @story()
+    async def told(house: House) -> None:
+        await house.met()
+        house.home.rename(house.folder / "away")
+        assert (await house.come())[0][:3] == "530"
+        (house.folder / "away").rename(house.home)
+        assert await house.come() == [WELCOME]
+        (house.folder / "new").mkdir()
+        house.write(home=house.folder / "new")
+        assert await house.come() == [WELCOME]
+        house.home.rmdir()
+        assert await house.come() == [WELCOME]
+
+
+# -- who else has a say ----------------------------------------------------------------------------------
+
+
+def test_one_too_many_is_refused_and_told_of_once(story: Any) -> None:
+    full: list[str] = []
+    watcher = Module("watcher", version="1.0")
+    watcher.on(MAX_CLIENTS)(lambda session: full.append(session.login))
+
+    @story('MaxClients 1 "full of %m"', watcher)
+    async def told(house: House) -> None:
+        await house.met()
+        async with house.place.client(login=False) as client:
+            await client.ask("USER ann")
+            house.counted.verbs.clear()
+            assert (await client.ask("PASS secret"), house.roads) == (WELCOME, 0)
+            assert await house.come() == ["530 full of 1"]
+            assert full == ["ann"]
+            await client.ask("QUIT")
+        assert (await house.come(), house.roads) == ([WELCOME], 0)
+
+
+@pytest.mark.parametrize(
+    "conf",
+    [
+        "<Limit LOGIN>\nDenyUser bob\n</Limit>", f"UserPassword ann {HASH}", "CreateHome on", "Protocols ftp",
+        "DenyFilter x", "DelayEngine on", "MaxCommandRate 100 1", "AuthOrder mod_auth_file.c mod_auth_unix.c",
+    ],
+)  # fmt: skip
+def test_where_somebody_else_has_a_say_the_whole_road_is_taken(story: Any, conf: str) -> None:
+    @story(conf)
+    async def told(house: House) -> None:
+        for _ in range(3):
+            assert (await house.come(), house.roads) == ([WELCOME], 1)
+
+
+def test_with_other_backends_behind_it_the_file_names_the_groups_itself(story: Any, tmp_path: Path) -> None:
+    _replace(tmp_path / "groups", "team::4711:ann\n")
+
+    @story(f"AuthGroupFile {tmp_path}/groups\nAuthOrder mod_auth_file.c mod_auth_unix.c")
+    async def told(house: House) -> None:
+        await house.met()
+
+
+@pytest.mark.parametrize("phase", [Phase.PRE_CMD, Phase.CMD, Phase.POST_CMD, Phase.LOG_CMD])
+@pytest.mark.parametrize("steady", [False, Steady.NOTHING])
+def test_who_looks_at_pass_sees_each(story: Any, phase: Phase, steady: Steady | bool) -> None:
+    watcher, seen = Module("watcher", version="1.0"), []
+    look_at = {
+        Phase.PRE_CMD: watcher.pre, Phase.CMD: watcher.cmd, Phase.POST_CMD: watcher.post, Phase.LOG_CMD: watcher.log,
+    }[phase]  # fmt: skip
+
+    @look_at("PASS", steady=steady, **({"auth": False} if phase is Phase.CMD else {}))
+    def watch(cmd: Command) -> None:
+        seen.append(cmd.argument)
+
+    @story("", watcher)
+    async def told(house: House) -> None:
+        for _ in range(3):
+            assert await house.come() == [WELCOME]
+        assert seen == ["secret"] * 3
+
+
+def test_a_listener_may_refuse_fail_speak_or_end_it(story: Any) -> None:
+    watcher, does = Module("watcher", version="1.0"), [""]
+
+    @watcher.on(LOGGED_IN)
+    def listen(session: Session) -> None:
+        if does[0] == "refuse":
+            raise Refuse(530, "Not you.")
+        if does[0] == "fail":
+            raise ValueError("nothing is as it should be")
+        if does[0] == "speak":
+            session.send(Reply(150, ("Just so you know",)))
+        if does[0] == "end":
+            session.end("Enough")
+
+    @story("", watcher)
+    async def told(house: House) -> None:
+        await house.met()
+        for what, said in (
+            ("refuse", ["530 Not you."]), ("fail", [WRONG]), ("speak", ["150 Just so you know"]), ("", [WELCOME]),
+        ):  # fmt: skip
+            does[0] = what
+            assert await house.come() == said
+        does[0] = "end"
+        async with house.place.client(login=False) as client:
+            await client.ask("USER ann")
+            assert await client.ask("PASS secret") == WELCOME
+            assert await client.rest() == ""
+        does[0] = ""
+        assert (await house.come(), house.roads) == ([WELCOME], 0)
+
+
+def test_what_stands_in_the_folder_by_now_counts(story: Any) -> None:
+    @story("AllowOverride on")
+    async def told(house: House) -> None:
+        async def umask() -> int:
+            async with house.place.client(login=False) as client:
+                await client.ask("USER ann")
+                house.counted.verbs.clear()
+                assert await client.ask("PASS secret") == WELCOME
+                umask = house.place.channel.session.setting("Umask", (0, 0))
+                await client.ask("QUIT")
+                return umask[0]
+
+        await house.met()
+        assert (await umask(), house.roads) == (0o022, 0)
+        (house.home / ".ftpaccess").write_text("Umask 077\n")
+        house.place.worker.generation.gate.forget()
+        for _ in range(2):
+            assert (await umask(), house.roads) == (0o077, 1)
+
+
+def test_a_greeting_is_read_each_time(story: Any) -> None:
+    @story("DisplayLogin hello")
+    async def told(house: House) -> None:
+        for words in ("good day", "good night", "good day"):
+            (house.home / "hello").write_text(f"{words}\n")
+            assert await house.come() == [f"230-{words}", WELCOME]
+
+
+def test_the_words_of_the_configuration(story: Any) -> None:
+    @story('AccessGrantMsg "Hi %u, again"\nUserAlias anna ann')
+    async def told(house: House) -> None:
+        for whole in (1, 1, 0, 0):
+            assert (await house.come(), house.roads) == (["230 Hi ann, again"], whole)
+        for whole in (1, 0, 0):
+            assert (await house.come(name="anna"), house.roads) == (["230 Hi anna, again"], whole)
+
+
+@pytest.mark.parametrize("between", ["NOOP", "FEAT", "USER ann", "CLNT me", "OPTS UTF8 ON", "PASS wrong"])
+def test_what_is_said_between_leaves_the_login_what_it_is(story: Any, between: str) -> None:
+    @story()
+    async def told(house: House) -> None:
+        await house.met()
+        for _ in range(2):
+            said = await house.come(between, "USER ann", "PASS secret")
+            assert said[-2:] == ["331 Password required for ann", WELCOME]
+        assert (await house.come(), house.roads) == ([WELCOME], 0)
+
+
+def test_commands_that_are_traced_and_far_places_take_the_whole_road(
+    story: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @story()
+    async def told(house: House) -> None:
+        await house.met()
+        async with house.place.client(login=False) as client:
+            await client.ask("USER ann")
+            monkeypatch.setattr(trace, "loud", True)
+            house.counted.verbs.clear()
+            assert (await client.ask("PASS secret"), house.roads) == (WELCOME, 1)
+            monkeypatch.setattr(trace, "loud", False)
+        async with house.place.client(login=False) as client:
+            await client.ask("USER ann")
+            house.counted.verbs.clear()
+            monkeypatch.setattr(entrance, "mounts", lambda: Mounts({"/nowhere": None}))  # type: ignore[dict-item]
+            assert (await client.ask("PASS secret"), house.roads) == (WELCOME, 1)
+
+
+def test_it_is_believed_for_as_long_as_the_name(story: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    @story()
+    async def told(house: House) -> None:
+        await house.met()
+        async with house.place.client(login=False) as client:
+            await client.ask("USER ann")
+            (answers,) = [house.place.channel._answers]
+            assert answers is not None and time.monotonic() < answers.until < time.monotonic() + 31
+            answers.until = 0.0
+            house.place.worker.ioloop.recall(house.place.channel._fileno, answers)
+            house.counted.verbs.clear()
+            assert (await client.ask("PASS secret"), house.roads) == (WELCOME, 1)
