@@ -47,6 +47,8 @@ class Plan:
     leads_by: Steady
     steady_around: tuple[Steadiness, ...]
     """What all others on the road of a success say of how steady they are."""
+    parts: tuple[Steadiness, ...] | None
+    """The same of all on the road of a verb that ends the session; None: it does not, or some say nothing."""
     records: Phase | None
     """The first phase that what the shortcut gives tells of each command."""
 
@@ -94,6 +96,8 @@ class _Rows:
             if only is None or only.leads is None or len(cmd) > 1
             else _steady((*pre, *(row for _, chain in after for row in chain)))
         )
+        steady = _steady((*pre, *cmd, *_asked_of(after, records)))
+        parts = only is not None and only.parts and only.limit is None
         return Plan(
             verb=verb,
             known=known,
@@ -104,12 +108,13 @@ class _Rows:
             after=after,
             after_err=self._behind(verb, Phase.POST_CMD_ERR, Phase.LOG_CMD_ERR),
             limited=any(row.limit is not None for row in cmd),
-            steady=_steady((*pre, *cmd, *_asked_of(after, records))),
+            steady=None if parts else steady,
             alike=_alike((*pre, *cmd, *_asked_of(after, records)), after),
             shortcut=None if only is None else only.shortcut,
             leads=None if only is None or around is None else only.leads,
             leads_by=Steady.VERB if only is None else only.leads_by,
             steady_around=around or (),
+            parts=steady if parts else None,
             records=records,
         )
 
@@ -148,7 +153,7 @@ def _alike(road: Chain, after: Chains) -> tuple[Alikeness, ...] | None:
 class Table:
     """The plans of one generation of modules; immutable once made."""
 
-    __slots__ = ("alike", "plans", "unknown", "verbs")
+    __slots__ = ("alike", "partings", "plans", "unknown", "verbs")
 
     def __init__(self, modules: Sequence[Module], config: Config | None = None) -> None:
         rows = _Rows(
@@ -168,6 +173,9 @@ class Table:
         ]
         self.alike = frozenset(text.encode() for verb in shared for text in (verb, verb.lower()))
         """As clients write them: the verbs whose answers may be those of other sessions."""
+        last = [verb for verb, plan in self.plans.items() if plan.alike is not None and plan.parts is not None]
+        self.partings = frozenset(f"{text}\r\n".encode() for verb in last for text in (verb, verb.lower()))
+        """The lines by which sessions end that stand alike."""
 
     def plan(self, verb: str) -> Plan:
         """The verb's plan, :attr:`unknown` where it has none."""

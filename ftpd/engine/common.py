@@ -87,18 +87,25 @@ class Kin:
         return mine and self._protocol == session.protocol
 
 
-def kin_of(generation: Generation, session: Session) -> Kin | None:
-    """Those who have logged in as this session has; None where nobody can."""
+def _who(session: Session) -> Hashable | None:
+    """As whom and whence a session has logged in, and where; None for one that is like no other."""
     files, account = session.files, session.account
     if session.user is None or account is None or account.password is not None:
         return None
     if files.__class__ is not LocalFiles:
         return None
-    who = (
+    return (
         session.server, session.anonymous, session.login, session.user, account, account.source, session.groups,
         session.identity, session.home, files.root, session.remote.host, session.remote_name, session.local,
         session.class_name, session.protocol,
     )  # fmt: skip
+
+
+def kin_of(generation: Generation, session: Session) -> Kin | None:
+    """Those who have logged in as this session has; None where nobody can."""
+    who = _who(session)
+    if who is None:
+        return None
     known: dict[Any, dict[Hashable, Common]] = generation.kept.setdefault(_KEY, {})
     places = known.get(who)
     if places is None:
@@ -119,6 +126,12 @@ def place_of(session: Session) -> Hashable | None:
     if session.restart or session.rename_from is not None:
         return None
     return session.settings, session.cwd, session.data_type, files.umask, files.folder_umask
+
+
+def standing_of(session: Session) -> Hashable | None:
+    """All that makes it stand alike with others: equal to what this gives for those; None where nobody can."""
+    who, place = _who(session), place_of(session)
+    return None if who is None or place is None else (who, place)
 
 
 def common_of(kin: Kin, session: Session) -> Common | None:

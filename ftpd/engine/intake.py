@@ -72,6 +72,8 @@ class Intake(Showing):
         if self._ending is not None:
             # what comes after QUIT is not for us; it is read so that closing sends no reset
             return
+        if data in self.generation.table.partings and self._goes(data):
+            return
         session, reader = self.session, self._reader
         only = reader.single(data)
         if only is not None and (

@@ -74,6 +74,11 @@ class LineReader:
         self._rest = b""
         self._dropping = False
 
+    @property
+    def between(self) -> bool:
+        """Whether no line has begun."""
+        return not (self._rest or self._dropping)
+
     def single(self, data: bytes) -> bytes | None:
         """The line, where ``data`` is one and nothing else, as nearly always; if not, feed on it."""
         if self._rest or self._dropping or not 0 <= data.find(b"\n") == len(data) - 1 <= self.limit or b"\xff" in data:

@@ -16,8 +16,8 @@ from ftpd.core.paths import decode
 from ftpd.core.reply import Refuse, Reply
 from ftpd.dispatch.compile import Plan
 from ftpd.dispatch.phases import LOCAL_ERROR, Road, run_inline, run_on
+from ftpd.engine.goodbyes import Goodbyes
 from ftpd.engine.lines import LineTooLong
-from ftpd.engine.recall import Recall
 from ftpd.engine.request import INVALID, Request, is_abort, understand, usual
 from ftpd.module.command import Command
 from ftpd.module.events import BAD_PROTOCOL, INVALID_COMMAND
@@ -34,7 +34,7 @@ async def _run_rest(rest: _Begun) -> None:
         await run_on(*rest)
 
 
-class Running(Recall):
+class Running(Goodbyes):
     """Runs one command at a time, and a STAT aside while a transfer goes on."""
 
     def _take(self, line: bytes | LineTooLong, packet: bytes = b"") -> None:
@@ -70,6 +70,8 @@ class Running(Recall):
             self._port.abandon()
         if rest is None:
             self.abort_wanted = self._abort_heard = False
+            if plan.parts is not None and packet:
+                self._remember_goodbye(packet, command, plan)
             answer = self._answer(command)
             if plan.steady is not None and packet:
                 self._remember(packet, command, plan, answer)

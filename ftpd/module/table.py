@@ -105,6 +105,8 @@ class Handler:
     """Makes what answers the verb and leads other sessions where it has led one."""
     leads_by: Steady = Steady.VERB
     """Whether by plain names, or by just that line."""
+    parts: bool = False
+    """Whether the verb ends the session, and does nothing else but to say so."""
     records: Phase | None = None
     """The first phase that is told of each command by what that makes."""
     brief: Brief | None = None
@@ -225,7 +227,7 @@ class Module:
         usage: str | None = None, arity: tuple[int, int | None] = (0, None), limit: tuple[int, str] | None = None,
         when: Directive[bool] | None = None, steady: int | Steadiness = False, alike: bool | Alikeness = False,
         shortcut: Shortcut | None = None, records: Phase | None = None,
-        leads: Shortcut | None = None, leads_by: Steady = Steady.VERB,
+        leads: Shortcut | None = None, leads_by: Steady = Steady.VERB, parts: bool = False,
         needed: Callable[[Config], bool] | None = None,
     ) -> Callable[[A], A]:  # fmt: skip
         """Answer these verbs (CMD): an Outcome, or None to leave it to another module.
@@ -246,12 +248,14 @@ class Module:
         ``leads`` is a shortcut of another kind, for a verb that leads a session from one place to another (CWD, TYPE)
         and does nothing else: made by ``wire.enters`` or ``wire.turns`` once the command has succeeded, it answers all
         sessions that stand where this one stood. ``leads_by`` says whether by any plain name, or just by that line.
+        ``parts`` is for a verb that ends the session and does nothing else (QUIT): where all on its road are steady,
+        what ends it among them, it is done for others that stand alike without asking.
         ``needed`` says of a configuration whether it wants this at all.
         """
         return self._handle(
             Phase.CMD, verbs, auth=auth, group=group, classes=classes, usage=usage, arity=arity, limit=limit,
             when=when, shortcut=shortcut, steady=_every(steady or (Steady.VERB if shortcut else False)),
-            alike=_always(alike), leads=leads, leads_by=leads_by, records=records, needed=needed,
+            alike=_always(alike), leads=leads, leads_by=leads_by, parts=parts, records=records, needed=needed,
         )  # fmt: skip
 
     def site(

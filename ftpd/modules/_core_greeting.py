@@ -149,7 +149,14 @@ def _add_up(kept: CoreState, transfer: Transfer) -> None:
 # -- QUIT --------------------------------------------------------------------------------------------
 
 
-@module.cmd("QUIT", auth=False, classes=Class.INFO, usage="(close control connection)")
+def _says_the_same(cmd: Command) -> Steady:
+    return Steady.VERB if cmd.session.settings[display_quit] is None else Steady.NOTHING
+
+
+@module.cmd(
+    "QUIT", auth=False, classes=Class.INFO, usage="(close control connection)", parts=True, steady=_says_the_same,
+    alike=True,
+)  # fmt: skip
 def say_goodbye(cmd: Command) -> Outcome:
     session = cmd.session
     path = session.settings[display_quit]
@@ -158,7 +165,7 @@ def say_goodbye(cmd: Command) -> Outcome:
     return cmd.ok(221, *(_display.lines_of(path, session) or ["Goodbye."]))
 
 
-@module.log("QUIT")
+@module.log("QUIT", steady=True, alike=True)
 @module.log_err("QUIT")
 def leave(cmd: Command) -> None:
     """After all others have seen the command, and even where one refused it: who wants to go, goes."""
