@@ -42,6 +42,10 @@ class Window:
     count: int = 0
 
 
+Counted = tuple[Hashable, Hashable]
+"""A key, and what it is one of; None where it is one of nothing."""
+
+
 class Tally(Protocol):
     """Counts by key; a key without a count takes no place."""
 
@@ -54,6 +58,9 @@ class Tally(Protocol):
 
     def add(self, key: Hashable, *, under: Hashable = None) -> int:
         """One more of the key, which is one of those ``under`` another; gives how many there are now."""
+
+    def add_all(self, counted: Sequence[Counted]) -> None:
+        """One more of each, or of none where that fails."""
 
     def drop(self, key: Hashable) -> None:
         """One less; only what this process has added."""
@@ -88,25 +95,30 @@ class OwnTally:
         return len(self._counts)
 
     def add(self, key: Hashable, *, under: Hashable = None) -> int:
-        many = self._counts[key] = self._counts.get(key, 0) + 1
-        if under is not None and many == 1:
-            self._above[key] = under
-            self._under.setdefault(under, set()).add(key)
-        return many
+        self.add_all(((key, under),))
+        return self._counts[key]
+
+    def add_all(self, counted: Sequence[Counted]) -> None:
+        counts = self._counts
+        for key, under in counted:
+            many = counts[key] = counts.get(key, 0) + 1
+            if under is not None and many == 1:
+                self._above[key] = under
+                self._under.setdefault(under, set()).add(key)
 
     def drop(self, key: Hashable) -> None:
         self.drop_all((key,))
 
     def drop_all(self, keys: Sequence[Hashable]) -> None:
-        counts = self._counts
+        counts, aboves = self._counts, self._above
         for key in keys:
             left = counts[key] - 1
             if left > 0:
                 counts[key] = left
                 continue
             del counts[key]
-            if key in self._above:
-                above = self._above.pop(key)
+            if key in aboves:
+                above = aboves.pop(key)
                 self._under[above].discard(key)
                 if not self._under[above]:
                     del self._under[above]
@@ -192,6 +204,14 @@ class SharedTally:
         else:
             self._counts[row * COLUMNS + self.column] += 1
         return self._sum(row)
+
+    def add_all(self, counted: Sequence[Counted]) -> None:
+        for place, (key, under) in enumerate(counted):
+            try:
+                self.add(key, under=under)
+            except BaseException:
+                self.drop_all([key for key, _ in counted[:place]])
+                raise
 
     def drop(self, key: Hashable) -> None:
         row = self._own[key]

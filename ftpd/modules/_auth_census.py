@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from ftpd.api import Event, Level, Refuse, Session, Settings, Tally, tally
@@ -52,6 +53,20 @@ _CAPS = (
 """The caps on clients in the order in which they are asked, each by what is counted."""
 
 
+class Counting(NamedTuple):
+    """What a login counts as, and what it is one too many for."""
+
+    counted: tuple[tuple[Key, Key | None], ...]
+    keys: tuple[Key, ...]
+    caps: tuple[tuple[Key, Cap, Rule], ...]
+    """In the order in which they are asked: what is counted for each."""
+
+
+_MOST = 1024
+"""Logins of which one generation of modules knows what they count as."""
+_COUNTINGS = object()
+
+
 class Census:
     """Counts by key; they belong to the daemon and not to a generation: who began before a reload still counts."""
 
@@ -61,7 +76,7 @@ class Census:
         server, counts = _server(session), tally()
         key = ("connection", server, session.remote.host)
         with counts.exclusively():
-            _enter(counts, keys, key, ("connections", server))
+            _enter(counts, keys, ((key, None), (("connections", server), None)))
             crowded = cap.most is not None and counts.count(key) > cap.most
             if crowded:
                 self.left(keys)
@@ -75,18 +90,18 @@ class Census:
         try:
             self.connected(session, keys)
         except Refuse:
-            _enter(tally(), keys, *before)
+            _enter(tally(), keys, [(key, None) for key in before])
             raise
 
     def logged_in(self, session: Session, keys: list[Key], settings: Settings, user: str, anonymous: bool) -> None:
         """Count a login; Refuse the one too many and count it as the mere connection that it was."""
         # by the name that the connection was counted under, if it was
         server, counts = keys[0][1] if keys else _server(session), tally()
-        # an anonymous area has caps of its own, which count its own clients only
-        where = f"{server}/{user}" if anonymous else server
+        counting = _counting(session, server, settings, user, anonymous)
         with counts.exclusively():
-            _enter(counts, keys, *_login_keys(session, server, where, user))
-            reached = _reached(counts, session, settings, where, user)
+            counts.add_all(counting.counted)
+            keys += counting.keys
+            reached = _reached(counts, counting.caps) if counting.caps else None
             if reached is not None:
                 _leave(keys, _AS_CONNECTION)
         if reached is not None:
@@ -109,47 +124,60 @@ class Census:
         return tally().count(("class", _server(session), session.class_name))
 
 
-def _reached(counts: Tally, session: Session, settings: Settings, where: str, user: str) -> tuple[Cap, Rule] | None:
-    """The first cap that the client who has just been counted is one too many for."""
+def _counting(session: Session, server: str, settings: Settings, user: str, anonymous: bool) -> Counting:
+    """That of all logins like this one: from its host, as its class, under these settings."""
+    known: dict[object, Counting] = session.modules.kept.setdefault(_COUNTINGS, {})
+    who = server, session.remote.host, session.class_name, settings, user, anonymous
+    found = known.get(who)
+    if found is None:
+        if len(known) >= _MOST:
+            known.clear()
+        # an anonymous area has caps of its own, which count its own clients only
+        where = f"{server}/{user}" if anonymous else server
+        counted = _counted(session, server, where, user)
+        caps = tuple(one for one in _caps(session, server, where, settings, user) if one[1].most is not None)
+        found = known[who] = Counting(counted, tuple(key for key, _ in counted), caps)
+    return found
+
+
+def _counted(session: Session, server: str, where: str, user: str) -> tuple[tuple[Key, Key | None], ...]:
+    host = session.remote.host
+    # each host that a user is at is one of the user's hosts, however many clients are there
+    at = ("at", where, user, host), ("hosts", where, user)
+    more: list[Key] = [("client", server)] if where != server else []
     if session.class_name:
-        cap = _class_cap(session.class_name, settings)
-        if cap.most is not None and counts.count(("class", _server(session), session.class_name)) > cap.most:
-            return cap, Rule(f"MaxClientsPerClass {session.class_name}", MAX_CLIENTS_PER_CLASS, _CLASS)
+        more.append(("class", server, session.class_name))
+    plain: list[Key] = [("client", where), ("host", where, host), ("user", where, user), *more]
+    return (at, *((key, None) for key in plain))
+
+
+def _caps(session: Session, server: str, where: str, settings: Settings, user: str) -> Iterator[tuple[Key, Cap, Rule]]:
+    if session.class_name:
+        rule = Rule(f"MaxClientsPerClass {session.class_name}", MAX_CLIENTS_PER_CLASS, _CLASS)
+        yield ("class", server, session.class_name), _class_cap(session.class_name, settings), rule
     for what, directive, rule in _CAPS:
-        cap = settings[directive]
-        if cap.most is None:
-            continue
         key = {"host": (what, where, session.remote.host), "client": (what, where)}.get(what, (what, where, user))
-        if (counts.distinct(key) if rule is _HOSTS else counts.count(key)) > cap.most:
+        yield key, settings[directive], rule
+
+
+def _reached(counts: Tally, caps: tuple[tuple[Key, Cap, Rule], ...]) -> tuple[Cap, Rule] | None:
+    """The first cap that the client who has just been counted is one too many for."""
+    for key, cap, rule in caps:
+        most = cap.most
+        if most is not None and (counts.distinct(key) if rule is _HOSTS else counts.count(key)) > most:
             return cap, rule
     return None
 
 
-def _enter(counts: Tally, keys: list[Key], *more: Key) -> None:
-    add = counts.add
-    for key in more:
-        if key[0] == "at":
-            # each host that a user is at is one of the user's hosts, however many clients are there
-            add(key, under=("hosts", *key[1:3]))
-        else:
-            add(key)
-        keys.append(key)
+def _enter(counts: Tally, keys: list[Key], counted: Sequence[tuple[Key, Key | None]]) -> None:
+    counts.add_all(counted)
+    keys += [key for key, _ in counted]
 
 
 def _leave(keys: list[Key], keep: int) -> None:
     going = keys[keep:]
     del keys[keep:]
     tally().drop_all(going)
-
-
-def _login_keys(session: Session, server: str, where: str, user: str) -> list[Key]:
-    host = session.remote.host
-    keys: list[Key] = [("client", where), ("host", where, host), ("user", where, user), ("at", where, user, host)]
-    if where != server:
-        keys.append(("client", server))
-    if session.class_name:
-        keys.append(("class", server, session.class_name))
-    return keys
 
 
 def _server(session: Session) -> str:
