@@ -81,7 +81,9 @@ class Sweep:
     def start(self, seconds: float, callback: Callable[[], None]) -> Timer:
         """A running timer; it needs a running loop."""
         timer = Timer(self, seconds, callback)
-        self._put(timer, timer._deadline)
+        tick = self._keep(timer, timer._deadline)
+        if self._handle is None or tick < self._next:
+            self._wake_at(tick)
         return timer
 
     def close(self) -> None:
@@ -96,11 +98,6 @@ class Sweep:
         tick = timer._tick = int(when / TICK) + 1
         self._buckets.setdefault(tick, set()).add(timer)
         return tick
-
-    def _put(self, timer: Timer, when: float) -> None:
-        tick = self._keep(timer, when)
-        if self._handle is None or tick < self._next:
-            self._wake_at(tick)
 
     def _wake_at(self, tick: int) -> None:
         if self._handle is not None:

@@ -11,6 +11,7 @@ import hmac
 import os
 import re
 import threading
+from collections.abc import Callable
 
 _DATA_SIZE = 32768
 """``sizeof(struct crypt_data)`` of libxcrypt and, rounded up, of every libcrypt before it."""
@@ -40,15 +41,13 @@ def _library() -> ctypes.CDLL:
     raise CryptError("libcrypt is not installed: passwords cannot be checked")
 
 
-def _hashed(password: bytes, setting: bytes) -> str | None:
+def _hashed(password: bytes, setting: bytes) -> bytes | None:
     """What crypt_r makes of the password under a salt or a whole hash; None when it refuses."""
     data = getattr(_local, "data", None)
     if data is None:
         data = _local.data = ctypes.create_string_buffer(_DATA_SIZE)
     found: bytes | None = _library().crypt_r(password, setting, data)
-    if found is None or found.startswith(b"*"):
-        return None
-    return found.decode("ascii")
+    return None if found is None or found.startswith(b"*") else found
 
 
 _QUICK = ("$1$",)
@@ -71,14 +70,30 @@ def usable(stored: str) -> bool:
 
 def verify(password: str, stored: str) -> bool:
     """Whether the password has this hash; False for whatever is no hash, so an empty one lets nobody in."""
-    global _sample
-    secret = password.encode("utf-8", "surrogateescape")
-    if not usable(stored) or b"\0" in secret:
-        spend(password)
-        return False
-    _sample = stored
-    found = _hashed(secret, stored.encode("ascii"))
-    return found is not None and hmac.compare_digest(found, stored)
+    return verifier(stored)(password)
+
+
+def verifier(stored: str) -> Callable[[str], bool]:
+    """What tells of passwords whether they have this hash, each time by computing it."""
+    if not usable(stored):
+        return _refused
+    setting = stored.encode("ascii")
+
+    def verify(password: str) -> bool:
+        global _sample
+        secret = password.encode("utf-8", "surrogateescape")
+        if b"\0" in secret:
+            return _refused(password)
+        _sample = stored
+        found = _hashed(secret, setting)
+        return found is not None and hmac.compare_digest(found, setting)
+
+    return verify
+
+
+def _refused(password: str) -> bool:
+    spend(password)
+    return False
 
 
 # -- an account that is not there must cost what a wrong password costs -------------------------------------------
@@ -136,4 +151,4 @@ def hash(password: str, prefix: str = "$6$", cost: int = 0) -> str:
     found = _hashed(secret, salt(prefix, cost).encode("ascii"))
     if found is None:
         raise CryptError("libcrypt cannot hash this password: 511 bytes are the most it takes")
-    return found
+    return found.decode("ascii")

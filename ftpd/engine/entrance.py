@@ -39,7 +39,7 @@ class Entrance(Parting):
         self.ioloop.forget(self._fileno)
         if trace.loud or self._out or self._over or self._peer_done or mounts().far:
             return None
-        if not all(alike(session) for alike in proved.alike):
+        if proved.alike and not all(alike(session) for alike in proved.alike):
             return None
         # who ends the session meanwhile waits for the reply
         self._running = True

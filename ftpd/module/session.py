@@ -285,8 +285,9 @@ class Session:
 
     def log_login(self, level: _log.Level, message: str, *args: object) -> None:
         """The same of what concerns logging in, which syslog keeps apart (AUTHPRIV)."""
-        if _log.heard(level, self.server.route):
-            _log.log(level, message, *args, peer=self.peer, auth=True)
+        route = self.server.route or _log.main_route()
+        if _log.heard(level, route):
+            _log.write(route, level, message, args, self.peer, auth=True)
 
     def log_exception(self, error: BaseException) -> None:
         """Write the traceback of a fault in a module to the server's log."""

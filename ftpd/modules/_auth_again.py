@@ -17,21 +17,24 @@ from ftpd.modules._auth_login import FTPUSERS, SHELLS, Visitor, objection
 from ftpd.modules._auth_place import enter
 from ftpd.modules._auth_visit import Visit, visit_of
 
+# bound once: Python 3.11 asks a function for each look at a member of an enumeration
+_OK = AuthAnswer.OK
+
 
 def come_again(
     session: Session, visit: Visit, one: Regular, settings_at: SettingsAt, password: str
 ) -> bool:  # fmt: skip
     """Let him in; False where nothing has been done yet and the whole road is to be taken. Raises what forbids it."""
     assurance, visitor = one.assurance, one.visitor
-    if assurance is None or trace.active or pool_at(SHELLS, FTPUSERS, *one.plan.places, kind=""):
+    if assurance is None or trace.active or pool_at(*one.plan.places, kind=""):
         return False
     if not password or "\0" in password or len(password.encode("utf-8", "surrogateescape")) > one.longest:
         return False
-    if not assurance.lasts() or _is_objected_to(visitor):
+    if not assurance.lasts() or (one.asks_lists and _is_objected_to(visitor)):
         return False
     visit.name = None
     answer = assurance.verify(password)
-    if answer is not AuthAnswer.OK:
+    if answer is not _OK:
         raise Denied(f"USER {visitor.target.user} (Login failed): {answer.value}")
     files, cwd = enter(session, one.plan, visitor, one.umask, show_links=one.show_links)
     move_in(session, visit, one, files, cwd, settings_at, password)
@@ -42,9 +45,10 @@ def come_again(
 def _is_objected_to(visitor: Visitor) -> bool:
     """Whether the shell or the name may be refused: the whole road says so once the password has been looked at."""
     settings = visitor.target.settings
-    shells, users = settings[d.require_valid_shell], settings[d.use_ftp_users]
+    if pool_at(SHELLS, FTPUSERS, kind=""):
+        return True
     try:
-        return (shells or users) and bool(objection(visitor.account, shells, users))
+        return bool(objection(visitor.account, settings[d.require_valid_shell], settings[d.use_ftp_users]))
     except Denied:
         return True
 

@@ -12,6 +12,9 @@ from ftpd.modules._auth_known import Regular
 from ftpd.modules._auth_login import Visitor
 from ftpd.modules._auth_visit import Visit
 
+# bound once: Python 3.11 asks a function for each look at a member of an enumeration
+_INFO = Level.INFO
+
 SettingsAt = Callable[[Session, str], Settings]
 
 
@@ -42,8 +45,7 @@ def move_in(
 def announce(session: Session, visitor: Visitor) -> None:
     """He is in: from now on his time runs, and the log tells of him."""
     _limit_session(session)
-    kind = "USER" if visitor.target.anonymous is None else "ANON"
-    session.log_login(Level.INFO, "%s %s: Login successful.", kind, visitor.account.name)
+    session.log_login(_INFO, "%s %s: Login successful.", "USER" if session.anonymous is None else "ANON", session.user)
     if visitor.account.uid == 0:
         session.log(Level.WARN, "ROOT FTP login successful")
 

@@ -29,6 +29,8 @@ class Regular:
     """What he was answered."""
     longest: int
     """Bytes of the longest password that is looked at."""
+    asks_lists: bool
+    """Whether /etc/shells or /etc/ftpusers has a say."""
     assurance: Assurance | None
     """Whether he is still the same to all who were asked; None: they are to be asked again each time."""
 

@@ -104,9 +104,7 @@ def _names_another(line: d.ForGroups) -> bool:
 
 def enter(session: Session, plan: Plan, visitor: Visitor, umask: int, *, show_links: bool) -> tuple[Files, str]:
     """Open the session's files and find the first folder it can be in; for a thread, as homes may hang."""
-    name, anonymous = visitor.account.name, visitor.target.anonymous is not None
-    refusal = "Unable to set anonymous privileges." if anonymous else ""
-    plain = None if plan.links_allowed else _without_links(plan.root, name, first=refusal, final=not anonymous)
+    plain = None if plan.links_allowed else _without_links(plan.root, visitor)
     assert session.enter is not None
     if plan.root != "/":
         text = "Preparing to chroot to directory '%s'"
@@ -115,24 +113,36 @@ def enter(session: Session, plan: Plan, visitor: Visitor, umask: int, *, show_li
             trace.say("auth", 5, text, plan.root, peer=session.peer)
     for scope in (session.server, visitor.target.anonymous):
         if scope is not None and scope.places is not None:
-            scope.places.learn(plan.home, name, plan.homes)
+            scope.places.learn(plan.home, visitor.account.name, plan.homes)
     files = session.enter(visitor.identity, plan.root, umask)
     try:
-        try:
-            searchable = files.enter()
-            if plain is not None:
-                root = files.stat(_ROOT)
-                if plain != (root.st_dev, root.st_ino):
-                    raise PermissionError(errno.EPERM, "It was exchanged for another while the user logged in")
-        except OSError as error:
-            raise Denied(
-                f"chroot to '{plan.root}' failed for user '{name}': {error.strerror}",
-                level=Level.ERROR, first=refusal, final=not anonymous,
-            ) from None  # fmt: skip
-        return files, _first_enterable(session, files, plan, name, show_links, searchable)
+        searchable = _enter_root(files, plan, visitor, plain)
+        if searchable and plan.begin[0] == "/":
+            return files, "/"
+        return files, _first_enterable(session, files, plan, visitor.account.name, show_links, searchable)
     except BaseException:
         files.close()
         raise
+
+
+def _enter_root(files: Files, plan: Plan, visitor: Visitor, plain: tuple[int, int] | None) -> bool:
+    """Whether the user may go on from the root; ``plain``: which folder it has to be."""
+    try:
+        searchable = files.enter()
+        if plain is not None:
+            root = files.stat(_ROOT)
+            if plain != (root.st_dev, root.st_ino):
+                raise PermissionError(errno.EPERM, "It was exchanged for another while the user logged in")
+        return searchable
+    except OSError as error:
+        wrong = f"chroot to '{plan.root}' failed for user '{visitor.account.name}': {error.strerror}"
+        raise _shut_out(visitor, wrong) from None
+
+
+def _shut_out(visitor: Visitor, wrong: str, level: Level = Level.ERROR) -> Denied:
+    anonymous = visitor.target.anonymous is not None
+    refusal = "Unable to set anonymous privileges." if anonymous else ""
+    return Denied(wrong, level=level, first=refusal, final=not anonymous)
 
 
 def _first_enterable(
@@ -196,7 +206,7 @@ async def _first(
     return (tidy(path),)
 
 
-def _without_links(path: str, name: str, *, first: str, final: bool) -> tuple[int, int] | None:
+def _without_links(path: str, visitor: Visitor) -> tuple[int, int] | None:
     """AllowChrootSymlinks off: which folder the path names; None where there is none, which is told later."""
     try:
         with acting_as_daemon():
@@ -206,10 +216,11 @@ def _without_links(path: str, name: str, *, first: str, final: bool) -> tuple[in
             finally:
                 os.close(folder)
     except LinkOnTheWay as link:
-        raise Denied(
-            f"error: DefaultRoot {path} of user '{name}' is a symlink at '{link.at}' (denied by AllowChrootSymlinks)",
-            first=first, final=final,
-        ) from None  # fmt: skip
+        name = visitor.account.name
+        wrong = (
+            f"error: DefaultRoot {path} of user '{name}' is a symlink at '{link.at}' (denied by AllowChrootSymlinks)"
+        )
+        raise _shut_out(visitor, wrong, Level.NOTICE) from None
     except OSError:
         return None
     return known.st_dev, known.st_ino

@@ -263,6 +263,7 @@ async def _settled_for(cmd: Command, visitor: Visitor) -> Regular:
         links is None or bool(settings[links]),
         _granted(session, target),
         settings[d.max_password_size] or d.PASSWORD_SIZE,
+        settings[d.require_valid_shell] or settings[d.use_ftp_users],
         modules.accounts.assurance(session, visitor.account, visitor.groups) if _may_come_again(cmd, target) else None,
     )
 

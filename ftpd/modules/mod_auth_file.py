@@ -210,15 +210,19 @@ def _checked(stored: str | None, password: str) -> AuthAnswer:
     return AuthAnswer.BAD_PASSWORD if crypt.usable(stored) else AuthAnswer.DISABLED
 
 
+# bound once: Python 3.11 asks a function for each look at a member of an enumeration
+_OK, _WRONG = AuthAnswer.OK, AuthAnswer.BAD_PASSWORD
+
+
 class _Assured:
     """An account for as long as the files are those in which it was found."""
 
-    __slots__ = ("_group_table", "_groups", "_stored", "_user_table", "_users")
+    __slots__ = ("_group_table", "_groups", "_holds", "_user_table", "_users")
 
     def __init__(self, table: Table[Users], users: Users, group_table: Table[Groups] | None, stored: str) -> None:
         self._user_table, self._users = table, users
         self._group_table, self._groups = group_table, None if group_table is None else group_table.known()
-        self._stored = stored
+        self._holds = crypt.verifier(stored)
 
     def lasts(self) -> bool:
         if self._user_table.unchanged() is not self._users:
@@ -226,7 +230,7 @@ class _Assured:
         return self._group_table is None or self._group_table.unchanged() is self._groups
 
     def verify(self, password: str) -> AuthAnswer:
-        return _checked(self._stored, password)
+        return _OK if self._holds(password) else _WRONG
 
 
 class AuthFile(AuthBackend):
@@ -297,6 +301,8 @@ class AuthFile(AuthBackend):
             return None
         users = table.known()
         if users.by_name.get(account.name) is not account or not crypt.quick(users.hashes[account.name]):
+            return None
+        if not crypt.usable(users.hashes[account.name]):
             return None
         if group_table is not None and group_table.known().of(account) != groups:
             return None
