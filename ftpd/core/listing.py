@@ -109,6 +109,10 @@ class Compact(Sequence[str]):
         """Whether one of them is no UTF-8."""
 
     @abstractmethod
+    def undotted(self) -> Compact:
+        """Those that do not begin with a dot."""
+
+    @abstractmethod
     def sort(self, *, reverse: bool = False) -> None:
         """As a list of them; others run meanwhile."""
 

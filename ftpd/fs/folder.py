@@ -26,6 +26,8 @@ BATCH = 512
 _COMPILED_BATCH = 1024
 _PATIENCE = 1_500_000
 """Nanoseconds after which such a stay ends earlier: a disk may have to fetch each entry."""
+_STEP = 512
+"""Names that become texts in one go: the interpreter is nobody else's meanwhile, and there may be 200,000."""
 
 
 _ODD = (None, stat.S_IFLNK)
@@ -50,7 +52,7 @@ class Descriptor:
 class LocalFolder:
     """A folder opened by :class:`ftpd.fs.local.LocalFiles`; use it in a ``with``."""
 
-    __slots__ = ("_descriptor", "_files", "_identity", "_path", "attributes")
+    __slots__ = ("_descriptor", "_files", "_identity", "_path", "_seen", "attributes")
 
     def __init__(
         self,
@@ -65,6 +67,8 @@ class LocalFolder:
         self._identity = identity
         self._files = files
         self._path = path
+        self._seen: Compact | list[str] | None = None
+        """The names that came with the links, for who asks for them next: many are not read twice."""
 
     def __enter__(self) -> LocalFolder:
         return self
@@ -89,9 +93,12 @@ class LocalFolder:
 
     def names(self) -> list[str]:
         folder = self._open()
+        seen, self._seen = self._seen, None
+        if seen is not None:
+            return _told(seen)
         with acting_as(self._identity):
             if native.lines is not None:
-                return list(native.lines.read(folder.fd, True))
+                return _told(native.lines.read(folder.fd, True))
             before = kept.of(self.attributes)
             if before is not None:
                 return before
@@ -105,6 +112,9 @@ class LocalFolder:
         if native.lines is None:
             return None
         folder = self._open()
+        seen, self._seen = self._seen, None
+        if seen is not None and not isinstance(seen, list):
+            return None if seen.odd() else seen if dotted else seen.undotted()
         with acting_as(self._identity):
             found: Compact = native.lines.read(folder.fd, dotted)
         # the order of other bytes is not that of their texts
@@ -114,12 +124,17 @@ class LocalFolder:
         folder = self._open()
         with acting_as(self._identity):
             if native.lines is not None:
-                found: list[str] | None = native.lines.read(folder.fd, True).links()
+                seen = native.lines.read(folder.fd, True)
+                found: list[str] | None = seen.links()
                 if found is not None:
+                    self._seen = seen
                     return found
             with os.scandir(folder.fd) as entries:
-                names = [entry.name for entry in entries if entry.is_symlink()]
-        return names if _SAME_ENCODING else [paths.decode(os.fsencode(name)) for name in names]
+                told = [(entry.name, entry.is_symlink()) for entry in entries]
+        if not _SAME_ENCODING:
+            told = [(paths.decode(os.fsencode(name)), is_link) for name, is_link in told]
+        self._seen = [name for name, _ in told]
+        return [name for name, is_link in told if is_link]
 
     def lstat(self, name: str) -> os.stat_result:
         folder = self._open()
@@ -298,3 +313,10 @@ def _entry(name: str) -> bytes:
 
 
 _SAME_ENCODING = os.fsencode("\u00e9\udce9") == paths.encode("\u00e9\udce9")
+
+
+def _told(names: Sequence[str]) -> list[str]:
+    told: list[str] = []
+    for start in range(0, len(names), _STEP):
+        told += names[start : start + _STEP]
+    return told

@@ -63,6 +63,16 @@ def sliced(items: Sequence[T], size: int = SLICE) -> Iterator[Sequence[T]]:
         yield items[start : start + size]
 
 
+def emptied(items: list[T], size: int = SLICE) -> Iterator[list[T]]:
+    """The same, taking them out of their list: to let go of many at once would hold the loop, too."""
+    items.reverse()
+    while items:
+        some = items[-size:]
+        del items[-size:]
+        some.reverse()
+        yield some
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
     """What comes first in a listing; the names of equals are sorted as well."""
@@ -116,14 +126,15 @@ async def names_of(
         found = choice.of(found)
     else:
         every, found = found, []
-        for some in sliced(every):
+        for some in emptied(every):
             if turn.over:
                 await turn.give()
-            found += choice.of([*some])
+            found += choice.of(some)
     if not order.sort:
         yield [*dots, *found]
     elif order.column is not None:
-        keys = await _keys(folder, turn, [*dots, *found], order.column, order)
+        found[:0] = dots
+        keys = await _keys(folder, turn, found, order.column, order)
         async with aclosing(in_order(keys, turn)) as sorted_keys:
             async for some in sorted_keys:
                 yield [key[_DIGITS:] for key in some]
@@ -217,10 +228,13 @@ def _in_steps(
 
 
 async def _keys(folder: Folder, turn: Turn, names: list[str], column: int, order: Order) -> list[str]:
-    """The names behind what they are sorted by: as texts, since the collector would look through so many pairs."""
+    """The names, taken out of their list, behind what they are sorted by.
+
+    As texts, since the collector would look through so many pairs.
+    """
     sign = 1 if order.last_first else -1
     keys: list[str] = []
-    for some in sliced(names, LOOKED_AT):
+    for some in emptied(names, LOOKED_AT):
         if turn.over:
             await turn.give()
         looked_at = [(name, known) for name, known in folder.lstat_many(some) if known is not None]
@@ -240,6 +254,8 @@ def followed(known: os.stat_result, look: Callable[[], os.stat_result]) -> os.st
 
 async def in_order(items: list[str], turn: Turn, *, last_first: bool = False) -> AsyncGenerator[list[str], None]:
     """The items, of which no two are equal, sorted and some at a time: quicksort, no further than it is needed.
+
+    They are taken out of their list.
 
     To sort all would hold the interpreter, and with it the loop, for as long as it takes.
     """
@@ -261,7 +277,7 @@ async def in_order(items: list[str], turn: Turn, *, last_first: bool = False) ->
         pivot = sample[int(_SAMPLE * rank)]
         low: list[str] = []
         high: list[str] = []
-        for some in sliced(part):
+        for some in emptied(part):
             if turn.over:
                 await turn.give()
             low += [item for item in some if item < pivot]

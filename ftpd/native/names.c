@@ -294,6 +294,21 @@ subscript(PyObject *self, PyObject *key)
     return item(self, index < 0 ? index + length(self) : index);
 }
 
+/* undotted() -> Names, without those that begin with a dot. */
+static PyObject *
+undotted(PyObject *self, PyObject *unused)
+{
+    Names *names = (Names *)self;
+    record_t *records = PyMem_RawMalloc((size_t)names->count * sizeof *records + 1);
+    if (records == NULL)
+        return PyErr_NoMemory();
+    Py_ssize_t count = 0;
+    for (Py_ssize_t i = 0; i < names->count; i++)
+        if (*text_of(names->shelf, &names->records[i]) != '.')
+            records[count++] = names->records[i];
+    return made_of(names->shelf, records, count, names->odd);
+}
+
 /* links() -> the names of symbolic links, a list; None where the file system does not tell which are. */
 static PyObject *
 links(PyObject *self, PyObject *unused)
@@ -331,6 +346,7 @@ odd(PyObject *self, PyObject *unused)
 static PyMethodDef methods[] = {
     {"links", links, METH_NOARGS, NULL},
     {"odd", odd, METH_NOARGS, NULL},
+    {"undotted", undotted, METH_NOARGS, NULL},
     {"sort", (PyCFunction)(void (*)(void))sort, METH_VARARGS | METH_KEYWORDS, NULL},
     {NULL, NULL, 0, NULL},
 };

@@ -178,6 +178,28 @@ def test_what_cannot_be_read_as_a_folder_is_an_error() -> None:
     assert failure.value.errno == errno.EBADF
 
 
+@pytest.mark.parametrize("compiled", [True, False])
+def test_the_names_that_are_asked_for_after_the_links_are_of_the_same_moment(
+    here: Ground, compiled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A large folder is read once for both; who asks again has it as it is by then."""
+    if not compiled:
+        monkeypatch.setattr(native, "lines", None)
+    for name in ("a", ".b", "c"):
+        (here.root / name).touch()
+    (here.root / "link").symlink_to("a")
+    with here.files().open_folder(v("/")) as folder:
+        assert folder.links() == ["link"]
+        (here.root / "c").unlink()
+        assert sorted(folder.names()) == [".b", "a", "c", "link"]
+        assert sorted(folder.names()) == [".b", "a", "link"]
+        if compiled:
+            assert folder.links() == ["link"]
+            assert sorted(folder.compact(dotted=False) or ()) == ["a", "link"]
+            assert folder.links() == ["link"]
+            assert sorted(folder.compact() or ()) == [".b", "a", "link"]
+
+
 @WAYS
 def test_links_and_the_folder_above_are_the_callers_and_what_is_no_entry_is_left_out(
     here: Ground, way: type[Columns]
