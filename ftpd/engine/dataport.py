@@ -199,12 +199,12 @@ class DataPort:
         channel = self.data
         return channel is not None and channel.moving and not (channel.receiving and has_said_all(channel.socket))
 
-    def abort(self) -> bool:
+    def abort(self, text: str = ABORTED) -> bool:
         """End what is under way with 426; False when nothing is."""
         running = self._opening or self.data
         if running is None:
             return False
-        running.abort(426, ABORTED)
+        running.abort(426, text)
         return True
 
     def linger_no_more(self) -> bool:

@@ -85,11 +85,11 @@ class DataSide(Channel):
             self._overtake()
         return None if self._port is None else self._port.data
 
-    def abort_transfer(self) -> bool:
+    def abort_transfer(self, text: str = ABORTED) -> bool:
         if self.work is not None:
             self.work.aborted = True
             return True
-        return self._port is not None and self._port.abort()
+        return self._port is not None and self._port.abort(text)
 
     @property
     def busy(self) -> bool:

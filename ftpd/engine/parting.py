@@ -13,6 +13,7 @@ from ftpd.engine.channel import LINGER
 from ftpd.engine.gone import Gone
 from ftpd.engine.outlet import Outlet
 from ftpd.module.events import SESSION_CLOSE
+from ftpd.transfer.errors import CLOSED
 
 
 class Parting(Outlet):
@@ -41,7 +42,9 @@ class Parting(Outlet):
             self._finish_when_written()
         elif self._task is not asyncio.current_task():
             self._mute = True
-            self.abort_transfer()
+            # the client is not told any more: the logs of the command hear of it in ProFTPD's words
+            self.session.notes.setdefault("core.disconnect-details", self._ending or "")
+            self.abort_transfer(CLOSED)
             self.worker.cancel_later(self._task, LINGER)
 
     def _finish_when_written(self) -> None:
@@ -76,7 +79,7 @@ class Parting(Outlet):
         if self._ending is None:
             self._ending = reason
             self._queue = None
-        self.abort_transfer()
+        self.abort_transfer(CLOSED)
         self._out = b""
         self.close()
 
@@ -112,7 +115,7 @@ class Parting(Outlet):
             if waiting is not None:
                 waiting.cancel()
         if self._task is not None and not self._task.done():
-            self.abort_transfer()
+            self.abort_transfer(CLOSED)
             self._task.add_done_callback(lambda task: self._finish_closed())
             slow = self.session.files is not None and self.session.files.slow
             self.worker.cancel_later(self._task, LINGER if slow else 30.0)

@@ -321,7 +321,7 @@ _LETTERS: dict[str, tuple[Value, str]] = {
     "T": (_of_command(lambda c: None if c.transfer is None else f"{c.transfer.seconds:.3f}"), "-"),
     "t": (_clock("[%d/%b/%Y:%H:%M:%S %z]"), "-"),
     "U": (_of_session(lambda s: s.login or None), "-"),
-    "u": (_of_session(lambda s: s.user), "-"),
+    "u": (_of_session(lambda s: s.user or s.notes.get("mod_auth.admitted")), "-"),
     "V": (_of_session(lambda s: s.server.args[0] if s.server.args else s.local.host), "-"),
     "v": (_of_session(lambda s: s.setting("ServerName", None)), "-"),
     "w": (_of_command(_renamed), "-"),

@@ -106,6 +106,8 @@ class Census:
                 _leave(keys, _AS_CONNECTION)
         if reached is not None:
             cap, rule = reached
+            # the password has let the user in: the logs say who was turned away
+            session.notes["mod_auth.admitted"] = user
             raise _refusal(session, rule.name, cap, rule.event, rule.text)
 
     def logged_out(self, keys: list[Key]) -> None:
@@ -187,6 +189,8 @@ def _server(session: Session) -> str:
 
 def _refusal(session: Session, name: str, cap: Cap, event: Event[Session], default: str) -> Refuse:
     session.log(Level.NOTICE, "Connection refused (%s %d)", name, cap.most)
+    # what %E of a LogFormat tells: the directive by its name alone
+    session.notes["core.disconnect-details"] = f"Configured policy: Denied by {name.partition(' ')[0]}"
     session.modules.emit(event, session)
     return Refuse(530, (cap.message or default).replace("%m", str(cap.most)), close=True)
 

@@ -92,4 +92,4 @@ def _limit_session(session: Session) -> None:
 def _session_took_too_long(session: Session, seconds: int) -> None:
     session.log(Level.INFO, "FTP session timed out, disconnected")
     session.send(Reply(421, (f"Session Timeout ({seconds} seconds): closing control connection",)))
-    session.end("Timeout exceeded")
+    session.end("Timeout exceeded: TimeoutSession")

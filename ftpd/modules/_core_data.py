@@ -64,6 +64,8 @@ def foreign_allowed(session: Session, host: Address) -> bool:
 def _listens(cmd: Command, folder: str) -> ShortAnswer | None:
     session = cmd.session
     host = (_told(session) or session.local.host).replace(".", ",")
+    if ":" in host:
+        return None
     return session.wire.listens(f"227 {_PASSIVE} ({host},", ").\r\n", ports=session.settings[passive], split=True)
 
 
@@ -75,10 +77,11 @@ def _listens(cmd: Command, folder: str) -> ShortAnswer | None:
 def listen(cmd: Command) -> Outcome:
     session = cmd.session
     _not_after_epsv_all(cmd)
-    if ":" in session.local.host:
+    told = _told(session)
+    if told is None and ":" in session.local.host:
         # the reply of RFC 959 has room for four bytes; ProFTPD sends one that no client can read
         raise Refuse(425, "PASV cannot name an IPv6 address, use EPSV")
-    host, port = _listen(session, _told(session))
+    host, port = _listen(session, told)
     numbers = ",".join([*host.split("."), str(port >> 8), str(port & 0xFF)])
     return cmd.ok(227, f"{_PASSIVE} ({numbers}).")
 

@@ -102,7 +102,7 @@ def _idle_for(session: Session, seconds: int) -> None:
     session.modules.emit(TIMEOUT_IDLE, session)
     session.log(Level.INFO, "Client session idle timeout, disconnected")
     session.send(Reply(421, (f"Idle timeout ({seconds} seconds): closing control connection",)))
-    session.end("Timeout exceeded")
+    session.end("Timeout exceeded: TimeoutIdle")
 
 
 @module.log("APPE", "LIST", "MLSD", "NLST", "RETR", "STOR", "STOU", steady=Steady.VERB, alike=True)

@@ -147,7 +147,7 @@ async def carry(
             # a client whose data link hangs will not miss the control link (ProFTPD ends the session as well)
             session.modules.emit(TIMEOUT_STALLED, session)
             session.log(Level.NOTICE, "Data transfer stall timeout: %s", plural(manners.stalled, "second"))
-            session.end("Timeout exceeded")
+            session.end("Timeout exceeded: TimeoutStalled during data transfer")
         raise error from None
     finally:
         # an exception that its own frame holds would keep the session's descriptors until the collector comes by

@@ -163,14 +163,15 @@ async def _store(cmd: Command) -> Outcome:
     if (begun := cmd.session.wire.begun_file()) is not None:
         return await _go_on(cmd, *begun)
     path, there = _destination(cmd, "write" if _may_replace(cmd, part) else "")
-    if there and not cmd.config[allow_overwrite]:
-        raise _no_overwrite(cmd.argument)
-    _note_change(cmd, there)
-    path, there = _aim(cmd, path, there)
-    if not part.whole:
-        _check_restart(cmd, there)
-        _no_part_of_hidden(cmd, part)
+    # as in ProFTPD, who may not transfer now hears that before what else is against it
     with slot(cmd) as place:
+        if there and not cmd.config[allow_overwrite]:
+            raise _no_overwrite(cmd.argument)
+        _note_change(cmd, there)
+        path, there = _aim(cmd, path, there)
+        if not part.whole:
+            _check_restart(cmd, there)
+            _no_part_of_hidden(cmd, part)
         spot = _open(cmd, path, there, part)
         return await _receive(cmd, spot, place, opening(cmd, cmd.argument, part.count or 0))
 
@@ -199,13 +200,13 @@ async def _append(cmd: Command) -> Outcome:
     if part.count is not None:
         raise Refuse(550, "APPE incompatible with RANG")
     path, there = _destination(cmd)
-    _note_change(cmd, there)
-    path, there = _aim(cmd, path, there)
-    _check_restart(cmd, there)
-    if not part.whole:
-        _no_part_of_hidden(cmd, part)
-    # some clients send REST before APPE as they do before STOR: then the offset holds, as with ProFTPD
     with slot(cmd) as place:
+        _note_change(cmd, there)
+        path, there = _aim(cmd, path, there)
+        _check_restart(cmd, there)
+        if not part.whole:
+            _no_part_of_hidden(cmd, part)
+        # some clients send REST before APPE as they do before STOR: then the offset holds, as with ProFTPD
         spot = _open(cmd, path, there, part, appends=part.whole)
         return await _receive(cmd, spot, place, opening(cmd, cmd.argument))
 

@@ -86,7 +86,7 @@ def _login_took_too_long(session: Session, seconds: int) -> None:
     unit = "second" if seconds == 1 else "seconds"
     session.send(Reply(421, (f"Login timeout ({seconds} {unit}): closing control connection",)))
     session.modules.emit(TIMEOUT_LOGIN, session)
-    session.end("Timeout exceeded")
+    session.end("Timeout exceeded: TimeoutLogin")
 
 
 @module.on(SESSION_CLOSE)
@@ -211,6 +211,7 @@ def _worth_a_try(session: Session, target: Target, password: str) -> None:
     spoken: tuple[str, ...] | None = session.setting("Protocols", None)
     if spoken is not None and session.protocol not in spoken:
         wrong = f"USER {session.login} (Login failed): Protocols does not allow {session.protocol}"
+        session.notes["core.disconnect-details"] = "Configured policy: Denied by Protocols setting"
         raise Denied(wrong, level=Level.INFO, final=True)
     if "\0" in password:
         raise Denied(f"USER {target.user or session.login} (Login failed): the password holds a NUL byte", code=501)
@@ -309,7 +310,7 @@ def _refuse(cmd: Command, target: Target, visit: Visit, denied: Denied) -> Outco
     if most is not None and visit.failures >= most:
         session.log(Level.NOTICE, "Maximum login attempts (%d) exceeded, connection refused", most)
         session.modules.emit(MAX_LOGIN_ATTEMPTS, session)
-        session.end("Maximum login attempts exceeded")
+        session.end("Configured policy: Denied by MaxLoginAttempts")
     elif denied.final:
         session.end("Login refused")
     own = target.settings[d.access_deny_msg]

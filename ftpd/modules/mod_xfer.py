@@ -48,7 +48,7 @@ def start_watch(session: Session) -> None:
         session.modules.emit(TIMEOUT_NO_TRANSFER, session)
         session.log(Level.NOTICE, "FTP no transfer timeout, disconnected")
         session.send(Reply(421, (f"No transfer timeout ({seconds} seconds): closing control connection",)))
-        session.end("Timeout exceeded")
+        session.end("Timeout exceeded: TimeoutNoTransfer")
 
     session[_watch].timer = session.wire.timer(seconds, ring)
 

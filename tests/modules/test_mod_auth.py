@@ -126,7 +126,7 @@ def test_the_third_failure_ends_the_connection_whatever_was_said_between() -> No
     once = ("USER tom", "PASS wrong")
     replies, closed = attempts("", *once, "REIN", *once, "NOOP", "USER nosuch", "PASS x")
     assert replies[-1] == INCORRECT
-    assert closed == "Maximum login attempts exceeded"
+    assert closed == "Configured policy: Denied by MaxLoginAttempts"
 
 
 def test_two_failures_do_not_end_it() -> None:
@@ -171,7 +171,7 @@ async def _wait(bench: Bench, seconds: int, *lines: str) -> tuple[str, str | Non
 def test_who_does_not_log_in_in_time_is_sent_away() -> None:
     said, closed = asyncio.run(_wait(fresh("TimeoutLogin 7"), 7, "USER tom"))
     assert said == "421 Login timeout (7 seconds): closing control connection\r\n"
-    assert closed == "Timeout exceeded"
+    assert closed == "Timeout exceeded: TimeoutLogin"
 
 
 def test_who_is_logged_in_has_time() -> None:
@@ -182,9 +182,10 @@ def test_who_is_logged_in_has_time() -> None:
 def test_a_session_may_be_limited_as_a_whole_or_for_some() -> None:
     lines = ("USER tom", "PASS secret")
     said, closed = asyncio.run(_wait(fresh("TimeoutSession 9"), 9, *lines))
-    assert (said, closed) == ("421 Session Timeout (9 seconds): closing control connection\r\n", "Timeout exceeded")
+    assert said == "421 Session Timeout (9 seconds): closing control connection\r\n"
+    assert closed == "Timeout exceeded: TimeoutSession"
     assert asyncio.run(_wait(fresh("TimeoutSession 9 user bob"), 9, *lines)) == ("", None)
-    assert asyncio.run(_wait(fresh("TimeoutSession 9 user tom"), 9, *lines))[1] == "Timeout exceeded"
+    assert asyncio.run(_wait(fresh("TimeoutSession 9 user tom"), 9, *lines))[1] == "Timeout exceeded: TimeoutSession"
 
 
 # -- what is said --------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from ftpd.api import tally
+from ftpd.module.logformat import Format
 from ftpd.testing import Bench
 
 TOM = "230 User tom logged in"
@@ -29,6 +30,9 @@ def second(conf: str, user: str = "tom", remote: str = "10.0.0.1") -> str:
         other, told = await enter(conf, user, remote)
         if not told.startswith("230"):
             assert other.wire.closed_for
+            policy = conf.split()[0]
+            assert other.session.notes["core.disconnect-details"] == f"Configured policy: Denied by {policy}"
+            assert Format("%u|%E").fill(other.session) == f"{user}|Configured policy: Denied by {policy}"
         await first.close()
         await other.close()
         again, answer = await enter(conf)

@@ -90,6 +90,13 @@ def test_an_ipv6_masquerade_address_has_no_room_in_pasv() -> None:
     assert last("PASV", conf="MasqueradeAddress 2001:db8::1\n") == "227 Entering Passive Mode (127,0,0,1,195,80)."
 
 
+def test_pasv_over_ipv6_names_the_ipv4_address_that_clients_reach_the_server_by() -> None:
+    conf = "MasqueradeAddress 192.0.2.7\n"
+    assert client("2001:db8::2", "2001:db8::1", "PASV", conf=conf) == [
+        "227 Entering Passive Mode (192,0,2,7,195,80).",
+    ]
+
+
 def test_pasv_over_ipv6_says_what_to_use() -> None:
     assert client("2001:db8::2", "2001:db8::1", "PASV", "EPSV", "EPSV 2", "EPSV 1") == [
         "425 PASV cannot name an IPv6 address, use EPSV",

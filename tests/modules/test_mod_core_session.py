@@ -92,7 +92,7 @@ def test_a_silent_client_is_told_and_let_go() -> None:
 
     written, reason = asyncio.run(story())
     assert written == ["421 Idle timeout (5 seconds): closing control connection"]
-    assert reason == "Timeout exceeded"
+    assert reason == "Timeout exceeded: TimeoutIdle"
     assert heard == ["127.0.0.1"]
 
 
@@ -118,7 +118,7 @@ def test_a_transfer_is_no_idleness(monkeypatch: pytest.MonkeyPatch) -> None:
             ftp.wire.pass_time(5)
             return meanwhile, ftp.wire.closed_for
 
-    assert asyncio.run(story()) == (None, "Timeout exceeded")
+    assert asyncio.run(story()) == (None, "Timeout exceeded: TimeoutIdle")
 
 
 def test_timeoutidle_0_waits_for_ever() -> None:

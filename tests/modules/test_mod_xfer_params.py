@@ -141,7 +141,7 @@ def test_who_moves_nothing_for_long_is_sent_away(caplog: pytest.LogCaptureFixtur
 
     reply, reason = run(tale, conf="TimeoutNoTransfer 5\nTimeoutIdle 600\n")
     assert reply == "421 No transfer timeout (5 seconds): closing control connection\r\n"
-    assert reason == "Timeout exceeded"
+    assert reason == "Timeout exceeded: TimeoutNoTransfer"
     assert "FTP no transfer timeout, disconnected" in [record.getMessage() for record in caplog.records]
 
 
@@ -164,4 +164,4 @@ def test_the_timer_waits_for_a_transfer_that_runs(monkeypatch: pytest.MonkeyPatc
         ftp.wire.pass_time(5)
         return [during, ftp.wire.closed_for]
 
-    assert run(tale, conf="TimeoutNoTransfer 5\nTimeoutIdle 600\n") == [None, "Timeout exceeded"]
+    assert run(tale, conf="TimeoutNoTransfer 5\nTimeoutIdle 600\n") == [None, "Timeout exceeded: TimeoutNoTransfer"]

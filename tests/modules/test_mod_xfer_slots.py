@@ -80,6 +80,12 @@ def test_others_and_other_commands_are_let_pass(conf: str, who: dict[str, str]) 
     assert asyncio.run(meanwhile(conf, "RETR f", **who))[0] == "226 Transfer complete"
 
 
+def test_who_may_not_transfer_now_hears_that_before_what_else_is_against_an_upload() -> None:
+    conf = "AllowOverwrite off\nAllowStoreRestart off\nMaxTransfersPerHost STOR,APPE 1\n"
+    denied = "550 f: Overwrite permission denied"
+    assert asyncio.run(meanwhile(conf, "STOR f", "APPE f")) == [FROM_HOST, FROM_HOST, denied]
+
+
 def test_a_refused_transfer_takes_no_place() -> None:
     async def tale() -> list[str]:
         async with Bench(conf="DefaultRoot ~\nMaxTransfersPerHost RETR 1\n", files={"f": b"f"}) as ftp:

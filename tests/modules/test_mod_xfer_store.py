@@ -302,7 +302,7 @@ def test_a_stalled_upload_ends_the_session(caplog: pytest.LogCaptureFixture) -> 
 
     reply, reason = run(tale, conf="TimeoutStalled 9\n")
     assert reply.startswith("421 Data transfer stall timeout")
-    assert reason == "Timeout exceeded"
+    assert reason == "Timeout exceeded: TimeoutStalled during data transfer"
     assert "Data transfer stall timeout: 9 seconds" in [record.getMessage() for record in caplog.records]
 
 

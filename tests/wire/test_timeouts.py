@@ -54,7 +54,10 @@ def test_a_session_that_is_served_before_its_timer_is_served_whole(timed: tuple[
 def test_a_session_is_ended_in_the_middle_of_a_transfer_where_the_timer_says_so(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    server = Daemon(tmp_path_factory.mktemp("daemon"), "TimeoutSession 1\n")
+    folder = tmp_path_factory.mktemp("daemon")
+    log = folder / "ended"
+    conf = f'LogFormat ended "%m|%s|%S|%E"\nExtendedLog {log} READ,EXIT ended\n'
+    server = Daemon(folder, f"TimeoutSession 1\n{conf}")
     server.start()
     server.give_huge("huge")
     with Raw(server).login() as client, client.passive() as data:
@@ -64,6 +67,10 @@ def test_a_session_is_ended_in_the_middle_of_a_transfer_where_the_timer_says_so(
         assert client.rest() == TIMERS["TimeoutSession 1"] + "\r\n"
         everything(data)
     server.stop()
+    assert log.read_text().splitlines()[-2:] == [
+        "RETR|426|Transfer aborted. Data connection closed|Timeout exceeded: TimeoutSession",
+        "EXIT|-|-|Timeout exceeded: TimeoutSession",
+    ]
 
 
 def test_a_transfer_is_not_idleness(tmp_path_factory: pytest.TempPathFactory) -> None:
