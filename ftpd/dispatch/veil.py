@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from ftpd.conf import resolve
 from ftpd.conf.places import Chain
-from ftpd.core.paths import split
+from ftpd.core.paths import normalise, split, within
 from ftpd.module.files import Path
 from ftpd.module.hidden import Hiding
 from ftpd.module.links import resolved
@@ -74,14 +74,27 @@ class FolderVeil:
                 attributes = files.stat(path)
                 place = resolved(files, self._at(name), self._place)
             except OSError:
-                pass  # it leads nowhere: what it is itself decides
-            else:
-                if self._allowed is not None and not self._permitted(place):
-                    return False
-                above, target = split(place)
-                if self._hiding_of(above).name(target):
-                    return False
+                # it leads nowhere, or to where the client cannot look: what it says tells a hidden name all the same
+                place = self._said_by(path, name)
+            if place and not self._may_lead_to(place):
+                return False
         return not self._hiding_of(self._at(name)).attributes(attributes, path)
+
+    def _may_lead_to(self, place: str) -> bool:
+        if self._allowed is not None and not self._permitted(place):
+            return False
+        above, target = split(place)
+        return not self._hiding_of(above).name(target)
+
+    def _said_by(self, link: Path, name: str) -> str:
+        """Where a link says that it leads; empty where nobody can tell."""
+        files = self._session.files
+        assert files is not None
+        try:
+            said = within(files.readlink(link), files.root)
+        except OSError:
+            return ""
+        return normalise(self._place, said)
 
     def _at(self, name: str) -> str:
         return f"{self._place.rstrip('/')}/{name}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import posixpath
 import stat
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing, suppress
@@ -14,7 +15,7 @@ from time import monotonic, perf_counter
 from typing import TypeVar
 from weakref import ref
 
-from ftpd.api import Command, Folder, Session, Slot, hidden, listing
+from ftpd.api import Command, Folder, Path, Session, Slot, hidden, listing
 from ftpd.modules._transfer import goes_straight
 
 T = TypeVar("T")
@@ -288,6 +289,18 @@ async def in_order(items: list[str], turn: Turn, *, last_first: bool = False) ->
 async def reading(cmd: Command, folder: Folder, work: Callable[[], T]) -> T:
     """What ``work`` reads from the whole folder: off the loop where that takes long."""
     return await cmd.offload(work) if folder.attributes.st_size > _LARGE else work()
+
+
+def dots_of(cmd: Command, path: Path, folder: Folder, veil: hidden.Veil | None) -> tuple[str, ...]:
+    """Those of ``.`` and ``..`` that NLST and MLSD show: what hides a folder hides it under these names as well."""
+    if veil is None:
+        return DOTS
+    above = Path(posixpath.dirname(path.place or path.virtual))
+    shown: tuple[str, ...] = () if cmd.hides(path, folder.attributes) else (".",)
+    with suppress(OSError):
+        if not cmd.hides(above, folder.lstat("..")):
+            shown += ("..",)
+    return shown
 
 
 async def unveiled(veil: hidden.Veil, folder: Folder, names: Sequence[str], turn: Turn) -> list[str]:

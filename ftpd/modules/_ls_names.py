@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from ftpd.api import Command, Folder, hidden, listing
-from ftpd.modules._folders import DOTS, Order, Turn, names_of, reading, sliced, unveiled
+from ftpd.modules._folders import Order, Turn, dots_of, names_of, reading, sliced, unveiled
 from ftpd.modules._ls_request import Found, Request, Target
 from ftpd.modules._ls_walk import NO_LIMIT, chosen, is_folder
 
@@ -49,10 +49,10 @@ async def _inside(
     above = "" if bare else posixpath.normpath(target.shown)
     prefix = "" if above in ("", ".") else f"{above.rstrip('/')}/"
     flags = request.flags
-    dots = DOTS if "a" in flags else ()
     try:
         with cmd.files.open_folder(target.path) as folder:
             veil = cmd.veil(target.path)
+            dots = dots_of(cmd, target.path, folder, veil) if "a" in flags else ()
             hidden_links = await _useless_links(cmd, veil, folder, turn)
             async with aclosing(
                 names_of(cmd, folder, turn, chosen(veil, flags), Order(sort="U" not in flags), dots)

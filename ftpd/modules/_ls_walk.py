@@ -24,10 +24,12 @@ from ftpd.modules._folders import (
     sliced,
     unveiled,
 )
+from ftpd.modules._ls_config import list_style
 from ftpd.modules._ls_request import NO_FLAGS, Flags, Found, Request, Target
 from ftpd.modules._ls_view import View, clock, follows, view_of
 
 _WIDTH = 75
+_SIZE = 6
 NO_LIMIT = 1 << 62
 _CLOSED = (errno.EACCES, errno.EPERM)
 
@@ -136,7 +138,7 @@ def in_order(cmd: Command, flags: Flags, targets: list[Target]) -> list[Target]:
 
     def key(target: Target) -> float:
         known = target.attributes
-        if follows(target.path.settings, flags):
+        if follows(target.path.settings, flags) or _weighs_targets(cmd, flags):
             known = followed(known, partial(cmd.files.stat, target.path))
         return sign * known[column]
 
@@ -206,7 +208,8 @@ async def _entries(
     turn = budget.turn
     made: list[str] = []
     dots = DOTS if "a" in flags else ()
-    async with aclosing(names_of(cmd, folder, turn, chosen(veil, flags), _order(flags, view.follows), dots)) as source:
+    order = _order(flags, view.follows or _weighs_targets(cmd, flags))
+    async with aclosing(names_of(cmd, folder, turn, chosen(veil, flags), order, dots)) as source:
         async for names in source:
             if veil is not None and looked:
                 names = await unveiled(veil, folder, names, turn)
@@ -251,7 +254,13 @@ def _as_above(shown: str) -> str:
 
 def _column(flags: Flags) -> int | None:
     """The place of what is sorted by in the attributes; None for the name."""
-    return clock(flags) if "t" in flags else 6 if "S" in flags else None
+    return clock(flags) if "t" in flags else _SIZE if "S" in flags else None
+
+
+def _weighs_targets(cmd: Command, flags: Flags) -> bool:
+    """-F looks at what links lead to, and as with ProFTPD a long listing by size has their size then."""
+    long = flags.layout == "l" and not (cmd.name == "LIST" and cmd.config[list_style] == "Windows")
+    return long and "F" in flags and _column(flags) == _SIZE
 
 
 @lru_cache

@@ -33,12 +33,14 @@ from ftpd.api import (
 from ftpd.modules import _facts_change
 from ftpd.modules._facts_config import UNABLE, advertise, choose, chosen, has_chosen_nothing, module, offered, option
 from ftpd.modules._folders import (
+    DOTS,
     Choice,
     Order,
     Owners,
     Piece,
     Turn,
     can_be_shown_again,
+    dots_of,
     fake_number,
     in_steps,
     lines_as_they_are,
@@ -96,7 +98,7 @@ class Facts:
         self._files, self._config, self._own = cmd.files, cmd.config, session.settings
         self.by_acl = acls.count(session)
         self._inside: tuple[int, int, int] | None = None
-        self._dots: tuple[os.stat_result, os.stat_result | None, list[str]] | None = None
+        self._dots: tuple[os.stat_result, os.stat_result | None, dict[str, str]] | None = None
         self._facts = chosen(session)
         self.slink = option(session, "UseSlink")
         self._links: bool = cmd.setting("ShowSymlinks", True)
@@ -157,17 +159,17 @@ class Facts:
             perm = self._perms[what.st_mode, what.st_uid, what.st_gid]
         return self.line(name, attributes, perm, kind=kind, unique=target)
 
-    def dots(self, folder: Folder, at: Path) -> list[str]:
-        """The lines of the folder itself and of the one above it."""
+    def dots(self, folder: Folder, at: Path, shown: Sequence[str] = DOTS) -> list[str]:
+        """The lines of the folder itself and of the one above it, as far as they are ``shown``."""
         here, above = folder.attributes, None
         with suppress(OSError):
             above = folder.lstat("..")
         if self.by_acl or self._dots is None or self._dots[:2] != (here, above):
-            lines = [self.entry(".", here, folder, at)]
+            lines = {".": self.entry(".", here, folder, at)}
             if above is not None:
-                lines.append(self.entry("..", above, folder, at))
+                lines[".."] = self.entry("..", above, folder, at)
             self._dots = here, above, lines
-        return [*self._dots[2]]
+        return [line for name, line in self._dots[2].items() if name in shown]
 
     def kind_of_link(self, path: Path) -> str:
         if not self.slink:
@@ -370,7 +372,9 @@ async def _chunks(cmd: Command, path: Path, folder: Folder) -> AsyncGenerator[by
     facts = _facts_in(cmd, folder.attributes)
     veil = cmd.veil(path)
     turn = Turn()
-    made = facts.dots(folder, path)
+    # MLSD has HideFiles look at these names as well, which the other listings do not
+    dots = dots_of(cmd, path, folder, veil)
+    made = facts.dots(folder, path, dots if veil is None else veil.names([*dots]))
 
     source = names_of(cmd, folder, turn, Choice(veil=veil))
     async with aclosing(source):

@@ -166,7 +166,9 @@ async def _status_of_path(cmd: Command) -> Outcome:
                     made.append("... and more, which LIST shows")
                     break
     except Denied:
-        return cmd.ok(213, f"Status of {shown}:", "End of status")
+        # of where the client is it knows that it is a folder, of all else nothing is told
+        is_here = f"{cmd.session.cwd}/".startswith(f"{normalise(cmd.session.cwd, request.text).rstrip('/')}/")
+        return cmd.ok(212 if is_here else 213, f"Status of {shown}:", "End of status")
     except OSError as error:
         raise _absent(request, error) from None
     return cmd.ok(212 if found.is_folder else 213, f"Status of {shown}:", *made, "End of status")

@@ -89,6 +89,40 @@ def test_a_link_does_not_show_what_it_leads_to() -> None:
     assert seen == [["a.txt", "d", "fine", "nowhere"], ["a.txt", "d", "fine"], ["a.txt", "d", "fine", "nowhere"]]
 
 
+def test_nor_does_a_link_to_a_hidden_name_where_nothing_is() -> None:
+    links = {"tells": "old.key", "above": "../k.key/gone", "absolute": "/was.key", "fine": "gone.txt"}
+    seen = _seen(_at_home("HideFiles \\.key$"), "LIST -1", "MLSD", files={"a.txt": b""}, links=links)
+    assert seen == [["a.txt", "above", "fine"]] * 2
+    conf = "<Directory {root}/no>\n<Limit ALL>\nDenyAll\n</Limit>\n</Directory>\n"
+    assert _seen(conf, "LIST -1", files={"a.txt": b""}, links={"a": "no/x", "b": "yes/x"}) == [["a.txt", "b"]]
+
+
+@pytest.mark.parametrize(
+    ("rule", "line", "dots"),
+    [
+        ("HideFiles ^d$", "NLST -a d", "d/.."),
+        ("HideFiles ^d$", "NLST -a d/e", "d/e/."),
+        ("HideFiles ^d$", "NLST -a", ". .."),
+        ("HideFiles ^d$", "MLSD d", ".."),
+        ("HideFiles ^d$", "LIST -a1 d", ". .."),
+        ("HideFiles \\.", "NLST -a d", "d/. d/.."),
+        ("HideFiles \\.", "MLSD d", ""),
+        ("HideFiles \\.\\.", "MLSD d", "."),
+        ("HideFiles !e", "NLST -a d/e", "d/e/."),
+        ("HideUser ~", "NLST -a d/e", ""),
+        ("HideUser ~", "MLSD d/e", ""),
+        ("HideUser nobody-has-this-name", "MLSD d/e", ". .."),
+        ("HideNoAccess on", "NLST -a d/e", "d/e/. d/e/.."),
+    ],
+)
+def test_nlst_and_mlsd_hide_a_folder_under_its_dots_as_well(rule: str, line: str, dots: str) -> None:
+    async def tale(ftp: Bench) -> list[str]:
+        words = [text.split()[-1] for text in (await ftp.download(line)).decode().splitlines()]
+        return [word for word in words if word.rpartition("/")[2] in (".", "..")]
+
+    assert run(tale, files={"d/e/f": b""}, conf=_at_home(rule)) == dots.split()
+
+
 def test_named_by_itself_a_hidden_entry_gives_an_empty_listing_and_can_be_fetched() -> None:
     async def tale(ftp: Bench) -> list[str]:
         replies = []
@@ -153,6 +187,12 @@ def test_what_cannot_be_read_or_entered_can_be_hidden() -> None:
             os.chmod(f"{ftp.root}/d", 0o700)
 
     assert run(tale, files=TREE, conf=_at_home("HideNoAccess on")) == [["b.key", "k.key"]] * len(LISTINGS)
+
+
+@pytest.mark.parametrize("facl", ["", "LoadModule mod_facl.c\n"])
+def test_nobody_lacks_access_to_what_a_link_leads_nowhere_for(facl: str) -> None:
+    seen = _seen(facl + _at_home("HideNoAccess on"), "LIST -1", "MLSD", files={"a": b""}, links={"bad": "gone"})
+    assert seen == [["a", "bad"]] * 2
 
 
 # -- IgnoreHidden ------------------------------------------------------------------------------------------------

@@ -182,6 +182,16 @@ def test_links_that_are_not_followed_are_sorted_by_their_own_sizes() -> None:
     assert names == ["l -> c d.txt", "m -> a.txt", "c d.txt", "B.txt", "a.txt"]
 
 
+@pytest.mark.parametrize("what", ["", " [!d]*"])
+def test_marks_have_links_sorted_by_the_sizes_of_what_they_lead_to(what: str) -> None:
+    links = {"l": "c d.txt", "m": "a.txt", "long": "./././a.txt"}
+    names = [name.partition(" ->")[0] for name in _names("LIST -FS" + what, conf=FAKES, links=links) if name != "d/"]
+    assert names == ["c d.txt", "l", "B.txt", "a.txt", "long", "m"]
+    # where no size is shown it is their own that counts
+    bare = [name for name in _list("LIST -FS1" + what, links=links) if name != "d/"]
+    assert bare[:3] == ["long@", "l@", "m@"]
+
+
 def test_sizes_sort_and_can_be_for_humans() -> None:
     async def tale(ftp: Bench) -> list[bytes]:
         os.truncate(f"{ftp.root}/large", 3_000_000)
@@ -497,6 +507,13 @@ def test_limits_close_folders_to_listings_of_every_kind() -> None:
 def test_limit_on_stat_covers_the_session_as_well(limit: str, allowed: bool) -> None:
     reply = talk("STAT", conf=f"<Limit {limit}>\nDenyAll\n</Limit>\n")[0]
     assert reply.startswith("211-Status") if allowed else reply == "500 STAT: Operation not permitted"
+
+
+def test_stat_of_a_denied_folder_says_that_it_is_one_only_to_who_is_in_it() -> None:
+    conf = "<Limit DIRS>\nDenyAll\n</Limit>\n<Limit CWD>\nAllowAll\n</Limit>\n"
+    lines = ("STAT .", "STAT /", "STAT ..", "STAT -l", "STAT d", "STAT d/", "STAT missing", "STAT a.txt")
+    said = talk("CWD d", *lines, files={"d/d/": b"", "d/a.txt": b""}, conf=conf)
+    assert [reply[:3] for reply in said] == ["250", *["212"] * 4, *["213"] * 4]
 
 
 def test_nlst_alone_names_the_folder_that_is_denied() -> None:
