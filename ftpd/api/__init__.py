@@ -35,7 +35,7 @@ from ftpd.core.log import Level, debug, escape, log
 from ftpd.core.mounts import pool_at
 from ftpd.core.nearness import near
 from ftpd.core.paths import normalise, within
-from ftpd.core.reply import Refuse, Reply
+from ftpd.core.reply import Refrain, Refuse, Reply
 from ftpd.core.scoreboard import check_place as check_board
 from ftpd.core.syslog import syslog
 from ftpd.core.tally import Tally, tally
@@ -196,6 +196,7 @@ __all__ = [
     "Ratios",
     "Reading",
     "Recode",
+    "Refrain",
     "Refuse",
     "Rehousing",
     "Reply",

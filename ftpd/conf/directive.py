@@ -215,8 +215,8 @@ class Settings(dict[Any, Any]):
     def __bool__(self) -> bool:
         return True
 
-    def __hash__(self) -> int:  # type: ignore[override]
-        return id(self)
+    # no function of ours: all that is known of those who stand alike is looked up by it
+    __hash__ = object.__hash__  # type: ignore[assignment]
 
     def __eq__(self, other: object) -> bool:
         return self is other

@@ -33,6 +33,17 @@ class Reply(NamedTuple):
         return _bytes(text)
 
 
+class Refrain(Reply):
+    """A reply that is said again and again: its bytes are made once."""
+
+    _bytes = b""
+
+    def encode(self) -> bytes:
+        if not self._bytes:
+            self._bytes = super().encode()
+        return self._bytes
+
+
 _new = tuple.__new__
 
 

@@ -19,7 +19,9 @@ class Outlet(Walking):
     """Writes what it can at once, and the rest when the socket takes it."""
 
     def send(self, reply: Reply) -> None:
-        self._write(self.session.told(reply))
+        session = self.session
+        plain = session.translation is None and session.recode is None
+        self._write(reply.encode() if plain else session.told(reply))
 
     def _write(self, data: bytes, flags: int = 0) -> None:
         if self._ended or self._closed or self._mute:

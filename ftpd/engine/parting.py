@@ -88,14 +88,17 @@ class Parting(Outlet):
         if self._ended:
             return
         self._ended = True
-        for timer in self._timers or ():
-            timer.cancel()
-        self._timers = None
-        self.close_data()
-        self.session.notes.setdefault("core.disconnect-details", self._ending or "")
-        self.generation.emit(SESSION_CLOSE, self.session)
+        if self._timers:
+            for timer in self._timers:
+                timer.cancel()
+            self._timers = None
+        if self._port is not None:
+            self.close_data()
+        session = self.session
+        session.notes.setdefault("core.disconnect-details", self._ending or "")
+        self.generation.emit(SESSION_CLOSE, session)
         if self._opened:
-            self.session.log(Level.INFO, "FTP session closed.")
+            session.log(Level.INFO, "FTP session closed.")
         self.worker.session_over(self)
 
     def close(self) -> None:
@@ -111,9 +114,10 @@ class Parting(Outlet):
         if self._linger is not None:
             # left running, it would keep this session in memory for seconds after its end
             self._linger.cancel()
-        for waiting in (self._held, self._impatient):
-            if waiting is not None:
-                waiting.cancel()
+        if self._held is not None:
+            self._held.cancel()
+        if self._impatient is not None:
+            self._impatient.cancel()
         if self._task is not None and not self._task.done():
             self.abort_transfer(CLOSED)
             self._task.add_done_callback(lambda task: self._finish_closed())
@@ -128,10 +132,11 @@ class Parting(Outlet):
         self._finish()
         # its functions know the session
         self._mine = None
-        if self.session.files is not None:
-            self.session.files.close()
-            self.session.files = None
-        self.session.wire = Gone(self.worker.sweep)
+        session = self.session
+        if session.files is not None:
+            session.files.close()
+            session.files = None
+        session.wire = Gone(self.worker.sweep)
 
     def handle_close(self) -> None:
         self.vanish("Read EOF from client")

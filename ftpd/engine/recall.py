@@ -248,7 +248,7 @@ class Recall(Entrance):
 
     def _expect_name(self) -> None:
         """The client has been greeted: what others have been answered who came alike and said their name first."""
-        if trace.loud or self._pace is not None or self._meter is not None or self._over:
+        if trace.loud or self._pace is not None or self._meter is not None or self._ending is not None or self._closed:
             return
         if self.socket.__class__ is not socket.socket:
             return

@@ -28,9 +28,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _ids = itertools.count(1)
-_PEERS = object()
-"""The key of what is kept of those who have come alike: what log lines show of them."""
 _MOST_PEERS = 256
+"""Hosts of which is remembered what log lines show of them."""
 _AS_IT_CAME = frozenset({"ACCT", "ADAT", "PASS", "USER"})
 
 
@@ -140,7 +139,7 @@ class Session:
     """One client; lives with the control connection. What belongs to one command is on the Command."""
 
     __slots__ = (
-        "__weakref__", "_notes", "_peer", "_peer_name", "_slots", "account", "anonymous", "bytes_in", "bytes_out",
+        "__weakref__", "_notes", "_peers", "_slots", "account", "anonymous", "bytes_in", "bytes_out",
         "class_name", "cwd", "data_type", "enter", "files", "groups", "home", "id", "identity", "local", "login",
         "modules", "protocol", "recode", "remote", "remote_name", "rename_from", "restart", "server", "settings",
         "started", "translation", "user", "wire",
@@ -198,8 +197,8 @@ class Session:
         self.bytes_out = 0
         self._slots = _Slots()
         self._notes: dict[str, str] | None = None
-        self._peer: _log.Peer | None = None
-        self._peer_name = ""
+        self._peers: dict[tuple[str, str], _log.Peer] = {}
+        """By name and host; all have it in common that are made as one was."""
 
     def begin(self, wire: Wire, remote: Address) -> None:
         """Be that of a client that has just come; what is made as another was (:mod:`ftpd.core.mould`) begins so."""
@@ -249,23 +248,16 @@ class Session:
     @property
     def peer(self) -> _log.Peer:
         """What a log line shows of this session: ``server (name[ip])``."""
-        known, server, name = self._peer, self.server, self.remote_name
-        if known is None or self._peer_name is not name or known.route is not server.route:
-            known = self._peer = self._peer_known()
-            self._peer_name = name
-        return known
+        known = self._peers.get((self.remote_name, self.remote.host))
+        return self._peer() if known is None or known.route is not self.server.route else known
 
-    def _peer_known(self) -> _log.Peer:
-        """That of all who come from the same host to the same place."""
-        kept, server, name, host = self.modules.kept, self.server, self.remote_name, self.remote.host
-        who = server, self.local, name, host
-        peers = kept.get(_PEERS)
-        if peers is None or len(peers) >= _MOST_PEERS:
-            peers = kept[_PEERS] = {}
-        known: _log.Peer | None = peers.get(who)
-        if known is None or known.route is not server.route:
-            title = server.args[0] if server.args else self.local.host
-            known = peers[who] = _log.Peer(title, f"{name}[{host}]", server.route, (host, self.local))
+    def _peer(self) -> _log.Peer:
+        server, name, host = self.server, self.remote_name, self.remote.host
+        if len(self._peers) >= _MOST_PEERS:
+            self._peers.clear()
+        title = server.args[0] if server.args else self.local.host
+        known = _log.Peer(title, f"{name}[{host}]", server.route, (host, self.local))
+        self._peers[name, host] = known
         return known
 
     def log(self, level: _log.Level, message: str, *args: object) -> None:
@@ -296,14 +288,14 @@ class Session:
     def move_to(self, server: Scope) -> None:
         """Go on at another virtual host, before the login; SESSION_REINIT tells the modules, and may refuse."""
         before = self.server
-        self.server, self.settings, self._peer = server, server.settings, None
+        self.server, self.settings, self._peers = server, server.settings, {}
         try:
             self.modules.readmit(self)
             self.wire.moved()
             if not self.modules.emit(SESSION_REINIT, self):
                 raise Refuse(421, "Service not available, closing control connection", close=True)
         except Refuse:
-            self.server, self.settings, self._peer = before, before.settings, None
+            self.server, self.settings, self._peers = before, before.settings, {}
             self.wire.moved()
             self.modules.emit(SESSION_REINIT, self)
             raise

@@ -75,9 +75,13 @@ class Census:
         cap = session.settings[d.max_connections_per_host]
         server, counts = _server(session), tally()
         key = ("connection", server, session.remote.host)
+        counted = (key, None), (("connections", server), None)
+        if cap.most is None:
+            _enter(counts, keys, counted)
+            return
         with counts.exclusively():
-            _enter(counts, keys, ((key, None), (("connections", server), None)))
-            crowded = cap.most is not None and counts.count(key) > cap.most
+            _enter(counts, keys, counted)
+            crowded = counts.count(key) > cap.most
             if crowded:
                 self.left(keys)
         if crowded:

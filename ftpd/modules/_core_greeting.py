@@ -17,6 +17,7 @@ from ftpd.api import (
     Command,
     Level,
     Outcome,
+    Refrain,
     Reply,
     Sent,
     Session,
@@ -31,6 +32,10 @@ from ftpd.modules._display_cookies import known_as
 
 PROFTPD = "1.3.8"
 """The release whose replies these are; scripts look for it in the banner's %{version} and in CSID."""
+
+_GREETINGS = object()
+_MOST_GREETINGS = 256
+"""Addresses whose greeting one configuration remembers: a machine may have a whole network of them."""
 
 display_connect = module.directive(
     "DisplayConnect", types.string, contexts=SERVERS,
@@ -53,13 +58,28 @@ timeout_idle = module.directive(
 def greet(session: Session) -> None:
     """mod_core is asked last, so whoever wants to refuse the client has done so."""
     path = session.settings[display_connect]
-    # a relative path is one of the machine: there is no folder of the user's yet
-    message = [] if path is None else _display.of_machine(os.path.join("/", path), session)
-    if GREETING in session:
-        message = [*session[GREETING], *message]
-        session.forget(GREETING)
-    session.send(Reply(220, (*message, banner(session))))
+    if path is None and GREETING not in session:
+        session.send(_bare_greeting(session))
+    else:
+        # a relative path is one of the machine: there is no folder of the user's yet
+        message = [] if path is None else _display.of_machine(os.path.join("/", path), session)
+        if GREETING in session:
+            message = [*session[GREETING], *message]
+            session.forget(GREETING)
+        session.send(Reply(220, (*message, banner(session))))
     watch_idle(session)
+
+
+def _bare_greeting(session: Session) -> Reply:
+    """The banner alone, which is the same for all who come by one address."""
+    greetings = session.modules.kept.setdefault(_GREETINGS, {})
+    where = session.server, session.settings, session.local
+    known: Reply | None = greetings.get(where)
+    if known is None:
+        if len(greetings) >= _MOST_GREETINGS:
+            greetings.clear()
+        known = greetings[where] = Refrain(220, (banner(session),))
+    return known
 
 
 def banner(session: Session) -> str:

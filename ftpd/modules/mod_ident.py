@@ -52,7 +52,7 @@ def begin(session: Session) -> None:
         session[_lookup].task = asyncio.get_running_loop().create_task(_ask(session))
 
 
-@module.on(SESSION_CLOSE)
+@module.on(SESSION_CLOSE, needed=_looked_up)
 def end(session: Session) -> None:
     if _lookup in session and (task := session[_lookup].task) is not None:
         task.cancel()

@@ -5,11 +5,18 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ftpd.core.reply import Reply, ReplyQueue
+from ftpd.core.reply import Refrain, Reply, ReplyQueue
 
 
 def test_one_line() -> None:
     assert Reply(200, ("NOOP command successful",)).encode() == b"200 NOOP command successful\r\n"
+
+
+def test_what_is_said_again_and_again_is_a_reply_like_others() -> None:
+    refrain, reply = Refrain(211, ("Features:", "End")), Reply(211, ("Features:", "End"))
+    assert refrain == reply and hash(refrain) == hash(reply)
+    assert refrain.encode() == reply.encode()
+    assert refrain.encode() is refrain.encode()
 
 
 def test_middle_lines_begin_with_a_blank() -> None:

@@ -79,6 +79,15 @@ def test_what_is_counted_exclusively_may_be_counted_within(tally: Tally) -> None
     assert tally.count("tom") == 1
 
 
+def test_who_counts_as_several_counts_as_all_of_them(tally: Tally) -> None:
+    tally.add_all((("all", None), ("tom", None)))
+    tally.add_all([("all", None), ("bob", None)])
+    assert (tally.count("all"), tally.count("tom"), tally.count("bob"), len(tally)) == (2, 1, 1, 3)
+    tally.drop_all(("all", "tom"))
+    tally.add_all(())
+    assert (tally.count("all"), tally.count("tom"), len(tally)) == (1, 0, 2)
+
+
 def test_processes_count_together_and_a_dead_one_takes_its_counts_with_it(shared: SharedTally) -> None:
     shared.add("tom")
 
@@ -106,6 +115,10 @@ def test_rows_of_those_who_left_are_used_again_and_a_full_table_lets_nobody_in(s
     with pytest.raises(Crowded):
         shared.add("one more")
     assert shared.count(("host", 63)) == 1
+    # where there is no room for all, none is counted
+    with pytest.raises(Crowded):
+        shared.add_all(((("host", 1), None), ("one more", None)))
+    assert shared.count(("host", 1)) == 1
     shared.drop(("host", 0))
     assert shared.add("one more") == 1
 
