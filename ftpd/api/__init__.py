@@ -96,6 +96,7 @@ from ftpd.module.events import (
     Sent,
 )
 from ftpd.module.files import Files, Folder, Path, Use
+from ftpd.module.home import meant
 from ftpd.module.links import resolved
 from ftpd.module.names import module_name
 from ftpd.module.offers import LARGEST_UPLOAD, LETS_BE, NOTED_NAMES, RATIOS, UPLOAD_GUARD, Offer, Ratios
@@ -250,6 +251,7 @@ __all__ = [
     "logfile",
     "logformat",
     "lookup",
+    "meant",
     "mlsx",
     "module_name",
     "near",

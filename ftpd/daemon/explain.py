@@ -11,7 +11,6 @@ from typing import cast
 from ftpd.conf import resolve
 from ftpd.conf.tree import Scope
 from ftpd.core.log import escape
-from ftpd.core.paths import normalise
 from ftpd.core.reply import Refuse
 from ftpd.daemon.values import value_of
 from ftpd.dispatch.access import who
@@ -20,6 +19,7 @@ from ftpd.dispatch.registry import Generation
 from ftpd.fs.local import LocalFiles
 from ftpd.module.command import Command
 from ftpd.module.files import Path
+from ftpd.module.home import meant
 from ftpd.module.session import Address, Session
 from ftpd.module.wire import Wire
 from ftpd.modules import _auth_directives as directives
@@ -234,7 +234,7 @@ def _protected(command: Command) -> tuple[bool, list[str]]:
     key = session.modules.directive(name) if name else None
     if key is None or session.files is None:
         return False, []
-    virtual = normalise(session.cwd, command.argument or ".")
+    virtual = meant(session, command.argument or ".")
     try:
         session.files.lstat(Path(virtual))
     except OSError:

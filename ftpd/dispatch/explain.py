@@ -22,6 +22,7 @@ from ftpd.dispatch.gate import PathGate, real_path
 from ftpd.module.command import Command
 from ftpd.module.files import Path
 from ftpd.module.hidden import Hiding, NameRule
+from ftpd.module.home import meant
 from ftpd.module.session import Session
 
 _WIDTH = 10
@@ -50,7 +51,7 @@ def login_reasons(server: Scope, anon: Scope | None, client: resolve.Who) -> lis
 def explain_path(command: Command, gate: PathGate) -> tuple[bool, list[str]]:
     """Whether the configuration lets the session use the command on its argument's path, and all the reasons."""
     session = command.session
-    virtual = paths.normalise(session.cwd, command.argument or ".")
+    virtual = meant(session, command.argument or ".")
     place, access = gate.placed(command, virtual)
     lines = [*_where(session, virtual, place)]
     chain = resolve.levels_at(

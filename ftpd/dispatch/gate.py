@@ -24,6 +24,7 @@ from ftpd.dispatch.veil import FolderVeil, has_directories
 from ftpd.module.command import Command
 from ftpd.module.files import Files, Path, Use
 from ftpd.module.hidden import Hiding, Veil
+from ftpd.module.home import meant
 from ftpd.module.links import resolved
 from ftpd.module.session import Session
 from ftpd.module.table import Handler
@@ -302,7 +303,7 @@ class PathGate:
             raise Refuse(550, f"{given}: Illegal character sequence in filename")
         if "\0" in given:
             raise Refuse(501, f"{command.name}: a NUL byte cannot be part of a file name")
-        virtual = paths.normalise(session.cwd, given)
+        virtual = meant(session, given) if given[:1] == "~" else paths.normalise(session.cwd, given)
         access = self._at(command, virtual)
         path = (
             _unquestioned(command, given, virtual, access, use)

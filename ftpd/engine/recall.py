@@ -125,8 +125,8 @@ class Recall(Entrance):
         if blank and not all(holds(command) == Steady.VERB for holds in plan.steady or ()):
             return
         folder, name = split(normalise(self.session.cwd, command.argument))
-        if blank and (not name or name != decode(last)):
-            # what ends with dots or a slash is no name in a folder
+        if blank and (not name or name != decode(last) or given[:1] == b"~"):
+            # what ends with dots or a slash is no name in a folder, and a ~ may be another one the next time
             return
         self._recipe = None
         function, made = shortcut(command, folder), self._recipe
@@ -225,6 +225,8 @@ class Recall(Entrance):
             return
         verb, blank, argument = packet.rstrip(b"\r\n").partition(b" ")
         given, slash, last = argument.rpartition(b"/")
+        if argument[:1] == b"~":
+            return
         folder, name = split(normalise(before.cwd, command.argument))
         common, key = before.common, verb + blank + given + slash
         self._recipe = None

@@ -19,6 +19,7 @@ from ftpd.core.vocab import ERROR, HANDLED, Class, Group, Outcome
 from ftpd.module.events import WORK_DONE
 from ftpd.module.files import Files, Path, Use
 from ftpd.module.hidden import Veil
+from ftpd.module.home import meant
 from ftpd.module.session import Session
 from ftpd.module.wire import Work
 
@@ -207,7 +208,7 @@ class Command:
         """
         session = self.session
         filters = session.modules.directive("PathAllowFilter"), session.modules.directive("PathDenyFilter")
-        virtual = normalise(session.cwd, given) if path is None else path.virtual
+        virtual = meant(session, given) if path is None else path.virtual
         settings = self.gate.settings_at(session, virtual) if path is None else path.settings
         allow, deny = (None if key is None else settings[key] for key in filters)
         if allow is None and deny is None:

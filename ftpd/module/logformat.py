@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 
 from ftpd.core.log import escape, stamp
-from ftpd.core.paths import normalise
 from ftpd.core.vocab import Class
 from ftpd.module.build import ftpd_version
 from ftpd.module.command import Command, is_secret
 from ftpd.module.files import Path
+from ftpd.module.home import meant
 from ftpd.module.session import Session
 
 Value = Callable[[Session | None, Command | None], str | None]
@@ -180,7 +180,7 @@ def named_path(command: Command) -> str | None:
     if not command.argument and command.name in _FILES:
         return None
     given = command.argument.partition(" ")[2] if command.name in _NAMING_LAST else command.argument
-    return normalise(command.session.cwd, given)
+    return meant(command.session, given)
 
 
 def _real_folder(command: Command) -> str | None:

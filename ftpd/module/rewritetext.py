@@ -6,8 +6,8 @@ import os
 import time
 from collections.abc import Callable
 
-from ftpd.core.paths import normalise
 from ftpd.module.command import Command
+from ftpd.module.home import meant
 from ftpd.module.template import LookUp, Template
 
 _SUB_COMMANDS = frozenset({"SITE CHGRP", "SITE CHMOD"})
@@ -48,7 +48,7 @@ def _path(moment: Moment) -> str:
     if moment.name not in _PATH_VERBS:
         return ""
     given = moment.subject.partition(" ")[2] if moment.name in _SUB_COMMANDS else moment.subject
-    return normalise(moment.cmd.session.cwd, given)
+    return meant(moment.cmd.session, given)
 
 
 def _renamed(moment: Moment) -> str:

@@ -89,14 +89,9 @@ def change_folder(cmd: Command) -> Outcome:
 
 
 def _elsewhere(cmd: Command) -> Iterator[str]:
-    """Where a folder that is not there may be meant to be: at home, or in CDPath."""
+    """Where a folder that is not there may be meant to be: in CDPath."""
     session, given = cmd.session, cmd.argument
-    if given == "~" or given.startswith("~/"):
-        root = cmd.files.root.rstrip("/")
-        # seen from inside the root; a home that lies elsewhere is the root itself
-        inside = session.home.removeprefix(root) if f"{session.home}/".startswith(f"{root}/") else ""
-        yield f"{inside}/{given[2:]}"
-    elif "/" not in given:
+    if "/" not in given:
         yield from (f"{folder}/{given}" for folder in session.settings[cd_path])
 
 

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from itertools import groupby
 
-from ftpd.api import Command, Folder, Path, Refuse, globbing, normalise
+from ftpd.api import Command, Folder, Path, Refuse, globbing, meant, normalise
 from ftpd.modules._ls_config import NO_LIMITS, Listing, list_style, options, use_globbing
 
 
@@ -141,21 +141,13 @@ async def find(cmd: Command, text: str, *, patterns: bool = True) -> Found:
             return Found([], True, veiled=True)
         return Found([Target(path, text or ".", attributes)], True, is_folder)
     except FileNotFoundError:
-        home = _home(cmd) if text == "~" or text.startswith("~/") else None
-        if home is not None:
-            return await find(cmd, home + text[1:], patterns=patterns)
         if not (patterns and globbing.magic(text) and cmd.config[use_globbing]):
             raise
     # a pattern may look into many folders: only this session waits for that
-    found = await cmd.offload(lambda: list(_matches(cmd, text)))
+    pattern = meant(cmd.session, text) if text.startswith("~/") else text
+    found = await cmd.offload(lambda: list(_matches(cmd, pattern)))
     targets = [target for target in found if target is not None]
     return Found(targets, False, veiled=len(targets) < len(found))
-
-
-def _home(cmd: Command) -> str | None:
-    """The home folder as the client sees it; None where its root does not hold it."""
-    root, home = cmd.files.root.rstrip("/"), cmd.session.home.rstrip("/")
-    return home[len(root) :] or "/" if f"{home}/".startswith(f"{root}/") else None
 
 
 def _matches(cmd: Command, pattern: str) -> Iterator[Target | None]:

@@ -20,7 +20,7 @@ from ftpd.api import (
     ShortAnswer,
     Transfer,
     begin,
-    normalise,
+    meant,
 )
 from ftpd.modules._folders import can_be_shown_again
 from ftpd.modules._ls_config import module
@@ -110,7 +110,7 @@ async def _send(
     plain: Callable[[Callable[[Iterable[bytes]], Awaitable[object]]], Awaitable[bool]] | None = None,
 ) -> None:
     """Send what comes from the source, if ``plain`` has not sent it already."""
-    path = found.targets[0].path if found.literal and found.targets else Path(normalise(cmd.session.cwd, request.text))
+    path = found.targets[0].path if found.literal and found.targets else Path(meant(cmd.session, request.text))
     transfer = Transfer(path.virtual, cmd.files.real(path), "l", ascii=True)
 
     async def chunks() -> AsyncGenerator[bytes, None]:
@@ -167,7 +167,7 @@ async def _status_of_path(cmd: Command) -> Outcome:
                     break
     except Denied:
         # of where the client is it knows that it is a folder, of all else nothing is told
-        is_here = f"{cmd.session.cwd}/".startswith(f"{normalise(cmd.session.cwd, request.text).rstrip('/')}/")
+        is_here = f"{cmd.session.cwd}/".startswith(f"{meant(cmd.session, request.text).rstrip('/')}/")
         return cmd.ok(212 if is_here else 213, f"Status of {shown}:", "End of status")
     except OSError as error:
         raise _absent(request, error) from None
