@@ -6,6 +6,7 @@ import asyncio
 import grp
 import os
 import pwd
+import select
 import socket
 import stat
 import struct
@@ -71,6 +72,18 @@ class ControlSocket:
         # nothing wakes who waits for what another process does at a path
         while self._is_ours() and monotonic() < end:  # noqa: ASYNC110
             await asyncio.sleep(_LOOKS)
+        # nobody comes here any more; who has come before that still waits to be taken, and is heard as well
+        while self._has_callers():  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        await asyncio.sleep(_LOOKS)
+
+    def _has_callers(self) -> bool:
+        """Whether somebody has connected whom nobody has taken yet; False while the place is ours, as more may come."""
+        if self._server is None or not self._server.sockets or self._is_ours():
+            return False
+        waiting = select.poll()
+        waiting.register(self._server.sockets[0].fileno(), select.POLLIN)
+        return bool(waiting.poll(0))
 
     def _is_ours(self) -> bool:
         with acting_as_daemon(), suppress(OSError):

