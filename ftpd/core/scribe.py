@@ -49,18 +49,17 @@ class Outlet:
         self._to_close = False
         _outlets.add(self)
 
-    def put(self, *records: bytes) -> None:
-        """Hand records over, their line ends included; from any thread."""
+    def put(self, record: bytes) -> None:
+        """Hand a record over, its line end included; from any thread."""
         first_lost = False
         with self._lock:
-            for record in records:
-                fits = self._bytes + len(record) <= HELD
-                if fits:
-                    self._records.append(record)
-                    self._bytes += len(record)
-                else:
-                    self.lost += 1
-                    first_lost = first_lost or self.lost == 1
+            held = self._bytes + len(record)
+            if held <= HELD:
+                self._records.append(record)
+                self._bytes = held
+            else:
+                self.lost += 1
+                first_lost = self.lost == 1
             asleep, self._due = not self._due, True
         if asleep:
             _scribe.wake(self)

@@ -101,8 +101,11 @@ class OwnTally:
     def add_all(self, counted: Sequence[Counted]) -> None:
         counts = self._counts
         for key, under in counted:
-            many = counts[key] = counts.get(key, 0) + 1
-            if under is not None and many == 1:
+            if key in counts:
+                counts[key] += 1
+                continue
+            counts[key] = 1
+            if under is not None:
                 self._above[key] = under
                 self._under.setdefault(under, set()).add(key)
 

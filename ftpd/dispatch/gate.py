@@ -378,7 +378,9 @@ class PathGate:
         return veil if veil else None
 
     def settings_at(self, session: Session, virtual: str) -> Settings:
-        return _settings(session, virtual, self._access.at(session, virtual) if _may_override(session) else ())
+        places = session.server.places
+        overrides = places is not None and places.overrides
+        return _settings(session, virtual, self._access.at(session, virtual) if overrides else ())
 
     def bare_until(self, session: Session, folder: str) -> float:
         """Until when no .ftpaccess file is taken to count in that folder; 0 where one may."""

@@ -37,7 +37,7 @@ class Entrance(Parting):
         session = self.session
         self._answers = self._common = None
         self.ioloop.forget(self._fileno)
-        if trace.loud or self._out or self._over or self._peer_done or mounts().far:
+        if trace.loud or self._out or self._closed or self._ending is not None or self._peer_done or mounts().far:
             return None
         if proved.alike and not all(alike(session) for alike in proved.alike):
             return None

@@ -7,6 +7,7 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from weakref import ref
 
 from ftpd import native
@@ -29,6 +30,7 @@ _AT_ONCE = {"read": _READING, "write": _WRITING, "list": _LISTING, "enter": _LOO
 _SPECIAL = stat.S_ISUID | stat.S_ISGID | stat.S_ISVTX
 
 
+_encoded_root = lru_cache(maxsize=256)(encoded)
 _roots: dict[kernel.Place, ref[Descriptor]] = {}
 
 
@@ -415,7 +417,7 @@ class LocalFiles:
         """Open the root, and tell whether its user may go on from it, where that is known."""
         if self._closed:
             raise OSError(errno.EBADF, "The session's files were closed before this use of them")
-        fd, place, searchable = kernel.enter(self._identity, encoded(self.root), _FOLDER)
+        fd, place, searchable = kernel.enter(self._identity, _encoded_root(self.root), _FOLDER)
         self._root = _shared_root(fd, place)
         return searchable
 
