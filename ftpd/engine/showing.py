@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager
 from functools import partial
 from itertools import chain
 from time import monotonic, perf_counter
@@ -18,7 +18,7 @@ from ftpd.engine.dataport import DataPort
 from ftpd.engine.taking import Taking, be_oneself
 from ftpd.module.command import Command
 from ftpd.module.events import FILES_SENT, Sent
-from ftpd.module.files import Path
+from ftpd.module.files import Folder, Path
 from ftpd.module.wire import Lister
 from ftpd.transfer.data import PATIENCE, UNSENT_MOST
 
@@ -97,14 +97,22 @@ class Showing(Taking):
 
 
 def _lines(command: Command, path: Path, lister: Lister) -> Iterable[bytes] | None:
-    with ExitStack() as stack:
-        lines = lister(command, stack.enter_context(command.files.open_folder(path)), path)
-        return lines if lines is None or isinstance(lines, tuple) else _closing(lines, stack.pop_all())
+    opening, lines = command.files.open_folder(path), None
+    folder = opening.__enter__()
+    try:
+        lines = lister(command, folder, path)
+    finally:
+        # what is made as it is asked for needs the folder until then
+        if lines is None or isinstance(lines, tuple):
+            opening.__exit__(None, None, None)
+    return lines if lines is None or isinstance(lines, tuple) else _closing(lines, opening)
 
 
-def _closing(lines: Iterable[bytes], folder: ExitStack) -> Iterator[bytes]:
-    with folder:
+def _closing(lines: Iterable[bytes], opening: AbstractContextManager[Folder]) -> Iterator[bytes]:
+    try:
         yield from lines
+    finally:
+        opening.__exit__(None, None, None)
 
 
 def _first(lines: Iterable[bytes]) -> tuple[tuple[bytes, ...], Iterator[bytes] | None]:

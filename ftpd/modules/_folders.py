@@ -343,6 +343,10 @@ class Owners(dict[int, str]):
         self._nameless: float | None = None
         """When the first id in here was met that had no name."""
 
+    def ask_for(self, session: Session) -> None:
+        """Ask on behalf of that session from now on, which would be told the same."""
+        self._session = ref(session)
+
     @property
     def stale(self) -> bool:
         """Whether an id that had no name may have one by now, so that this is no good for another listing."""

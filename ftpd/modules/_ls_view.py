@@ -65,7 +65,19 @@ class View:
 
     def serves(self, cmd: Command, config: Settings, flags: Flags) -> bool:
         """Whether it is what a listing that begins now would make anew; then it is one for that."""
-        if self._config is not config or self._files is not cmd.files or self._verb != cmd.name:
+        return self._files is cmd.files and self._serves(cmd, config, flags)
+
+    def serves_another(self, cmd: Command, config: Settings, flags: Flags) -> bool:
+        """The same for a session that stands as that does which this was made for."""
+        if self._root != cmd.files.root or not self._serves(cmd, config, flags):
+            return False
+        users, groups = self._owners
+        users.ask_for(cmd.session)
+        groups.ask_for(cmd.session)
+        return True
+
+    def _serves(self, cmd: Command, config: Settings, flags: Flags) -> bool:
+        if self._config is not config or self._verb != cmd.name:
             return False
         if self._flags != flags or self._flags.layout != flags.layout or not self._columns.few:
             return False

@@ -9,6 +9,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Seque
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
+from math import inf
+from time import monotonic
 
 from ftpd.api import Command, Folder, Path, hidden, listing
 from ftpd.modules._folders import (
@@ -31,6 +33,8 @@ from ftpd.modules._ls_view import View, clock, follows, view_of
 _WIDTH = 75
 _SIZE = 6
 NO_LIMIT = 1 << 62
+_LASTS = 1.0
+"""Seconds for which other sessions are told the same names of owners."""
 _CLOSED = (errno.EACCES, errno.EPERM)
 
 
@@ -85,13 +89,38 @@ def is_quick(cmd: Command) -> bool:
     return isinstance(view_of(cmd, cmd.config, NO_FLAGS).layout, (listing.Compiled, listing.Tabled))
 
 
-def small_folder(cmd: Command, folder: Folder, path: Path) -> Iterable[bytes] | None:
-    """The lines of a small folder, asked for without flags, where nothing is said of any path."""
-    view, virtual = view_of(cmd, cmd.config, NO_FLAGS), path.virtual
-    pieces = lines_of_small(folder, view.layout, _PLAIN[False])
-    if pieces is None:
-        return None
-    return in_steps(pieces, lambda name, known: view.line(name, known, folder, name, virtual))
+class SmallFolders:
+    """Makes the lines of small folders, asked for without flags, where nothing is said of any path.
+
+    How entries look to one session they look to all that stand alike, for a moment: those of folders without links.
+    """
+
+    __slots__ = ("_linked", "_until", "_view")
+
+    def __init__(self) -> None:
+        self._view: View | None = None
+        self._until = -inf
+        self._linked = False
+
+    def __call__(self, cmd: Command, folder: Folder, path: Path) -> Iterable[bytes] | None:
+        if not self._linked:
+            pieces = lines_of_small(folder, self._common(cmd).layout, _PLAIN[False])
+            if pieces is None or isinstance(pieces, tuple):
+                return None if pieces is None else in_steps(pieces, lambda name, known: None)
+            # what is to be told of one by one may take longer than the others' view lasts
+            self._linked = True
+        view, virtual = view_of(cmd, cmd.config, NO_FLAGS), path.virtual
+        pieces = lines_of_small(folder, view.layout, _PLAIN[False])
+        if pieces is None:
+            return None
+        return in_steps(pieces, lambda name, known: view.line(name, known, folder, name, virtual))
+
+    def _common(self, cmd: Command) -> View:
+        view, now = self._view, monotonic()
+        if view is None or self._until <= now or not view.serves_another(cmd, cmd.config, NO_FLAGS):
+            view = self._view = View(cmd, cmd.config, NO_FLAGS)
+            self._until = now + _LASTS
+        return view
 
 
 async def _targets(cmd: Command, request: Request, found: Found, budget: _Budget) -> AsyncGenerator[list[str], None]:

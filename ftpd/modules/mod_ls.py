@@ -26,7 +26,7 @@ from ftpd.modules._folders import can_be_shown_again
 from ftpd.modules._ls_config import module
 from ftpd.modules._ls_names import names
 from ftpd.modules._ls_request import Denied, Flags, Found, Request, find, read
-from ftpd.modules._ls_walk import is_quick, lines, send_plain, small_folder
+from ftpd.modules._ls_walk import SmallFolders, is_quick, lines, send_plain
 from ftpd.modules._transfer import carry, opening, plural, tally
 
 __all__ = ["module"]
@@ -43,7 +43,7 @@ def _lists(cmd: Command, folder: str) -> ShortAnswer | None:
     request = read(cmd)
     if request.flags or request.limits.counts or not is_quick(cmd):
         return None
-    return cmd.session.wire.lists(cmd, folder, opening(cmd, "file list"), COMPLETE, small_folder)
+    return cmd.session.wire.lists(cmd, folder, opening(cmd, "file list"), COMPLETE, SmallFolders())
 
 
 @module.cmd(

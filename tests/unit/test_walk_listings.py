@@ -17,7 +17,9 @@ from ftpd.core.vocab import Outcome
 from ftpd.dispatch.gate import PathGate
 from ftpd.engine import showing
 from ftpd.module.command import Command
+from ftpd.module.session import Session
 from ftpd.module.table import Module
+from ftpd.modules import _folders, _ls_walk
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
@@ -293,6 +295,82 @@ def test_what_the_configuration_wants_of_each_listing_it_gets(conf: str, known: 
                 for _ in range(3):
                     assert await listing(client, f"{verb} {folder}") == reference
             assert (verb in walked(place)) == (known or (verb == "MLSD" and conf.startswith("List")))
+
+    tell(story)
+
+
+class Names:
+    """Of owners: those that the clock and the test give, and which session asked for them."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.name, self.now = "first", 0.0
+        self.asked: list[Session] = []
+        monkeypatch.setattr(_folders.Owners, "_asked", lambda owners, session, number: self.of(session))
+        monkeypatch.setattr(_ls_walk, "monotonic", lambda: self.now)
+
+    def of(self, session: Session) -> str:
+        self.asked.append(session)
+        return self.name
+
+
+def test_names_of_owners_are_those_of_all_who_stand_alike_for_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = Names(monkeypatch)
+
+    async def told(place: Place) -> str:
+        async with place.client() as client:
+            await client.ask("TYPE I")
+            return (await listing(client, "LIST sub"))[0].split()[2]
+
+    async def story() -> None:
+        async with serving() as place:
+            place.bench.write("sub/a", b"1")
+            for _ in range(3):
+                assert await told(place) == "first"
+            names.name = "second"
+            asked = len(names.asked)
+            names.now += 0.9
+            assert await told(place) == "first"
+            assert len(names.asked) == asked
+            names.now += 0.2
+            assert await told(place) == "second"
+            assert len(names.asked) > asked
+
+    tell(story)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_an_owner_who_was_not_met_is_asked_for_by_the_session_that_lists(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = Names(monkeypatch)
+
+    async def story() -> None:
+        async with serving() as place:
+            place.bench.write("sub/a", b"1")
+            for n in range(4):
+                async with place.client() as client:
+                    await client.ask("TYPE I")
+                    (session,) = [channel.session for channel in place.worker.sessions if channel.session.user]
+                    os.chown(os.path.join(place.bench.root, "sub/a"), 4000 + n, 0)
+                    names.asked.clear()
+                    names.name = f"of{n}"
+                    assert (await listing(client, "LIST sub"))[0].split()[2] == f"of{n}"
+                    assert session in names.asked
+                while any(channel.session.user for channel in place.worker.sessions):
+                    await asyncio.sleep(0.01)
+
+    tell(story)
+
+
+def test_a_folder_with_links_is_told_of_by_the_session_itself() -> None:
+    async def story() -> None:
+        async with serving() as place:
+            furnish(place)
+            async with place.client() as client:
+                await client.ask("TYPE I")
+                references = [await by_the_whole_road(client, f"LIST {name}") for name in ("linked", "sub", "linked")]
+            for _ in range(3):
+                async with place.client() as client:
+                    await client.ask("TYPE I")
+                    assert [await listing(client, f"LIST {name}") for name in ("linked", "sub", "linked")] == references
 
     tell(story)
 
