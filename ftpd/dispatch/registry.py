@@ -122,7 +122,10 @@ class Generation:
         return self._alike_features is not None
 
     def features_are_alike(self, session: Session) -> bool:
-        return self._alike_features is not None and all(one is None or one(session) for one in self._alike_features)
+        for alike in self._alike_features or ():
+            if alike is not None and not alike(session):
+                return False
+        return self._alike_features is not None
 
     def help(self, session: Session) -> list[VerbHelp]:
         return [entry for entry in self._help if entry.when is None or session.settings[entry.when]]

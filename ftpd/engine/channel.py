@@ -190,7 +190,7 @@ class Channel(FTPHandler):  # type: ignore[misc]
     def unsettle(self) -> None:
         """Something may be other than it was, or comes before what the client says next: no answer is known now."""
         self._common = None
-        if self._receives:
+        if self._upload is not None or (self._port is not None and self._port.lent):
             self._overtake()
         if self._answers:
             self._answers.clear()

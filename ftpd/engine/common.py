@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
-from weakref import WeakSet
+from weakref import ref
 
 from ftpd.core.answers import Answers, ShortAnswer
 from ftpd.fs.local import LocalFiles
@@ -31,6 +31,7 @@ class Found(NamedTuple):
 _KEY = object()
 _MOST, _MOST_PLACES = 128, 16
 """Kins that are remembered by one generation, and places of each."""
+_FEW_HEIRS = 64
 _LINES = 16
 """Lines that are remembered of one place."""
 _TRUSTED = 30.0
@@ -40,12 +41,21 @@ _TRUSTED = 30.0
 class Common(Answers):
     """What those know who stand in one place, by the packets and verbs that they have answers for."""
 
-    __slots__ = ("heirs",)
+    __slots__ = ("_heirs", "_many")
 
     def __init__(self) -> None:
         super().__init__()
-        self.heirs: WeakSet[Answers] = WeakSet()
-        """The answers of sessions that have some of these."""
+        # not a WeakSet, which costs more than all else that an heir does
+        self._heirs: set[ref[Answers]] = set()
+        """The answers of sessions that have some of these, and had them."""
+        self._many = _FEW_HEIRS
+
+    def inherited_by(self, answers: Answers) -> None:
+        """Once nothing of this holds any more, they are cleared as well."""
+        self._heirs.add(ref(answers))
+        if len(self._heirs) > self._many:
+            self._heirs = {heir for heir in self._heirs if heir() is not None}
+            self._many = _FEW_HEIRS + 2 * len(self._heirs)
 
     def keep(self, key: bytes, found: Found, until: float) -> None:
         now = monotonic()
@@ -60,16 +70,20 @@ class Common(Answers):
 
     def clear(self) -> None:
         super().clear()
-        for answers in self.heirs:
-            answers.clear()
-        self.heirs.clear()
+        for heir in self._heirs:
+            if (answers := heir()) is not None:
+                answers.clear()
+        self._heirs.clear()
 
 
-class Inherited(NamedTuple):
+class Inherited:
     """What a session has made of what it has in common with others."""
 
-    common: Common
-    made: dict[bytes, tuple[Found, bytes | ShortAnswer | None]]
+    __slots__ = ("common", "made")
+
+    def __init__(self, common: Common) -> None:
+        self.common = common
+        self.made: dict[bytes, tuple[Found, ShortAnswer | None]] = {}
 
 
 class Kin:

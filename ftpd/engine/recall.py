@@ -178,21 +178,30 @@ class Recall(Entrance):
             self._answers = Answers()
         elif self._answers.until <= monotonic():
             self._answers.clear()
-        answers, session = self._answers, self.session
-        if self._mine is None or self._mine.common is not common:
-            self._mine = Inherited(common, {})
-        made = self._mine.made
+        answers, session, mine = self._answers, self.session, self._mine
+        if mine is None or mine.common is not common:
+            mine = self._mine = Inherited(common)
+        made = mine.made
         for key, found in common.found():
-            if key in answers or (found.alike and not all(alike(session) for alike in found.alike)):
+            if key in answers:
                 continue
-            mine = made.get(key)
-            if mine is None or mine[0] is not found:
-                answer = found.answer if isinstance(found.answer, bytes) else self._made_by(found.answer)
-                mine = made[key] = found, answer
-            if mine[1] is not None:
-                answers[key] = mine[1]
-        answers.until = min(answers.until, common.until)
-        common.heirs.add(answers)
+            for alike in found.alike:
+                if not alike(session):
+                    break
+            else:
+                answer: bytes | ShortAnswer | None
+                if isinstance(found.answer, bytes):
+                    answer = found.answer
+                else:
+                    before = made.get(key)
+                    if before is None or before[0] is not found:
+                        before = made[key] = found, self._made_by(found.answer)
+                    answer = before[1]
+                if answer is not None:
+                    answers[key] = answer
+        if common.until < answers.until:
+            answers.until = common.until
+        common.inherited_by(answers)
         if self.socket.__class__ is socket.socket:
             self.ioloop.recall(self._fileno, answers)
 

@@ -33,7 +33,8 @@ class Receiving(NamedTuple):
 
     begun: Begun
     folder: bytes
-    before: str
+    before: bytes
+    done: bytes
     mode: int
     replaces: bool
     guard: Guard | None
@@ -53,7 +54,8 @@ class Taking(Running):
     ) -> ShortAnswer | None:  # fmt: skip
         above = command.argument[: command.argument.rfind("/") + 1]
         recipe = Receiving(
-            Begun(command.name, above, after, came), way.folder, before, mode, replaces, guard,
+            Begun(command.name, above, after, came), way.folder,
+            b"150 " + on_one_line(before + above), f"226 {after}\r\n".encode(), mode, replaces, guard,
             tuple(map(encode, noted)), self._recorders(command, Phase.POST_CMD),
         )  # fmt: skip
         return self._made(self._receiving(recipe, way), partial(type(self)._receiving, recipe=recipe))
@@ -61,26 +63,26 @@ class Taking(Running):
     def _receiving(self, recipe: Receiving, way: Way | None = None) -> ShortAnswer | None:
         walk, files, begun = self._walk(), self.session.files, recipe.begun
         if way is None and files is not None:
-            way = files.way(decode(recipe.folder))
+            way = files.way_within(recipe.folder)
         if walk is None or way is None:
             return None
         guard = None
         if recipe.guard is not None:
             command, _ = self.generation.command(self.session, begun.verb, "")
             guard = partial(_asked, recipe.guard, command)
+        recorded: Any = None
+        if recipe.recorders:
+            recorded = self._in_brief(recipe.recorders, "i", recipe.folder) or partial(self._recorded, begun)
         return partial(
             walk.take, way.identity, way.otherwise, way.root.fd, way.root, way.devices, way.folder,
-            b"150 " + on_one_line(recipe.before + begun.above), f"226 {begun.told}\r\n".encode(), recipe.mode,
-            recipe.replaces, recipe.noted, guard, partial(self._begins, begun), self.worker.uploads.front,
-            self._in_brief(recipe.recorders, "i", recipe.folder)
-            or (partial(self._recorded, begun) if recipe.recorders else None),
+            recipe.before, recipe.done, recipe.mode, recipe.replaces, recipe.noted, guard, partial(self._begins, begun),
+            self.worker.uploads.front, recorded,
         )  # fmt: skip
 
     def enters(self, folder: str, reply: Reply) -> ShortAnswer | None:
-        return self._made(
-            _entering(folder.rstrip("/"), reply.encode(), self),
-            partial(_entering, folder.rstrip("/"), reply.encode()),
-        )
+        at = folder.rstrip("/")
+        made = partial(_entering, at, encode(f"{at}/"), reply.encode())
+        return self._made(made(self), made)
 
     def _enter(self, folder: str, way: Way | None, said: bytes, name: bytes) -> bytes | None:
         """Be in that folder, unless it takes more to find out whether that may be."""
@@ -186,9 +188,9 @@ def be_oneself() -> None:
         native.calls.settle()
 
 
-def _entering(folder: str, said: bytes, channel: Taking) -> ShortAnswer:
+def _entering(folder: str, within: bytes, said: bytes, channel: Taking) -> ShortAnswer:
     files = channel.session.files
-    return partial(channel._enter, folder, None if files is None else files.way(folder), said)
+    return partial(channel._enter, folder, None if files is None else files.way_within(within), said)
 
 
 def _turning(data_type: str, said: bytes, channel: Taking) -> ShortAnswer:

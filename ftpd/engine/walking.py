@@ -42,8 +42,9 @@ class Sending(NamedTuple):
     verb: str
     folder: bytes
     above: str
-    before: str
+    before: bytes
     after: str
+    done: bytes
     recorders: Chain
 
 
@@ -66,7 +67,8 @@ class Walking(DataSide):
         if any(inspect.iscoroutinefunction(handler.run) for handler in recorders if handler.brief is None):
             return None
         above = command.argument[: command.argument.rfind("/") + 1]
-        recipe = Sending(command.name, way.folder, above, before, after, recorders)
+        said, done = b"150 " + on_one_line(before + above), f"226 {after}\r\n".encode()
+        recipe = Sending(command.name, way.folder, above, said, after, done, recorders)
         return self._made(self._sending(recipe, way), partial(type(self)._sending, recipe=recipe))
 
     def _made(self, function: ShortAnswer | None, recipe: Recipe) -> ShortAnswer | None:
@@ -99,19 +101,25 @@ class Walking(DataSide):
     def _sending(self, recipe: Sending, way: Way | None = None) -> ShortAnswer | None:
         walk, files = self._walk(), self.session.files
         if way is None and files is not None:
-            way = files.way(decode(recipe.folder))
+            way = files.way_within(recipe.folder)
         if walk is None or way is None:
             return None
-        recorded = partial(self._record, recipe.verb, recipe.above, recipe.after, recipe.recorders)
+        recorded: Any = None
+        if recipe.recorders:
+            recorded = self._in_brief(recipe.recorders, "o", recipe.folder) or partial(
+                self._record, recipe.verb, recipe.above, recipe.after, recipe.recorders
+            )
         return partial(
             walk.send, way.identity, way.otherwise, way.root.fd, way.root, way.devices, way.folder,
-            b"150 " + on_one_line(recipe.before + recipe.above), f"226 {recipe.after}\r\n".encode(),
-            self._in_brief(recipe.recorders, "o", recipe.folder) or (recorded if recipe.recorders else None),
+            recipe.before, recipe.done, recorded,
         )  # fmt: skip
 
     def _walk(self) -> Any:
         """That of this session, if there may be one."""
-        return self._data_port().walks(self._fileno) if self._is_plain() else None
+        if not self._is_plain():
+            return None
+        port = self._port
+        return self._data_port().walks(self._fileno) if port is None or port.walk is None else port.walk
 
     def _is_plain(self) -> bool:
         """Whether nothing is to be done to the bytes or to their socket."""

@@ -212,6 +212,9 @@ class FarFiles:
     def way(self, folder: str) -> None:
         return None
 
+    def way_within(self, folder: bytes) -> None:
+        return None
+
     def glances(self, folder: str) -> None:
         return None
 

@@ -109,11 +109,13 @@ class LocalFiles:
             os.close(fd)
 
     def way(self, folder: str) -> Way | None:
+        return self.way_within(encoded(f"{folder.rstrip('/')}/"))
+
+    def way_within(self, folder: bytes) -> Way | None:
         if native.calls is None or self._opener is not jail.by_kernel:
             return None
         who = self._identity.raw if privileged() else None
-        within = encoded(f"{folder.rstrip('/')}/")
-        return Way(who, neutral().raw, self._root or self._enter(), kernel.kernel_devices(), within)
+        return Way(who, neutral().raw, self._root or self._enter(), kernel.kernel_devices(), folder)
 
     def glances(self, folder: str) -> Callable[[bytes], tuple[int, int] | None] | None:
         way = self.way(folder)

@@ -240,6 +240,9 @@ class Files(Protocol):
     def way(self, folder: str) -> Way | None:
         """To what lies in that folder, for what is compiled; None where files may keep a caller waiting."""
 
+    def way_within(self, folder: bytes) -> Way | None:
+        """The same to what another way has as its :attr:`Way.folder`."""
+
     def glances(self, folder: str) -> Callable[[bytes], tuple[int, int] | None] | None:
         """What tells size and time of change (seconds) of a regular file by its name in that folder, in one step.
 

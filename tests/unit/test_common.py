@@ -14,9 +14,10 @@ from test_recall import Place, serving
 from walk_ground import COMPILED, COMPLETE, OPENING, WAYS, fetch, port_of, store, take_way, tell
 
 from ftpd.core import logfile
+from ftpd.core.answers import Answers
 from ftpd.core.reply import Refuse
 from ftpd.core.vocab import Outcome, Phase, Steady
-from ftpd.engine.common import forget_common
+from ftpd.engine.common import Common, forget_common
 from ftpd.module.command import Command
 from ftpd.module.session import Session
 from ftpd.module.table import Module
@@ -515,3 +516,16 @@ def test_what_is_kept_has_a_bound_and_no_session() -> None:
         return any(isinstance(key, tuple) and len(key) > 10 for key in one)
 
     tell(story)
+
+
+def test_heirs_lose_what_they_have_and_those_who_are_gone_are_not_counted() -> None:
+    common, stay = Common(), [Answers() for _ in range(200)]
+    for answers in stay * 2:
+        answers[b"PWD"] = b"257"
+        common.inherited_by(answers)
+    for _ in range(10_000):
+        common.inherited_by(Answers())
+    assert len(common._heirs) < 2000
+    common.clear()
+    assert not any(stay)
+    assert not common._heirs
