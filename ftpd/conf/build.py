@@ -25,7 +25,7 @@ from ftpd.conf.directive import (
 )
 from ftpd.conf.faults import ConfigFaults, Fault, Report
 from ftpd.conf.fixup import add_globals, compile_limits, finish
-from ftpd.conf.known import unknown
+from ftpd.conf.known import known, similar, unknown
 from ftpd.conf.lexer import Line
 from ftpd.conf.limited import doubt
 from ftpd.conf.parser import Reader
@@ -243,9 +243,11 @@ class _Builder:
         if apart:
             name, args = f"<{args[0].lower()}>", args[1:]
         section = SECTIONS.get(name)
-        # a faulty section is entered all the same: its lines are checked, and its end is found
-        kind = section.kind if section is not None else self.scope.kind
-        inner = Scope(kind, section.name if section else name, args, line.file, line.number, self.scope)
+        # a faulty section is entered all the same: its lines are checked as those of what it should have been
+        meant = section or self._meant(name)
+        kind = meant.kind if isinstance(meant, Section) else self.scope.kind
+        title = name if meant is None else meant.name
+        inner = Scope(kind, title, args, line.file, line.number, self.scope)
         home: list[Scope] | None = None
         try:
             if apart:
@@ -259,6 +261,17 @@ class _Builder:
         finally:
             self._open.append((line, inner, home, len(self.report.faults)))
             self.scope = inner
+
+    def _meant(self, name: str) -> Section | Directive[Any] | None:
+        """The section that is alone in being spelt almost like that."""
+        if self.modules.directives.find(name) or self.modules.directives.leaves_out(name) or name in known():
+            return None
+        sections: dict[str, Section | Directive[Any]] = {
+            one.name.lower(): one for one in self.modules.directives if one.name.startswith("<")
+        }
+        sections |= {section.name.lower(): section for section in SECTIONS.values()}
+        near = similar(name, sections)
+        return sections[near[0]] if len(near) == 1 else None
 
     def _home(self, section: Section, inner: Scope) -> list[Scope]:
         self._check_context(section.parents)
@@ -281,6 +294,13 @@ class _Builder:
         if len(line.words) > 1:
             self.report.fault(line, ConfigError("wrong number of parameters", right=line.words[0], word=0))
         names = [scope.name.lower() for _, scope, _, _ in self._open]
+        if opener not in names and (meant := self._meant(opener)) is not None and meant.name.lower() in names:
+            opener = meant.name.lower()
+            first = next(line for line, scope, _, _ in reversed(self._open) if scope.name.lower() == opener)
+            if first.name != line.name.replace("</", "<", 1):
+                # who has mistyped both ends is told once
+                right = f"did you mean {meant.name.replace('<', '</')}?"
+                self.report.fault(line, ConfigError("unknown configuration directive", right=right))
         if opener not in names:
             if opener in self._crossed:
                 self._crossed.remove(opener)

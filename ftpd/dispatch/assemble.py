@@ -122,12 +122,14 @@ class Assembly:
         _forget([module for module in static if module.name in self._removed])
         for module in static:
             if module.name not in self._removed:
+                self._heed_core(module)
                 self._add(module)
         try:
             for name in changes.added:
                 # before the file is read, so that its lines may use it; static modules are there already
                 if not self.is_loaded(name):
                     module = self._loaded(changes.path, name)
+                    self._heed_core(module)
                     self._table.add(module.directives)
                     self._added.append(module)
         except BaseException:
@@ -170,10 +172,26 @@ class Assembly:
                 right="; ".join(f"LoadModule {need}.c above this line" for need in missing),
                 word=0,
             )
+        self._heed_core(module)
         self._add(module)
 
     def _loaded(self, folder: str, name: str) -> Module:
         return loader.load(folder, name, in_service=self._in_service.get(module_name(name)))
+
+    def _heed_core(self, module: Module) -> None:
+        """ConfigError for a module that declares a directive of the core's: its lines would be read as that one's."""
+        if module.name in CORE_MODULES:
+            return
+        core = {d.name.lower(): one.name for one in self._modules if one.name in CORE_MODULES for d in one.directives}
+        taken = [f"{d.name} of {core[d.name.lower()]}" for d in module.directives if d.name.lower() in core]
+        if taken:
+            if module.namespace:
+                loader.unload(module.namespace)
+            raise ConfigError(
+                f"{module.name} declares {', '.join(taken)}: no other module may have the core's directives",
+                right=f"another name for it in {module.name}",
+                word=0,
+            )
 
     def order(self, names: Sequence[str]) -> None:
         """Have the modules of build and file in this order; those of insmod come after them in any case."""

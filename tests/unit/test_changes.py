@@ -84,6 +84,20 @@ def test_what_is_added_comes_last(place: Place) -> None:
         assert generation.modules[-1].name == "mod_second"
 
 
+@pytest.mark.parametrize("added", [False, True], ids=["LoadModule", "insmod"])
+def test_a_module_that_declares_a_directive_of_the_cores_is_refused_with_both_names(place: Place, added: bool) -> None:
+    with place.read("") as running:
+        conf, change = (
+            ("", Changes().after(running, ("mod_first",), ())) if added else ("LoadModule mod_first.c\n", None)
+        )
+    with place.read(conf, change) as generation:
+        assert shared(generation) == ["mod_first"]
+    (place.libexec / "mod_first.py").write_text(FIRST.replace("FirstText", "serverName"))
+    refused = "mod_first declares serverName of mod_core: no other module may have the core's directives"
+    with pytest.raises((ConfigError, ConfigFaults), match=refused), place.read(conf, change):
+        pass
+
+
 def test_its_lines_count_wherever_they_stand(place: Place) -> None:
     conf = '<IfModule mod_first.c>\nFirstText "waiting"\n</IfModule>\n'
     with place.read(conf, place.after(conf, add=("mod_first",))) as generation:
