@@ -60,17 +60,40 @@ def _addresses(name: str) -> Callable[[list[str]], AddressList]:
 
     def parse(words: list[str]) -> AddressList:
         skip = 1 if words and words[0].lower() == "from" and name != "From" else 0
+        asked = words[skip:]
+        if name != "From":
+            asked = _alone(asked, skip, name)
         try:
-            found = AddressList(words[skip:])
+            found = AddressList(asked)
         except ConfigError as wrong:
             place = None if wrong.word is None else wrong.word + skip
             raise ConfigError(wrong.message, right=wrong.right, word=place) from None
         found.doubts = [(message, word + skip) for message, word in found.doubts]
+        if len(asked) < len(words) - skip:
+            found.doubts.append((f"what follows '{asked[0]}' is ignored, as in ProFTPD", skip + 1))
         if not found:
             raise ConfigError("missing parameters", right=usage)
         return found
 
     return parse
+
+
+_EVERYBODY = frozenset({"all", "none"})
+
+
+def _alone(words: list[str], skip: int, name: str) -> list[str]:
+    """``all`` or ``none`` in front is the whole line; behind something it would make it mean nothing."""
+    if words and words[0].lower() in _EVERYBODY:
+        return words[:1]
+    for index, word in enumerate(words):
+        for token in word.split(","):
+            if token.lower() in _EVERYBODY:
+                raise ConfigError(
+                    f"'{token}' does not go with addresses",
+                    right=f"{name} from {token.lower()}, or the addresses without it",
+                    word=index + skip,
+                )
+    return words
 
 
 def _tell_doubts(reading: Reading, value: object) -> None:

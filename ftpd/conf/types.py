@@ -22,7 +22,8 @@ _UNITS = {"": 0, "b": 0, "kb": 1, "k": 1, "mb": 2, "m": 2, "gb": 3, "g": 3, "tb"
 _SECONDS = {"": 1, "s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "hr": 3600}
 _DURATION = re.compile(r"(\d{1,12})(s|sec|m|min|h|hr)?", re.ASCII | re.IGNORECASE)
 _CLOCK = re.compile(r"(\d{1,4}):([0-5]?\d):([0-5]?\d)", re.ASCII)
-_SIZE = re.compile(r"(\d{1,18}(?:\.\d{1,9})?)([a-z]*)", re.ASCII | re.IGNORECASE)
+_SIZE = re.compile(r"(\d{1,18})([a-z]*)", re.ASCII | re.IGNORECASE)
+_FRACTION = re.compile(r"\d{1,9}\.\d{1,9}", re.ASCII)
 
 
 def takes(fewest: int, most: int | None = None) -> Callable[[F], F]:
@@ -91,22 +92,34 @@ def integer(low: int = 0, high: int | None = None) -> Parser[int]:
 
 
 def to_size(text: str, unit: str = "", *, word: int = 0) -> int:
-    """Bytes: ``10``, ``5MB``, or a number with its unit as a second word.
+    """Bytes: ``10``, ``5MB``, or a whole number with its unit as a second word.
 
-    >>> to_size("1.5", "KB"), to_size("2gb")
-    (1536, 2147483648)
+    >>> to_size("3", "KB"), to_size("2gb")
+    (3072, 2147483648)
     """
     found = _SIZE.fullmatch(text)
     letters = (found[2] or unit).lower() if found else ""
     if not found or letters not in _UNITS or (found[2] and unit):
         raise ConfigError(
-            f"unable to parse: '{f'{text} {unit}'.strip()}' is no size",
-            right="a number with B, KB, MB, GB or TB",
-            word=word,
+            f"unable to parse: '{f'{text} {unit}'.strip()}' is no size", right=_whole(text, unit), word=word
         )
-    return (
-        int(float(found[1]) * 1024 ** _UNITS[letters]) if "." in found[1] else int(found[1]) * 1024 ** _UNITS[letters]
-    )
+    return int(found[1]) * 1024 ** _UNITS[letters]
+
+
+def _whole(text: str, unit: str) -> str:
+    """What is right instead of that; the same size in whole numbers, if it has a fraction.
+
+    >>> _whole("1.5", "Gb"), _whole("0.3kb", ""), _whole("x", "")
+    ('1536 MB', '307 B', 'a whole number with B, KB, MB, GB or TB')
+    """
+    number = text.rstrip("KMGTBkmgtb")
+    power = _UNITS.get((text[len(number) :] or unit).lower(), 0)
+    if not _FRACTION.fullmatch(number) or not power:
+        return "a whole number with B, KB, MB, GB or TB"
+    size = float(number) * 1024**power
+    while power and size % 1024**power:
+        power -= 1
+    return f"{int(size / 1024**power)} {('B', 'KB', 'MB', 'GB')[power]}"
 
 
 @takes(1, 2)

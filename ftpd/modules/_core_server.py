@@ -106,8 +106,10 @@ def _passive_ports(words: list[str]) -> range:
     low, high = (types.to_integer(word, 0, 65535, word=index) for index, word in enumerate(words[:2]))
     if low < 1024 or high < 1024:
         raise ConfigError("port numbers must be above 1023", right="49152 65534", word=0 if low < 1024 else 1)
-    if high < low:
-        raise ConfigError("min port must be less than max port", right=f"{high} {low}", word=0)
+    if high <= low:
+        # as in ProFTPD one port is no range: the next client would have none while the first has it
+        right = f"{high} {low}" if high < low else f"{low} {low + 1}" if low < 65535 else f"{low - 1} {low}"
+        raise ConfigError("min port must be less than max port", right=right, word=0)
     return range(low, high + 1)
 
 
@@ -123,6 +125,8 @@ def is_address(text: str, *, version: int | None = None) -> bool:
 @types.takes(1, 1)
 def _masquerade_address(words: list[str]) -> str:
     """The address that a name or a network device has now; what has none stays as written."""
+    if not words[0]:
+        raise ConfigError("missing required name parameter", right="an address, a name or a device, or no such line")
     found = addresses_of_device(words[0])
     if found:
         return found[0]

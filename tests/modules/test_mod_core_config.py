@@ -97,6 +97,12 @@ def test_lines_and_what_they_mean(line: str, name: str, meant: object) -> None:
         ("CommandBufferSize 3", "value must be between 16 and"),
         ("Protocols", "missing parameters"),
         ("PassivePorts 5000 4000", "min port must be less than max port"),
+        ("PassivePorts 5000 5000", "right: 5000 5001"),
+        ("PassivePorts 65535 65535", "right: 65534 65535"),
+        ('MasqueradeAddress ""', "missing required name parameter"),
+        ("<Limit ALL>\nDeny from 127.0.0.2 all\n</Limit>", "'all' does not go with addresses"),
+        ("<Limit ALL>\nAllow 10.0.0.1, none\n</Limit>", "right: Allow from none, or the addresses without it"),
+        ("<Limit ALL>\nAllow from all,10.0.0.1\n</Limit>", "'all' does not go with addresses"),
         ("PassivePorts 100 4000", "port numbers must be above 1023"),
         ("PassivePorts 4000", "missing parameters"),
         ("MaxInstances abc", "argument must be 'none' or a number greater than 0"),
@@ -252,3 +258,15 @@ def test_a_rule_for_names_in_global_is_told_once() -> None:
 def test_a_word_between_groups_is_told() -> None:
     _, warnings = read("DefaultRoot ~ staff and guests\nDefaultRoot ~ AND staff,guests\nDefaultChdir ~ !staff,guests\n")
     assert warnings == ["'and' is taken for the name of a group: all that are named must be the user's"]
+
+
+@pytest.mark.parametrize(("words", "passes"), [("none all", True), ("all none", False), ("from none 0.0.0.0/0", True)])
+def test_behind_all_or_none_the_rest_of_the_line_is_ignored(words: str, passes: bool) -> None:
+    line = f"<Limit MKD>\nDeny {words}\n</Limit>\n"
+    assert [warning for warning in read(line)[1] if "is ignored, as in ProFTPD" in warning]
+
+    async def tale() -> str:
+        async with Bench(conf=f"DefaultRoot ~\n{line}") as ftp:
+            return await ftp("MKD x")
+
+    assert asyncio.run(tale()).startswith("257" if passes else "550")
