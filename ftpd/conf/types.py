@@ -103,7 +103,7 @@ def to_size(text: str, unit: str = "", *, word: int = 0) -> int:
         raise ConfigError(
             f"unable to parse: '{f'{text} {unit}'.strip()}' is no size", right=_whole(text, unit), word=word
         )
-    return int(found[1]) * 1024 ** _UNITS[letters]
+    return int(found[1]) << 10 * _UNITS[letters]
 
 
 def _whole(text: str, unit: str) -> str:
