@@ -18,7 +18,7 @@ from ftpd.dispatch.compile import Plan
 from ftpd.dispatch.phases import LOCAL_ERROR, Road, run_inline, run_on
 from ftpd.engine.goodbyes import Goodbyes
 from ftpd.engine.lines import LineTooLong
-from ftpd.engine.request import INVALID, Request, is_abort, understand, usual
+from ftpd.engine.request import INVALID, TOO_LONG, Request, is_abort, understand, usual
 from ftpd.module.command import Command
 from ftpd.module.events import BAD_PROTOCOL, INVALID_COMMAND
 
@@ -44,6 +44,8 @@ class Running(Goodbyes):
             self.unsettle()
             if request is INVALID:
                 self.generation.emit(INVALID_COMMAND, self.session)
+            elif request is TOO_LONG:
+                self.session.log(Level.NOTICE, "client sent too-long command, ignoring")
             self.send(request)
             return
         verb, argument = request
