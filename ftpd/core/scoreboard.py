@@ -171,6 +171,9 @@ class Board:
             return False
         return True
 
+    at_once = False
+    """Whether others count by what is written, so that a session is to be there from its beginning."""
+
     def claim(self) -> int:
         """A place for one entry."""
         if self._free:
@@ -229,10 +232,40 @@ class Board:
 class CommonBoard(Board):
     """That of processes which inetd started, one for each client: they come and go, and the file stays."""
 
+    at_once = True
+
     def __init__(self, path: str, mutex: str | None = None, *, started: int, scrub: bool) -> None:
         self._scrub = scrub
+        self._own: int | None = None
+        """The place of this process: it has one client."""
         super().__init__(path, mutex, pid=0, started=started)
         self._mine = False
+
+    @property
+    def mutex(self) -> int:
+        """The descriptor of the ScoreboardMutex, for who locks what spans more than one entry."""
+        return self._lock
+
+    def others(self) -> list[Entry]:
+        """What other processes that live have written."""
+        found = []
+        for place in range(self._places()):
+            data = os.pread(self._file, _ENTRY.size, self._at(place))
+            if len(data) == _ENTRY.size and data[:4] != _NOTHING[:4]:
+                entry = unpack(data)
+                if entry.pid != os.getpid() and alive(entry.pid):
+                    found.append(entry)
+        return found
+
+    def release(self, place: int) -> None:
+        if place == self._own:
+            self._own = None
+            super().release(place)
+
+    def close(self) -> None:
+        if self._own is not None:
+            self.release(self._own)
+        super().close()
 
     def _begin(self, flags: int, header: bytes) -> None:
         found = os.pread(self._file, _HEADER.size, 0)
@@ -270,6 +303,11 @@ class CommonBoard(Board):
 
     def claim(self) -> int:
         """A place that no other process takes meanwhile, as each locks it before it looks whether it is free."""
+        if self._own is None:
+            self._own = self._claimed()
+        return self._own
+
+    def _claimed(self) -> int:
         for _ in range(_ATTEMPTS):
             many = self._places()
             for place in range(many + _AT_ONCE):

@@ -346,6 +346,12 @@ def tally() -> Tally:
     return _tally
 
 
+def count_by(common: Tally) -> None:
+    """In a process for one client, before it serves: count in this one."""
+    global _tally
+    _tally = common
+
+
 def share(shared: SharedTally, column: int) -> None:
     """In a worker, before it serves: count in the table of all, in this column."""
     global _tally

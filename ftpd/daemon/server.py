@@ -148,7 +148,9 @@ class Daemon:
         try:
             self._open_log(self.plan)
             await into_service(self.plan.generation.start())
-            worker.show_on(scoreboard.opened(self.plan.settings))
+            board = scoreboard.opened(self.plan.settings)
+            worker.show_on(board)
+            single.count_by(board, client)
             self._hear_the_end(worker.loop)
             await single.serve(worker, client, self._stop)
         finally:

@@ -9,6 +9,9 @@ from collections.abc import Awaitable
 from typing import Any
 
 from ftpd.conf.tree import Scope
+from ftpd.core import tally
+from ftpd.core.scoreboard import Board, CommonBoard
+from ftpd.daemon.commontally import CommonTally
 from ftpd.daemon.errors import StartError
 from ftpd.daemon.inetd import is_socket
 from ftpd.daemon.listen import Endpoint
@@ -16,6 +19,7 @@ from ftpd.daemon.plan import Plan
 from ftpd.dispatch.registry import Generation
 from ftpd.engine.channel import prepare
 from ftpd.engine.worker import ServerOf, Worker
+from ftpd.transfer.ports import plain_host
 
 
 def client_of_inetd() -> socket.socket:
@@ -50,6 +54,13 @@ def server_for_inetd(plan: Plan) -> ServerOf:
         return plan.bindings.server_of(local) or generation.config.main
 
     return server_of
+
+
+def count_by(board: Board | None, client: socket.socket) -> None:
+    """Have MaxClients and its kin hold for all whom inetd lets in; without a scoreboard, nobody knows of the others."""
+    if isinstance(board, CommonBoard):
+        host, port = client.getsockname()[:2]
+        tally.count_by(CommonTally(board, plain_host(host), port))
 
 
 async def serve(worker: Worker, client: socket.socket, stop: asyncio.Event) -> None:

@@ -34,7 +34,7 @@ class Presence:
         self._timer: asyncio.TimerHandle | None = None
 
     def came(self, channel: ControlChannel) -> None:
-        if trace.active:
+        if trace.active or (self.board is not None and self.board.at_once):
             # who looks on finds even the shortest session here
             self._write(channel, None)
         elif self.board is not None:
