@@ -248,8 +248,9 @@ def heard(level: Level, route: Route | None) -> bool:
 def _only_handler() -> logging.Handler | None:
     """The one of the daemon's log, where nobody else listens."""
     handlers = logger.handlers
-    alone = len(handlers) == 1 and not (logger.propagate or logger.filters or logger.disabled)
-    return handlers[0] if alone and not handlers[0].filters else None
+    if len(handlers) != 1 or logger.propagate or logger.filters or logger.disabled or handlers[0].filters:
+        return None
+    return handlers[0]
 
 
 def log(

@@ -237,7 +237,7 @@ class Wire(Protocol):
         """What answers the command by which a client was let in that had said nothing but its name before.
 
         ``again`` lets another in, who came as this one did, said the same name and now proves it with that argument;
-        False leaves that to the command's whole road.
+        False leaves that to the command's whole road. It is not asked while any file system may keep us waiting.
         """
 
     def begun_file(self) -> tuple[int, bool] | None:

@@ -10,10 +10,11 @@ from functools import partial
 
 from ftpd.api import AuthAnswer, Command, Session, Settings, ShortAnswer, pool_at, trace
 from ftpd.modules import _auth_directives as d
+from ftpd.modules import _auth_lists as lists
 from ftpd.modules._auth_denied import Denied
 from ftpd.modules._auth_entry import SettingsAt, announce, move_in
 from ftpd.modules._auth_known import Regular, regular
-from ftpd.modules._auth_login import FTPUSERS, SHELLS, Visitor, objection
+from ftpd.modules._auth_login import Visitor
 from ftpd.modules._auth_place import enter
 from ftpd.modules._auth_visit import Visit, visit_of
 
@@ -24,11 +25,12 @@ _OK = AuthAnswer.OK
 def come_again(
     session: Session, visit: Visit, one: Regular, settings_at: SettingsAt, password: str
 ) -> bool:  # fmt: skip
-    """Let him in; False where nothing has been done yet and the whole road is to be taken. Raises what forbids it."""
+    """Let him in; False where nothing has been done yet and the whole road is to be taken. Raises what forbids it.
+
+    Not to be asked where the folders of his home may keep us waiting.
+    """
     assurance, visitor = one.assurance, one.visitor
-    if assurance is None or trace.active or pool_at(*one.plan.places, kind=""):
-        return False
-    if not password or "\0" in password or len(password.encode("utf-8", "surrogateescape")) > one.longest:
+    if assurance is None or trace.active or not password or "\0" in password or _is_too_long(password, one.longest):
         return False
     if not assurance.lasts() or (one.asks_lists and _is_objected_to(visitor)):
         return False
@@ -42,13 +44,18 @@ def come_again(
     return True
 
 
+def _is_too_long(password: str, most: int) -> bool:
+    # no letter takes more than four bytes
+    return 4 * len(password) > most and len(password.encode("utf-8", "surrogateescape")) > most
+
+
 def _is_objected_to(visitor: Visitor) -> bool:
     """Whether the shell or the name may be refused: the whole road says so once the password has been looked at."""
     settings = visitor.target.settings
-    if pool_at(SHELLS, FTPUSERS, kind=""):
+    if pool_at(lists.SHELLS, lists.FTPUSERS, kind=""):
         return True
     try:
-        return bool(objection(visitor.account, settings[d.require_valid_shell], settings[d.use_ftp_users]))
+        return bool(lists.objection(visitor.account, settings[d.require_valid_shell], settings[d.use_ftp_users]))
     except Denied:
         return True
 

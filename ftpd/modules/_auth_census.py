@@ -102,10 +102,14 @@ class Census:
         # by the name that the connection was counted under, if it was
         server, counts = keys[0][1] if keys else _server(session), tally()
         counting = _counting(session, server, settings, user, anonymous)
+        if not counting.caps:
+            counts.add_all(counting.counted)
+            keys += counting.keys
+            return
         with counts.exclusively():
             counts.add_all(counting.counted)
             keys += counting.keys
-            reached = _reached(counts, counting.caps) if counting.caps else None
+            reached = _reached(counts, counting.caps)
             if reached is not None:
                 _leave(keys, _AS_CONNECTION)
         if reached is not None:

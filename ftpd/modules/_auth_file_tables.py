@@ -117,7 +117,7 @@ def _id(text: str) -> int | None:
     return int(text) if _NUMBER.fullmatch(text) and int(text) <= _HIGHEST_ID else None
 
 
-def _signature(known: os.stat_result) -> tuple[int, ...]:
+def signature(known: os.stat_result) -> tuple[int, ...]:
     """What changes with the file."""
     return known.st_mtime_ns, known.st_ctime_ns, known.st_size, known.st_ino, known.st_dev
 
@@ -150,7 +150,7 @@ class Table(Generic[T]):
                 now = os.stat(self._path)
         except OSError:
             return None
-        return self._content if _signature(now) == self._seen and not now.st_mode & stat.S_IWOTH else None
+        return self._content if signature(now) == self._seen and not now.st_mode & stat.S_IWOTH else None
 
     def current(self) -> T:
         """The content as it is now; OSError when the file cannot be read or is open to others' hands."""
@@ -162,7 +162,7 @@ class Table(Generic[T]):
                     raise OSError(22, "Not a regular file", self._spec.path)
                 if now.st_mode & stat.S_IWOTH:
                     raise PermissionError(1, "The file is writable by everybody", self._spec.path)
-                seen = _signature(now)
+                seen = signature(now)
                 if self._content is None or seen != self._seen:
                     if now.st_size > _LARGEST:
                         raise OSError(27, f"The file is larger than {_LARGEST} bytes", self._spec.path)

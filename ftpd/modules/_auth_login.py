@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from ftpd.api import Account, AuthAnswer, AuthUnavailable, Command, Identity, Level, Pattern, Session, crypt, denies
 from ftpd.modules import _auth_directives as d
+from ftpd.modules import _auth_lists as lists
 from ftpd.modules._auth_denied import Denied
 from ftpd.modules._auth_events import ANON_REJECT_PASSWORDS, ROOT_LOGIN
 from ftpd.modules._auth_names import Target, own_value
 from ftpd.modules._auth_reach import reach
 
 Groups = tuple[tuple[int, str], ...]
-
-SHELLS = "/etc/shells"
-FTPUSERS = "/etc/ftpusers"
-# what getusershell(3) goes by when there is no /etc/shells
-_DEFAULT_SHELLS = frozenset({"/bin/sh", "/bin/csh"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +66,7 @@ async def vet(command: Command, target: Target, password: str, known: Visitor | 
         without = await _password_holds(command, target, account, password)
     shells, users = settings[d.require_valid_shell], settings[d.use_ftp_users]
     if (shells or users) and (
-        objects := await reach(command, lambda: objection(account, shells, users), SHELLS, FTPUSERS)
+        objects := await reach(command, lambda: lists.objection(account, shells, users), lists.SHELLS, lists.FTPUSERS)
     ):
         raise Denied(f"USER {account.name} (Login failed): {objects}")
     return replace(visitor, without_password=True) if without else visitor
@@ -192,23 +187,3 @@ async def _password_holds(command: Command, target: Target, account: Account, pa
     if not answer.accepted:
         raise Denied(f"USER {target.user} (Login failed): {answer.value}")
     return answer is AuthAnswer.OK_NO_PASS
-
-
-def objection(account: Account, shells: bool, users: bool) -> str:
-    """What /etc/shells or /etc/ftpusers has against the account; empty when nothing. Reads the files."""
-    if shells and account.shell not in _lines(SHELLS, _DEFAULT_SHELLS):
-        return f"Invalid shell: '{account.shell}'"
-    if users and account.name in _lines(FTPUSERS, frozenset()):
-        return f"User in {FTPUSERS}"
-    return ""
-
-
-def _lines(path: str, absent: frozenset[str]) -> frozenset[str]:
-    """The first words of the lines of a file; only a file that is not there has a default, any other fault denies."""
-    try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as file:
-            return frozenset(line.split()[0] for line in file if line.strip() and not line.lstrip().startswith("#"))
-    except FileNotFoundError:
-        return absent
-    except OSError as error:
-        raise Denied(f"unable to read {path}: {os.strerror(error.errno or 0)}", level=Level.ERROR) from None

@@ -106,13 +106,13 @@ def enter(session: Session, plan: Plan, visitor: Visitor, umask: int, *, show_li
     """Open the session's files and find the first folder it can be in; for a thread, as homes may hang."""
     plain = None if plan.links_allowed else _without_links(plan.root, visitor)
     assert session.enter is not None
-    if plan.root != "/":
+    if plan.root != "/" and (trace.active or session.is_debugged(1)):
         text = "Preparing to chroot to directory '%s'"
         session.debug(1, text, plan.root)
-        if trace.active:
-            trace.say("auth", 5, text, plan.root, peer=session.peer)
-    for scope in (session.server, visitor.target.anonymous):
-        if scope is not None and scope.places is not None:
+        trace.say("auth", 5, text, plan.root, peer=session.peer)
+    anonymous = visitor.target.anonymous
+    for scope in (session.server,) if anonymous is None else (session.server, anonymous):
+        if scope.places is not None:
             scope.places.learn(plan.home, visitor.account.name, plan.homes)
     files = session.enter(visitor.identity, plan.root, umask)
     try:

@@ -174,7 +174,8 @@ async def _log_in(cmd: Command) -> Outcome:
 async def _come(cmd: Command, visit: Visit, target: Target, known: Regular | None) -> Regular:
     """Let the client in, and tell as whom."""
     if known is not None and known.assurance is not None:
-        if come_again(cmd.session, visit, known, cmd.gate.settings_at, cmd.argument):
+        near = not pool_at(*known.plan.places, kind="")
+        if near and come_again(cmd.session, visit, known, cmd.gate.settings_at, cmd.argument):
             return known
         # what it hangs on may be otherwise by now
         known = None

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ftpd.api import LOGGED_IN, Account, AuthAnswer, AuthBackend, Module, Refuse, Session, crypt
-from ftpd.modules import _auth_login, mod_auth
+from ftpd.modules import _auth_lists, _auth_login, mod_auth
+from ftpd.modules._auth_denied import Denied
 from ftpd.testing import Bench
 
 INCORRECT = "530 Login incorrect."
@@ -255,7 +258,7 @@ def test_a_shell_must_be_a_valid_one(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     shells = os.path.join(tmp_path, "shells")
     with open(shells, "w") as out:
         out.write("# shells\n/bin/fine\n")
-    monkeypatch.setattr(_auth_login, "SHELLS", shells)
+    monkeypatch.setattr(_auth_lists, "SHELLS", shells)
     assert login(fresh("", ann(shell="/bin/fine")), "ann") == GRANTED
     for shell in ("/bin/other", "", "# shells", "/usr/sbin/nologin"):
         assert login(fresh("", ann(shell=shell)), "ann") == [INCORRECT]
@@ -263,7 +266,7 @@ def test_a_shell_must_be_a_valid_one(monkeypatch: pytest.MonkeyPatch, tmp_path: 
 
 
 def test_without_etc_shells_the_two_oldest_shells_are_valid(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_auth_login, "SHELLS", "/nowhere/shells")
+    monkeypatch.setattr(_auth_lists, "SHELLS", "/nowhere/shells")
     assert login(fresh("", ann(shell="/bin/sh")), "ann") == GRANTED
     assert login(fresh("", ann(shell="/bin/bash")), "ann") == [INCORRECT]
 
@@ -271,18 +274,66 @@ def test_without_etc_shells_the_two_oldest_shells_are_valid(monkeypatch: pytest.
 def test_a_file_of_shells_that_cannot_be_read_keeps_everybody_out(
     monkeypatch: pytest.MonkeyPatch, tmp_path: os.PathLike[str]
 ) -> None:
-    monkeypatch.setattr(_auth_login, "SHELLS", str(tmp_path))
+    monkeypatch.setattr(_auth_lists, "SHELLS", str(tmp_path))
     assert login(fresh("", ann()), "ann") == [INCORRECT]
 
 
 def test_whom_etc_ftpusers_names_is_kept_out(monkeypatch: pytest.MonkeyPatch, tmp_path: os.PathLike[str]) -> None:
     path = os.path.join(tmp_path, "ftpusers")
-    monkeypatch.setattr(_auth_login, "FTPUSERS", path)
+    monkeypatch.setattr(_auth_lists, "FTPUSERS", path)
     assert login(fresh("", ann()), "ann") == GRANTED
     with open(path, "w") as out:
         out.write("#bob\nann # on leave\n")
     assert login(fresh("", ann()), "ann") == [INCORRECT]
     assert login(fresh("UseFtpUsers off", ann()), "ann") == GRANTED
+
+
+@pytest.mark.parametrize("old", [1.0, -1.0])
+def test_the_lists_of_shells_and_names_count_as_they_are_now(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, old: float
+) -> None:
+    """Whether they have just been written or are known from before."""
+    shells, users = tmp_path / "shells", tmp_path / "ftpusers"
+    monkeypatch.setattr(_auth_lists, "SHELLS", str(shells))
+    monkeypatch.setattr(_auth_lists, "FTPUSERS", str(users))
+    monkeypatch.setattr(_auth_lists, "_OLD", old)
+    account = Account("ann", 1000, 1000, "/", "/bin/fine")
+    for words, names, objection in (
+        ("/bin/fine", "bob", ""), ("/bin/sore", "bob", "Invalid shell: '/bin/fine'"), ("/bin/fine", "bob", ""),
+        ("/bin/fine", "ann", f"User in {users}"), ("/bin/fine", "bob", ""),
+    ):  # fmt: skip
+        for path, text in (shells, words), (users, names):
+            fresh_file = path.with_suffix(".new")
+            fresh_file.write_text(f"{text}\n")
+            fresh_file.rename(path)
+        for _ in range(2):
+            assert _auth_lists.objection(account, True, True) == objection
+    users.unlink()
+    assert not _auth_lists.objection(account, True, True)
+    shells.unlink()
+    assert _auth_lists.objection(account, True, True)
+    shells.mkdir()
+    with pytest.raises(Denied):
+        _auth_lists.objection(account, True, True)
+
+
+def test_a_list_that_has_not_changed_is_not_read_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    shells, opened = tmp_path / "shells", []
+    shells.write_text("/bin/fine\n")
+    monkeypatch.setattr(_auth_lists, "SHELLS", str(shells))
+    account = Account("ann", 1000, 1000, "/", "/bin/fine")
+
+    def counted(path: str, **how: Any) -> Any:
+        opened.append(path)
+        return open(path, **how)
+
+    monkeypatch.setattr(_auth_lists, "open", counted, raising=False)
+    for old, reads in (1e9, 3), (-1.0, 1):
+        monkeypatch.setattr(_auth_lists, "_OLD", old)
+        opened.clear()
+        for _ in range(3):
+            assert not _auth_lists.objection(account, True, False)
+        assert len(opened) == reads
 
 
 def test_limit_login_lets_in_and_keeps_out() -> None:

@@ -23,7 +23,7 @@ from ftpd.engine import entrance
 from ftpd.module.command import Command
 from ftpd.module.session import Session
 from ftpd.module.table import Module
-from ftpd.modules import _auth_login
+from ftpd.modules import _auth_lists
 from ftpd.modules._auth_events import MAX_CLIENTS
 
 HASH = crypt.hash("secret", "$1$")
@@ -243,8 +243,8 @@ def test_a_shell_and_a_name_that_are_not_wanted_any_more(
     story: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shells, denied = tmp_path / "shells", tmp_path / "ftpusers"
-    monkeypatch.setattr(_auth_login, "SHELLS", str(shells))
-    monkeypatch.setattr(_auth_login, "FTPUSERS", str(denied))
+    monkeypatch.setattr(_auth_lists, "SHELLS", str(shells))
+    monkeypatch.setattr(_auth_lists, "FTPUSERS", str(denied))
     shells.write_text("/bin/sh\n")
 
     @story("RequireValidShell on\nUseFtpUsers on")
