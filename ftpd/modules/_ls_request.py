@@ -118,6 +118,8 @@ class Denied(FileNotFoundError):
 
 
 _DENIED = 450
+_ASKED_FOR = 64
+"""Hidden entries of one folder that are asked for until one may be known of; those of a section answer alike."""
 
 
 def _path(cmd: Command, text: str) -> Path:
@@ -190,19 +192,25 @@ def _looked_at(cmd: Command, above: str, shown: dict[str, str]) -> Iterator[Targ
     try:
         path = allowed(cmd, above)
         veil = cmd.veil(path)
+        names = [] if "" in shown else list(shown)
+        seen = names if veil is None else veil.names(names)
+        hidden = sorted(set(names).difference(seen)) if len(seen) < len(names) else []
         with cmd.files.open_folder(path) as folder:
-            for name, attributes in folder.lstat_many(list(shown)) if "" not in shown else ():
+            for name, attributes in folder.lstat_many(seen):
                 if attributes is None:
                     continue
-                if veil is None or (veil.names([name]) and veil.shows(name, attributes)):
+                if veil is None or veil.shows(name, attributes):
                     yield Target(path.child(name), shown[name], attributes)
-                elif not _is_absent(cmd, path.child(name).virtual):
-                    yield None
+                else:
+                    hidden.append(name)
+        if any(not _is_absent(cmd, path.child(name).virtual) for name in hidden[:_ASKED_FOR]):
+            yield None
     except OSError:
         return
 
 
 def _is_absent(cmd: Command, virtual: str) -> bool:
+    """Whether nothing is there for the client, by IgnoreHidden or <Limit>."""
     try:
         return allowed(cmd, virtual).absent
     except PermissionError:

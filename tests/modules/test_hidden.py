@@ -8,7 +8,9 @@ import stat
 import pytest
 from xfer_ground import run, talk
 
+from ftpd.api import Command, Path
 from ftpd.conf.faults import ConfigFaults
+from ftpd.modules import _ls_request
 from ftpd.testing import Bench
 
 pytestmark = pytest.mark.usefixtures("way_to_list")
@@ -121,6 +123,27 @@ def test_nlst_and_mlsd_hide_a_folder_under_its_dots_as_well(rule: str, line: str
         return [word for word in words if word.rpartition("/")[2] in (".", "..")]
 
     assert run(tale, files={"d/e/f": b""}, conf=_at_home(rule)) == dots.split()
+
+
+@pytest.mark.parametrize(("more", "last"), [("", "226 Transfer complete"), (IGNORE, "450 No files found")])
+def test_many_hidden_names_that_a_pattern_matches_are_not_asked_for_one_by_one(
+    more: str, last: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    allowed = _ls_request.allowed
+
+    def counted(cmd: Command, virtual: str) -> Path:
+        asked.append(virtual)
+        return allowed(cmd, virtual)
+
+    async def tale(ftp: Bench) -> str:
+        assert await ftp.download("NLST *.key") == b""
+        return ftp.replies.splitlines()[-1]
+
+    monkeypatch.setattr(_ls_request, "allowed", counted)
+    files = {f"{number}.key": b"" for number in range(500)}
+    assert run(tale, files=files, conf=_at_home("HideFiles key\n" + more)) == last
+    assert len(asked) < 100
 
 
 def test_named_by_itself_a_hidden_entry_gives_an_empty_listing_and_can_be_fetched() -> None:
