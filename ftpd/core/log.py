@@ -91,10 +91,12 @@ class Route:
 class Peer(str):
     """What a record shows of the session it is of, ``server (name[ip])``, and where it therefore goes."""
 
-    __slots__ = ("_ends", "_length", "head", "route")
+    __slots__ = ("_ends", "_length", "head", "lines", "route")
     route: Route | None
     head: str
     """What stands between the time and the text of its lines, once there was one."""
+    lines: dict[str, bytes]
+    """What stands behind the time in lines of which nothing is filled in, by their text."""
     _ends: str | tuple[str, tuple[str, int]]
     _length: int
 
@@ -106,6 +108,7 @@ class Peer(str):
         self._length = len(client) + 2
         self.route = route
         self.head = ""
+        self.lines = {}
         self._ends = ends
         return self
 
@@ -144,6 +147,10 @@ def route_of(peer: str) -> Route:
 # -- how it looks --------------------------------------------------------------------------------------
 
 
+_MOST_TEXTS = 8
+"""Lines of one peer that are remembered: a module may tell of something else each time."""
+
+
 class LineFormatter(logging.Formatter):
     """``YYYY-MM-DD HH:MM:SS,mmm host proftpd[pid] server (client[ip]): message``, less what LogOptions takes away."""
 
@@ -173,6 +180,16 @@ class LineFormatter(logging.Formatter):
             parts.append(escape(peer.client))
         return f"{' '.join(filter(None, parts))}: {text}"
 
+    def rest(self, peer: Peer, text: str) -> bytes | None:
+        """What stands behind the time in a line of that text, to be remembered; None where LogOptions change it."""
+        route = peer.route or _main
+        if route.hidden or route.labels or not peer:
+            return None
+        if len(peer.lines) >= _MOST_TEXTS:
+            peer.lines.clear()
+        rest = peer.lines[text] = f"{peer.head or self._head(peer)}{escape(text)}\n".encode("utf-8", "backslashreplace")
+        return rest
+
     def _head(self, peer: str) -> str:
         """What stands between the time and the text; a Peer, which serves one process, remembers it."""
         head = f" {self._host} proftpd[{os.getpid()}] {escape(peer)}: "
@@ -194,6 +211,10 @@ class LineHandler(logging.Handler):
 
     def take(self, line: str) -> None:
         """Write it, or see to it that it is written."""
+        self.put(f"{line}\n".encode("utf-8", "backslashreplace"))
+
+    def put(self, line: bytes) -> None:
+        """The same of its bytes, with the line's end."""
         raise NotImplementedError
 
 
@@ -204,6 +225,16 @@ def stamp(now: float) -> str:
     ' 00:00:00,500'
     """
     return f"{_second(int(now))},{int(now * 1000) % 1000:03d}"
+
+
+def _stamped(now: float) -> bytes:
+    """The same in bytes."""
+    return b"%b,%03d" % (_second_in_bytes(int(now)), int(now * 1000) % 1000)
+
+
+@lru_cache(maxsize=4)
+def _second_in_bytes(second: int) -> bytes:
+    return _second(second).encode()
 
 
 @lru_cache(maxsize=4)
@@ -282,6 +313,11 @@ def write(
     """The same where it is known already that it is :func:`heard` by this route, the peer's own."""
     handler = route.handler or _only_handler()
     if exc_info is None and isinstance(handler, LineHandler):
+        if not args and peer.__class__ is Peer:
+            rest = peer.lines.get(message) or handler.lines.rest(peer, message)
+            if rest is not None:
+                handler.put(_stamped(time.time()) + rest)
+                return
         text = _told(message, args) if args else message
         if not (text.isascii() and text.isprintable()):
             text = escape(text)

@@ -18,6 +18,7 @@ from threading import RLock
 from time import monotonic
 from typing import Any, Protocol
 
+from ftpd import native
 from ftpd.core.log import Level, log
 
 COLUMNS = 32
@@ -82,6 +83,38 @@ _ALONE = RLock()
 """Nobody else is there: what costs nothing to enter and leave."""
 
 
+def add_by_python(counts: dict[Hashable, int], counted: Sequence[Counted]) -> list[Counted] | None:
+    """One more of each; gives those that had no count before and are one of something."""
+    first = []
+    for pair in counted:
+        key, under = pair
+        many = counts[key] = counts.get(key, 0) + 1
+        if under is not None and many == 1:
+            first.append(pair)
+    return first
+
+
+def drop_by_python(
+    counts: dict[Hashable, int], keys: Sequence[Hashable], above: dict[Hashable, Hashable]
+) -> list[Hashable] | None:
+    """One less of each; gives those that have no count any more and are one of something."""
+    gone = []
+    for key in keys:
+        left = counts[key] - 1
+        if left > 0:
+            counts[key] = left
+            continue
+        del counts[key]
+        if key in above:
+            gone.append(key)
+    return gone
+
+
+_add, _drop = (
+    (add_by_python, drop_by_python) if native.tally is None else (native.tally.add, native.tally.drop)
+)  # fmt: skip
+
+
 class OwnTally:
     """That of a process that serves alone."""
 
@@ -99,13 +132,8 @@ class OwnTally:
         return self._counts[key]
 
     def add_all(self, counted: Sequence[Counted]) -> None:
-        counts = self._counts
-        for key, under in counted:
-            if key in counts:
-                counts[key] += 1
-                continue
-            counts[key] = 1
-            if under is not None:
+        if first := _add(self._counts, counted):
+            for key, under in first:
                 self._above[key] = under
                 self._under.setdefault(under, set()).add(key)
 
@@ -113,15 +141,9 @@ class OwnTally:
         self.drop_all((key,))
 
     def drop_all(self, keys: Sequence[Hashable]) -> None:
-        counts, aboves = self._counts, self._above
-        for key in keys:
-            left = counts[key] - 1
-            if left > 0:
-                counts[key] = left
-                continue
-            del counts[key]
-            if key in aboves:
-                above = aboves.pop(key)
+        if gone := _drop(self._counts, keys, self._above):
+            for key in gone:
+                above = self._above.pop(key)
                 self._under[above].discard(key)
                 if not self._under[above]:
                     del self._under[above]

@@ -116,16 +116,16 @@ class _ScribeHandler(LineHandler):
         super().__init__()
         self._outlet = outlet
 
-    def take(self, line: str) -> None:
-        self._outlet.put(logfile.encoded(line))
+    def put(self, line: bytes) -> None:
+        self._outlet.put(line)
 
 
 class _RegularHandler(LineHandler):
     """Standard error where it is a file, which takes a record as soon as it is there."""
 
-    def take(self, line: str) -> None:
+    def put(self, line: bytes) -> None:
         try:
-            os.write(sys.stderr.fileno(), f"{line}\n".encode("utf-8", "backslashreplace"))
+            os.write(sys.stderr.fileno(), line)
         except (OSError, ValueError):
             pass
 

@@ -43,11 +43,13 @@ def prepare(sock: socket.socket) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
+_FAMILIES, _STREAM = {2: socket.AF_INET, 4: socket.AF_INET6}, socket.SOCK_STREAM
+
+
 def accepted(listener: socket.socket) -> tuple[socket.socket, Any]:
     """The next client and its address: ``listener.accept()``, which asks enumerations for the family and the kind."""
     descriptor, address = listener._accept()  # type: ignore[attr-defined]
-    family = socket.AF_INET if len(address) == 2 else socket.AF_INET6
-    return socket.socket(family, socket.SOCK_STREAM, 0, descriptor), address
+    return socket.socket(_FAMILIES[len(address)], _STREAM, 0, descriptor), address
 
 
 def waiting(listener: socket.socket) -> int:

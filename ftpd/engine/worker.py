@@ -59,6 +59,7 @@ _ASKED_TO_END, _TIDYING = 3, 1.0
 
 _SESSIONS = ("sessions",)
 """What MaxInstances counts, in the tally of all workers."""
+_ONE_MORE, _ONE_LESS = ((_SESSIONS, None),), (_SESSIONS,)
 
 ServerOf = Callable[[Generation, tuple[str, int]], Scope | None]
 
@@ -234,7 +235,7 @@ class Worker:
         self._resting.clear()
 
     def _serve(self, sock: socket.socket, address: tuple[Any, ...]) -> None:
-        if self._is_full():
+        if self.most_sessions is not None and self._is_full():
             self._deny_one_too_many(sock)
             return
         if self._arrivals is not None and self._too_soon(self._arrivals):
@@ -259,14 +260,11 @@ class Worker:
         sock.close()
 
     def _take_place(self) -> bool:
-        """Be one of MaxInstances, whatever other workers take meanwhile; False where there is no room."""
-        if self.most_sessions is None:
-            tally().add(_SESSIONS)
-            return True
+        """Be one of MaxInstances, whatever other workers take meanwhile; False where there is no room for one more."""
         with tally().exclusively():
             if self._is_full():
                 return False
-            tally().add(_SESSIONS)
+            tally().add_all(_ONE_MORE)
             return True
 
     def _too_soon(self, arrivals: Pace) -> bool:
@@ -291,14 +289,16 @@ class Worker:
             doorway = self._doorways.at(local, server)
         host, port = (address or sock.getpeername())[:2]
         remote = Address(plain_host(host) if ":" in host else host, port)
-        if not self._take_place():
+        if self.most_sessions is None:
+            tally().add_all(_ONE_MORE)
+        elif not self._take_place():
             self._deny_one_too_many(sock)
             return None
         try:
             channel = doorway.channel()
             channel.begin(sock, doorway, remote)
         except BaseException:
-            tally().drop(_SESSIONS)
+            tally().drop_all(_ONE_LESS)
             raise
         self.accepted += 1
         self.generation.session_began()
@@ -321,7 +321,7 @@ class Worker:
         """A session told its modules goodbye; a generation that was replaced ends with its last one."""
         if channel in self.sessions:
             self.sessions.discard(channel)
-            tally().drop(_SESSIONS)
+            tally().drop_all(_ONE_LESS)
         if self.presence is not None:
             self.presence.went(channel)
         if self._resting:

@@ -50,3 +50,6 @@ data = _compiled("_data")
 
 moulds = _compiled("_moulds")
 """Objects that are made as another one is: ``moulds.c``."""
+
+tally = _compiled("_tally")
+"""Counting by key, several keys in one go: ``tally.c``."""

@@ -15,8 +15,9 @@ class Kept(LineHandler):
         super().__init__()
         self.taken: list[str] = []
 
-    def take(self, line: str) -> None:
-        self.taken.append(line)
+    def put(self, line: bytes) -> None:
+        assert line.endswith(b"\n")
+        self.taken.append(line[:-1].decode())
 
 
 class Records(logging.Handler):
@@ -75,6 +76,27 @@ def test_a_whole_line_shows_whose_it_is_however_he_is_called(alone: Kept, client
     (line,) = alone.taken
     assert line.endswith(f" server ({escape(client)}): here")
     assert line == escape(line)
+
+
+@pytest.mark.parametrize("labels", [False, True])
+def test_what_is_told_again_and_again_is_told_as_at_first(alone: Kept, labels: bool) -> None:
+    route = Route(level=Level.DEBUG, handler=alone, labels=labels)
+    one, other = Peer("server", "one[192.0.2.1]", route), Peer("server", "other[192.0.2.2]", route)
+    texts = ["here", HOSTILE, "100 %", "näme", *map(str, range(20))]
+    for _ in range(2):
+        for text in texts:
+            log(Level.INFO, text, peer=one)
+            log(Level.INFO, text, peer=other)
+    label = "session" if labels else "proftpd"
+    found = [line.partition(f" {label}[")[2].partition("] ")[2] for line in alone.taken]
+    assert found == 2 * [f"{peer}: {escape(text)}" for text in texts for peer in (one, other)]
+
+
+def test_what_follows_the_time_is_remembered_of_a_few_texts_only(alone: Kept) -> None:
+    peer = Peer("server", "one[192.0.2.1]", Route(level=Level.DEBUG, handler=alone))
+    for number in range(1000):
+        log(Level.INFO, f"text {number}", peer=peer)
+    assert len(alone.taken) == 1000 and len(peer.lines) < 20
 
 
 def test_who_listens_besides_is_told_as_well(alone: Kept) -> None:

@@ -21,9 +21,12 @@ def shared() -> Iterator[SharedTally]:
     made.close()
 
 
-@pytest.fixture(params=["own", "shared"])
-def tally(request: pytest.FixtureRequest, shared: SharedTally) -> Tally:
-    return OwnTally() if request.param == "own" else shared
+@pytest.fixture(params=["own, by Python", "own", "shared"])
+def tally(request: pytest.FixtureRequest, shared: SharedTally, monkeypatch: pytest.MonkeyPatch) -> Tally:
+    if request.param == "own, by Python":
+        monkeypatch.setattr(tallies, "_add", tallies.add_by_python)
+        monkeypatch.setattr(tallies, "_drop", tallies.drop_by_python)
+    return shared if request.param == "shared" else OwnTally()
 
 
 def elsewhere(work: Callable[[], None]) -> None:
