@@ -11,7 +11,7 @@ from time import monotonic, perf_counter
 from typing import Any, NamedTuple
 
 from ftpd.core.answers import ShortAnswer
-from ftpd.core.paths import decode
+from ftpd.core.paths import decode, encode
 from ftpd.core.reply import Reply
 from ftpd.core.vocab import Phase
 from ftpd.engine.dataport import DataPort
@@ -19,6 +19,7 @@ from ftpd.engine.taking import Taking, be_oneself
 from ftpd.module.command import Command
 from ftpd.module.events import FILES_SENT, Sent
 from ftpd.module.files import Folder, Path
+from ftpd.module.session import Session
 from ftpd.module.wire import Lister
 from ftpd.transfer.data import PATIENCE, UNSENT_MOST
 
@@ -32,7 +33,9 @@ class Listing(NamedTuple):
     above: str
     before: bytes
     after: bytes
+    folder: bytes
     lister: Lister
+    at_once: Callable[[Session, bytes], bytes | None] | None
 
 
 class Showing(Taking):
@@ -44,7 +47,8 @@ class Showing(Taking):
         if self._recorders(command, Phase.LOG_CMD):
             return None
         said, done = Reply(150, (before,)).encode(), Reply(226, (after,)).encode()
-        recipe = Listing(command.name, folder.rstrip("/"), said, done, lister)
+        above, at_once = folder.rstrip("/"), getattr(lister, "at_once", None)
+        recipe = Listing(command.name, above, said, done, encode(f"{above}/"), lister, at_once)
         return self._made(self._listing(recipe), partial(type(self)._listing, recipe=recipe))
 
     def _listing(self, recipe: Listing) -> ShortAnswer | None:
@@ -68,9 +72,18 @@ class Showing(Taking):
             return None
         if self.generation.gate.bare_until(session, virtual) <= monotonic():
             return None
+        met = False
+        if recipe.at_once is not None and not isinstance(walk, _Walk):
+            # whom this walk has met the whole road finds, however long it takes to come so far
+            if not walk.meet():
+                return None
+            met = True
+            text = recipe.at_once(session, recipe.folder + name if name else encode(session.cwd))
+            if text is not None:
+                return self._give(recipe, walk, (text,))
         path = Path(virtual)
         opened = files.open_at_once(path, "list")
-        if opened is None or not stat.S_ISDIR(opened.attributes.st_mode) or not walk.meet():
+        if opened is None or not stat.S_ISDIR(opened.attributes.st_mode) or not (met or walk.meet()):
             return None
         path.saw(opened.attributes, opened=opened)
         command, _ = self.generation.command(session, recipe.verb, "")

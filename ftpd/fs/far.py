@@ -215,6 +215,9 @@ class FarFiles:
     def way_within(self, folder: bytes) -> None:
         return None
 
+    def survey(self, folder: bytes, *, largest: int, dotted: bool, order: int, most: int) -> None:
+        return None
+
     def glances(self, folder: str) -> None:
         return None
 

@@ -273,6 +273,19 @@ class LocalFolder:
             return None
 
 
+def surveyed(
+    identity: Identity, root: int, folder: bytes, devices: frozenset[int], largest: int, order: int, most: int, *,
+    dotted: bool,
+) -> tuple[Sequence[str], bytes] | None:  # fmt: skip
+    """What :meth:`LocalFiles.survey` tells of the folder of that path beneath the root."""
+    with acting_as(identity):
+        found = native.lines.survey_below(root, folder, devices, largest, dotted, order, most, _PATIENCE)
+    if found is None:
+        return None
+    names, attributes, odd = found
+    return None if odd or len(attributes) != len(names) * native.lines.ENTRY else (names, attributes)
+
+
 def lines_of(
     names: list[str], found: list[os.stat_result | None], layout: Layout, folders: list[str] | None
 ) -> Iterator[str | tuple[str, os.stat_result]]:

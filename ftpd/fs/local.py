@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from weakref import ref
@@ -14,7 +14,7 @@ from ftpd import native
 from ftpd.core import facl, paths
 from ftpd.core.identity import Identity, acting_as, acting_as_daemon, effective, neutral, privileged
 from ftpd.fs import jail, kernel
-from ftpd.fs.folder import Descriptor, LocalFolder
+from ftpd.fs.folder import Descriptor, LocalFolder, surveyed
 from ftpd.fs.jail import Opener, encoded
 from ftpd.fs.rights import may_remove, permits
 from ftpd.module.files import Opened, Path, Use, Way
@@ -116,6 +116,14 @@ class LocalFiles:
             return None
         who = self._identity.raw if privileged() else None
         return Way(who, neutral().raw, self._root or self._enter(), kernel.kernel_devices(), folder)
+
+    def survey(
+        self, folder: bytes, *, largest: int, dotted: bool, order: int, most: int
+    ) -> tuple[Sequence[str], bytes] | None:  # fmt: skip
+        if native.lines is None or self._opener is not jail.by_kernel:
+            return None
+        root, devices = self._root or self._enter(), kernel.kernel_devices()
+        return surveyed(self._identity, root.fd, folder, devices, largest, order, most, dotted=dotted)
 
     def glances(self, folder: str) -> Callable[[bytes], tuple[int, int] | None] | None:
         way = self.way(folder)

@@ -243,6 +243,15 @@ class Files(Protocol):
     def way_within(self, folder: bytes) -> Way | None:
         """The same to what another way has as its :attr:`Way.folder`."""
 
+    def survey(
+        self, folder: bytes, *, largest: int, dotted: bool, order: int, most: int
+    ) -> tuple[Sequence[str], bytes] | None:  # fmt: skip
+        """The names in a folder and what their entries look like, for :class:`ftpd.core.listing.Compiled`, in one step.
+
+        The arguments are those of :meth:`Folder.lines_at_once`. None where a link is on the way or among the entries,
+        for what is no folder, or a larger one than ``largest``, and where that is not to be had so.
+        """
+
     def glances(self, folder: str) -> Callable[[bytes], tuple[int, int] | None] | None:
         """What tells size and time of change (seconds) of a regular file by its name in that folder, in one step.
 

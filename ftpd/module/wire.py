@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     from ftpd.module.session import Session
 
 Lister = Callable[["Command", "Folder", "Path"], Iterable[bytes] | None]
-"""The lines of an open folder for a command, each of their pieces made in a short step; None: not to be had so."""
+"""The lines of an open folder for a command, each of their pieces made in a short step; None: not to be had so.
+
+Where it has a method ``at_once``, that is asked first, with a session and the bytes of the folder's path beneath its
+root: all lines as one text, or None.
+"""
 
 
 class TransferError(Exception):

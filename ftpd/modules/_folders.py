@@ -193,6 +193,15 @@ def lines_of_small(
     return folder.lines_at_once(layout, by_name, _FEW, dotted=choice.dotted)
 
 
+def text_of_small(session: Session, folder: bytes, layout: listing.Layout, choice: Choice) -> bytes | None:
+    """The same as one text, of a folder whose entries are all plain ones; None also where it takes more to find out."""
+    files = session.files
+    if files is None or not isinstance(layout, listing.Compiled):
+        return None
+    found = files.survey(folder, largest=SMALL, dotted=choice.dotted, order=1, most=_FEW)
+    return None if found is None else layout.packed(found[0], 0, found[1])
+
+
 def can_be_shown_again(cmd: Command) -> bool:
     """Whether other folders beside that of this command are listed as it was, as far as no module has to be asked."""
     session = cmd.session

@@ -8,7 +8,7 @@ from contextlib import suppress
 from time import time
 from typing import Protocol, TypeVar
 
-from ftpd.api import Command, Settings, listing, normalise, within
+from ftpd.api import Command, Session, Settings, listing, normalise, within
 from ftpd.modules._folders import Owners
 from ftpd.modules._lately import Lately
 from ftpd.modules._ls_config import fake_group, fake_permissions, fake_user, list_style, options, show_symlinks
@@ -69,11 +69,17 @@ class View:
 
     def serves_another(self, cmd: Command, config: Settings, flags: Flags) -> bool:
         """The same for a session that stands as that does which this was made for."""
-        if self._root != cmd.files.root or not self._serves(cmd, config, flags):
-            return False
+        alike = self._root == cmd.files.root and self._serves(cmd, config, flags)
+        return alike and self.goes_on(cmd.session)
+
+    def goes_on(self, session: Session) -> bool:
+        """Whether it is as good as anew, as far as that is not said by where the session stands."""
         users, groups = self._owners
-        users.ask_for(cmd.session)
-        groups.ask_for(cmd.session)
+        if users.stale or groups.stale or not self._columns.few:
+            return False
+        users.ask_for(session)
+        groups.ask_for(session)
+        self._columns.begin(time())
         return True
 
     def _serves(self, cmd: Command, config: Settings, flags: Flags) -> bool:

@@ -12,7 +12,7 @@ from functools import lru_cache, partial
 from math import inf
 from time import monotonic
 
-from ftpd.api import Command, Folder, Path, hidden, listing
+from ftpd.api import Command, Folder, Path, Session, hidden, listing
 from ftpd.modules._folders import (
     DOTS,
     Choice,
@@ -24,6 +24,7 @@ from ftpd.modules._folders import (
     lines_of_small,
     names_of,
     sliced,
+    text_of_small,
     unveiled,
 )
 from ftpd.modules._ls_config import list_style
@@ -114,6 +115,12 @@ class SmallFolders:
         if pieces is None:
             return None
         return in_steps(pieces, lambda name, known: view.line(name, known, folder, name, virtual))
+
+    def at_once(self, session: Session, folder: bytes) -> bytes | None:
+        view = self._view
+        if self._linked or view is None or self._until <= monotonic() or not view.goes_on(session):
+            return None
+        return text_of_small(session, folder, view.layout, _PLAIN[False])
 
     def _common(self, cmd: Command) -> View:
         view, now = self._view, monotonic()

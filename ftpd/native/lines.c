@@ -119,6 +119,7 @@ static PyMethodDef methods[] = {
     {"read", (PyCFunction)(void (*)(void))read_names, METH_FASTCALL, NULL},
     {"look", (PyCFunction)(void (*)(void))look, METH_FASTCALL, NULL},
     {"survey", (PyCFunction)(void (*)(void))survey, METH_FASTCALL, NULL},
+    {"survey_below", (PyCFunction)(void (*)(void))survey_below, METH_FASTCALL, NULL},
     {"pack", pack, METH_O, NULL},
     {"folders", (PyCFunction)(void (*)(void))folders, METH_FASTCALL, NULL},
     {"columns", (PyCFunction)(void (*)(void))columns, METH_FASTCALL, NULL},

@@ -82,6 +82,7 @@ typedef struct {
 
 PyObject *look(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
 PyObject *survey(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
+PyObject *survey_below(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
 PyObject *pack(PyObject *module, PyObject *found);
 PyObject *folders(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
 

@@ -5,6 +5,14 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#ifndef SYS_openat2
+#define SYS_openat2 437
+#endif
+/* openat2's IN_ROOT, NO_MAGICLINKS and NO_SYMLINKS. */
+#define RESOLVE_NO_LINKS 0x16
 
 /* How often the clock is asked while entries are looked at: a disk that has to fetch them takes long. */
 #define BETWEEN_CLOCKS 16
@@ -136,6 +144,31 @@ look(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
     return looked == NULL ? NULL : Py_BuildValue("(NO)", looked, odd ? Py_True : Py_False);
 }
 
+/* What survey gives; the arguments are those behind the folder. */
+static PyObject *
+surveyed(int folder, PyObject *const *arguments)
+{
+    int64_t dotted, order, most, patience;
+    int odd;
+    if (number(arguments[0], &dotted) < 0 || number(arguments[1], &order) < 0 || number(arguments[2], &most) < 0
+        || number(arguments[3], &patience) < 0)
+        return NULL;
+    PyObject *names = names_in(folder, dotted != 0), *looked = NULL;
+    if (names == NULL)
+        return NULL;
+    if (count_names(names) > most || any_odd_name(names)) {
+        Py_DECREF(names);
+        Py_RETURN_NONE;
+    }
+    if (order == 0 || sort_names(names, order < 0) == 0)
+        looked = looked_at(folder, names, 0, count_names(names), patience, &odd);
+    if (looked == NULL) {
+        Py_DECREF(names);
+        return NULL;
+    }
+    return Py_BuildValue("(NNO)", names, looked, odd ? Py_True : Py_False);
+}
+
 /* survey(folder, dotted, order, most, patience) -> (names, attributes of the first of them, odd), or None
 
    All of a small folder's, in one stay: read, with those that begin with a dot if `dotted`, sorted (`order` 1, or -1
@@ -144,29 +177,54 @@ look(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
 PyObject *
 survey(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
 {
-    int64_t folder, dotted, order, most, patience;
-    int odd;
+    int64_t folder;
     if (count != 5) {
         PyErr_SetString(PyExc_TypeError, "survey(folder, dotted, order, most, patience)");
         return NULL;
     }
-    if (number(arguments[0], &folder) < 0 || number(arguments[1], &dotted) < 0 || number(arguments[2], &order) < 0
-        || number(arguments[3], &most) < 0 || number(arguments[4], &patience) < 0)
+    return number(arguments[0], &folder) < 0 ? NULL : surveyed((int)folder, arguments + 1);
+}
+
+/* Whether it is a folder that is no longer than `largest`, and not on one of the devices. */
+static int
+is_small(int folder, PyObject *devices, int64_t largest)
+{
+    struct stat st;
+    if (fstat(folder, &st) != 0 || !S_ISDIR(st.st_mode) || st.st_size > largest)
+        return 0;
+    PyObject *device = PyLong_FromUnsignedLongLong(st.st_dev);
+    int kept = device == NULL ? -1 : PySequence_Contains(devices, device);
+    Py_XDECREF(device);
+    return kept < 0 ? -1 : !kept;
+}
+
+/* survey_below(root, path, devices, largest, dotted, order, most, patience) -> as survey does
+
+   Of the folder beneath the root, with no link on the way. None also where there is none such, it is longer than
+   `largest`, or on one of the devices of the kernel's own files. */
+PyObject *
+survey_below(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
+{
+    int64_t root, largest;
+    if (count != 8 || !PyBytes_CheckExact(arguments[1])) {
+        PyErr_SetString(PyExc_TypeError, "survey_below(root, path, devices, largest, dotted, order, most, patience)");
         return NULL;
-    PyObject *names = names_in((int)folder, dotted != 0), *looked = NULL;
-    if (names == NULL)
+    }
+    const char *path = PyBytes_AS_STRING(arguments[1]);
+    if (number(arguments[0], &root) < 0 || number(arguments[3], &largest) < 0)
         return NULL;
-    if (count_names(names) > most || any_odd_name(names)) {
-        Py_DECREF(names);
+    struct {
+        uint64_t flags, mode, resolve;
+    } how = {O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC, 0, RESOLVE_NO_LINKS};
+    int folder = strlen(path) == (size_t)PyBytes_GET_SIZE(arguments[1])
+                     ? (int)syscall(SYS_openat2, (int)root, path, &how, sizeof how)
+                     : -1;
+    if (folder < 0)
         Py_RETURN_NONE;
-    }
-    if (order == 0 || sort_names(names, order < 0) == 0)
-        looked = looked_at((int)folder, names, 0, count_names(names), patience, &odd);
-    if (looked == NULL) {
-        Py_DECREF(names);
-        return NULL;
-    }
-    return Py_BuildValue("(NNO)", names, looked, odd ? Py_True : Py_False);
+    int small = is_small(folder, arguments[2], largest);
+    PyObject *found = small < 0 ? NULL : small ? surveyed(folder, arguments + 4) : Py_NewRef(Py_None);
+    close(folder);
+    return found;
 }
 
 static int

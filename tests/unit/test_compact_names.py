@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 import ftpd.fs.folder
+import ftpd.fs.kernel
 from ftpd import native
 from ftpd.core.listing import Columns, Compact, CompiledColumns, unpacked
 
@@ -212,11 +213,49 @@ def _compare(here: Ground, dotted: bool, order: int) -> None:
         assert at_once is not None
         assert _raw([*at_once]) == _raw([*folder.raw_lines(names, layout)]) == _text([*folder.lines(names, layout)])
         assert folder.lines_at_once(layout, order, len(names) - 1, dotted=dotted) is None
+        surveyed = here.files().survey(b"/", largest=1 << 20, dotted=dotted, order=order, most=25)
+        if any((here.root / name).is_symlink() for name in names):
+            assert surveyed is None
+        elif surveyed is not None or ftpd.fs.folder._PATIENCE > 0:
+            assert surveyed is not None
+            text = layout.packed(surveyed[0], 0, surveyed[1])
+            assert _raw([text] if text else []) == _raw([*at_once])
         tabled = Columns({os.getuid(): "ann"}, {os.getgid(): "staff"}, now=0)
         in_python = folder.lines_at_once(tabled, order, 25, dotted=dotted)
         assert in_python is not None
         assert _raw([*in_python]) == _text([*folder.lines(names, layout)])
         assert folder.lines_at_once(tabled, order, len(names) - 1, dotted=dotted) is None
+
+
+def test_a_folder_is_surveyed_in_one_step_or_not_at_all(here: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    def names(path: bytes, *, largest: int = 1 << 20, most: int = 9) -> list[str] | None:
+        found = here.files().survey(path, largest=largest, dotted=True, order=1, most=most)
+        return None if found is None else list(found[0])
+
+    (here.root / "a").mkdir()
+    for name in ("y", "x"):
+        (here.root / "a" / name).touch()
+    (here.root / "to a").symlink_to("a")
+    (here.root / "link").mkdir()
+    (here.root / "link" / "to x").symlink_to("../a/x")
+    assert names(b"/a") == names(b"/a/") == names(b"a") == ["x", "y"]
+    assert names(b"/../a") == ["x", "y"]
+    assert names(b"/a", most=2) == ["x", "y"]
+    assert names(b"/a", most=1) is None
+    for path in (b"/to a", b"/link", b"/a/x", b"/none", b"/a\0", b"/a/\0"):
+        assert names(path) is None, path
+    size = (here.root / "a").stat().st_size
+    assert names(b"/a", largest=size) == ["x", "y"]
+    assert names(b"/a", largest=size - 1) is None
+    device = (here.root / "a").stat().st_dev
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ftpd.fs.kernel, "kernel_devices", lambda: frozenset({device}))
+        assert names(b"/a") is None
+    for wrong in ((0, "a", (), 0, 1, 1, 1, 1), (0, b"a", (), 0, 1, 1, 1), ("", b"a", (), 0, 1, 1, 1, 1)):
+        with pytest.raises(TypeError):
+            native.lines.survey_below(*wrong)
+    monkeypatch.setattr(native, "lines", None)
+    assert names(b"/a") is None
 
 
 def test_what_is_not_to_be_had_at_once_is_told(here: Ground, monkeypatch: pytest.MonkeyPatch) -> None:

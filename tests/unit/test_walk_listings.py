@@ -16,10 +16,11 @@ from ftpd import native
 from ftpd.core.vocab import Outcome
 from ftpd.dispatch.gate import PathGate
 from ftpd.engine import showing
+from ftpd.engine.common import forget_common
 from ftpd.module.command import Command
 from ftpd.module.session import Session
 from ftpd.module.table import Module
-from ftpd.modules import _folders, _ls_walk
+from ftpd.modules import _folders, _ls_walk, mod_ls
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
@@ -336,6 +337,39 @@ def test_names_of_owners_are_those_of_all_who_stand_alike_for_a_second(monkeypat
             assert len(names.asked) > asked
 
     tell(story)
+
+
+def test_each_folder_is_listed_in_one_step_as_by_the_whole_road(way: str) -> None:
+    """By a session that finds known how entries look, and has listed nothing itself."""
+    at_once: list[bool] = []
+
+    class Counted(_ls_walk.SmallFolders):
+        def at_once(self, session: Session, folder: bytes) -> bytes | None:
+            text = super().at_once(session, folder)
+            at_once.append(text is not None)
+            return text
+
+    async def story() -> None:
+        async with serving() as place:
+            furnish(place)
+            os.chmod(os.path.join(place.bench.root, "closed"), 0)
+            for folder in (*FOLDERS, "sub"):
+                forget_common(place.worker.generation)
+                line = f"LIST {folder}".rstrip()
+                async with place.client() as client:
+                    await client.ask("TYPE I")
+                    reference = await by_the_whole_road(client, line)
+                    for _ in range(2):
+                        await listing(client, "LIST one")
+                for _ in range(2):
+                    async with place.client() as client:
+                        await client.ask("TYPE I")
+                        assert await listing(client, line) == reference, line
+            assert ({*at_once} == {True, False}) == (way != "by Python")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mod_ls, "SmallFolders", Counted)
+        tell(story)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
