@@ -379,8 +379,10 @@ class PathGate:
 
     def settings_at(self, session: Session, virtual: str) -> Settings:
         places = session.server.places
-        overrides = places is not None and places.overrides
-        return _settings(session, virtual, self._access.at(session, virtual) if overrides else ())
+        access = self._access.at(session, virtual) if places is not None and places.overrides else ()
+        if not access and places is not None and not places.any and session.anonymous is None:
+            return session.server.settings
+        return _settings(session, virtual, access)
 
     def bare_until(self, session: Session, folder: str) -> float:
         """Until when no .ftpaccess file is taken to count in that folder; 0 where one may."""

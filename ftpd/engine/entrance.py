@@ -27,7 +27,9 @@ class Entrance(Parting):
             self._answers = None
             self.ioloop.forget(self._fileno)
             return
-        answers = self._answers = Answers()
+        answers = self._answers
+        if answers is None:
+            answers = self._answers = Answers()
         answers[named.proved.verb] = partial(self._admitted, named.proved)
         answers.until = named.until
         self.ioloop.recall(self._fileno, answers)

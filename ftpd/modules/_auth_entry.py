@@ -44,7 +44,8 @@ def move_in(
 
 def announce(session: Session, visitor: Visitor) -> None:
     """He is in: from now on his time runs, and the log tells of him."""
-    _limit_session(session)
+    if session.settings[d.timeout_session]:
+        _limit_session(session)
     session.log_login(_INFO, "%s %s: Login successful.", "USER" if session.anonymous is None else "ANON", session.user)
     if visitor.account.uid == 0:
         session.log(Level.WARN, "ROOT FTP login successful")
@@ -78,11 +79,9 @@ def _unsettle(session: Session) -> None:
 
 def _limit_session(session: Session) -> None:
     """Start TimeoutSession: the first line that means this client counts."""
-    lines = session.settings[d.timeout_session]
-    if not lines:
-        return
     names = {"user": (session.user or "",), "group": tuple(name for _, name in session.groups)}
     names["class"] = (session.class_name,) if session.class_name else ()
+    lines = session.settings[d.timeout_session]
     meant = (line for line in lines if line.who is None or line.who.matches(names[line.kind], unsure=True))
     seconds = next((line.seconds for line in meant), 0)
     if seconds:

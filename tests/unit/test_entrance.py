@@ -15,7 +15,7 @@ from test_recall import Place, serving, tell
 
 from ftpd import native
 from ftpd.api import LOGGED_IN, MAX_LOGIN_ATTEMPTS
-from ftpd.core import crypt, trace
+from ftpd.core import crypt, logfile, trace
 from ftpd.core.mounts import Mounts
 from ftpd.core.reply import Refuse, Reply
 from ftpd.core.vocab import Phase, Steady
@@ -360,6 +360,26 @@ def test_who_looks_at_pass_sees_each(story: Any, phase: Phase, steady: Steady | 
         for _ in range(3):
             assert await house.come() == [WELCOME]
         assert seen == ["secret"] * 3
+
+
+def test_what_is_recorded_is_recorded_of_each(story: Any, tmp_path: Path) -> None:
+    (tmp_path / "logs").mkdir()
+    lines = f'LogFormat said "%m %s"\nExtendedLog {tmp_path}/logs/all AUTH said'
+
+    @story(lines)
+    async def told(house: House) -> None:
+        for _ in range(3):
+            assert (await house.come(), house.roads) == ([WELCOME], 1)
+        logfile.flush()
+        assert (tmp_path / "logs" / "all").read_text() == "USER 331\nPASS 230\n" * 3
+
+
+def test_a_log_of_other_commands_is_no_reason_to_walk(story: Any, tmp_path: Path) -> None:
+    (tmp_path / "logs").mkdir()
+
+    @story(f"ExtendedLog {tmp_path}/logs/all READ")
+    async def told(house: House) -> None:
+        await house.met()
 
 
 def test_a_listener_may_refuse_fail_speak_or_end_it(story: Any) -> None:
