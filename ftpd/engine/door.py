@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import sys
 from collections.abc import Callable
+from functools import partial
 
 from ftpd.core.log import Level, log
 from ftpd.transfer.ioloop import AsyncioLoop
@@ -13,14 +14,13 @@ from ftpd.transfer.ioloop import AsyncioLoop
 class Door:
     """Calls ``accept`` whenever somebody waits, as long as it is open; the socket stays its owner's."""
 
-    __slots__ = ("_accept", "_fd", "_ioloop", "_open", "_socket")
+    __slots__ = ("_fd", "_ioloop", "_open", "handle_read_event")
 
     def __init__(self, ioloop: AsyncioLoop, sock: socket.socket, accept: Callable[[socket.socket], None]) -> None:
         self._ioloop = ioloop
-        self._socket = sock
         self._fd = sock.fileno()
-        self._accept = accept
         self._open = False
+        self.handle_read_event = partial(accept, sock)
 
     def open(self) -> None:
         if not self._open:
@@ -38,9 +38,6 @@ class Door:
 
     def writable(self) -> bool:
         return False
-
-    def handle_read_event(self) -> None:
-        self._accept(self._socket)
 
     def handle_error(self) -> None:
         error = sys.exc_info()[1]

@@ -38,7 +38,9 @@ class Presence:
             # who looks on finds even the shortest session here
             self._write(channel, None)
         elif self.board is not None:
-            self.does(channel, None)
+            self._changed[channel] = None
+            if self._timer is None:
+                self._timer = self._loop.call_later(_DELAY, self._write_changed)
 
     def went(self, channel: ControlChannel) -> None:
         self._changed.pop(channel, None)

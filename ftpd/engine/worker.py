@@ -156,28 +156,21 @@ class Worker:
         self.farewells.look()
         crowded = monotonic() - self._accepted_at < _CROWDED
         self._abreast = min(2 * self._abreast, _ACCEPTS) if crowded else 1
-        self._accept_some(listener)
-        self._accepted_at = monotonic()
-
-    def _accept_some(self, listener: socket.socket) -> None:
         for _ in range(self._abreast):
             try:
                 sock, address = accepted(listener)
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-                return
+                break
             except OSError as error:
                 if error.errno in _OUT_OF_FILES:
                     self._shed(listener, error)
-                    return
-                log(Level.ERROR, "accept failed: %s", error)
-                return
+                else:
+                    log(Level.ERROR, "accept failed: %s", error)
+                break
             if self._early:
                 self._catch_up(listener, sock)
-            try:
-                self._serve(sock, address)
-            except Crowded as error:
-                log(Level.ERROR, "a connection is refused: %s", error)
-                sock.close()
+            self._serve(sock, address)
+        self._accepted_at = monotonic()
 
     def _catch_up(self, listener: socket.socket, sock: socket.socket) -> None:
         """Give one who came early the options that others inherit; systemd starts the daemon for such a one."""
@@ -235,21 +228,29 @@ class Worker:
         self._resting.clear()
 
     def _serve(self, sock: socket.socket, address: tuple[Any, ...]) -> None:
-        if self.most_sessions is not None and self._is_full():
+        try:
+            if (self.most_sessions is None and self._arrivals is None) or not self._turns_away(sock):
+                self.adopt(sock, address)
+        except Crowded as error:
+            log(Level.ERROR, "a connection is refused: %s", error)
+            sock.close()
+        except OSError as error:
+            # the client was gone before it was served (a port scan, a reset in the queue)
+            debug(3, "a connection went away at once: %s", error)
+            sock.close()
+
+    def _turns_away(self, sock: socket.socket) -> bool:
+        """Refuse one who would be one too many, at all or within so short a time."""
+        if self._is_full():
             self._deny_one_too_many(sock)
-            return
+            return True
         if self._arrivals is not None and self._too_soon(self._arrivals):
             most, seconds = self._arrivals.most, self._arrivals.seconds
             log(Level.WARN, "MaxConnectionRate (%d/%d secs) reached, new connection denied", most, seconds)
             self.generation.emit(MAX_CONNECTION_RATE, None)
             sock.close()
-            return
-        try:
-            self.adopt(sock, address)
-        except OSError as error:
-            # the client was gone before it was served (a port scan, a reset in the queue)
-            debug(3, "a connection went away at once: %s", error)
-            sock.close()
+            return True
+        return False
 
     def _is_full(self) -> bool:
         return self.most_sessions is not None and tally().count(_SESSIONS) >= self.most_sessions
