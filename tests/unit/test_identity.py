@@ -61,7 +61,7 @@ def test_what_is_made_inside_belongs_to_the_user_and_afterwards_to_the_daemon_ag
     before = owner_of_a_new_file(place)
     with acting_as(ANNA):
         assert owner_of_a_new_file(place) == (ANNA.uid, ANNA.gid)
-        assert groups_of_this_thread() == sorted(ANNA.groups)
+        assert groups_of_this_thread() == [4800]
     assert owner_of_a_new_file(place) == before
 
 
@@ -80,23 +80,40 @@ def test_stays_nest(place: Path) -> None:
             assert owner_of_a_new_file(place) == (BERT.uid, BERT.gid)
             with acting_as_daemon():
                 assert owner_of_a_new_file(place) == (0, 0)
-            assert groups_of_this_thread() == list(BERT.groups)
+            assert groups_of_this_thread() == []
         assert owner_of_a_new_file(place) == (ANNA.uid, ANNA.gid)
-        assert groups_of_this_thread() == sorted(ANNA.groups)
+        assert groups_of_this_thread() == [4800]
 
 
 @as_root
 def test_a_user_reads_what_the_groups_allow_and_nothing_that_root_could(place: Path) -> None:
-    for name, gid in (("ours", 4800), ("roots", 0)):
+    for name, gid in (("ours", 4800), ("hers", ANNA.gid), ("roots", 0)):
         (place / name).write_text(name)
         os.chown(place / name, 0, gid)
         (place / name).chmod(0o640)
     with acting_as(ANNA):
-        assert (place / "ours").read_text() == "ours"
+        assert [(place / name).read_text() for name in ("ours", "hers")] == ["ours", "hers"]
         with pytest.raises(PermissionError):
             (place / "roots").read_text()
-    with acting_as(BERT), pytest.raises(PermissionError):
-        (place / "ours").read_text()
+    for name in ("ours", "hers"):
+        with acting_as(BERT), pytest.raises(PermissionError):
+            (place / name).read_text()
+
+
+@as_root
+def test_who_is_in_its_own_group_only_has_no_groups_set_and_all_rights_of_that_group(place: Path) -> None:
+    """Those of the mode, and to give a file of its own to that group, which is refused for another one."""
+    (place / "folder").mkdir()
+    (place / "folder").chmod(0o070)
+    os.chown(place / "folder", 0, BERT.gid)
+    with acting_as(BERT):
+        assert groups_of_this_thread() == []
+        (place / "folder" / "new").write_text("")
+        os.chown(place / "folder" / "new", -1, BERT.gid)
+        with pytest.raises(PermissionError):
+            os.chown(place / "folder" / "new", -1, ANNA.gid)
+    with acting_as(Identity(BERT.uid, ANNA.gid, (ANNA.gid,))), pytest.raises(PermissionError):
+        (place / "folder" / "other").write_text("")
 
 
 @as_root
@@ -236,7 +253,7 @@ def test_who_glances_is_himself_again_at_once_or_after_the_last_of_many(place: P
             assert fsuid_of_this_thread() == who.uid
         native.calls.settle()
         assert fsuid_of_this_thread() == 0
-        assert groups_of_this_thread() == [0]
+        assert groups_of_this_thread() == []
         native.calls.settle()
         glance(ANNA.raw, ROOT.raw, root, b"/hers/", b"file")
         assert fsuid_of_this_thread() == 0
@@ -259,7 +276,7 @@ def test_a_folder_may_be_searched_by_whom_the_kernel_lets_and_the_thread_is_itse
 
     def searchable(who: Identity, folder: bytes, name: bytes) -> bool:
         found: bool = native.calls.searchable(who.raw, ROOT.raw, root, folder, name)
-        assert fsuid_of_this_thread() == 0 and groups_of_this_thread() == [0]
+        assert fsuid_of_this_thread() == 0 and groups_of_this_thread() == []
         return found
 
     try:
