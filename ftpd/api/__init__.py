@@ -37,6 +37,7 @@ from ftpd.core.nearness import near
 from ftpd.core.paths import normalise, within
 from ftpd.core.reply import Refrain, Refuse, Reply
 from ftpd.core.scoreboard import check_place as check_board
+from ftpd.core.signs import Sign, sign
 from ftpd.core.syslog import syslog
 from ftpd.core.tally import Tally, tally
 from ftpd.core.title import show as show_title
@@ -206,6 +207,7 @@ __all__ = [
     "Session",
     "Settings",
     "ShortAnswer",
+    "Sign",
     "Slot",
     "Status",
     "Steady",
@@ -267,6 +269,7 @@ __all__ = [
     "rewritelines",
     "rewritetext",
     "show_title",
+    "sign",
     "socket_rule",
     "syslog",
     "tally",

@@ -46,7 +46,8 @@ def announce(session: Session, visitor: Visitor) -> None:
     """He is in: from now on his time runs, and the log tells of him."""
     if session.settings[d.timeout_session]:
         _limit_session(session)
-    session.log_login(_INFO, "%s %s: Login successful.", "USER" if session.anonymous is None else "ANON", session.user)
+    # as a whole: what one host's lines say is remembered
+    session.log_login(_INFO, f"{'USER' if session.anonymous is None else 'ANON'} {session.user}: Login successful.")
     if visitor.account.uid == 0:
         session.log(Level.WARN, "ROOT FTP login successful")
 

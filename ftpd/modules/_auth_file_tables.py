@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from ftpd.api import Account, AuthBackend, Level, Pattern, acting_as_daemon, crypt, log, near
+from ftpd.api import Account, AuthBackend, Level, Pattern, Sign, acting_as_daemon, crypt, log, near, sign
 
 T = TypeVar("T")
 
@@ -117,20 +117,15 @@ def _id(text: str) -> int | None:
     return int(text) if _NUMBER.fullmatch(text) and int(text) <= _HIGHEST_ID else None
 
 
-def signature(known: os.stat_result) -> tuple[int, ...]:
-    """What changes with the file."""
-    return known.st_mtime_ns, known.st_ctime_ns, known.st_size, known.st_ino, known.st_dev
-
-
 class Table(Generic[T]):
     """A parsed file; :meth:`current` blocks when it must read, :meth:`known` only the first time."""
 
     def __init__(self, spec: FileSpec, parse: Callable[[FileSpec, str], T]) -> None:
         self._spec = spec
-        self._path = spec.path
+        self._path = os.fsencode(spec.path)
         self._parse = parse
         self._lock = threading.Lock()
-        self._seen: tuple[int, ...] = ()
+        self._seen: Sign = None
         self._content: T | None = None
         self._near = False
         """The file lies where a look at it is answered at once."""
@@ -144,25 +139,26 @@ class Table(Generic[T]):
         if self._content is None or not self._near:
             return None
         try:
-            now = os.stat(self._path)
+            now = sign(self._path)
         except PermissionError:
             with acting_as_daemon():
-                now = os.stat(self._path)
+                now = sign(self._path)
         except OSError:
             return None
-        return self._content if signature(now) == self._seen and not now.st_mode & stat.S_IWOTH else None
+        return self._content if now == self._seen else None
 
     def current(self) -> T:
         """The content as it is now; OSError when the file cannot be read or is open to others' hands."""
         with self._lock, acting_as_daemon():
             descriptor = os.open(self._spec.path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
             with os.fdopen(descriptor, "rb") as file:
+                # before anything is asked of it: what changes later is told by the next look
+                seen = sign(descriptor)
                 now = os.fstat(descriptor)
                 if not stat.S_ISREG(now.st_mode):
                     raise OSError(22, "Not a regular file", self._spec.path)
                 if now.st_mode & stat.S_IWOTH:
                     raise PermissionError(1, "The file is writable by everybody", self._spec.path)
-                seen = signature(now)
                 if self._content is None or seen != self._seen:
                     if now.st_size > _LARGEST:
                         raise OSError(27, f"The file is larger than {_LARGEST} bytes", self._spec.path)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 from time import time
 
-from ftpd.api import Account, Level
+from ftpd.api import Account, Level, Sign, sign
 from ftpd.modules._auth_denied import Denied
-from ftpd.modules._auth_file_tables import signature
 
 SHELLS = "/etc/shells"
 FTPUSERS = "/etc/ftpusers"
@@ -16,8 +15,8 @@ _DEFAULT_SHELLS = frozenset({"/bin/sh", "/bin/csh"})
 
 _OLD = 1.0
 """Seconds that a file has to have been as it is: what is changed later is then changed at another time."""
-_read: dict[str, tuple[tuple[int, ...], frozenset[str]]] = {}
-"""What stood in each, and by what is told that it is still the same file."""
+_read: dict[str, tuple[bytes, Sign, frozenset[str]]] = {}
+"""The path of each for the kernel, by what is told that it is as it was, and what stood in it."""
 
 
 def objection(account: Account, shells: bool, users: bool) -> str:
@@ -33,15 +32,15 @@ def _words(path: str, absent: frozenset[str]) -> frozenset[str]:
     """The first words of the lines of a file; only a file that is not there has a default, any other fault denies."""
     try:
         known = _read.get(path)
-        if known is not None and known[0] == signature(os.stat(path)):
-            return known[1]
+        if known is not None and known[1] == sign(known[0]):
+            return known[2]
         with open(path, encoding="utf-8", errors="surrogateescape") as file:
-            now = os.fstat(file.fileno())
+            now, changed = sign(file.fileno()), os.fstat(file.fileno()).st_ctime
             words = frozenset(line.split()[0] for line in file if line.strip() and not line.lstrip().startswith("#"))
     except FileNotFoundError:
         return absent
     except OSError as error:
         raise Denied(f"unable to read {path}: {os.strerror(error.errno or 0)}", level=Level.ERROR) from None
-    if now.st_ctime < time() - _OLD:
-        _read[path] = signature(now), words
+    if changed < time() - _OLD:
+        _read[path] = os.fsencode(path), now, words
     return words

@@ -53,3 +53,6 @@ moulds = _compiled("_moulds")
 
 tally = _compiled("_tally")
 """Counting by key, several keys in one go: ``tally.c``."""
+
+signs = _compiled("_signs")
+"""Whether a file is as it was: ``signs.c``."""
