@@ -6,8 +6,10 @@ import errno
 import ipaddress
 import os
 import stat
-from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from functools import lru_cache, partial
+from itertools import islice
 from time import monotonic
 from typing import NamedTuple
 
@@ -33,6 +35,9 @@ _REMEMBERED = 4096
 _LARGEST = 65536
 _DEEP = 16
 """Folders in a path from which on they are not asked one by one: a client can make and name two thousand."""
+_FAR = 128
+"""The same from which on they are looked for off the loop: a millisecond."""
+_SOON = 0.1
 _NOT_THERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.ENAMETOOLONG, errno.ELOOP})
 """Faults of the way to the file, not of the file: they stop whoever asks for the folder as well."""
 
@@ -89,6 +94,19 @@ class _Known(NamedTuple):
     scope: Scope | None
 
 
+class _Held(NamedTuple):
+    """Where on a long way there was something called .ftpaccess, and until when that is believed."""
+
+    until: float
+    folders: tuple[str, ...]
+    whole: bool
+    user: str | None
+    """Whoever looked; where that was not allowed the whole way, it says nothing to others."""
+
+    def counts(self, session: Session, now: float) -> bool:
+        return self.until > now and (self.whole or self.user == session.user)
+
+
 class AccessFiles:
     """The .ftpaccess files that a generation's sessions have met."""
 
@@ -102,13 +120,17 @@ class AccessFiles:
         self._bare: dict[tuple[str, str], float] = {}
         """The same of a session's root and a folder in it, with all folders between: most commands end here."""
         self._files: dict[str, _Known] = {}
+        self._held: dict[tuple[str, str], _Held] = {}
+        self._times_forgotten = 0
         self._told: dict[str, str] = {}
         """What the log has heard of each faulty file: it is told once and not with every command."""
 
     def forget(self) -> None:
         """A client has changed something that may be a .ftpaccess file: look everywhere again."""
+        self._times_forgotten += 1
         self._absent.clear()
         self._bare.clear()
+        self._held.clear()
 
     def absent_until(self, root: str, folder: str) -> float:
         """Until when no file is taken to count in that folder of a session's root; 0 where one may."""
@@ -132,11 +154,7 @@ class AccessFiles:
         until = now + _TRUSTED
         folders: Iterable[str] = _upwards(here)
         if here.count("/") > _DEEP:
-            held = files.holding(NAME, here)
-            if held is None:
-                folders = _upwards(_part_that_is_there(files, here))
-            else:
-                folders, until = reversed(held[0]), until if held[1] else 0.0
+            folders, until = self._on_long_way(session, files, place, here, now)
         for one in folders:
             real = f"{root}{one}".rstrip("/") or "/"
             if self._absent.get(real, 0.0) < now and self._counts(session, real):
@@ -149,6 +167,67 @@ class AccessFiles:
                 self._bare.clear()
             self._bare[way] = until
         return tuple(found)
+
+    def _on_long_way(
+        self, session: Session, files: Files, place: str, here: str, now: float
+    ) -> tuple[Iterable[str], float]:
+        """The folders on the way that have to be looked at, the deepest first, and until when the others need not."""
+        until, cwd = now + _TRUSTED, session.cwd
+        below = here.count("/") - cwd.count("/")
+        if 0 < below <= _DEEP and cwd != "/" and here.startswith(f"{cwd}/"):
+            known = self._bare.get((files.root, cwd), 0.0)
+            above = self._held.get((files.root, cwd))
+            if known > now or (above is not None and above.counts(session, now)):
+                between = [*islice(_upwards(here), below)]
+                if known > now or above is None:
+                    return between, min(until, known)
+                return [*between, *reversed(above.folders)], min(until, above.until) if above.whole else 0.0
+        held = self._held.get((files.root, place)) or self._held.get((files.root, here))
+        if held is None or not held.counts(session, now):
+            held = self._find(session, files, here, now)
+        if held is None:
+            return _upwards(_part_that_is_there(files, here)), until
+        on_the_way = [one for one in reversed(held.folders) if f"{here}/".startswith(f"{one.rstrip('/')}/")]
+        return on_the_way, min(until, held.until) if held.whole else 0.0
+
+    def _find(self, session: Session, files: Files, folder: str, now: float) -> _Held | None:
+        """Look for the files on a long way, and remember it for those who come soon."""
+        times = self._times_forgotten
+        found = files.holding(NAME, folder)
+        if found is None:
+            return None
+        # who has waited for it is to find it, however long it took
+        held = _Held(max(now + _TRUSTED, monotonic() + _SOON), tuple(found[0]), found[1], session.user)
+        if times == self._times_forgotten:
+            if len(self._held) >= _REMEMBERED:
+                self._held.clear()
+            self._held[files.root, folder] = held
+            if held.whole:
+                # whoever asks for a file asks for its folder as well
+                above = split(folder)[0]
+                self._held[files.root, above] = held._replace(folders=tuple(one for one in found[0] if one != folder))
+        return held
+
+    def ahead(self, session: Session, named: str) -> Callable[[], None] | None:
+        """What looks for the files on the way to the working folder and to what is ``named``, where that takes long."""
+        files, now, cwd = session.files, monotonic(), session.cwd
+        if files is None:
+            return None
+        far = [cwd]
+        if named.count("/") - cwd.count("/") > _DEEP or not named.startswith(f"{cwd.rstrip('/')}/"):
+            far.append(named)
+        far = [one for one in far if one.count("/") > _FAR and not self._knows(session, files.root, one, now)]
+        return partial(self._look_ahead, session, files, far) if far else None
+
+    def _knows(self, session: Session, root: str, folder: str, now: float) -> bool:
+        held = self._held.get((root, folder))
+        return self._bare.get((root, folder), 0.0) > now or (held is not None and held.counts(session, now))
+
+    def _look_ahead(self, session: Session, files: Files, folders: list[str]) -> None:
+        for folder in folders:
+            # whoever asks for it afterwards meets the same fault, and tells of it
+            with suppress(OSError):
+                self._find(session, files, folder, monotonic())
 
     def _counts(self, session: Session, folder: str) -> bool:
         """Whether AllowOverride lets this client's folder have a say."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from math import inf
@@ -26,6 +27,7 @@ from ftpd.module.files import Files, Path, Use
 from ftpd.module.hidden import Hiding, Veil
 from ftpd.module.home import meant
 from ftpd.module.links import resolved
+from ftpd.module.logformat import named_path
 from ftpd.module.session import Session
 from ftpd.module.table import Handler
 
@@ -214,6 +216,10 @@ _MAKING = frozenset({"APPE", "MKD", "RNTO", "STOR", "STOU", "XMKD"})
 """What makes something where nothing is: under IgnoreHidden not even that."""
 
 
+_LONG = 256
+"""Letters of a path that may be one of more than a hundred folders."""
+
+
 def _ignored(command: Command, path: Path, place: str, virtual_access: Chain, access: Chain) -> bool:
     """Whether IgnoreHidden makes the path one where nothing is: by its own name, or by that of where it leads.
 
@@ -351,6 +357,12 @@ class PathGate:
         """Where a path leads when its links are followed, and the .ftpaccess files that count there."""
         place = (virtual, *_places(command, Path(virtual)))[-1]
         return place, self._at(command, place)
+
+    def ahead(self, command: Command) -> Callable[[], None] | None:
+        session = command.session
+        if len(session.cwd) + len(command.argument) < _LONG or session.files is None or not _may_override(session):
+            return None
+        return self._access.ahead(session, named_path(command) or paths.normalise(session.cwd, command.argument))
 
     def _at(self, command: Command, place: str) -> Chain:
         if not _may_override(command.session):

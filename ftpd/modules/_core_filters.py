@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Awaitable
 
 from ftpd.api import LIMIT, NOTED_NAMES, Command, Refuse, Settings, Steady, denies, types
 from ftpd.modules._core import PLACES, module, state
@@ -38,7 +39,7 @@ def _steady(cmd: Command) -> Steady:
 
 
 @module.pre(steady=_steady, alike=True)
-def before_every_command(cmd: Command) -> None:
+def before_every_command(cmd: Command) -> None | Awaitable[None]:
     session = cmd.session
     idle = session[state].idle
     if idle is not None:
@@ -48,6 +49,8 @@ def before_every_command(cmd: Command) -> None:
     settings = session.settings
     if (settings[allow_filter] or settings[deny_filter]) and cmd.name not in _SECRET:
         _filter_argument(cmd, settings)
+    work = cmd.gate.ahead(cmd)
+    return None if work is None else cmd.offload(work)
 
 
 def _filter_argument(cmd: Command, settings: Settings) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from pathlib import Path
+from time import monotonic
 
 import pytest
 from core_ground import HOME, talk
 
+from ftpd.dispatch import access
 from ftpd.fs.local import LocalFiles
 from ftpd.module.files import Path as FilePath
 from ftpd.testing import Bench
@@ -272,6 +275,16 @@ def test_a_path_of_many_folders_has_the_files_on_its_way(links: bool) -> None:
     assert refused in replies[0]
 
 
+def _dig(root: str, depth: int) -> None:
+    folder = os.open(root, os.O_RDONLY)
+    for _ in range(depth):
+        os.mkdir("d", dir_fd=folder)
+        inner = os.open("d", os.O_RDONLY, dir_fd=folder)
+        os.close(folder)
+        folder = inner
+    os.close(folder)
+
+
 def test_a_path_of_two_thousand_folders_is_not_asked_for_the_file_in_each(monkeypatch: pytest.MonkeyPatch) -> None:
     looked: list[str] = []
     lstat = LocalFiles.lstat
@@ -282,16 +295,52 @@ def test_a_path_of_two_thousand_folders_is_not_asked_for_the_file_in_each(monkey
 
     async def story() -> str:
         async with Bench(conf=f"{HOME}CommandBufferSize 8192\n") as ftp:
-            folder = os.open(ftp.root, os.O_RDONLY)
-            for _ in range(300):
-                os.mkdir("d", dir_fd=folder)
-                inner = os.open("d", os.O_RDONLY, dir_fd=folder)
-                os.close(folder)
-                folder = inner
-            os.close(folder)
+            _dig(ftp.root, 300)
             monkeypatch.setattr(LocalFiles, "lstat", noted)
             assert (await ftp("CWD " + "/".join("d" * 300))).startswith("250 ")
             return await ftp("CWD " + "e/" * 2000)
 
     assert asyncio.run(story()).startswith("550 ")
     assert len(looked) < 40
+
+
+@pytest.mark.parametrize(
+    "line", ["PWD", "SIZE a", "CWD d", "CWD ..", "STAT .", "MLST .", "MKD new", "SIZE {way}/a", "RMD {way}"]
+)
+def test_a_long_way_is_looked_at_off_the_loop(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[bool] = []
+    holding = LocalFiles.holding
+
+    def noted(self: LocalFiles, name: str, folder: str) -> tuple[list[str], bool] | None:
+        looked.append(threading.current_thread() is threading.main_thread())
+        return holding(self, name, folder)
+
+    async def story() -> None:
+        async with Bench(conf=f"{HOME}CommandBufferSize 8192\n") as ftp:
+            _dig(ftp.root, 301)
+            way = "/" + "/".join("d" * 300)
+            monkeypatch.setattr(LocalFiles, "holding", noted)
+            assert (await ftp(f"CWD {way}")).startswith("250 ")
+            monkeypatch.setattr(access, "monotonic", lambda: monotonic() + 3600)
+            await ftp(line.format(way=way))
+
+    asyncio.run(story())
+    assert len(looked) > 1
+    assert not any(looked)
+
+
+def test_what_is_found_on_a_long_way_counts_at_once_and_as_long_as_it_is_there() -> None:
+    async def story() -> list[str]:
+        async with Bench(conf=f"{HOME}CommandBufferSize 8192\n") as ftp:
+            _dig(ftp.root, 300)
+            way, file = "/" + "/".join("d" * 300), f"{ftp.root}{'/d' * 200}/.ftpaccess"
+            with open(file, "w") as text:
+                text.write("<Limit MKD>\nDenyAll\n</Limit>\n")
+            said = [
+                await ftp(line)
+                for line in (f"CWD {way}", "MKD a", "MKD b", f"MKD {way}/c", "CWD " + "../" * 150, "MKD d2")
+            ]
+            os.unlink(file)
+            return [reply[:3] for reply in (*said, await ftp("MKD e"), await ftp(f"MKD {way}/f"))]
+
+    assert asyncio.run(story()) == ["250", "550", "550", "550", "250", "257", "257", "257"]
