@@ -18,12 +18,12 @@ class ControlChannel(Intake):
 
     def start(self, *, expected: bool = False) -> None:
         """Tell the modules; mod_core greets the client. ``expected``: nobody has to be asked who it is."""
-        names = self.worker.names
-        name = self.session.remote.host if names is None else names.known(self.session.remote.host)
+        names, session = self.worker.names, self.session
+        name = session.remote.host if names is None else names.known(session.remote.host)
         try:
             if name is not None:
                 if expected and not trace.active:
-                    self.session.remote_name = name
+                    session.remote_name = name
                 else:
                     self._admit(name)
                 if not self.generation.openings:
@@ -59,9 +59,10 @@ class ControlChannel(Intake):
             self._waited()
 
     def _open(self) -> None:
-        if not self.generation.emit(SESSION_OPEN, self.session):
+        session = self.session
+        if not self.generation.emit(SESSION_OPEN, session):
             raise Refuse(*NOT_AVAILABLE)
         self._opened = True
-        self.session.log(Level.INFO, "FTP session opened.")
+        session.log(Level.INFO, "FTP session opened.")
         if self._task is None:
             self._expect_name()

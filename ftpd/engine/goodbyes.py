@@ -41,8 +41,8 @@ class Goodbyes(Recall):
             return False
         if trace.loud or self._pace is not None or self._meter is not None or not self._reader.between:
             return False
-        session, known = self.session, self.generation.kept.get(_KEY)
-        if known is None or self._receives:
+        session, known, port = self.session, self.generation.kept.get(_KEY), self._port
+        if known is None or self._upload is not None or (port is not None and port.lent):
             return False
         found: _Goodbye | None = known.get((packet, session.user))
         if found is None or found.until <= monotonic() or found.standing != standing_of(session):
@@ -50,12 +50,12 @@ class Goodbyes(Recall):
         if found.alike and not all(alike(session) for alike in found.alike):
             return False
         session.bytes_in += len(packet)
-        if self._port is not None:
-            self._port.abandon()
+        if port is not None:
+            port.abandon()
         self._ending = found.reason
         # the end follows at once, and goes with it
         self._write(found.said, socket.MSG_MORE)
-        self._hang_up()
+        self._finish_when_written()
         return True
 
     def _remember_goodbye(self, packet: bytes, command: Command, plan: Plan) -> None:

@@ -129,7 +129,8 @@ class Parting(Outlet):
         self._finish_closed()
 
     def _finish_closed(self) -> None:
-        self._finish()
+        if not self._ended:
+            self._finish()
         # its functions know the session
         self._mine = None
         session = self.session

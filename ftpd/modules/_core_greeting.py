@@ -105,8 +105,10 @@ def banner(session: Session) -> str:
 @module.on(SESSION_REINIT)
 def watch_idle(session: Session) -> None:
     """Begin to count, with the value that is in force now: <Anonymous> may have another one."""
-    kept = session[state]
     seconds = session.settings[timeout_idle]
+    if not seconds and state not in session:
+        return
+    kept = session[state]
     if kept.idle is not None:
         if kept.idle.seconds == seconds:
             return
