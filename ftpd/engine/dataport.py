@@ -17,7 +17,7 @@ from ftpd.transfer.ports import (
     BACKLOG,
     ActiveConnector,
     PassiveListener,
-    packed_host,
+    packed_peer,
     place_of,
     plain_host,
     tell_of_stranger,
@@ -54,10 +54,8 @@ class DataPort:
         """The walk of this session, whose control connection has that descriptor; None where none is to be had."""
         if self.walk is None and native.data is not None and native.data.Walk is not None:
             _, packed, scope = place_of(self._local, 0)
-            peer = plain_host(self._peer[0])
-            self.walk = native.data.Walk(
-                self._refused, control, packed, scope, packed_host(peer), True, SERVICE, BACKLOG
-            )  # fmt: skip
+            peer = packed_peer(self._peer[0])
+            self.walk = native.data.Walk(self._refused, control, packed, scope, peer, True, SERVICE, BACKLOG)
             self.walk.held = self._prepared is not None
         return self.walk
 

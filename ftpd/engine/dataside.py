@@ -24,10 +24,11 @@ class DataSide(Channel):
 
     def _data_port(self) -> DataPort:
         if self._port is None:
+            ground, options = self.worker.ground, tuning_of(self.generation, self.session.server).data
+            if options is not ground.options or self._meter is not None:
+                ground = ground.with_options(options).metered(self._meter)
             self._port = DataPort(
-                self.worker.ground.with_options(tuning_of(self.generation, self.session.server).data).metered(
-                    self._meter
-                ),
+                ground,
                 local=self.socket.getsockname(),
                 peer=self.socket.getpeername(),
                 label=self.session.peer,

@@ -130,7 +130,8 @@ class Walking(DataSide):
         """Let the session have what the walk has moved since the last time."""
         walk = None if self._port is None else self._port.walk
         if walk is not None:
-            self.ioloop.note()
+            if self.ioloop.noted:
+                self.ioloop.note()
             files, moved, files_taken, moved_in, said = walk.tell()
             session = self.session
             session.bytes_out += moved + said

@@ -59,6 +59,12 @@ def packed_host(host: str) -> bytes:
     return socket.inet_pton(socket.AF_INET6 if ":" in host else socket.AF_INET, host)
 
 
+@lru_cache(maxsize=1024)
+def packed_peer(host: str) -> bytes:
+    """The same of an address as a socket gives it."""
+    return packed_host(plain_host(host))
+
+
 def tell_of_stranger(host: str, port: int, peer: str, label: str) -> None:
     """The log's line on somebody else who came to a client's port."""
     text = "SECURITY: a data connection from %s to port %d was refused, only %s may use it"
