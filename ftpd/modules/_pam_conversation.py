@@ -42,6 +42,8 @@ class Conversation:
         self._pam: Any = None
         self._open = False
         self._kept: Any = None
+        self.knows_password = False
+        """The authentication went well: what refuses then is the account, the session or the credentials."""
 
     def log_in(self, user: str, password: str) -> tuple[AuthAnswer, str]:
         """Authentication, account and session of PAM; the answer, and PAM's own word for the log."""
@@ -61,7 +63,7 @@ class Conversation:
                 code = handle.open_session()
                 self._open = code == _pam.PAM_SUCCESS
                 if not self._open:
-                    reason = f"the session was refused: {handle.reason}"
+                    reason = str(handle.reason)
             if code != _pam.PAM_SUCCESS:
                 self._end()
             return _answers().get(code, AuthAnswer.ERROR), reason
@@ -82,6 +84,7 @@ class Conversation:
                 handle.pam_set_item(transaction, _pam.PAM_TTY, self._tty.encode())
             # what modules have to say is for a terminal, which there is none of
             code: int = check(transaction, flags | _SILENT)
+            self.knows_password = code == _pam.PAM_SUCCESS
             return code
 
         handle.pam_start, handle.pam_authenticate = begin, authenticate

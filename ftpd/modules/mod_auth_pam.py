@@ -89,7 +89,9 @@ class AuthPam(AuthBackend):
                 await _close(session, visit.conversation)
             visit.conversation = conversation
             return answer
-        session.log(Level.NOTICE, "PAM(%s): %s", account.name, reason)
+        if conversation.knows_password:
+            # a wrong password is told of with the login; what else PAM has against it stands in a line of its own
+            session.log(Level.NOTICE, "mod_auth_pam/1.2: PAM(%s): %s", account.name, reason)
         return answer if answer in (AuthAnswer.EXPIRED, AuthAnswer.DISABLED) else None
 
 

@@ -86,6 +86,23 @@ def test_without_the_last_word_the_next_one_is_asked(service: Service) -> None:
     assert login(service, "secret", "AuthOrder mod_auth_pam.c mod_bench.c\n") == "230 User tom logged in"
 
 
+def test_the_log_tells_what_pam_has_against_an_account_and_nothing_of_its_own_of_a_wrong_password(
+    service: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(1)
+
+    def said() -> list[str]:
+        return [record.getMessage().split("): ", 1)[1] for record in caplog.records if "PAM(" in record.getMessage()]
+
+    assert login(service, "wrong") == "530 Login incorrect."
+    assert said() == []
+    service.barred.touch()
+    assert login(service, "swordfish") == "530 Login incorrect."
+    # pam_exec cannot say more than that its script has failed
+    assert said() == ["System error"]
+    assert "mod_auth_pam/1.2: PAM(tom): System error" in caplog.text
+
+
 def test_an_account_that_pam_bars_stays_out_whoever_knows_the_password(service: Service) -> None:
     service.barred.touch()
     for order in ("AuthOrder mod_auth_pam.c* mod_bench.c\n", "AuthOrder mod_bench.c mod_auth_pam.c*\n"):
