@@ -6,17 +6,17 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from functools import lru_cache
-from weakref import ref
+from contextlib import contextmanager
+from functools import lru_cache, partial
 
 from ftpd import native
 from ftpd.core import facl, paths
 from ftpd.core.identity import Identity, acting_as, acting_as_daemon, effective, neutral, privileged
-from ftpd.fs import jail, kernel
+from ftpd.fs import jail, kernel, permissions
 from ftpd.fs.folder import Descriptor, LocalFolder, surveyed
 from ftpd.fs.jail import Opener, encoded
 from ftpd.fs.rights import may_remove, permits
+from ftpd.fs.roots import shared
 from ftpd.module.files import Opened, Path, Use, Way
 
 _LOOK = os.O_PATH | os.O_CLOEXEC
@@ -31,36 +31,6 @@ _SPECIAL = stat.S_ISUID | stat.S_ISGID | stat.S_ISVTX
 
 
 _encoded_root = lru_cache(maxsize=256)(encoded)
-_roots: dict[kernel.Place, ref[Descriptor]] = {}
-
-
-class _Root(Descriptor):
-    """One for all sessions in a folder: what each may do there is asked with each path, and not of it."""
-
-    __slots__ = ("_place",)
-
-    def __init__(self, fd: int, place: kernel.Place) -> None:
-        self.fd = fd
-        self._place = place
-        _roots[place] = ref(self)
-
-    def __del__(self) -> None:
-        os.close(self.fd)
-        known = _roots.get(self._place)
-        # another may be there since: of two that enter it at once in two threads, each has its own
-        if known is not None and known() is None:
-            _roots.pop(self._place, None)
-
-
-def _shared_root(fd: int, place: kernel.Place | None) -> Descriptor:
-    if place is None:
-        return Descriptor(fd)
-    known = _roots.get(place)
-    there = None if known is None else known()
-    if there is None:
-        return _Root(fd, place)
-    os.close(fd)
-    return there
 
 
 class LocalFiles:
@@ -280,7 +250,7 @@ class LocalFiles:
                     # a link that leads, inside the root, to where nothing is yet; or a file came just now
                     fd = self._open(virtual, flags | os.O_CREAT, wanted)
                 else:
-                    self._permit_new(fd, path, mode & 0o777, wanted)
+                    permissions.permit_file(fd, self._identity, mode & 0o777, wanted, partial(self._parent, path))
                     return fd
             _regular(fd, path)
         except OSError as error:
@@ -309,18 +279,15 @@ class LocalFiles:
         wanted = mode & 0o777 & ~self.folder_umask
         with self._parent(path, errno.EEXIST) as (folder, name):
             os.mkdir(name, wanted, dir_fd=folder)
-            inherited = facl.inherited(f"/proc/self/fd/{folder}", mode & 0o777) if _PROC else None
+            inherited = permissions.of_default_acl(folder, mode & 0o777)
             wanted = wanted if inherited is None else inherited
             if self.made is None and not wanted & ~os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode:
                 return
             fd = os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=folder)
         try:
-            if inherited is None:
-                self._grant(fd, wanted)
-            else:
-                self._add(fd, inherited)
+            permissions.permit_folder(fd, self._identity, wanted, inherited)
             if self.made is not None:
-                self.made(path, f"/proc/self/fd/{fd}" if _PROC else fd)
+                self.made(path, permissions.handle(fd))
         finally:
             os.close(fd)
 
@@ -428,7 +395,7 @@ class LocalFiles:
         if self._closed:
             raise OSError(errno.EBADF, "The session's files were closed before this use of them")
         fd, place, searchable = kernel.enter(self._identity, _encoded_root(self.root), _FOLDER)
-        self._root = _shared_root(fd, place)
+        self._root = shared(fd, place)
         return searchable
 
     def _open(self, virtual: str, flags: int, mode: int = 0) -> int:
@@ -476,53 +443,12 @@ class LocalFiles:
         The handle is no path that could be swapped: /proc/self/fd leads to the opened inode itself.  Without
         procfs the file must be opened for reading, which its owner may have forbidden himself.
         """
-        fd = self._open(there(path), _LOOK if _PROC else os.O_RDONLY | _TRANSFER)
+        fd = self._open(there(path), _LOOK if permissions.PROC else os.O_RDONLY | _TRANSFER)
         try:
             with acting_as(self._identity):
-                yield os.fstat(fd), f"/proc/self/fd/{fd}" if _PROC else fd
+                yield os.fstat(fd), permissions.handle(fd)
         finally:
             os.close(fd)
-
-    def _grant(self, fd: int, wanted: int) -> None:
-        """Give a file or folder that we made just now the bits which the process's umask took from it.
-
-        Bits that are missing for another reason stay away: a default ACL of the folder has precedence.
-        """
-        now = stat.S_IMODE(os.fstat(fd).st_mode)
-        lost = wanted & ~now
-        if lost and (taken := lost & kernel.process_umask()):
-            self._add(fd, taken)
-
-    def _permit_new(self, fd: int, path: Path, mode: int, wanted: int) -> None:
-        """Give a file that we made just now its permissions; it is closed where that fails."""
-        try:
-            self._grant(fd, wanted)
-            if wanted != mode:
-                self._inherit(fd, path, mode)
-        except BaseException:
-            # its way may lead elsewhere by now, to where only others may look
-            os.close(fd)
-            raise
-
-    def _inherit(self, fd: int, path: Path, mode: int) -> None:
-        """Where the folder of a file that we made just now has a default ACL, that counts instead of the umask."""
-        if not _PROC:
-            return
-        with suppress(OSError), self._parent(path) as (folder, _):
-            inherited = facl.inherited(f"/proc/self/fd/{folder}", mode)
-            if inherited is not None:
-                self._add(fd, inherited)
-
-    def _add(self, fd: int, bits: int) -> None:
-        """Have these permissions, too."""
-        now = stat.S_IMODE(os.fstat(fd).st_mode)
-        if bits & ~now:
-            # a file system without modes (FAT) refuses; the file itself is as good as it can be there
-            with suppress(OSError), acting_as(self._identity):
-                os.chmod(f"/proc/self/fd/{fd}" if _PROC else fd, now | bits)
-
-
-_PROC = os.path.isdir("/proc/self/fd")
 
 
 def _only_files(error: OSError, path: Path) -> OSError:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from ftpd.core.identity import Identity
-from ftpd.fs import kernel, local
+from ftpd.fs import kernel, permissions
 from ftpd.fs.jail import Opener
 from ftpd.fs.local import LocalFiles
 from tests.unit.fs_ground import ANNA, BERT, OWN, Ground, as_root, both_ways, ground, v
@@ -31,7 +31,7 @@ def mode(here: Ground, name: str) -> int:
 @pytest.fixture(params=["procfs", "no procfs"])
 def with_and_without_proc(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "no procfs":
-        monkeypatch.setattr(local, "_PROC", False)
+        monkeypatch.setattr(permissions, "PROC", False)
 
 
 @both_ways
