@@ -306,7 +306,9 @@ class AuthFile(AuthBackend):
             return None
         if group_table is not None and group_table.known().of(account) != groups:
             return None
-        return _Assured(table, users, group_table, users.hashes[account.name])
+        made = _Assured(table, users, group_table, users.hashes[account.name])
+        # a file that has to be waited for tells nothing without waiting
+        return made if made.lasts() else None
 
     def uid_name(self, session: Session, uid: int) -> str | None:
         table = self._users_of(session)

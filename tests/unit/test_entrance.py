@@ -23,7 +23,7 @@ from ftpd.engine import entrance
 from ftpd.module.command import Command
 from ftpd.module.session import Session
 from ftpd.module.table import Module
-from ftpd.modules import _auth_lists
+from ftpd.modules import _auth_file_tables, _auth_lists, mod_auth
 from ftpd.modules._auth_events import MAX_CLIENTS
 
 HASH = crypt.hash("secret", "$1$")
@@ -229,6 +229,29 @@ def test_an_account_that_is_gone_or_locked_is_out(story: Any) -> None:
         assert await house.come() == [WRONG]
         house.users.unlink()
         assert await house.come("PASS other") == [WRONG]
+
+
+def test_files_that_have_to_be_waited_for_leave_what_is_known_from_before(
+    story: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planned: list[str] = []
+
+    async def counted(command: Command, target: Any, account: Any, groups: tuple[str, ...]) -> Any:
+        planned.append(account.name)
+        return await plan_for(command, target, account, groups)
+
+    plan_for = mod_auth.plan_for
+    monkeypatch.setattr(mod_auth, "plan_for", counted)
+    monkeypatch.setattr(_auth_file_tables, "near", lambda descriptor: False)
+
+    @story()
+    async def told(house: House) -> None:
+        for _ in range(3):
+            assert (await house.come(), house.roads) == ([WELCOME], 1)
+        assert planned == ["ann"]
+        house.write(hashed=crypt.hash("other", "$1$"))
+        assert await house.come() == [WRONG]
+        assert await house.come("PASS other") == [WELCOME]
 
 
 def test_a_file_that_all_may_write_counts_no_more(story: Any) -> None:
