@@ -75,7 +75,8 @@ def test_each_verb_has_one_answer_in_each_state(server: Daemon, state: str, argu
                 client.ask("ABOR")
             # whatever else it was, there is nothing more to come
             assert client.ask("NOOP")[:3] in ("200", "501"), verb
-            if client.ask("NOOP").startswith("501"):
+            if verb == "RNFR" and answer.startswith("350"):
+                # a NOOP may stand between the two, but no port
                 client.ask("RNTO nowhere/at/all")
 
 
