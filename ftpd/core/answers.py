@@ -23,5 +23,5 @@ class Answers(dict[bytes, bytes | ShortAnswer]):
         self.until = inf
 
     def clear(self) -> None:
-        super().clear()
+        dict.clear(self)
         self.until = inf

@@ -86,7 +86,8 @@ def furnish(place: Place) -> None:
 
 
 FOLDERS = ["sub", "linked", "empty", "odd", "many", "sub/inner", "sub/folder", "link", "one", "none", "closed", "-a",
-           "s*", "..", ".", "sub/", "", "/", "/sub", "~", ".dot", "sub/../many", "two  blanks", "x" * 300]  # fmt: skip
+           "s*", "..", ".", "sub/", "", "/", "/sub", "~", ".dot", "sub/../many", "sub/a", "sub/fifo",
+           "two  blanks", "x" * 300]  # fmt: skip
 
 
 @pytest.mark.parametrize("verb", VERBS)
