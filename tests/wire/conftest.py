@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.wire.command import Site
 from tests.wire.daemon import Daemon
 from tests.wire.hostile import alive
 
@@ -18,6 +19,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     """A daemon that the tests of one file share; it has to end well, too."""
     with Daemon(tmp_path_factory.mktemp("daemon")) as daemon:
         yield daemon
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    """A place for a daemon that a test starts and stops as an administrator would."""
+    site = Site(tmp_path)
+    yield site
+    site.close()
 
 
 @pytest.fixture

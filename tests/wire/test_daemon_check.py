@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -13,13 +11,6 @@ from tests.wire.command import Site, fatal
 from tests.wire.daemon import PATIENCE, free_port
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can choose who to serve as")
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    site = Site(tmp_path)
-    yield site
-    site.close()
 
 
 def test_a_configuration_without_a_fault_passes(site: Site) -> None:

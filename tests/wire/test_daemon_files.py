@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,13 +10,6 @@ import pytest
 from tests.wire.command import NOBODY, Site, fatal
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can choose who to serve as")
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    site = Site(tmp_path)
-    yield site
-    site.close()
 
 
 def test_a_pidfile_that_cannot_be_written_is_named(site: Site) -> None:

@@ -32,13 +32,6 @@ def daemon(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Watched]:
     daemon.stop()
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    site = Site(tmp_path)
-    yield site
-    site.close()
-
-
 def greeting(daemon: Watched, port: int | None = None) -> str:
     with ftplib.FTP() as ftp:
         return ftp.connect(daemon.host, port or daemon.port, timeout=PATIENCE)

@@ -16,13 +16,6 @@ from tests.wire.command import FTPD, Site, Watched
 from tests.wire.daemon import PATIENCE, until
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    site = Site(tmp_path)
-    yield site
-    site.close()
-
-
 @pytest.fixture(params=["", "Workers 2\n"], ids=["one process", "workers"])
 def daemon(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Watched]:
     daemon = Watched(tmp_path, request.param)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,13 +13,6 @@ from tests.wire.command import FTPD, Site, alive, fatal, unprivileged
 from tests.wire.daemon import PATIENCE
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can choose who to serve as")
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    site = Site(tmp_path)
-    yield site
-    site.close()
 
 
 def test_when_the_command_returns_the_daemon_serves(site: Site) -> None:

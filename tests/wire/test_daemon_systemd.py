@@ -35,13 +35,6 @@ class Manager:
         self._sock.close()
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    site = Site(tmp_path)
-    yield site
-    site.close()
-
-
 @pytest.fixture(params=["path", "abstract"])
 def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Where the manager listens; abstract addresses are written with an @."""

@@ -25,13 +25,6 @@ def daemon(tmp_path: Path) -> Iterator[Several]:
     daemon.stop()
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    site = Site(tmp_path)
-    yield site
-    site.close()
-
-
 def workers(site: Site) -> list[int]:
     children = Path(f"/proc/{site.pid}/task/{site.pid}/children").read_text().split()
     return [pid for pid in map(int, children) if alive(pid)]
