@@ -31,6 +31,8 @@ LINGER = 10
 """Seconds of TimeoutLinger in ProFTPD where the configuration says none."""
 
 _TAKEN_BACK = "Transfer aborted. Data connection closed."
+_CLOSED = "Transfer aborted. Data connection closed"
+"""What no ABOR has asked for: the client's end of the data connection is gone, or its session."""
 """What the engine says of a transfer that ABOR ends; without the full stop it was lost."""
 
 
@@ -148,6 +150,8 @@ async def carry(
             session.modules.emit(TIMEOUT_STALLED, session)
             session.log(Level.NOTICE, "Data transfer stall timeout: %s", plural(manners.stalled, "second"))
             session.end("Timeout exceeded: TimeoutStalled during data transfer")
+        if data is not None and (error.code == 421 or error.text == _CLOSED):
+            session.log(Level.NOTICE, "notice: user %s: aborting transfer: Data connection closed", session.user)
         raise error from None
     finally:
         # an exception that its own frame holds would keep the session's descriptors until the collector comes by

@@ -8,8 +8,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.wire.daemon import PATIENCE, Daemon
-from tests.wire.hostile import Raw, alive, everything
+from tests.wire.daemon import PATIENCE, Daemon, until
+from tests.wire.hostile import Raw, alive, everything, reset
 
 WAITING = ("LIST", "NLST", "MLSD", "RETR file", "STOR new", "APPE file", "STOU")
 TIMERS = {
@@ -67,10 +67,36 @@ def test_a_session_is_ended_in_the_middle_of_a_transfer_where_the_timer_says_so(
         assert client.rest() == TIMERS["TimeoutSession 1"] + "\r\n"
         everything(data)
     server.stop()
+    assert f"notice: user {server.user}: aborting transfer: Data connection closed" in server.log()
     assert log.read_text().splitlines()[-2:] == [
         "RETR|426|Transfer aborted. Data connection closed|Timeout exceeded: TimeoutSession",
         "EXIT|-|-|Timeout exceeded: TimeoutSession",
     ]
+
+
+def test_the_log_tells_of_a_download_whose_data_connection_the_client_closes_and_not_of_one_it_aborts(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    server = Daemon(tmp_path_factory.mktemp("daemon"), "")
+    server.start()
+    server.give_huge("huge")
+    told = f"notice: user {server.user}: aborting transfer: Data connection closed"
+    with Raw(server).login() as client:
+        with client.passive() as data:
+            client.send("RETR huge")
+            assert client.reply().startswith("150")
+            client.send("ABOR")
+            assert client.reply().startswith("426")
+            assert client.reply().startswith("226")
+            everything(data)
+        assert told not in server.log()
+        with client.passive() as data:
+            client.send("RETR huge")
+            assert client.reply().startswith("150")
+            reset(data)
+            assert client.reply() == "426 Transfer aborted. Data connection closed"
+    until("the log tells", lambda: told in server.log())
+    server.stop()
 
 
 def test_a_transfer_is_not_idleness(tmp_path_factory: pytest.TempPathFactory) -> None:
