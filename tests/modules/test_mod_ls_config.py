@@ -1,0 +1,145 @@
+"""The directives of listings: whose names they show, which flags they have, how much one may show."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from ls_ground import FAKES, OPENED, TREE, listed, names_of
+from xfer_ground import run, talk
+
+from ftpd.conf.faults import ConfigFaults
+from ftpd.modules import _ls_view
+from ftpd.testing import Bench
+
+pytestmark = pytest.mark.usefixtures("way_to_list")
+
+
+def test_dirfake_hides_owners_and_permissions() -> None:
+    assert listed("LIST", conf="DirFakeUser on ~\nDirFakeGroup on\nDirFakeMode 0640\n")[2:] == [
+        "-rw-r-----   1 tom      ftp             3 Mar  5  2024 c d.txt",
+        "drwxr-x---   - tom      ftp             - Mar  5  2024 d",
+    ]
+    faked = listed("LIST -n a.txt", conf="DirFakeUser on somebody\nDirFakeGroup on everybody\n")[0]
+    assert faked.split()[2:4] == ["65534", "65534"]
+
+
+def test_each_listing_of_a_session_is_as_its_folder_its_flags_and_the_time_want_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def tale(ftp: Bench) -> list[list[str]]:
+        os.utime(f"{ftp.root}/a/f", (1709618828, 1709618828))
+        os.link(f"{ftp.root}/a/f", f"{ftp.root}/b/f")
+        said = []
+        for line in ("LIST a", "LIST a", "LIST b", "LIST -n b", "LIST b", "LIST -1 b", "LIST a"):
+            said.append((await ftp.download(line)).decode().split())
+        monkeypatch.setattr(_ls_view, "time", lambda: 1709618828 + 60)
+        return [*said, (await ftp.download("LIST a")).decode().split()]
+
+    sections = "<Directory {{root}}/{0}>\nDirFakeUser on {1}\nDirFakeGroup on {1}\n</Directory>\n"
+    listed = run(tale, conf=sections.format("a", "ann") + sections.format("b", "bob"), files={"a/f": b"", "b/": b""})
+    assert [words[2] if len(words) > 1 else words for words in listed] == [
+        "ann", "ann", "bob", "65534", "bob", ["f"], "ann", "ann",
+    ]  # fmt: skip
+    assert [words[7] for words in listed if len(words) > 1] == ["2024"] * 6 + ["06:07"]
+
+
+def test_listoptions_set_flags_and_deny_them() -> None:
+    assert names_of("LIST", conf=FAKES + 'ListOptions "-A"\n')[0] == ".h"
+    assert "" not in listed("LIST -R", conf=FAKES + 'ListOptions "+R"\n')
+    assert names_of("LIST -r", conf=FAKES + 'ListOptions "-A" strict\n')[0] == ".h"
+    assert names_of("LIST", conf=FAKES + 'ListOptions "-A" NLSTOnly\n')[0] == "B.txt"
+    assert listed("NLST d", conf=FAKES + 'ListOptions "-A -1" NLSTOnly\n') == ["e", "in.txt"]
+    assert listed("NLST d/*", conf=FAKES + 'ListOptions "-1"\n') == ["e", "in.txt"]
+    assert listed("LIST -l d", conf=FAKES + 'ListOptions "-1"\n') == ["e", "in.txt"]
+    assert listed("LIST -1 d", conf=FAKES + 'ListOptions "-l"\n')[0].startswith("drwx")
+
+
+def test_listoptions_bound_what_one_listing_shows() -> None:
+    assert names_of("LIST", conf=FAKES + 'ListOptions "-l" maxfiles 2\n') == ["B.txt", "a.txt"]
+    assert listed("NLST", conf='ListOptions "-l" maxfiles 2\n') == ["B.txt", "a.txt"]
+    assert "d:" not in listed("LIST -R", conf=FAKES + 'ListOptions "-l" maxdepth 1\n')
+    two = listed("LIST -R", conf=FAKES + 'ListOptions "-l" maxdirs 2\n')
+    assert "d:" in two
+    assert "d/e:" not in two
+
+
+def test_noerrorifabsent_makes_nothing_of_nothing() -> None:
+    async def tale(ftp: Bench) -> list[str]:
+        replies = []
+        for line in ("LIST nope", "NLST nope", "NLST nope*"):
+            await ftp.download(line)
+            replies.append(ftp.replies)
+        return replies
+
+    assert run(tale, conf='ListOptions "-l" NoErrorIfAbsent\n') == [f"{OPENED}\n226 Transfer complete"] * 3
+
+
+def test_useglobbing_off_takes_patterns_for_names() -> None:
+    async def tale(ftp: Bench) -> str:
+        await ftp.download("NLST *.txt")
+        return ftp.replies
+
+    assert run(tale, files=TREE, conf="UseGlobbing off\n") == "450 *.txt: No such file or directory"
+
+
+def test_liststyle_windows() -> None:
+    assert listed("LIST", conf="ListStyle Windows\n")[2:] == [
+        "03-05-24  06:07AM                    3 c d.txt",
+        "03-05-24  06:07AM       <DIR>          d",
+    ]
+    assert [line[39:] for line in listed("LIST -aF d", conf="ListStyle Windows\n")] == ["e", "in.txt"]
+    assert listed("LIST -a", conf="ListStyle Windows\n")[0].endswith(" .h")
+
+
+def test_limits_close_folders_to_listings_of_every_kind() -> None:
+    conf = FAKES + "<Directory {root}/d/e>\n<Limit ALL>\nDenyAll\n</Limit>\n</Directory>\n"
+
+    async def tale(ftp: Bench) -> list[str]:
+        refused = []
+        for line in ("LIST d/e", "LIST d/e/deep.txt", "LIST d/e/nope", "NLST d/e", "NLST d/e/nope", "NLST d/e/*"):
+            assert await ftp.download(line) == b""
+            refused.append(ftp.replies)
+        refused += [await ftp("STAT d/e"), await ftp("STAT d/e/nope")]
+        assert b"deep.txt" not in await ftp.download("LIST -R")
+        assert b"deep.txt" not in await ftp.download("NLST d/*/*")
+        return refused
+
+    assert run(tale, files=TREE, conf=conf) == [
+        *[f"{OPENED}\n226 Transfer complete"] * 3,
+        "450 d/e: No such file or directory",
+        "450 d/e/nope: No such file or directory",
+        "450 d/e/*: No such file or directory",
+        "213-Status of d/e:\n213 End of status",
+        "213-Status of d/e/nope:\n213 End of status",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "warned"), [('ListOptions "a" maxdepth 2', 1), ('ListOptions "+a"', 0), ("ListOptions strict", 0)]
+)
+def test_flags_without_a_sign_are_warned_of_and_do_nothing(line: str, warned: int) -> None:
+    async def tale(ftp: Bench) -> tuple[int, str]:
+        assert ftp.generation is not None
+        told = [str(fault) for fault in ftp.generation.config.warnings]
+        await ftp("PASV")
+        return sum("has no effect" in fault for fault in told), (await ftp.download("NLST")).decode()
+
+    times, names = run(tale, files={".hidden": b"", "seen": b""}, conf=f"{line}\n")
+    assert (times, names) == (warned, "seen\r\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ('ListOptions "-l" maxfiles', "has no number behind it"),
+        ('ListOptions "-l" maxfiles some', "is not a number"),
+        ('ListOptions "-l" maxwidth 4', "unknown option 'maxwidth'"),
+        ("DirFakeMode 999", "not a valid mode"),
+        ('DirFakeUser on "a b"', "cannot stand in a column"),
+        ("ListStyle Mac", "is unknown here"),
+    ],
+)
+def test_wrong_directives_are_explained(line: str, words: str) -> None:
+    with pytest.raises(ConfigFaults, match=words):
+        talk("NOOP", conf=f"{line}\n")
