@@ -124,8 +124,8 @@ def _plain(host: str) -> str:
 
 
 def _every(host: str) -> tuple[str, ...]:
-    """What stands for every address of that family, as far as it is one that a server can be configured for."""
-    return ("::", "0.0.0.0") if ":" in host else ("0.0.0.0",)
+    """What stands for every address, that of the family first: who listens on :: hears IPv4 as well."""
+    return ("::", "0.0.0.0") if ":" in host else ("0.0.0.0", "::")
 
 
 def _is_loopback(host: str) -> bool:

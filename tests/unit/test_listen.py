@@ -39,6 +39,16 @@ def test_the_default_server_of_another_port_does_where_the_port_has_none() -> No
     assert Bindings((), SERVERS, ((21, MAIN),), elsewhere=MAIN).server_of(("192.0.2.9", 2121)) is MAIN
 
 
+@pytest.mark.parametrize(
+    ("address", "met"), [("192.0.2.9", TWO), ("::ffff:192.0.2.9", TWO), ("2001:db8::9", THREE), ("192.0.2.4", ALONE)]
+)
+def test_a_server_of_all_addresses_of_a_family_comes_before_that_of_the_other(address: str, met: Scope) -> None:
+    exact = ("192.0.2.4", 2121, ALONE)
+    both = (("::", 2121, THREE), ("0.0.0.0", 2121, TWO), exact)
+    assert Bindings((), both, ((21, MAIN),), elsewhere=MAIN).server_of((address, 2121)) is met
+    assert Bindings((), (both[0], exact), ((21, MAIN),), elsewhere=MAIN).server_of((address, 2121)) in (THREE, ALONE)
+
+
 def test_a_single_server_with_several_addresses_leaves_others_to_the_default_server_of_another_port() -> None:
     several = (("192.0.2.2", 2121, TWO), ("192.0.2.3", 2121, TWO))
     assert Bindings((), several, ((21, MAIN),), elsewhere=MAIN).server_of(("192.0.2.9", 2121)) is MAIN
