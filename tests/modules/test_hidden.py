@@ -99,6 +99,15 @@ def test_nor_does_a_link_to_a_hidden_name_where_nothing_is() -> None:
     assert _seen(conf, "LIST -1", files={"a.txt": b""}, links={"a": "no/x", "b": "yes/x"}) == [["a.txt", "b"]]
 
 
+@pytest.mark.parametrize("line", LISTINGS)
+def test_a_link_is_hidden_by_its_own_name_and_by_that_of_what_it_leads_to(line: str) -> None:
+    files, links = {"a.txt": b"", "secret": b""}, {"plain": "a.txt", "b.txt": "a.txt", "c.txt": "secret"}
+    lines = line, line.replace("LIST -1", "LIST -1L")
+    for seen in _seen(_at_home("HideFiles !\\.txt$"), *lines, files=files, links=links):
+        # the last word of a long line is where a link leads
+        assert seen in (["a.txt", "a.txt"], ["a.txt", "b.txt"])
+
+
 @pytest.mark.parametrize(
     ("rule", "line", "dots"),
     [
