@@ -72,14 +72,16 @@ class ControlSocket:
         # nothing wakes who waits for what another process does at a path
         while self._is_ours() and monotonic() < end:  # noqa: ASYNC110
             await asyncio.sleep(_LOOKS)
+        if self._is_ours():
+            return
         # nobody comes here any more; who has come before that still waits to be taken, and is heard as well
         while self._has_callers():  # noqa: ASYNC110
             await asyncio.sleep(0)
         await asyncio.sleep(_LOOKS)
 
     def _has_callers(self) -> bool:
-        """Whether somebody has connected whom nobody has taken yet; False while the place is ours, as more may come."""
-        if self._server is None or not self._server.sockets or self._is_ours():
+        """Whether somebody has connected whom nobody has taken yet."""
+        if self._server is None or not self._server.sockets:
             return False
         waiting = select.poll()
         waiting.register(self._server.sockets[0].fileno(), select.POLLIN)
