@@ -66,6 +66,8 @@ def read(cmd: Command) -> Request:
         given = ""
     # what is configured is read last, so that its layout counts
     letters = [letter for letter in given + limits.flags if letter not in limits.denied]
+    clock = next((letter for letter in reversed(letters) if letter in "cu"), "")
+    letters = [letter for letter in letters if letter not in "cu" or letter == clock]
     layout = next((letter for letter in reversed(letters) if letter in "l1C"), "l")
     if "1" in limits.flags and "1" in letters:
         layout = "1"

@@ -79,6 +79,9 @@ def test_times_sort_and_can_be_those_of_change() -> None:
         assert b" 1970 old" in await ftp.download("LIST old")
         assert b" 1970 old" in await ftp.download("LIST -u old")
         assert b" 1970 old" not in await ftp.download("LIST -c old")
+        # the last one counts
+        assert b" 1970 old" in await ftp.download("LIST -cu old")
+        assert b" 1970 old" not in await ftp.download("LIST -u -c old")
         return [await ftp.download(line) for line in ("LIST -1t", "LIST -1tr", "LIST -1U")]
 
     by_time, reverse, unsorted = run(tale, files={"mid": b"", "old": b"", "new": b""})
