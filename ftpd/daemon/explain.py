@@ -234,7 +234,7 @@ def _protected(command: Command) -> tuple[bool, list[str]]:
     key = session.modules.directive(name) if name else None
     if key is None or session.files is None:
         return False, []
-    virtual = meant(session, command.argument or ".")
+    virtual = meant(session, command.argument or ".", command.name)
     try:
         session.files.lstat(Path(virtual))
     except OSError:

@@ -51,7 +51,7 @@ def login_reasons(server: Scope, anon: Scope | None, client: resolve.Who) -> lis
 def explain_path(command: Command, gate: PathGate) -> tuple[bool, list[str]]:
     """Whether the configuration lets the session use the command on its argument's path, and all the reasons."""
     session = command.session
-    virtual = meant(session, command.argument or ".")
+    virtual = meant(session, command.argument or ".", command.name)
     place, access = gate.placed(command, virtual)
     lines = [*_where(session, virtual, place)]
     chain = resolve.levels_at(

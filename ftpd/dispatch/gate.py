@@ -25,7 +25,7 @@ from ftpd.dispatch.veil import FolderVeil, has_directories
 from ftpd.module.command import Command
 from ftpd.module.files import Files, Path, Use
 from ftpd.module.hidden import Hiding, Veil
-from ftpd.module.home import meant
+from ftpd.module.home import MAKING, meant
 from ftpd.module.links import resolved
 from ftpd.module.logformat import named_path
 from ftpd.module.session import Session
@@ -212,10 +212,6 @@ def _barred(session: Session, path: Path, place: str, access: Chain) -> bool:
     return True
 
 
-_MAKING = frozenset({"APPE", "MKD", "RNTO", "STOR", "STOU", "XMKD"})
-"""What makes something where nothing is: under IgnoreHidden not even that."""
-
-
 _LONG = 256
 """Letters of a path that may be one of more than a hundred folders."""
 
@@ -309,7 +305,7 @@ class PathGate:
             raise Refuse(550, f"{given}: Illegal character sequence in filename")
         if "\0" in given:
             raise Refuse(501, f"{command.name}: a NUL byte cannot be part of a file name")
-        virtual = meant(session, given) if given[:1] == "~" else paths.normalise(session.cwd, given)
+        virtual = meant(session, given, command.name) if given[:1] == "~" else paths.normalise(session.cwd, given)
         access = self._at(command, virtual)
         path = (
             _unquestioned(command, given, virtual, access, use)
@@ -342,7 +338,7 @@ class PathGate:
             place = lies
         path = Path(virtual, given, _settings(session, place, access), False, place, looked.seen, looked.vacant)
         if _ignored(command, path, place, given_access, access):
-            if command.name in _MAKING:
+            if command.name in MAKING:
                 raise Refuse(550, f"{given}: {os.strerror(errno.ENOENT)}")
             path = replace(path, absent=True, seen=None, vacant=False)
         if _barred(session, path, place, access):

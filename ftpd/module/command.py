@@ -211,7 +211,7 @@ class Command:
         """
         session = self.session
         filters = session.modules.directive("PathAllowFilter"), session.modules.directive("PathDenyFilter")
-        virtual = meant(session, given) if path is None else path.virtual
+        virtual = meant(session, given, self.name) if path is None else path.virtual
         settings = self.gate.settings_at(session, virtual) if path is None else path.settings
         allow, deny = (None if key is None else settings[key] for key in filters)
         if allow is None and deny is None:

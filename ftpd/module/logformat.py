@@ -180,7 +180,7 @@ def named_path(command: Command) -> str | None:
     if not command.argument and command.name in _FILES:
         return None
     given = command.argument.partition(" ")[2] if command.name in _NAMING_LAST else command.argument
-    return meant(command.session, given)
+    return meant(command.session, given, command.name)
 
 
 def _real_folder(command: Command) -> str | None:

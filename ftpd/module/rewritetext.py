@@ -48,7 +48,7 @@ def _path(moment: Moment) -> str:
     if moment.name not in _PATH_VERBS:
         return ""
     given = moment.subject.partition(" ")[2] if moment.name in _SUB_COMMANDS else moment.subject
-    return meant(moment.cmd.session, given)
+    return meant(moment.cmd.session, given, moment.cmd.name)
 
 
 def _renamed(moment: Moment) -> str:

@@ -304,21 +304,21 @@ module.offer(LETS_BE, (leave_uploads_alone, _lets_be))
 @module.pre("DELE", "MKD", "XMKD", "RMD", "XRMD", "STOU")
 def leave_alone(cmd: Command) -> None:
     given = cmd.argument or ("." if cmd.name == "STOU" else "")
-    if _sensitive(cmd, meant(cmd.session, given)):
+    if _sensitive(cmd, meant(cmd.session, given, cmd.name)):
         raise Refuse(550, f"{cmd.argument}: Permission denied")
 
 
 @module.pre("MFMT", "MFF", "SITE CHMOD", "SITE CHGRP")
 def leave_alone_what_is_named_second(cmd: Command) -> None:
     _, _, given = cmd.argument.strip().partition(" ")
-    if given and _sensitive(cmd, meant(cmd.session, given)):
+    if given and _sensitive(cmd, meant(cmd.session, given, cmd.name)):
         raise Refuse(550, f"{given}: Permission denied")
 
 
 @module.pre("RNTO")
 def leave_alone_when_renaming(cmd: Command) -> None:
     source = cmd.session.rename_from
-    ends = [meant(cmd.session, cmd.argument), *([] if source is None else [source.virtual])]
+    ends = [meant(cmd.session, cmd.argument, cmd.name), *([] if source is None else [source.virtual])]
     if any(_sensitive(cmd, end) for end in ends):
         raise Refuse(550, f"{cmd.argument}: Permission denied")
 

@@ -75,3 +75,14 @@ def test_the_limit_of_the_place_itself_counts_and_not_that_of_where_the_client_i
 def test_a_name_filter_sees_the_place() -> None:
     said = talk("CWD away", "MKD ~/d/no", "MKD ~/yes", files=TREE, conf="PathDenyFilter ^/d/|no$\n")
     assert [reply[:3] for reply in said] == ["250", "550", "257"]
+
+
+@pytest.mark.parametrize("line", ["MKD ~", "STOR ~", "APPE ~", "RNTO ~"])
+def test_what_is_made_can_be_called_so(line: str) -> None:
+    async def tale(ftp: Bench) -> list[str]:
+        await ftp("CWD away")
+        await ftp("RNFR /a.txt") if line.startswith("RNTO") else None
+        assert (await ftp.upload(line, b"x")).splitlines()[-1][:1] == "2"
+        return os.listdir(f"{ftp.root}/away")
+
+    assert run(tale, files=TREE) == ["~"]
