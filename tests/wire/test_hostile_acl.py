@@ -36,7 +36,9 @@ RULES = {
     "Deny from 127.0.0.0/8,!127.0.0.0/31": {FIRST},
     "Deny from none": {FIRST, SECOND},
     "Deny from all": set(),
-    "Deny from 127.0.0.2 all": set(),
+    # as in ProFTPD the rest of the line says nothing then
+    "Deny from all 127.0.0.2": set(),
+    "Deny from none 127.0.0.2": {FIRST, SECOND},
     # without a reverse look-up no name is known, and none may be taken for an address
     "Deny from localhost": {FIRST, SECOND},
     "Order deny,allow|Allow from 127.0.0.2": {SECOND},
@@ -133,6 +135,7 @@ WRONG = {
     "Deny from !": "nothing stands behind the !",
     "Deny from !all": "the ! negation operator cannot be used with ALL/NONE",
     "Deny from": "missing parameters",
+    "Deny from 127.0.0.2 all": "'all' does not go with addresses",
     "DenyUser regex [a": "failed regex compilation",
     "DenyUser regex a{3,2}": "failed regex compilation",
     "DenyUser !": "'!' has no name behind it",
