@@ -67,6 +67,7 @@ ALGORITHMS = {
         Algorithm("sha512", "SHA512", "SHA-512", hashlib.sha512),
     )
 }
+BY_IANA = {row.iana.lower(): row for row in ALGORITHMS.values()}
 
 
 # -- what is remembered --------------------------------------------------------------------------------
