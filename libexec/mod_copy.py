@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
-import posixpath
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import partial
 from time import perf_counter
-from typing import NamedTuple
 
 from ftpd.api import (
     GLOBAL,
@@ -17,7 +15,6 @@ from ftpd.api import (
     SERVER,
     VHOST,
     Command,
-    Files,
     Group,
     Module,
     Outcome,
@@ -27,8 +24,8 @@ from ftpd.api import (
     Transfer,
     Work,
     copying,
-    debug,
     filecopy,
+    foldercopy,
     listing,
     normalise,
     types,
@@ -196,124 +193,29 @@ def _keeps(cmd: Command) -> bool:
 # -- a folder with all that is in it -----------------------------------------------------------------------
 
 
-class _Made(NamedTuple):
-    """Something that a copy of a folder has made, and would have to remove again."""
-
-    virtual: str
-    folder: bool
-    mode: int | None = None
-    """The permissions that a folder gets when all is in it."""
-    size: int = 0
-
-
 async def _copy_folder(cmd: Command, work: Work, source: Path, target: Path) -> None:
     """Every file is a command of its own, so <Limit>, filters, quotas and logs see it; so is every folder, as MKD."""
     if f"{target.virtual}/".startswith(f"{source.virtual.rstrip('/')}/"):
         raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
-    files = cmd.files
-    made: list[_Made] = []
+    whole = foldercopy.FolderCopy(
+        cmd, work, _label(cmd), readable=partial(_readable, cmd), copy_entry=partial(_copy_entry, cmd)
+    )
     try:
-        await _copy_entries(cmd, work, source, target, made)
-        await cmd.offload(lambda: _set_modes(files, made), copying.POOL)
+        await whole.run(source, target)
     except BaseException as error:
         if not _keeps(cmd):
-            copied = [entry.size for entry in made if not entry.folder]
-            cmd.notes[UNDONE] = len(copied), sum(copied)
-            made = await cmd.offload(lambda: _undo(files, made), copying.POOL)
-        if made and isinstance(error, (Refuse, OSError)):
+            cmd.notes[UNDONE] = whole.copied
+            await whole.undo()
+        if whole.left and isinstance(error, (Refuse, OSError)):
             refusal = error if isinstance(error, Refuse) else _refusal(_label(cmd), error)
-            raise Refuse(refusal.code, *refusal.lines, _left(made)) from None
+            raise Refuse(refusal.code, *refusal.lines, whole.left) from None
         raise
 
 
-def _left(made: list[_Made]) -> str:
-    """What is there of a copy that did not come to its end, for who has to look after it."""
-    files = sum(not entry.folder for entry in made)
-    return (
-        f"Left behind: files {files}, folders {len(made) - files}, the first of them {listing.shown(made[0].virtual)}"
-    )
-
-
-async def _copy_entries(cmd: Command, work: Work, source: Path, target: Path, made: list[_Made]) -> None:
-    files = cmd.files
-    await _make_folders(cmd, target.virtual, stat.S_IMODE(files.stat(source).st_mode), made)
-    todo = [(source.virtual, target.virtual)]
-    targets: set[tuple[int, int]] = set()
-    while todo:
-        here, there = todo.pop()
-        folder = _readable(cmd, here)
-        targets.add(_inode(files.stat(cmd.path(there))))
-        if _inode(files.stat(folder)) in targets:
-            # a link in the path of the target has led back into the source
-            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
-        for name, known in await cmd.offload(partial(_listed, files, folder), copying.POOL):
-            work.check(_label(cmd))
-            old, new = posixpath.join(here, name), posixpath.join(there, name)
-            if stat.S_ISDIR(known.st_mode):
-                await _make_folders(cmd, new, stat.S_IMODE(known.st_mode), made)
-                todo.append((old, new))
-            elif stat.S_ISREG(known.st_mode) or stat.S_ISLNK(known.st_mode):
-                inner = await cmd.also(cmd.name, _argument(cmd, old, new), notes={SOURCE: old, TARGET: new})
-                if inner.notes[REPLACED] is None:
-                    made.append(_Made(new, False, size=inner.transfer.moved if inner.transfer else 0))
-            else:
-                debug(3, "%s: '%s' is neither file nor folder, left out", cmd.name, old, peer=cmd.session.peer)
-
-
-def _argument(cmd: Command, source: str, target: str) -> str:
-    return f"{source} {target}" if cmd.name == "SITE COPY" else target
-
-
-def _inode(known: os.stat_result) -> tuple[int, int]:
-    return known.st_dev, known.st_ino
-
-
-def _listed(files: Files, path: Path) -> list[tuple[str, os.stat_result]]:
-    """The names in a folder and what they are; those that go away meanwhile are left out."""
-    with files.open_folder(path) as folder:
-        return [(name, known) for name, known in folder.lstat_many(sorted(folder.names())) if known is not None]
-
-
-async def _make_folders(cmd: Command, virtual: str, mode: int, made: list[_Made]) -> None:
-    """Make a folder, and those above it that are missing."""
-    for place in reversed(list(_missing(cmd.files, virtual))):
-        await cmd.also("MKD", place)
-        made.append(_Made(place, True, mode if place == virtual else None))
-
-
-def _missing(files: Files, virtual: str) -> Iterator[str]:
-    """The path and those above it, upwards, as far as nothing is there."""
-    while True:
-        try:
-            known = files.stat(Path(virtual))
-        except FileNotFoundError:
-            yield virtual
-            virtual = posixpath.dirname(virtual)
-        else:
-            if not stat.S_ISDIR(known.st_mode):
-                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
-            return
-
-
-def _set_modes(files: Files, made: list[_Made]) -> None:
-    """Give the folders their permissions: last, as a folder may be closed to its owner, and from below."""
-    for entry in reversed(made):
-        if entry.mode is not None:
-            path = Path(entry.virtual)
-            now = files.stat(path).st_mode
-            if now & 0o777 != entry.mode & 0o777:
-                # the group that a folder hands down (setgid) came from the folder above it, and stays
-                files.chmod(path, entry.mode & 0o777 | now & stat.S_ISGID)
-
-
-def _undo(files: Files, made: list[_Made]) -> list[_Made]:
-    """Remove all of it; gives what could not be removed."""
-    left = []
-    for entry in reversed(made):
-        try:
-            (files.rmdir if entry.folder else files.unlink)(Path(entry.virtual))
-        except FileNotFoundError:
-            pass
-        except OSError:
-            left.append(entry)
-    return left[::-1]
+async def _copy_entry(cmd: Command, source: str, target: str) -> int | None:
+    """The size of the file or link that is copied, None when it took the place of something."""
+    argument = f"{source} {target}" if cmd.name == "SITE COPY" else target
+    inner = await cmd.also(cmd.name, argument, notes={SOURCE: source, TARGET: target})
+    if inner.notes[REPLACED] is not None:
+        return None
+    return inner.transfer.moved if inner.transfer else 0
