@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
-import hmac
-import re
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 from argon2 import low_level as argon2
@@ -23,8 +19,6 @@ from ftpd.api import (
     Level,
     Module,
     Session,
-    Settings,
-    acting_as_daemon,
     crypt,
     sql,
     types,
@@ -35,11 +29,9 @@ module = Module("sql_passwd", version="1.0", needs=("mod_sql",), extra="sql-pass
 _SERVERS = SERVER | GLOBAL | VHOST
 _MANY_ROUNDS = 200
 """From here on digests are worth a thread."""
-_MOST_SALT = 64 * 1024
-_ARGON2_SALT, _SCRYPT_SALT = 16, 32
-# what libsodium takes for its two costs: passes and KiB of argon2i, N of scrypt with r=8 and p=1
+_ARGON2_SALT = 16
+# what libsodium takes for its two costs: passes and KiB of argon2i
 _ARGON2_COSTS = {"interactive": (4, 32 * 1024), "sensitive": (8, 512 * 1024)}
-_SCRYPT_COSTS = {"interactive": 1 << 14, "sensitive": 1 << 20}
 
 
 # -- directives ----------------------------------------------------------------------------------------------
@@ -105,96 +97,13 @@ def read_salts(config: Config) -> Iterator[ConfigError]:
         how = scope.settings[salt_encoding]
         where = scope.where.get(salt_file)
         try:
-            with acting_as_daemon(), open(source.source, "rb") as file:
-                data = file.read(_MOST_SALT)
-            _file_salts[source.source, how] = _decoded(data.removesuffix(b"\n"), how)
+            _file_salts[source.source, how] = sql.salts.in_file(source.source, how)
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else f"what stands in it is not {how}"
             yield ConfigError(
                 f"the salt in {source.source} cannot be used: {reason}", right="a file with the salt alone", word=0,
                 directive=salt_file.name, at=where[0] if where else None,
             )  # fmt: skip
-
-
-# -- hashes --------------------------------------------------------------------------------------------------
-
-
-def _encoded(data: bytes, how: str) -> bytes:
-    if how == "base64":
-        return base64.b64encode(data)
-    return data.hex().upper().encode() if how == "HEX" else data.hex().encode()
-
-
-def _decoded(data: bytes, how: str) -> bytes:
-    """ValueError where it is not written so."""
-    if how == "none":
-        return data
-    text = data.strip()
-    return base64.b64decode(text, validate=True) if how == "base64" else binascii.unhexlify(text)
-
-
-class Salts(NamedTuple):
-    """The salt of all and that of the user; empty is none."""
-
-    of_file: bytes = b""
-    of_user: bytes = b""
-
-    @property
-    def own(self) -> bytes:
-        """The one that counts where there is only place for one."""
-        return self.of_user or self.of_file
-
-
-def digested(name: str, password: bytes, salts: Salts, settings: Settings) -> bytes:
-    """ENCODE(HASH(salt and password)), as often as SQLPasswordRounds says."""
-    how, chosen = settings[encoding], settings[options]
-
-    def hashed(data: bytes) -> bytes:
-        return hashlib.new(name, data, usedforsecurity=False).digest()
-
-    def prepared(data: bytes, what: str) -> bytes:
-        if f"HashEncode{what}" in chosen:
-            return _encoded(hashed(data), how)
-        return hashed(data) if f"Hash{what}" in chosen else data
-
-    front = back = b""
-    for salt, source in ((salts.of_file, settings[salt_file]), (salts.of_user, settings[user_salt])):
-        if salt and source is not None:
-            # a user's salt takes the place of the common one
-            if source.in_front:
-                front = prepared(salt, "Salt")
-            else:
-                back = prepared(salt, "Salt")
-    # without salt, HashEncodePassword would be one more round in disguise
-    if salts.own or "HashEncodePassword" not in chosen:
-        password = prepared(password, "Password")
-    data = _encoded(hashed(front + password + back), how)
-    for _ in range(settings[rounds] - 1):
-        data = _encoded(hashed(data), how)
-    return data
-
-
-def salted_sha(password: bytes, stored: str) -> bool:
-    """``{SSHA}`` and base64 of the digest with the salt behind it (RFC 2307bis)."""
-    if not stored.startswith("{SSHA}"):
-        return False
-    try:
-        known = base64.b64decode(stored[len("{SSHA}") :], validate=True)
-    except ValueError:
-        return False
-    made = hashlib.sha1(password + known[20:], usedforsecurity=False).digest()
-    return len(known) >= 20 and hmac.compare_digest(made, known[:20])
-
-
-def sodium_holds(password: bytes, stored: str) -> bool:
-    """A whole hash with its parameters in it: argon2i, argon2id, or scrypt as ``$7$``."""
-    if not stored.startswith("$argon2"):
-        return crypt.verify(password.decode("utf-8", "surrogateescape"), stored)
-    kind = argon2.Type.ID if stored.startswith("$argon2id$") else argon2.Type.I
-    try:
-        return argon2.verify_secret(stored.encode("ascii"), password, kind)
-    except (Argon2Error, InvalidHash, UnicodeEncodeError):
-        return False
 
 
 # -- the words of SQLAuthTypes -------------------------------------------------------------------------------
@@ -217,50 +126,35 @@ class Check(NamedTuple):
         return stored != "" and await self.holds(session, user, password.encode("utf-8", "surrogateescape"), stored)
 
 
-async def _salts(session: Session, user: str) -> Salts:
+async def _salts(session: Session, user: str) -> sql.salts.Salts:
     settings = session.server.settings
-    common, own = settings[salt_file], settings[user_salt]
-    of_file = b"" if common is None else _file_salts[common.source, settings[salt_encoding]]
-    if own is None:
-        return Salts(of_file)
-    if own.source == "name":
-        return Salts(of_file, user.encode("utf-8", "surrogateescape"))
-    rows = await _queries[-1].lookup(session, own.source[len("sql:/") :], user)
-    if len(rows) != 1 or rows[0][0] is None:
-        session.log(Level.NOTICE, "mod_sql_passwd: %d salts were found for one user", len(rows))
-        return Salts(of_file)
-    try:
-        return Salts(of_file, _decoded(rows[0][0].encode("utf-8", "surrogateescape"), settings[salt_encoding]))
-    except ValueError:
-        session.log(Level.NOTICE, "mod_sql_passwd: a user's salt is not written as SQLPasswordSaltEncoding says")
-        return Salts(of_file)
+    common, own, how = settings[salt_file], settings[user_salt], settings[salt_encoding]
+    salts = sql.salts.Salts()
+    if common is not None:
+        salts = salts.joined_by(_file_salts[common.source, how], common)
+    if own is not None:
+        salts = salts.joined_by(await sql.salts.of_user(session, user, own, how, _queries[-1]), own)
+    return salts
 
 
 def _digest(name: str) -> Check:
     async def holds(session: Session, user: str, password: bytes, stored: str) -> bool:
         settings = session.server.settings
+        digest = sql.hashes.SaltedDigest(name, settings[encoding], settings[options], settings[rounds])
         salts = await _salts(session, user)
-        if settings[rounds] < _MANY_ROUNDS:
-            made = digested(name, password, salts, settings)
+        if digest.rounds < _MANY_ROUNDS:
+            made = digest.of(password, salts)
         else:
-            made = await session.offload(lambda: digested(name, password, salts, settings), "auth")
-        return hmac.compare_digest(made, stored.encode("utf-8", "surrogateescape"))
+            made = await session.offload(lambda: digest.of(password, salts), "auth")
+        return sql.hashes.is_stored(made, stored)
 
     return Check(name, holds, costly=False)
 
 
 async def _same(session: Session, derive: Callable[[], bytes], stored: str) -> bool:
     """Whether the derived key is the stored one; it is derived in a thread."""
-    made = _encoded(await session.offload(derive, "auth"), session.server.settings[encoding])
-    return hmac.compare_digest(made, stored.encode("utf-8", "surrogateescape"))
-
-
-def _fitting(session: Session, salt: bytes, wanted: int, what: str) -> tuple[bytes, bool]:
-    """The salt, and whether it is as long as it must be; one that is not costs as much, and lets nobody in."""
-    if len(salt) == wanted:
-        return salt, True
-    session.log(Level.NOTICE, "mod_sql_passwd: %s needs a salt of %d bytes, this has %d", what, wanted, len(salt))
-    return bytes(wanted), False
+    made = sql.hashes.encoded(await session.offload(derive, "auth"), session.server.settings[encoding])
+    return sql.hashes.is_stored(made, stored)
 
 
 async def argon2_holds(session: Session, user: str, password: bytes, stored: str) -> bool:
@@ -269,7 +163,7 @@ async def argon2_holds(session: Session, user: str, password: bytes, stored: str
         return await session.offload(lambda: sodium_holds(password, stored), "auth")
     settings = session.server.settings
     passes, memory = _ARGON2_COSTS[settings[cost]]
-    salt, fits = _fitting(session, (await _salts(session, user)).own, _ARGON2_SALT, "argon2")
+    salt, fits = sql.salts.fitting(session, (await _salts(session, user)).own, _ARGON2_SALT, "argon2")
     length = settings[argon2_length]
 
     def derive() -> bytes:
@@ -280,56 +174,41 @@ async def argon2_holds(session: Session, user: str, password: bytes, stored: str
 
 async def scrypt_holds(session: Session, user: str, password: bytes, stored: str) -> bool:
     settings = session.server.settings
-    n = _SCRYPT_COSTS[settings[cost]]
-    salt, fits = _fitting(session, (await _salts(session, user)).own, _SCRYPT_SALT, "scrypt")
-    length = settings[scrypt_length]
-    # what it takes for r=8 and p=1, and a little: twice as much is more than Python allows for the sensitive cost
-    memory = 128 * 8 * n + 1024 * 1024
-
-    def derive() -> bytes:
-        return hashlib.scrypt(password, salt=salt, n=n, r=8, p=1, maxmem=memory, dklen=length)
-
+    own = (await _salts(session, user)).own
+    salt, fits = sql.salts.fitting(session, own, sql.hashes.SCRYPT_SALT, "scrypt")
+    derive = partial(sql.hashes.scrypt_key, password, salt, settings[cost], settings[scrypt_length])
     return await _same(session, derive, stored) and fits
 
 
 async def pbkdf2_holds(session: Session, user: str, password: bytes, stored: str) -> bool:
     chosen = session.server.settings[pbkdf2]
     if chosen is not None and chosen.query:
-        chosen = _described(session, await _queries[-1].lookup(session, chosen.query, user))
+        chosen = sql.hashes.derivation_in(session, await _queries[-1].lookup(session, chosen.query, user))
     salt = (await _salts(session, user)).own
     if chosen is None or not salt:
         what = "no SQLPasswordPBKDF2" if chosen is None else "no salt"
         session.log(Level.NOTICE, "mod_sql_passwd: pbkdf2 cannot be computed: there is %s", what)
         return False
-    how = chosen
-
-    def derive() -> bytes:
-        return hashlib.pbkdf2_hmac(how.digest, password, salt, how.iterations, how.length)
-
-    return await _same(session, derive, stored)
-
-
-def _described(session: Session, rows: list[sql.Row]) -> sql.Derivation | None:
-    """What the query said: digest, iterations, length."""
-    if len(rows) == 1 and len(rows[0]) == 3:
-        digest, iterations, length = rows[0]
-        try:
-            numbers = types.to_integer(iterations or "", 1, 100_000_000), types.to_integer(length or "", 1, 1024)
-            return sql.derivation(digest or "", *numbers)
-        except ConfigError as wrong:
-            session.log(Level.NOTICE, "mod_sql_passwd: parameters of PBKDF2 in the database: %s", wrong.message)
-    return None
+    return await _same(session, partial(sql.hashes.pbkdf2_key, password, salt, chosen), stored)
 
 
 async def bcrypt_holds(session: Session, user: str, password: bytes, stored: str) -> bool:
-    text = password.decode("utf-8", "surrogateescape")
-    # by libcrypt; what is not bcrypt's is not looked at, or this word would allow more than it says
-    known = stored if re.match(r"\$2[abxy]\$", stored) else "!"
-    return await session.offload(lambda: crypt.verify(text, known), "auth")
+    return await session.offload(lambda: sql.hashes.bcrypt_holds(password, stored), "auth")
 
 
 async def ssha_holds(session: Session, user: str, password: bytes, stored: str) -> bool:
-    return salted_sha(password, stored)
+    return sql.hashes.ssha_holds(password, stored)
+
+
+def sodium_holds(password: bytes, stored: str) -> bool:
+    """A whole hash with its parameters in it: argon2i, argon2id, or scrypt as ``$7$``."""
+    if not stored.startswith("$argon2"):
+        return crypt.verify(password.decode("utf-8", "surrogateescape"), stored)
+    kind = argon2.Type.ID if stored.startswith("$argon2id$") else argon2.Type.I
+    try:
+        return argon2.verify_secret(stored.encode("ascii"), password, kind)
+    except (Argon2Error, InvalidHash, UnicodeEncodeError):
+        return False
 
 
 async def whole_holds(session: Session, user: str, password: bytes, stored: str) -> bool:

@@ -1,6 +1,7 @@
 """The door's second wing, for modules that speak with databases; nobody else waits for it to be loaded."""
 
 from ftpd.module.offers import RATIOS, Four, Ratios
+from ftpd.sql import hashes, salts
 from ftpd.sql.accounts import (
     MAX_ID,
     NO_GROUPS,
@@ -58,9 +59,7 @@ from ftpd.sql.lines import (
 )
 from ftpd.sql.names import Names
 from ftpd.sql.passwordlines import (
-    Derivation,
     SaltSource,
-    derivation,
     encoding_line,
     pbkdf2_line,
     salt_file_line,
@@ -92,7 +91,6 @@ __all__ = [
     "Columns",
     "ConnectInfo",
     "Connection",
-    "Derivation",
     "Dialect",
     "Directory",
     "Four",
@@ -139,13 +137,13 @@ __all__ = [
     "counters_line",
     "counting",
     "defined_twice",
-    "derivation",
     "encoding_line",
     "engine_line",
     "event_line",
     "failure_line",
     "four_columns",
     "group_queries",
+    "hashes",
     "heartbeat",
     "in_vain",
     "keep_alive_line",
@@ -162,6 +160,7 @@ __all__ = [
     "remember_place",
     "retry_line",
     "salt_file_line",
+    "salts",
     "show_line",
     "shown",
     "spool_line",
