@@ -11,6 +11,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -114,16 +115,22 @@ class Server:
 
     def freeze(self) -> None:
         """It holds its connections and says nothing."""
-        self._signal_all(signal.SIGSTOP)
+        stopped = self._signal_all(signal.SIGSTOP)
+        # a signal is sent before it is heard: on a busy machine some of its threads go on for a moment
+        end = time.monotonic() + _PATIENCE
+        while any(state != "T" for pid in stopped for state in _states(pid)) and time.monotonic() < end:
+            time.sleep(0.005)
 
     def thaw(self) -> None:
         self._signal_all(signal.SIGCONT)
 
-    def _signal_all(self, number: signal.Signals) -> None:
+    def _signal_all(self, number: signal.Signals) -> list[int]:
         assert self.process is not None
         pid = self.process.pid
-        for child in (pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())):
-            os.kill(child, number)
+        told = [pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
+        for one in told:
+            os.kill(one, number)
+        return told
 
     def remove(self) -> None:
         self.stop()
@@ -140,6 +147,16 @@ class Server:
 
     def user(self, name: str, password: str, uid: int = 2001, gid: int = 2002) -> None:
         self.do("INSERT INTO users VALUES (%s, %s, %s, %s, %s, '/bin/sh')", name, password, uid, gid, self.home.name)
+
+
+def _states(pid: int) -> list[str]:
+    """Of each thread the letter that proc(5) has for what it does."""
+    states = []
+    for thread in Path(f"/proc/{pid}/task").glob("*/stat"):
+        # one may end meanwhile
+        with suppress(OSError):
+            states.append(thread.read_text().rpartition(") ")[2][0])
+    return states
 
 
 class Postgres(Server):
