@@ -2,8 +2,8 @@
 
 from ftpd.module.offers import RATIOS, Four, Ratios
 from ftpd.sql import hashes, salts
+from ftpd.sql.accountlines import account_lines
 from ftpd.sql.accounts import (
-    MAX_ID,
     NO_GROUPS,
     NO_USERS,
     Directory,
@@ -30,32 +30,21 @@ from ftpd.sql.backend import (
     Statement,
     Target,
     Value,
-    backend_named,
     marks,
 )
+from ftpd.sql.databaselines import Stores, database_lines
 from ftpd.sql.lines import (
-    Columns,
-    ConnectInfo,
     NamedQuery,
     Record,
     Show,
-    authenticate_line,
-    columns_line,
-    connect_line,
     counters_line,
     engine_line,
     event_line,
     failure_line,
-    keep_alive_line,
-    line_of,
     log_line,
-    named_connect_line,
-    place_of,
     query_line,
     remember_place,
-    retry_line,
     show_line,
-    spool_line,
 )
 from ftpd.sql.names import Names
 from ftpd.sql.passwordlines import (
@@ -73,12 +62,11 @@ from ftpd.sql.records import ByVerb, Journal, Shown, counting, in_vain, recorded
 from ftpd.sql.server import Server, ServerLines
 from ftpd.sql.service import Service, reach
 from ftpd.sql.spool import Spool
-from ftpd.sql.text import Asking, Query, compiled, heartbeat, text_of, variable
+from ftpd.sql.text import Asking, Query, compiled, text_of, variable
 
 __all__ = [
     "BACKENDS",
     "CHECKS",
-    "MAX_ID",
     "NO_GROUPS",
     "NO_USERS",
     "PASSWORD_CHECKS",
@@ -88,8 +76,6 @@ __all__ = [
     "Backend",
     "ByVerb",
     "Check",
-    "Columns",
-    "ConnectInfo",
     "Connection",
     "Dialect",
     "Directory",
@@ -124,18 +110,17 @@ __all__ = [
     "SqlRatios",
     "Statement",
     "Store",
+    "Stores",
     "Target",
     "UserQueries",
     "Value",
-    "authenticate_line",
+    "account_lines",
     "backend_check",
-    "backend_named",
     "checks_of",
-    "columns_line",
     "compiled",
-    "connect_line",
     "counters_line",
     "counting",
+    "database_lines",
     "defined_twice",
     "encoding_line",
     "engine_line",
@@ -144,26 +129,19 @@ __all__ = [
     "four_columns",
     "group_queries",
     "hashes",
-    "heartbeat",
     "in_vain",
-    "keep_alive_line",
     "key_query",
-    "line_of",
     "log_line",
     "marks",
-    "named_connect_line",
     "pbkdf2_line",
-    "place_of",
     "query_line",
     "reach",
     "recorded",
     "remember_place",
-    "retry_line",
     "salt_file_line",
     "salts",
     "show_line",
     "shown",
-    "spool_line",
     "text_of",
     "user_queries",
     "user_salt_line",

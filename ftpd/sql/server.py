@@ -10,6 +10,7 @@ from ftpd.conf.directive import ConfigError, Directive
 from ftpd.conf.tree import Config, Scope
 from ftpd.core.log import Level, log
 from ftpd.module.errands import Errands
+from ftpd.sql.accountlines import AccountLines
 from ftpd.sql.accounts import NO_GROUPS, NO_USERS, Directory, Rules, group_queries, key_query, user_queries
 from ftpd.sql.backend import PasswordCheck
 from ftpd.sql.lines import Columns, NamedQuery, Record, Show, line_of
@@ -26,30 +27,16 @@ T = TypeVar("T")
 class ServerLines:
     """The directives that say what is looked up, counted and recorded, by their names."""
 
-    auth_types: Directive[tuple[str, ...]]
-    authenticate: Directive[frozenset[str]]
-    default_gid: Directive[int]
-    default_home: Directive[str | None]
-    default_uid: Directive[int]
+    accounts: AccountLines
     engine: Directive[str]
     event_rules: Directive[tuple[Record, ...]]
     failure_rules: Directive[tuple[Record, ...]]
-    group_info: Directive[Columns]
-    group_key: Directive[str | None]
-    group_where: Directive[str | None]
     log_rules: Directive[tuple[Record, ...]]
-    min_gid: Directive[int]
-    min_id: Directive[int | None]
-    min_uid: Directive[int]
     named_queries: Directive[tuple[NamedQuery, ...]]
-    negative_cache: Directive[bool]
     options: Directive[tuple[frozenset[str], ...]]
     ratio_stats: Directive[tuple[str, ...]]
     ratios: Directive[tuple[str, ...]]
     show_rules: Directive[tuple[Show, ...]]
-    user_info: Directive[Columns]
-    user_key: Directive[str | None]
-    user_where: Directive[str | None]
 
 
 class Server:
@@ -77,7 +64,7 @@ class Server:
         )
         self.faults += self.book.faults
         self._options: frozenset[str] = frozenset().union(*settings[lines.options])
-        self._of_users = self._condition(settings[lines.user_info], lines.user_where)
+        self._of_users = self._condition(settings[lines.accounts.user_info], lines.accounts.user_where)
         self.directory = self._directory()
         self.ledger = self._ledger()
         self.journal = self._journal()
@@ -96,7 +83,7 @@ class Server:
         return "" if info.queries else self._tried(directive, "", lambda: self.book.condition(text))
 
     def _directory(self) -> Directory:
-        lines, settings, book = self._lines, self._scope.settings, self.book
+        lines, settings, book = self._lines.accounts, self._scope.settings, self.book
         user_columns, group_columns = settings[lines.user_info], settings[lines.group_info]
         of_users, of_groups = self._of_users, self._condition(group_columns, lines.group_where)
         normalized = "UseNormalizedGroupSchema" in self._options
@@ -132,7 +119,7 @@ class Server:
 
     def _ledger(self) -> Ledger:
         lines, settings, book = self._lines, self._scope.settings, self.book
-        info = settings[lines.user_info]
+        info = settings[lines.accounts.user_info]
         if settings[lines.ratios] and not settings[lines.ratio_stats]:
             log(Level.WARN, "mod_sql: SQLRatios needs SQLRatioStats, for nobody would know what was stored and fetched")
 
@@ -144,17 +131,22 @@ class Server:
 
     def _checks(self) -> list[PasswordCheck]:
         lines, settings = self._lines, self._scope.settings
+        accounts = lines.accounts
         known = (*CHECKS, *self._offered_checks, backend_check(self.stores["default"].pool.backend))
-        if settings[lines.authenticate] and not settings[lines.auth_types] and settings[lines.engine] in ("on", "auth"):
+        if (
+            settings[accounts.authenticate]
+            and not settings[accounts.auth_types]
+            and settings[lines.engine] in ("on", "auth")
+        ):
             log(Level.WARN, "mod_sql: no SQLAuthTypes, so no password in the database is good for anything")
-        return checks_of(settings[lines.auth_types], known)
+        return checks_of(settings[accounts.auth_types], known)
 
     def _journal(self) -> Journal:
         lines, settings, book = self._lines, self._scope.settings, self.book
         shows: list[tuple[frozenset[str], Shown]] = self._tried(
             lines.show_rules, [], lambda: [(show.verbs, shown(book, show)) for show in settings[lines.show_rules]]
         )
-        columns, info = settings[lines.ratio_stats], settings[lines.user_info]
+        columns, info = settings[lines.ratio_stats], settings[lines.accounts.user_info]
         return Journal(
             book,
             self._errands,
