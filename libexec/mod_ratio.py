@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import stat
 from collections.abc import Awaitable
-from contextlib import suppress
+from functools import partial
 
 from ftpd.api import (
     ANON,
@@ -27,10 +26,10 @@ from ftpd.api import (
     Settings,
     debug,
     ledger,
-    log,
     ratioaccount,
     ratiolines,
     ratios,
+    ratiotext,
     types,
 )
 
@@ -88,84 +87,21 @@ _sources = module.takes_offers(RATIOS)
 
 @module.check
 def can_be_kept(config: Config) -> None:
-    scopes = list(config.servers)
-    for scope in scopes:
-        scopes += scope.children
-        where, temp = scope.settings[ratio_file], scope.settings[temp_file]
-        if save in scope.values and scope.settings[save] and where is None:
-            log(Level.WARN, "mod_ratio: %s: SaveRatios needs a RatioFile, and without one keeps nothing", scope.title)
-        elif temp_file in scope.values and where is not None and (used := ledger.beside(where, temp)) != temp:
-            log(Level.WARN, "mod_ratio: a RatioTempFile has to be another file in RatioFile's folder: %s is used", used)
-
-
-# -- how somebody stands --------------------------------------------------------------------------------------
-
-
-def _lines(standing: ratios.Standing, settings: Settings) -> list[str]:
-    """What stands behind a reply."""
-    lines = [standing.summary(settings[leech_message])]
-    if standing.rates.files and standing.files < 0:
-        lines.append(settings[file_message])
-    if standing.rates.bytes and standing.bytes < 0:
-        lines.append(settings[byte_message])
-    return lines
-
-
-def _check(standing: ratios.Standing, cmd: Command, settings: Settings, size: int, mine: ratios.Counts) -> None:
-    """Refuse a download of so many bytes; the numbers told are those of ``mine``, without what is under way."""
-    if standing.rates.files and standing.files < 1:
-        why = f"FILE RATIO: {standing.file_text}  Down: {mine.fetched}  Up: only {mine.stored}!"
-        raise Refuse(550, settings[file_message], f"{cmd.argument}: {why}")
-    if standing.rates.bytes and standing.bytes < size:
-        down, up = ratios.mb(mine.bytes_fetched), ratios.mb(mine.bytes_stored)
-        why = f"BYTE RATIO: {standing.byte_text}  Down: {down}mb  Up: only {up}mb!"
-        raise Refuse(550, settings[byte_message], f"{cmd.argument}: {why}")
-
-
-# -- RatioFile -----------------------------------------------------------------------------------------------
-
-_ESCAPED = {code: f"%{code:02X}" for code in (*range(32), *b"%:|\x7f")}
-_FULL = 100_000
-"""Names in the file from which on no visitor adds one: anybody can make up an address at every login."""
-
-
-_ledgers = ledger.Ledgers(ratios.Lines())
-module.resource(_ledgers.in_service)
-module.every(ledger.AGAIN)(_ledgers.tend)
+    ratiolines.warn_of_files(config, save, ratio_file, temp_file)
 
 
 # -- a session's account --------------------------------------------------------------------------------------
 
+_ledgers = ledger.Ledgers(ratios.Lines())
+module.resource(_ledgers.in_service)
+module.every(ledger.AGAIN)(_ledgers.tend)
 account_of = module.session_state(ratioaccount.Account)
-
-
-def _address(session: Session) -> str | None:
-    """What an anonymous visitor gave for a password; None for everybody else."""
-    return None if session.anonymous is None else session.notes.get("mod_auth.anon-passwd", session.user or "")
-
-
-async def _open(session: Session) -> None:
-    """Find out, at the login, where the session's account is."""
-    account, settings, address = session[account_of], session.settings, _address(session)
-    # a visitor's address, which is anything they like, is no user's name
-    names = (session.user or "",) if address is None else (session.user or "", address[:80])
-    account.name = ":".join(name.translate(_ESCAPED) for name in names)
-    path = settings[ratio_file]
-    if not settings[save] or path is None:
-        return
-    beside = ledger.beside(path, settings[temp_file])
-    book = _ledgers.at(f"mod_ratio: RatioFile {path}", path, beside, session.modules.offload)
-    await book.refresh()
-    if address is None or account.name in book or len(book) < _FULL:
-        account.book = book
-    else:
-        session.log(Level.WARN, "RatioFile %s is full of visitors: this one is counted for the session alone", path)
 
 
 def rates_for(session: Session, settings: Settings) -> ratios.Rates | None:
     """What the lines in force there say."""
     return ratiolines.rates_for(
-        session, _address(session), hosts=settings[host_ratios], visitors=settings[anon_ratios],
+        session, hosts=settings[host_ratios], visitors=settings[anon_ratios],
         users=settings[user_ratios], groups=settings[group_ratios],
     )  # fmt: skip
 
@@ -173,28 +109,16 @@ def rates_for(session: Session, settings: Settings) -> ratios.Rates | None:
 async def _look(
     session: Session, settings: Settings, just: ratios.Counts = ratios.NOTHING
 ) -> tuple[ratios.Standing, object] | None:
-    """How the client stands, and whose account that is (None: the session's); None when it cannot be looked up.
-
-    ``just`` is what others who count have yet to hear of.
-    """
-    account = session[account_of]
-    counts: ratios.Counts | None = None
-    rates: ratios.Rates | None = None
+    """How the client stands, and whose account that is (None: the session's); None when it cannot be looked up."""
     try:
-        for source in _sources:
-            if counts is None and (stats := await source.stats(session)) is not None:
-                counts = ratios.Counts(*stats).plus(just)
-            if rates is None and (found := await source.rates(session)) is not None:
-                rates = ratios.Rates(*found)
-    except Exception as error:
+        return await session[account_of].look(session, _sources, partial(rates_for, session, settings), just)
+    except ratioaccount.OutOfReach as error:
         session.log(Level.ERROR, "mod_ratio: ratios cannot be looked up: %s", error)
         return None
-    whose: object = session.server if counts is not None else account.book
-    if counts is None and account.book is not None:
-        await account.book.refresh()
-        counts = ratios.Counts(*account.book[account.name])
-    account.last = ratios.Standing(rates or rates_for(session, settings), counts or account.own)
-    return account.last, whose
+
+
+def _messages(settings: Settings) -> ratiotext.Messages:
+    return ratiotext.Messages(settings[file_message], settings[byte_message], settings[leech_message])
 
 
 # -- commands ------------------------------------------------------------------------------------------------
@@ -231,13 +155,9 @@ async def _let_through(cmd: Command, path: Path) -> None:
     _note(cmd, standing)
     if not standing.enforced:
         return
-    size = 0
-    with suppress(OSError):
-        there = cmd.files.stat(path)
-        # what a client has already is not paid for twice
-        size = max(there.st_size - session.restart, 0) if stat.S_ISREG(there.st_mode) else 0
+    size = ratioaccount.price(cmd, path)
     now = ratios.Standing(standing.rates, standing.counts.plus(account.under_way(whose)))
-    _check(now, cmd, path.settings, size, standing.counts)
+    ratiotext.check_download(now, cmd.argument, size, standing.counts, _messages(path.settings))
     account.hold(whose, ratios.Counts(0, 1, 0, size))
 
 
@@ -277,17 +197,18 @@ def after_listing(cmd: Command) -> Awaitable[None] | None:
 async def _show(cmd: Command, just: ratios.Counts = ratios.NOTHING) -> None:
     found = await _look(cmd.session, cmd.config, just)
     if found is not None and cmd.replies:
-        cmd.ok(cmd.replies[0].code, *_lines(found[0], cmd.config))
+        cmd.ok(cmd.replies[0].code, *ratiotext.behind_reply(found[0], _messages(cmd.config)))
 
 
 @module.post("PASS")
 async def after_login(cmd: Command) -> None:
-    session = cmd.session
-    await _open(session)
-    found = await _look(session, session.settings) if session.settings[engine] else None
+    session, settings = cmd.session, cmd.session.settings
+    path = settings[ratio_file] if settings[save] else None
+    await session[account_of].open(session, _ledgers, path, settings[temp_file])
+    found = await _look(session, settings) if settings[engine] else None
     if found is not None and cmd.replies:
         # before what the login says itself, as with ProFTPD: scripts look at the last line
-        cmd.replies.insert(0, Reply(cmd.replies[0].code, tuple(_lines(found[0], session.settings))))
+        cmd.replies.insert(0, Reply(cmd.replies[0].code, ratiotext.behind_reply(found[0], _messages(settings))))
 
 
 @module.log("PASS")
@@ -295,15 +216,13 @@ def log_login(cmd: Command) -> None:
     session, standing = cmd.session, cmd.session[account_of].last
     if session.logged_in and standing is not None:
         group = session.groups[0][1] if session.groups else ""
-        who = f"{_address(session) or session.user}/{group} {session.remote_name}[{session.remote.host}]"
+        who = f"{ratiolines.visitor(session) or session.user}/{group} {session.remote_name}[{session.remote.host}]"
         session.log(Level.INFO, "Ratio: %s: %s.", who, standing.figures())
 
 
 @module.post("CWD", "XCWD", "CDUP", "XCUP")
 def on_arrival(cmd: Command) -> None:
-    messages = cmd.session.settings[cwd_messages]
-    if "" in messages:
-        messages = messages[: messages.index("")]
+    messages = ratiotext.on_arrival(cmd.session.settings[cwd_messages])
     if messages and cmd.replies:
         cmd.replies.insert(0, Reply(cmd.replies[0].code, messages))
 
@@ -317,12 +236,4 @@ async def show_all(cmd: Command) -> Outcome:
         if found is None:
             raise Refuse(451, f"SITE RATIO: {_BLIND}")
         standing = found[0]
-    rates, c = standing.rates, standing.counts
-    lines = [f"Current Ratio: ( {standing.figures()} )"]
-    if rates.files:
-        noun = "file" if standing.files == 1 else "files"
-        lines.append(f"Files: {standing.file_text}  Down: {c.fetched}  Up: {c.stored}  CR: {standing.files} {noun}")
-    if rates.bytes:
-        down, up = ratios.mb(c.bytes_fetched), ratios.mb(c.bytes_stored)
-        lines.append(f"Bytes: {standing.byte_text}  Down: {down}mb  Up: {up}mb  CR: {ratios.mb(standing.bytes)} Mbytes")
-    return cmd.ok(214, *lines)
+    return cmd.ok(214, *ratiotext.report(standing))

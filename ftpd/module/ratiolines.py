@@ -1,4 +1,4 @@
-"""The lines of mod_ratio: whom each of them means, and at which rates somebody may fetch by them."""
+"""The lines of mod_ratio: whom each of them means, at which rates they may fetch, and which lines do nothing."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import fnmatch
 import re
 
 from ftpd.conf import types
-from ftpd.conf.directive import ConfigError, Reading
+from ftpd.conf.directive import ConfigError, Directive, Reading
+from ftpd.conf.tree import Config
+from ftpd.core.log import Level, log
+from ftpd.module.ledger import beside
 from ftpd.module.ratios import Rates
 from ftpd.module.session import Session
 
@@ -42,11 +45,31 @@ def warn_of_patterns(reading: Reading, rule: Rule) -> None:
         reading.warn(f"'{rule.name}' means everybody, as * does: there are no patterns here", word=0)
 
 
+def warn_of_files(
+    config: Config, save: Directive[bool], file: Directive[str | None], new: Directive[str | None]
+) -> None:
+    """Tell of a SaveRatios that can keep nothing, and of a RatioTempFile that cannot be used."""
+    scopes = list(config.servers)
+    for scope in scopes:
+        scopes += scope.children
+        where, temp = scope.settings[file], scope.settings[new]
+        if save in scope.values and scope.settings[save] and where is None:
+            log(Level.WARN, "mod_ratio: %s: SaveRatios needs a RatioFile, and without one keeps nothing", scope.title)
+        elif new in scope.values and where is not None and (used := beside(where, temp)) != temp:
+            log(Level.WARN, "mod_ratio: a RatioTempFile has to be another file in RatioFile's folder: %s is used", used)
+
+
+def visitor(session: Session) -> str | None:
+    """What an anonymous visitor gave for a password; None for everybody else."""
+    return None if session.anonymous is None else session.notes.get("mod_auth.anon-passwd", session.user or "")
+
+
 def rates_for(
-    session: Session, address: str | None, *,
+    session: Session, *,
     hosts: tuple[Rule, ...], visitors: tuple[Rule, ...], users: tuple[Rule, ...], groups: tuple[Rule, ...],
 ) -> Rates | None:  # fmt: skip
     """What these lines say: of the client's host, the address that it gave as a visitor, the user, the groups."""
+    address = visitor(session)
     host, names = (session.remote_name, session.remote.host), tuple(name for _, name in session.groups)
     of_host = (rule for rule in hosts if any(map(rule.hosts.fullmatch, host)))
     of_visitor = (rule for rule in visitors if address is not None and rule.means(address))

@@ -55,7 +55,7 @@ def test_no_line_of_the_file_is_too_odd(line: bytes) -> None:
 
 @given(st.text(min_size=1), st.tuples(*[st.integers(0, 10**15)] * 4))
 def test_what_is_written_is_read_again(name: str, counts: tuple[int, ...]) -> None:
-    plain = name.translate(mod_ratio._ESCAPED).encode("utf-8", "replace").decode()
+    plain = name.translate(ratioaccount._ESCAPED).encode("utf-8", "replace").decode()
     line = ratios.Lines().write(plain, counts)
     assert line.count(b"\n") == 1
     assert ratios.Lines().read(line) == (plain, counts)
@@ -100,7 +100,7 @@ def test_a_visitor_is_nobody_elses_name(file: Path, monkeypatch: pytest.MonkeyPa
     names = [line.split("|")[0] for line in file.read_text().splitlines()]
     assert names == ["tom:tom", "tom:a%7C9%7C9%7C9%7C9", "tom:" + "x" * 80]
     # and no crowd of them fills the disk
-    monkeypatch.setattr(mod_ratio, "_FULL", 3)
+    monkeypatch.setattr(ratioaccount, "_FULL", 3)
     crowd = conf.replace("LoadModule mod_ratio.c\n", "")
     told(crowd, "USER anonymous", "PASS new", "RETR small", login=None, modules=[mod_ratio.module])
     told(crowd, "USER anonymous", "PASS tom", "RETR small", login=None, modules=[mod_ratio.module])
