@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import ftplib
 import grp
 import itertools
@@ -12,6 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -66,12 +68,22 @@ def until(what: str, true: Callable[[], bool], seconds: float = PATIENCE) -> Non
 
 # each process of the tests from a place of its own, and none of them the same port twice
 _ports = itertools.count(os.getpid() * 100)
+_claims = os.open(
+    os.path.join(tempfile.gettempdir(), f"ftpd-ports-of-tests-{os.geteuid()}"),
+    os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC,
+    0o600,
+)
+"""A byte of it for each port, locked to its end by the process of tests that has the port: several run at once."""
 
 
 def free_port() -> int:
     """A port below those that the kernel hands out, so that no outgoing connection takes it meanwhile."""
     while True:
         port = 20000 + next(_ports) % 12000
+        try:
+            fcntl.lockf(_claims, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+        except OSError:
+            continue
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
