@@ -8,7 +8,7 @@ import os
 import posixpath
 import re
 import stat
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable
 from datetime import UTC, datetime
 from functools import partial
 
@@ -25,6 +25,7 @@ from ftpd.api import (
     Refuse,
     Session,
     listing,
+    missing_folders,
     types,
 )
 
@@ -56,23 +57,9 @@ async def make_path(cmd: Command) -> Outcome:
     _need(cmd, 1)
     path = _path(cmd, cmd.argument)
     with _Told(cmd):
-        for virtual in reversed(list(_missing(cmd.files, path.virtual))):
+        for virtual in reversed(list(missing_folders(cmd.files, path.virtual))):
             await _also(cmd, "MKD", virtual)
     return _done(cmd)
-
-
-def _missing(files: Files, virtual: str) -> Iterator[str]:
-    """The path and those above it, upwards, as far as nothing is there."""
-    while True:
-        try:
-            known = files.stat(Path(virtual))
-        except FileNotFoundError:
-            yield virtual
-            virtual = posixpath.dirname(virtual)
-        else:
-            if not stat.S_ISDIR(known.st_mode):
-                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
-            return
 
 
 @module.site("RMDIR", group=Group.WRITE, usage="<sp> path", when=engine)

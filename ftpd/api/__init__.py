@@ -105,6 +105,7 @@ from ftpd.module.events import (
 from ftpd.module.files import Files, Folder, Path, Use
 from ftpd.module.home import meant
 from ftpd.module.links import resolved
+from ftpd.module.missing import missing_folders
 from ftpd.module.names import module_name
 from ftpd.module.offers import LARGEST_UPLOAD, LETS_BE, NOTED_NAMES, RATIOS, UPLOAD_GUARD, Offer, Ratios
 from ftpd.module.session import GREETING, Address, Session, Slot
@@ -265,6 +266,7 @@ __all__ = [
     "logformat",
     "lookup",
     "meant",
+    "missing_folders",
     "mlsx",
     "module_name",
     "near",

@@ -186,7 +186,31 @@ class _SharedWindow(Window):
         self._memory[1] = many
 
 
-class SharedTally:
+class Locked:
+    """Has a lock that is taken by the outermost of those who ask for it, and let go of with it."""
+
+    _held = 0
+
+    @contextmanager
+    def exclusively(self) -> Iterator[None]:
+        if not self._held:
+            self._take_lock()
+        self._held += 1
+        try:
+            yield
+        finally:
+            self._held -= 1
+            if not self._held:
+                self._let_go()
+
+    def _take_lock(self) -> None:
+        raise NotImplementedError
+
+    def _let_go(self) -> None:
+        raise NotImplementedError
+
+
+class SharedTally(Locked):
     """A table in memory that the master made before it forked: a row for each key, a column for each process.
 
     A process writes its own column only, so that what a dead one counted is taken back by emptying its column.
@@ -208,7 +232,6 @@ class SharedTally:
         self._views: list[memoryview[Any]] = [self._keys, self._aboves, self._counts, moments, *parts, whole]
         self._own: dict[Hashable, int] = {}
         """The rows that this process has a count in: nobody takes these for another key."""
-        self._held = 0
         self.column = 0
 
     def __len__(self) -> int:
@@ -263,17 +286,8 @@ class SharedTally:
             at = self._memory.find(wanted, at + 1, 16 * self._rows)
         return found
 
-    @contextmanager
-    def exclusively(self) -> Iterator[None]:
-        if not self._held:
-            self._take_lock()
-        self._held += 1
-        try:
-            yield
-        finally:
-            self._held -= 1
-            if not self._held:
-                fcntl.lockf(self._file, fcntl.LOCK_UN)
+    def _let_go(self) -> None:
+        fcntl.lockf(self._file, fcntl.LOCK_UN)
 
     def _take_lock(self) -> None:
         """The kernel lets go of it should we die with it. It is held for some 20 us: who stands still meanwhile

@@ -8,19 +8,19 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Callable, Hashable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Hashable, Sequence
+from contextlib import suppress
 
 from ftpd.core.log import debug
 from ftpd.core.scoreboard import IDLE, NOBODY, CommonBoard, Entry
-from ftpd.core.tally import Counted, OwnTally
+from ftpd.core.tally import Counted, Locked, OwnTally
 
 _PATIENCE, _PAUSE = 2.0, 0.001
 _USER, _CLASS = 31, 31
 """Letters of names that an entry has room for."""
 
 
-class CommonTally(OwnTally):
+class CommonTally(Locked, OwnTally):
     """One for the one client of a process; keys are those of mod_auth's census and mod_xfer's slots.
 
     What counts stands on the board before the lock is let go, so that of many who come at once none is overlooked.
@@ -31,7 +31,6 @@ class CommonTally(OwnTally):
         self._board = board
         now = int(time.time())
         self._entry = Entry(os.getpid(), port=port, server=f"{host}:{port}", idle_since=now, began=now)
-        self._held = 0
         self._changed = False
 
     def add_all(self, counted: Sequence[Counted]) -> None:
@@ -58,18 +57,9 @@ class CommonTally(OwnTally):
                 return len(own | {one.address for one in self._others() if means is not None and means(one)})
         return super().distinct(under)
 
-    @contextmanager
-    def exclusively(self) -> Iterator[None]:
-        if not self._held:
-            self._take_lock()
-        self._held += 1
-        try:
-            yield
-        finally:
-            self._held -= 1
-            if not self._held:
-                self._show()
-                fcntl.lockf(self._board.mutex, fcntl.LOCK_UN)
+    def _let_go(self) -> None:
+        self._show()
+        fcntl.lockf(self._board.mutex, fcntl.LOCK_UN)
 
     def _take_lock(self) -> None:
         """The kernel lets go of it should we die with it; who keeps it for long does not keep clients out."""

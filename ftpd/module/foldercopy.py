@@ -6,7 +6,7 @@ import errno
 import os
 import posixpath
 import stat
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import NamedTuple
 
@@ -15,6 +15,7 @@ from ftpd.core.log import debug
 from ftpd.module.command import Command
 from ftpd.module.copying import POOL
 from ftpd.module.files import Files, Path
+from ftpd.module.missing import missing_folders
 from ftpd.module.wire import Work
 
 
@@ -97,7 +98,7 @@ class FolderCopy:
 
     async def _make_folders(self, virtual: str, mode: int) -> None:
         """Make a folder, and those above it that are missing."""
-        for place in reversed(list(_missing(self._cmd.files, virtual))):
+        for place in reversed(list(missing_folders(self._cmd.files, virtual))):
             await self._cmd.also("MKD", place)
             self._made.append(_Made(place, True, mode if place == virtual else None))
 
@@ -110,20 +111,6 @@ def _listed(files: Files, path: Path) -> list[tuple[str, os.stat_result]]:
     """The names in a folder and what they are; those that go away meanwhile are left out."""
     with files.open_folder(path) as folder:
         return [(name, known) for name, known in folder.lstat_many(sorted(folder.names())) if known is not None]
-
-
-def _missing(files: Files, virtual: str) -> Iterator[str]:
-    """The path and those above it, upwards, as far as nothing is there."""
-    while True:
-        try:
-            known = files.stat(Path(virtual))
-        except FileNotFoundError:
-            yield virtual
-            virtual = posixpath.dirname(virtual)
-        else:
-            if not stat.S_ISDIR(known.st_mode):
-                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
-            return
 
 
 def _set_modes(files: Files, made: list[_Made]) -> None:
