@@ -1,4 +1,4 @@
-"""Both ways to call the kernel for data connections."""
+"""Both ways, by Python and by what is compiled, to call the kernel for data connections and to answer what is known."""
 
 from __future__ import annotations
 
@@ -16,3 +16,12 @@ def way_to_call(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
     for name in ("listen", "accept", "give", "deliver", "receive", "end"):
         by_python, compiled = getattr(kernel, f"{name}_by_python"), getattr(native.data, name, None)
         monkeypatch.setattr(kernel, name, by_python if request.param == "python" else compiled)
+
+
+@pytest.fixture(params=["python", "compiled"])
+def way_to_answer(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Answers given by Python, and by what is compiled."""
+    if request.param == "python":
+        monkeypatch.setattr(native, "front", None)
+    elif native.front is None:
+        pytest.skip("not compiled here")

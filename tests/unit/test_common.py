@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from test_recall import Place, serving
+from recall_ground import Counted, Place, serving
 from walk_ground import COMPILED, COMPLETE, OPENING, WAYS, fetch, port_of, store, take_way, tell
 
 from ftpd.core import logfile
@@ -29,25 +29,6 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.fixture(params=WAYS, autouse=True)
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     return take_way(request.param, monkeypatch)
-
-
-class Counted:
-    """How many commands of each verb have taken the whole road."""
-
-    def __init__(self, place: Place) -> None:
-        generation = place.worker.generation
-        command = generation.command
-        self.verbs: list[str] = []
-
-        def counted(session: Session, verb: str, argument: str) -> tuple[Command, object]:
-            self.verbs.append(verb)
-            return command(session, verb, argument)
-
-        generation.command = counted  # type: ignore[method-assign, assignment]
-
-    def taken(self) -> list[str]:
-        taken, self.verbs[:] = list(self.verbs), []
-        return [verb for verb in taken if verb not in ("USER", "PASS", "TYPE", "CWD", "QUIT")]
 
 
 Do = Callable[[Place], object]

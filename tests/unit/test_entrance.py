@@ -10,10 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_common import Counted
-from test_recall import Place, serving, tell
+from recall_ground import Counted, Place, serving, tell
 
-from ftpd import native
 from ftpd.api import LOGGED_IN, MAX_LOGIN_ATTEMPTS
 from ftpd.core import crypt, logfile, trace
 from ftpd.core.mounts import Mounts
@@ -28,15 +26,7 @@ from ftpd.modules._auth_events import MAX_CLIENTS
 
 HASH = crypt.hash("secret", "$1$")
 WELCOME, WRONG = "230 User ann logged in", "530 Login incorrect."
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
-
-
-@pytest.fixture(params=["python", "compiled"], autouse=True)
-def way_to_answer(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    if request.param == "python":
-        monkeypatch.setattr(native, "front", None)
-    elif native.front is None:
-        pytest.skip("not compiled here")
+pytestmark = [pytest.mark.filterwarnings("ignore::DeprecationWarning"), pytest.mark.usefixtures("way_to_answer")]
 
 
 class House:

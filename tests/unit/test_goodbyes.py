@@ -8,10 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from test_common import Counted
-from test_recall import Place, serving, tell
+from recall_ground import Counted, Place, serving, tell
 
-from ftpd import native
 from ftpd.core import trace
 from ftpd.core.reply import Refuse
 from ftpd.core.vocab import Phase, Steady
@@ -22,15 +20,7 @@ from ftpd.module.session import Session
 from ftpd.module.table import Module
 
 GOODBYE = "221 Goodbye."
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
-
-
-@pytest.fixture(params=["python", "compiled"], autouse=True)
-def way_to_answer(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    if request.param == "python":
-        monkeypatch.setattr(native, "front", None)
-    elif native.front is None:
-        pytest.skip("not compiled here")
+pytestmark = [pytest.mark.filterwarnings("ignore::DeprecationWarning"), pytest.mark.usefixtures("way_to_answer")]
 
 
 async def leave(place: Place, counted: Counted, *before: str, by: str = "QUIT") -> tuple[str, bool]:

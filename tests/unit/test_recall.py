@@ -6,79 +6,21 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from engine_ground import Client
+from recall_ground import Place, serving, tell
 from transfer_ground import LOOPS
 
 from ftpd import native
 from ftpd.core import trace, watchdog
 from ftpd.core.vocab import Outcome
-from ftpd.engine.control import ControlChannel
-from ftpd.engine.pool import Pools
-from ftpd.engine.worker import Worker
 from ftpd.module.command import Command
 from ftpd.module.table import Module
-from ftpd.testing import Bench
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
-
-
-@pytest.fixture(params=["python", "compiled"], autouse=True)
-def way_to_answer(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Answers given by Python, and by what is compiled."""
-    if request.param == "python":
-        monkeypatch.setattr(native, "front", None)
-    elif native.front is None:
-        pytest.skip("not compiled here")
-
-
-class Place:
-    """A worker with the built-in modules and the test's own; tom's password is ``secret``."""
-
-    def __init__(self, worker: Worker, port: int, bench: Bench) -> None:
-        self.worker, self.port, self.bench = worker, port, bench
-
-    @asynccontextmanager
-    async def client(self, *, login: bool = True) -> AsyncIterator[Client]:
-        client = Client(*await asyncio.open_connection("127.0.0.1", self.port))
-        try:
-            assert (await client.line()).startswith("220")
-            if login:
-                await client.ask("USER tom")
-                assert (await client.ask(f"PASS {self.bench._users['tom']}")).startswith("230")
-            yield client
-        finally:
-            client.close()
-
-    @property
-    def channel(self) -> ControlChannel:
-        """That of the one client who is there."""
-        (channel,) = self.worker.sessions
-        return channel
-
-
-@asynccontextmanager
-async def serving(*modules: Module, conf: str = "") -> AsyncIterator[Place]:
-    if "AllowOverride" not in conf:
-        # where .ftpaccess files may come and go, answers to what <Limit> may speak of are known for a second only
-        conf += "\nAllowOverride off"
-    async with Bench(*modules, conf=f"DefaultRoot ~\n{conf}", login=None) as bench:
-        assert bench.generation is not None
-        worker = Worker(bench.generation, Pools(), lambda generation, local: generation.config.main)
-        listener = socket.create_server(("127.0.0.1", 0))
-        worker.listen(listener)
-        try:
-            yield Place(worker, listener.getsockname()[1], bench)
-        finally:
-            await worker.close()
-
-
-def tell(story: Callable[[], Awaitable[None]]) -> None:
-    asyncio.run(asyncio.wait_for(story(), 30))
+pytestmark = [pytest.mark.filterwarnings("ignore::DeprecationWarning"), pytest.mark.usefixtures("way_to_answer")]
 
 
 def counting(*verbs: str, steady: bool | Callable[[Command], bool] = True) -> tuple[Module, list[str]]:

@@ -8,10 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from test_common import Counted
-from test_recall import Place, serving, tell
+from recall_ground import Counted, Place, serving, tell
 
-from ftpd import native
 from ftpd.core import crypt, trace
 from ftpd.core.vocab import Phase, Steady
 from ftpd.engine import strangers
@@ -23,15 +21,7 @@ from ftpd.testing import Bench
 
 CONF = "DelayEngine off"
 WANTED, WELCOME = "331 Password required for tom", "230 User tom logged in"
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
-
-
-@pytest.fixture(params=["python", "compiled"], autouse=True)
-def way_to_answer(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    if request.param == "python":
-        monkeypatch.setattr(native, "front", None)
-    elif native.front is None:
-        pytest.skip("not compiled here")
+pytestmark = [pytest.mark.filterwarnings("ignore::DeprecationWarning"), pytest.mark.usefixtures("way_to_answer")]
 
 
 async def come(place: Place, *lines: str) -> list[str]:

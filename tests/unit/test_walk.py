@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from engine_ground import Client
-from test_recall import Place, serving
+from recall_ground import Place, serving
 from walk_ground import COMPLETE, OPENING, WAYS, fetch, port_of, take_way, tell, walked
 
 from ftpd import native

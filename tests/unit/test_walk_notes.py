@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from engine_ground import Client
-from test_recall import Place, serving
+from recall_ground import Place, serving
 from walk_ground import COMPLETE, WAYS, fetch, store, take_way, tell, walked
 
 from ftpd.api import Moved, Note

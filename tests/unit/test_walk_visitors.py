@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from engine_ground import Client
-from test_recall import Place, serving
+from recall_ground import Place, serving
 from walk_ground import COMPLETE, WAYS, fetch, store, take_way, tell, walked
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")

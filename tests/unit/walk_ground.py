@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 from engine_ground import Client
-from test_recall import Place
+from recall_ground import Place
 
 from ftpd import native
 
