@@ -31,14 +31,16 @@ _ALLOWED = 5.0
 def import_what_it_imports(path: Path) -> None:
     """All of it, submodules among it; what the module needs and is not installed is for the loader to tell."""
     for node in ast.walk(ast.parse(path.read_bytes())):
-        names: list[str] = []
         if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
+            for alias in node.names:
+                with suppress(ImportError):
+                    import_module(alias.name)
         elif isinstance(node, ast.ImportFrom) and node.module:
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        for name in names:
-            with suppress(ImportError):
-                import_module(name)
+            for alias in node.names:
+                with suppress(ImportError):
+                    # to ask for a name is what makes some packages import it, concurrent.futures for one
+                    if not hasattr(import_module(node.module), alias.name):
+                        import_module(f"{node.module}.{alias.name}")
 
 
 def loaded(path: Path) -> float:
