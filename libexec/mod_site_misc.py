@@ -6,10 +6,8 @@ import asyncio
 import errno
 import os
 import posixpath
-import re
 import stat
 from collections.abc import AsyncIterator, Iterable
-from datetime import UTC, datetime
 from functools import partial
 
 from ftpd.api import (
@@ -26,6 +24,7 @@ from ftpd.api import (
     Session,
     listing,
     missing_folders,
+    moment,
     types,
 )
 
@@ -130,10 +129,6 @@ def link(cmd: Command) -> Outcome:
 
 # -- UTIME -------------------------------------------------------------------------------------------------
 
-_STAMP = re.compile(r"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)?", re.ASCII)
-_YEARS = range(1970, 2106)
-"""What 32 bits hold: file systems keep no more, and some wrap silently."""
-
 
 @module.site("UTIME", group=Group.WRITE, usage="<sp> YYYYMMDDhhmm[ss] <sp> path", when=engine)
 def set_times(cmd: Command) -> Outcome:
@@ -148,34 +143,13 @@ def set_times(cmd: Command) -> Outcome:
         stamps = [stamp, stamp]
     path = _path(cmd, given)
     cmd.sibling("MFMT", given).path(refusal=_denied(cmd))
-    times = [parse_time(stamp) for stamp in stamps]
-    if None in times:
-        raise Refuse(500, f"{_said(cmd)}: {os.strerror(errno.EINVAL)}")
-    changed_at, accessed_at = times[:2]
-    assert changed_at is not None
+    try:
+        changed_at, accessed_at = [moment(stamp) for stamp in stamps][:2]
+    except ValueError:
+        raise Refuse(500, f"{_said(cmd)}: {os.strerror(errno.EINVAL)}") from None
     with _Told(cmd):
         cmd.files.utime(path, changed_at, accessed_at)
     return _done(cmd)
-
-
-def parse_time(text: str) -> int | None:
-    """Seconds since 1970 of ``YYYYMMDDhhmm[ss]`` in UTC; None for what is no time of any calendar.
-
-    >>> parse_time("197001020000"), parse_time("19700102000001"), parse_time("19700230000000"), parse_time("1970")
-    (86400, 86401, None, None)
-    """
-    found = _STAMP.fullmatch(text)
-    if found is None:
-        return None
-    year, month, day, hour, minute, second = (int(part or 0) for part in found.groups())
-    if year not in _YEARS or second > 60:
-        return None
-    try:
-        moment = datetime(year, month, day, hour, minute, min(second, 59), tzinfo=UTC)
-    except ValueError:
-        return None
-    # :60 is a leap second, which is the next minute's first for a file system
-    return int(moment.timestamp()) + (second == 60)
 
 
 # -- what they share ---------------------------------------------------------------------------------------

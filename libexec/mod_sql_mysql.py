@@ -136,7 +136,7 @@ class MySQL:
         context.verify_mode = ssl.CERT_NONE
         return context
 
-    dialect = sql.Dialect(mark="?", backslash=True, double_quoted_text=True, hash_comments=True, taken=sql.marks(r"\?"))
+    dialect = sql.Dialect(mark="?", backslash=True, double_quoted_text=True, hash_comments=True, taken=r"\?")
 
     def target(self, info: str, user: str, password: str, ssl: tuple[tuple[str, str], ...]) -> sql.Target:
         return sql.Target.at("mysql", info, user, password, ssl)

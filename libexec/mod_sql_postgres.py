@@ -107,7 +107,7 @@ class Postgres:
     """The backend ``postgres``."""
 
     names = ("postgres", "postgresql")
-    dialect = sql.Dialect(mark="%s", percent="%%", dollar_quotes=True, nul=False, taken=sql.marks(r"\$(?=[0-9])"))
+    dialect = sql.Dialect(mark="%s", percent="%%", dollar_quotes=True, nul=False, taken=r"\$(?=[0-9])")
 
     def target(self, info: str, user: str, password: str, ssl: tuple[tuple[str, str], ...]) -> sql.Target:
         target = sql.Target.at("postgres", info, user, password, ssl)

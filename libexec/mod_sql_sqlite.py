@@ -140,7 +140,7 @@ class SQLite:
     """The backend ``sqlite3``."""
 
     names = ("sqlite3", "sqlite")
-    dialect = sql.Dialect(mark="?", brackets_quote=True, taken=sql.marks(r"\?|[:@$](?=\w)"))
+    dialect = sql.Dialect(mark="?", brackets_quote=True, taken=r"\?|[:@$](?=\w)")
 
     def target(self, info: str, user: str, password: str, ssl: tuple[tuple[str, str], ...]) -> sql.Target:
         if ssl:

@@ -32,6 +32,7 @@ from ftpd.core.devices import addresses_of_device
 from ftpd.core.eager import begin, in_task
 from ftpd.core.identity import ROOT, Identity, acting_as, acting_as_daemon, neutral, privileged
 from ftpd.core.log import Level, debug, escape, log
+from ftpd.core.moments import moment
 from ftpd.core.mounts import pool_at
 from ftpd.core.nearness import near
 from ftpd.core.paths import normalise, within
@@ -269,6 +270,7 @@ __all__ = [
     "missing_folders",
     "mlsx",
     "module_name",
+    "moment",
     "near",
     "neutral",
     "normalise",

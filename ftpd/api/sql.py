@@ -30,7 +30,6 @@ from ftpd.sql.backend import (
     Statement,
     Target,
     Value,
-    marks,
 )
 from ftpd.sql.databaselines import Stores, database_lines
 from ftpd.sql.lines import (
@@ -132,7 +131,6 @@ __all__ = [
     "in_vain",
     "key_query",
     "log_line",
-    "marks",
     "pbkdf2_line",
     "query_line",
     "reach",

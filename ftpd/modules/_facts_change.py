@@ -6,53 +6,24 @@ import errno
 import os
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
 
-from ftpd.api import Class, Command, Group, Outcome, Path, Refuse
+from ftpd.api import Class, Command, Group, Outcome, Path, Refuse, moment
 from ftpd.modules._facts_config import UNABLE, module
 
 CHANGEABLE = ("modify", "UNIX.group", "UNIX.mode")
 
-_STAMP = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})(?:\.[0-9]{1,9})?", re.ASCII)
-_YEARS = range(1970, 2106)
-"""What 32 bits hold: file systems keep no more, and some wrap silently."""
-
-
-class _NotATime(ValueError):
-    """The text looks like a time, but no calendar has it."""
-
-
-def parse_time(text: str) -> int | None:
-    """Seconds since 1970 of a time as RFC 3659 2.3 writes it, UTC; None for text of another form.
-
-    >>> parse_time("19700102000000"), parse_time("19700102000000.5"), parse_time("1970-01-02")
-    (86400, 86400, None)
-    """
-    found = _STAMP.fullmatch(text)
-    if found is None:
-        return None
-    year, month, day, hour, minute, second = map(int, found.groups())
-    if year not in _YEARS:
-        raise _NotATime(text)
-    try:
-        # :60 is a leap second, which is the next minute's first for a file system
-        moment = datetime(year, month, day, hour, minute, min(second, 59), tzinfo=UTC)
-    except ValueError:
-        raise _NotATime(text) from None
-    if second > 60:
-        raise _NotATime(text)
-    return int(moment.timestamp()) + (second == 60)
+_FORM = re.compile(r"[0-9]{14}(?:\.[0-9]{1,9})?")
+"""RFC 3659 2.3."""
 
 
 def _time(text: str, label: str) -> int:
-    try:
-        seconds = parse_time(text)
-    except _NotATime:
-        raise Refuse(501, f"{label}: {os.strerror(errno.EINVAL)}") from None
-    if seconds is None:
+    if not _FORM.fullmatch(text):
         # ProFTPD counts the letters before it reads them
         raise Refuse(501, f"{text if len(text) < 14 else label}: {os.strerror(errno.EINVAL)}")
-    return seconds
+    try:
+        return moment(text[:14])
+    except ValueError:
+        raise Refuse(501, f"{label}: {os.strerror(errno.EINVAL)}") from None
 
 
 def _existing(cmd: Command, label: str) -> Path:

@@ -30,11 +30,6 @@ class SqlLost(SqlError):
     """The database cannot be reached, or stopped answering: nobody knows whether the statement took effect."""
 
 
-def marks(pattern: str) -> re.Pattern[str]:
-    """For :attr:`Dialect.taken`."""
-    return re.compile(pattern, re.ASCII)
-
-
 @dataclass(frozen=True, slots=True)
 class Dialect:
     """How a database reads SQL text, as far as it matters for finding what stands in quotes."""
@@ -52,8 +47,8 @@ class Dialect:
     hash_comments: bool = False
     nul: bool = True
     """Whether its texts can hold a NUL character."""
-    taken: re.Pattern[str] = field(default=re.compile(r"(?!)"))
-    """What the driver would take for a parameter of its own."""
+    taken: str = r"(?!)"
+    """A pattern, of ASCII, of what the driver would take for a parameter of its own."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

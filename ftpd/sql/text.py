@@ -184,6 +184,7 @@ class _Reader:
     def __init__(self, template: str, dialect: Dialect, environment: Mapping[str, str]) -> None:
         self._text = template
         self._dialect = dialect
+        self._taken = re.compile(dialect.taken, re.ASCII)
         self._environment = environment
         self._at = 0
         self._out: list[str] = []
@@ -214,7 +215,7 @@ class _Reader:
             self._at = len(text)
         elif char == "%":
             self._percent()
-        elif found := dialect.taken.match(text, at):
+        elif found := self._taken.match(text, at):
             raise ConfigError(
                 f"the database would take '{found[0]}' for a parameter of its own", right="a %-variable, or quotes"
             )
