@@ -257,6 +257,35 @@ def ignores_hidden(
     return scope is not None and scope.rule is not None and bool(scope.rule.ignores_hidden)
 
 
+def ignores_dotted(
+    server: Scope,
+    anon: Scope | None,
+    path: str,
+    verb: str,
+    group: Group | str | None,
+    *,
+    home: str = "",
+    user: str = "",
+    access: Chain = (),
+) -> bool:
+    """Whether IgnoreHidden keeps names with a leading dot from the verb in that folder, whatever flags ask for them.
+
+    As in ProFTPD the innermost <Limit> that names the verb decides, of those in one section the last (it comes first
+    among the children), with or without IgnoreHidden in it; none that stands outside of all folders does.
+    """
+    assert server.places is not None
+    words = set(words_of(verb, group))
+    if not access and (not server.places.ignores or server.places.limits.isdisjoint(words)):
+        return False
+    chain = chain_at(server, anon, path, home=home, user=user)
+    for level in _woven(server, anon, chain, access, home, user):
+        for scope in level.children:
+            # <Directory *> of an <Anonymous> is that section's own level
+            if scope.rule is not None and level.args != ["*"] and not words.isdisjoint(scope.rule.words):
+                return bool(scope.rule.ignores_hidden)
+    return False
+
+
 def barred(server: Scope, anon: Scope | None, path: str, *, home: str = "", user: str = "", access: Chain = ()) -> bool:
     """Whether a bare DenyAll in <Directory> or <Anonymous> hides the existing path.
 
@@ -308,6 +337,6 @@ def connect_allowed(server: Scope, who: Who) -> Verdict:
 
 __all__ = [
     "UNLIMITED", "Asked", "Verdict", "Who", "barred", "chain_at", "class_of", "connect_allowed", "directory_at",
-    "hidden_limit", "ignores_hidden", "levels_at", "limit", "login_allowed", "merged", "passes",
+    "hidden_limit", "ignores_dotted", "ignores_hidden", "levels_at", "limit", "login_allowed", "merged", "passes",
     "settings_at", "specialise",
 ]  # fmt: skip

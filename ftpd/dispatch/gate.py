@@ -385,6 +385,20 @@ class PathGate:
         veil = FolderVeil(session, folder, lambda virtual: real_path(session, virtual), allowed if limited else None)
         return veil if veil else None
 
+    def ignores_dotted(self, command: Command, folder: Path) -> bool:
+        session = command.session
+        place = folder.place or folder.virtual
+        return resolve.ignores_dotted(
+            session.server,
+            session.anonymous,
+            real_path(session, place),
+            command.name,
+            command.group,
+            home=session.home,
+            user=session.user or "",
+            access=self._at(command, place),
+        )
+
     def settings_at(self, session: Session, virtual: str) -> Settings:
         places = session.server.places
         access = self._access.at(session, virtual) if places is not None and places.overrides else ()

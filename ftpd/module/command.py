@@ -61,6 +61,9 @@ class Gate(Protocol):
     def veil(self, command: Command, folder: Path) -> Veil | None:
         """What the configuration keeps out of listings of the folder; None where that is nothing."""
 
+    def ignores_dotted(self, command: Command, folder: Path) -> bool:
+        """Whether IgnoreHidden keeps names with a leading dot from the command in that folder."""
+
     def login(self, session: Session, anonymous: Scope | None, user: str, groups: tuple[str, ...]) -> bool | None:
         """<Limit LOGIN> of the server, or of that <Anonymous> alone: allowed, denied, or (None) nothing said."""
 
@@ -261,6 +264,10 @@ class Command:
     def veil(self, folder: Path) -> Veil | None:
         """What HideFiles and its like, and <Limit>, keep out of listings of the folder; None where that is nothing."""
         return self.gate.veil(self, folder)
+
+    def ignores_dotted(self, folder: Path) -> bool:
+        """Whether IgnoreHidden keeps names with a leading dot from this command there, whatever flags ask for them."""
+        return self.gate.ignores_dotted(self, folder)
 
     def below(self, folder: Path, name: str) -> Path:
         """A folder in the folder, no link, which :meth:`veil` lets be shown: with what is in force there."""

@@ -9,7 +9,7 @@ from contextlib import aclosing
 
 from ftpd.api import Command, Folder, hidden, listing
 from ftpd.modules._folders import Order, Turn, dots_of, names_of, reading, sliced, unveiled
-from ftpd.modules._ls_request import Found, Request, Target
+from ftpd.modules._ls_request import Flags, Found, Request, Target
 from ftpd.modules._ls_walk import NO_LIMIT, chosen, is_folder
 
 
@@ -49,6 +49,8 @@ async def _inside(
     above = "" if bare else posixpath.normpath(target.shown)
     prefix = "" if above in ("", ".") else f"{above.rstrip('/')}/"
     flags = request.flags
+    if not flags.isdisjoint("aA") and cmd.ignores_dotted(target.path):
+        flags = Flags(flags - {"a", "A"}, flags.layout)
     try:
         with cmd.files.open_folder(target.path) as folder:
             veil = cmd.veil(target.path)

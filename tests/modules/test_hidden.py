@@ -275,6 +275,53 @@ def test_s70_nothing_is_made_in_its_place_and_nobody_learns_whether_it_is_there(
     assert run(tale, files=TREE, conf=_at_home("HideFiles key\n" + IGNORE)) == ["550 x: No such file or directory"] * 2
 
 
+@pytest.mark.parametrize("verbs", ["ALL", "DIRS", "NLST", "STOR NLST"])
+@pytest.mark.parametrize(
+    ("line", "names"),
+    [
+        ("NLST -a", "a.txt d"),
+        ("NLST -A", "a.txt d"),
+        ("NLST -a d", "d/in"),
+        ("NLST -aR *", "a.txt d/in"),
+        ("NLST -a .h", ".h/x"),
+        ("NLST .h*", ".h"),
+        ("LIST -1A", ".h a.txt d"),
+        ("MLSD", ".h a.txt d"),
+    ],
+)
+def test_nlst_has_no_dotted_names_under_ignorehidden_whatever_flags_ask_for_them(
+    line: str, names: str, verbs: str
+) -> None:
+    files = {"a.txt": b"", ".h/x": b"", "d/in": b"", "d/.in": b""}
+    conf = _at_home(f"<Limit {verbs}>\nIgnoreHidden on\n</Limit>")
+    assert _seen(conf, line, files=files) == [names.split()]
+
+
+@pytest.mark.parametrize(
+    ("conf", "names"),
+    [
+        (_at_home("<Limit LIST STAT READ MLSD>\nIgnoreHidden on\n</Limit>"), ".h a"),
+        (_at_home("<Limit NLST>\nIgnoreHidden off\n</Limit>"), ".h a"),
+        # outside of all folders it is about what HideFiles hides and nothing else
+        (IGNORE, ".h a"),
+        # of two in one section the last decides, and of two sections the inner
+        (_at_home(IGNORE + "<Limit NLST>\nIgnoreHidden off\n</Limit>"), ".h a"),
+        (_at_home("<Limit NLST>\nIgnoreHidden off\n</Limit>\n" + IGNORE), "a"),
+        (_at_home(IGNORE + "<Limit READ>\nAllowAll\n</Limit>"), "a"),
+        (_at_home("HideFiles ^a\n" + IGNORE), ""),
+        ("<Directory />\n" + IGNORE + "</Directory>\n" + _at_home("<Limit NLST>\nAllowAll\n</Limit>"), ".h a"),
+        ("<Directory />\n" + IGNORE + "</Directory>\n" + _at_home("<Limit READ>\nAllowAll\n</Limit>"), "a"),
+    ],
+)
+def test_it_does_so_for_the_commands_of_the_innermost_limit_in_a_folder(conf: str, names: str) -> None:
+    assert _seen(conf, "NLST -A", files={"a": b"", ".h": b""}) == [names.split()]
+
+
+def test_a_ftpaccess_file_with_ignorehidden_keeps_dotted_names_from_nlst() -> None:
+    files = {"d/a": b"", "d/.ftpaccess": IGNORE.encode(), "e/.b": b""}
+    assert _seen("", "NLST -A d", "NLST -A e", files=files) == [["d/a"], ["e/.b"]]
+
+
 def test_a_link_to_what_is_hidden_leads_nowhere() -> None:
     async def tale(ftp: Bench) -> list[str]:
         os.symlink("b.key", f"{ftp.root}/link")
