@@ -13,6 +13,8 @@ import re
 import threading
 from collections.abc import Callable
 
+from ftpd.core.proofs import Proofs
+
 _DATA_SIZE = 32768
 """``sizeof(struct crypt_data)`` of libxcrypt and, rounded up, of every libcrypt before it."""
 _SETTING_SIZE = 192
@@ -22,6 +24,11 @@ _SETTING_SIZE = 192
 _USABLE = re.compile(r'[$_./0-9A-Za-z]["-)+-9<-\[\]-~]{12,383}')
 
 _local = threading.local()
+
+RIGHT_FOR = 60
+"""Seconds for which a password is known to be right where AuthPasswordCache says nothing else."""
+proofs = Proofs(RIGHT_FOR)
+"""The passwords of this process's clients that were right a moment ago."""
 
 
 class CryptError(Exception):
@@ -59,6 +66,11 @@ def quick(stored: str | None = None) -> bool:
     return ((_sample or "") if stored is None else stored).startswith(_QUICK)
 
 
+def at_once(password: str, stored: str) -> bool:
+    """Whether :func:`verify` would tell so fast that no thread is worth it: a quick hash, or right a moment ago."""
+    return quick(stored) or (usable(stored) and proofs.holds(stored.encode("ascii"), _secret(password)))
+
+
 def usable(stored: str) -> bool:
     """Whether the text can be a hash at all: not empty, not locked, not shadowed, of a hash's length and letters.
 
@@ -69,26 +81,38 @@ def usable(stored: str) -> bool:
 
 
 def verify(password: str, stored: str) -> bool:
-    """Whether the password has this hash; False for whatever is no hash, so an empty one lets nobody in."""
+    """Whether the password has this hash; False for whatever is no hash, so an empty one lets nobody in.
+
+    A wrong password is always hashed, a right one where that was not done within :data:`proofs`' time.
+    """
     return verifier(stored)(password)
 
 
 def verifier(stored: str) -> Callable[[str], bool]:
-    """What tells of passwords whether they have this hash, each time by computing it."""
+    """What tells of passwords whether they have this hash, as :func:`verify` does."""
     if not usable(stored):
         return _refused
     setting = stored.encode("ascii")
 
     def verify(password: str) -> bool:
         global _sample
-        secret = password.encode("utf-8", "surrogateescape")
+        secret = _secret(password)
         if b"\0" in secret:
             return _refused(password)
         _sample = stored
+        if proofs.holds(setting, secret):
+            return True
         found = _hashed(secret, setting)
-        return found is not None and hmac.compare_digest(found, setting)
+        if found is None or not hmac.compare_digest(found, setting):
+            return False
+        proofs.keep(setting, secret)
+        return True
 
     return verify
+
+
+def _secret(password: str) -> bytes:
+    return password.encode("utf-8", "surrogateescape")
 
 
 def _refused(password: str) -> bool:
@@ -111,8 +135,7 @@ def remember(stored: str) -> None:
 
 def spend(password: str) -> None:
     """Hash the password for nobody, at the price of the last real check."""
-    secret = password.encode("utf-8", "surrogateescape").replace(b"\0", b"?")
-    _hashed(secret, (_sample or _default_sample()).encode("ascii"))
+    _hashed(_secret(password).replace(b"\0", b"?"), (_sample or _default_sample()).encode("ascii"))
 
 
 @functools.cache
@@ -145,7 +168,7 @@ def hash(password: str, prefix: str = "$6$", cost: int = 0) -> str:
     >>> verify("secret", hash("secret"))
     True
     """
-    secret = password.encode("utf-8", "surrogateescape")
+    secret = _secret(password)
     if b"\0" in secret:
         raise CryptError("a password cannot hold a NUL byte: crypt(3) would end it there")
     found = _hashed(secret, salt(prefix, cost).encode("ascii"))

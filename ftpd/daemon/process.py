@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from importlib import import_module
 
+from ftpd.core import crypt
 from ftpd.daemon.errors import StartError
 from ftpd.daemon.plan import Plan
 from ftpd.dispatch.registry import CannotBegin
@@ -73,10 +74,12 @@ def _keep_memory() -> None:
 
 
 def limit(worker: Worker, plan: Plan) -> None:
+    """What the daemon's own settings allow: clients, and the time for which their passwords are known."""
     settings = plan.settings
     worker.limit(
         sessions=settings.max_instances, arrivals=settings.connection_rate, names=settings.reverse_dns
     )  # fmt: skip
+    crypt.proofs.last(settings.password_cache)
 
 
 async def into_service(start: Awaitable[None]) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ftpd.conf.tree import Scope
+from ftpd.core import crypt
 from ftpd.dispatch.registry import Generation
 from ftpd.engine.tuning import together
 from ftpd.module.build import BuildRecord
@@ -34,6 +35,7 @@ class DaemonSettings:
     reverse_dns: bool
     bind_tight: bool
     use_ipv6: bool
+    password_cache: int
     system_log: str | None
     shed_capabilities: bool
     may_chown: bool
@@ -72,6 +74,7 @@ def daemon_settings(generation: Generation, record: BuildRecord, *, ipv6: bool |
         backlog=value("TCPBackLog", 128),
         bind_tight=value("SocketBindTight", False),
         use_ipv6=value("UseIPv6", True) if ipv6 is None else ipv6,
+        password_cache=value("AuthPasswordCache", crypt.RIGHT_FOR),
         system_log=value("SystemLog", None),
         shed_capabilities=value("CapabilitiesEngine", True),
         may_chown="-CAP_CHOWN" not in value("CapabilitiesSet", ()),

@@ -56,8 +56,8 @@ class Assurance(Protocol):
     def lasts(self) -> bool:
         """Whether it would, as far as that can be found out without waiting; asked before :meth:`verify`."""
 
-    def verify(self, password: str) -> AuthAnswer:
-        """Whether the password holds, found out anew and without waiting."""
+    def verify(self, password: str) -> AuthAnswer | None:
+        """Whether the password holds; None where that cannot be found out without waiting."""
 
 
 class AuthBackend:

@@ -34,8 +34,10 @@ def come_again(
         return False
     if not assurance.lasts() or (one.asks_lists and _is_objected_to(visitor)):
         return False
-    visit.name = None
     answer = assurance.verify(password)
+    if answer is None:
+        return False
+    visit.name = None
     if answer is not _OK:
         raise Denied(f"USER {visitor.target.user} (Login failed): {answer.value}")
     files, cwd = enter(session, one.plan, visitor, one.umask, show_links=one.show_links)

@@ -20,6 +20,7 @@ from ftpd.api import (
     Pattern,
     Reading,
     class_expression,
+    crypt,
     group_expression,
     types,
     user_expression,
@@ -30,6 +31,7 @@ module = Module("mod_auth", version="1.0")
 _SERVERS = SERVER | GLOBAL | VHOST
 _EVERYWHERE = _SERVERS | ANON
 
+_LONGEST_CACHE = 3600
 PASSWORD_SIZE = 1024
 """The longest password where MaxPasswordSize says nothing else, or 0."""
 
@@ -230,6 +232,18 @@ def _warn_when_on(effect: str) -> Callable[[Reading, bool], None]:
     return warn
 
 
+@types.takes(1, 1)
+def _cache_time(words: list[str]) -> int:
+    """``off``, or seconds that are a short while."""
+    if words[0].lower() in ("off", "none"):
+        return 0
+    seconds = types.seconds(words)
+    if seconds > _LONGEST_CACHE:
+        right = f"off, or at most {_LONGEST_CACHE} seconds"
+        raise ConfigError(f"'{words[0]}' is too long for a password to be known", right=right, word=0)
+    return seconds
+
+
 def _on_off_or_none(words: list[str]) -> bool:
     """``none`` is a word for off that older configurations have."""
     return words[0].lower() != "none" and types.boolean(words)
@@ -268,6 +282,10 @@ max_password_size = module.directive(
 user_password = module.directive_list(
     "UserPassword", pair, contexts=_EVERYWHERE, usage="user hash",
     doc="Gives a user a password that replaces the account's own.",
+)  # fmt: skip
+module.directive(
+    "AuthPasswordCache", _cache_time, default=crypt.RIGHT_FOR, contexts=SERVER, usage="off|seconds",
+    doc="How long a password that was right is known to be, so that it need not be hashed anew. Not known to ProFTPD.",
 )  # fmt: skip
 max_login_attempts: Directive[int | None] = module.directive(
     "MaxLoginAttempts", types.limit_or_none, default=3, contexts=_SERVERS, usage="count|none",

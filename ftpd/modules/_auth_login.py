@@ -174,7 +174,7 @@ async def _password_holds(command: Command, target: Target, account: Account, pa
     lines = target.settings[d.user_password]
     stored = next((hash for name, hash in lines if name == account.name), None) if lines else None
     if stored is not None:
-        if crypt.quick(stored):
+        if crypt.at_once(password, stored):
             held = crypt.verify(password, stored)
         else:
             held = await command.offload(lambda: crypt.verify(password, stored), "auth")

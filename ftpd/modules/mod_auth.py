@@ -25,6 +25,7 @@ from ftpd.api import (
     ShortAnswer,
     Steady,
     begin,
+    crypt,
     in_task,
     pool_at,
 )
@@ -51,6 +52,10 @@ _LONGEST_NAME = 256
 _DEFAULT_UMASK = (0o022, 0o022)
 _PRIVILEGED = 1024
 _INCORRECT = "Login incorrect."
+_SWEEP = 15.0
+"""Seconds between two looks for passwords that are not to be known any more."""
+
+module.every(_SWEEP)(crypt.proofs.forget_old)
 
 
 # -- from connect to close -----------------------------------------------------------------------------------------

@@ -198,7 +198,8 @@ async def _read(session: Session, table: Table[T], find: Callable[[T], F]) -> F:
 def _check(session: Session, stored: str | None, password: str) -> AuthAnswer | Awaitable[AuthAnswer]:
     """By a thread where the hash is a slow one."""
     check = partial(_checked, stored, password)
-    return check() if crypt.quick(stored) else session.offload(check, "auth")
+    at_once = crypt.quick() if stored is None else crypt.at_once(password, stored)
+    return check() if at_once else session.offload(check, "auth")
 
 
 def _checked(stored: str | None, password: str) -> AuthAnswer:
@@ -217,19 +218,21 @@ _OK, _WRONG = AuthAnswer.OK, AuthAnswer.BAD_PASSWORD
 class _Assured:
     """An account for as long as the files are those in which it was found."""
 
-    __slots__ = ("_group_table", "_groups", "_holds", "_user_table", "_users")
+    __slots__ = ("_group_table", "_groups", "_holds", "_stored", "_user_table", "_users")
 
     def __init__(self, table: Table[Users], users: Users, group_table: Table[Groups] | None, stored: str) -> None:
         self._user_table, self._users = table, users
         self._group_table, self._groups = group_table, None if group_table is None else group_table.known()
-        self._holds = crypt.verifier(stored)
+        self._stored, self._holds = stored, crypt.verifier(stored)
 
     def lasts(self) -> bool:
         if self._user_table.unchanged() is not self._users:
             return False
         return self._group_table is None or self._group_table.unchanged() is self._groups
 
-    def verify(self, password: str) -> AuthAnswer:
+    def verify(self, password: str) -> AuthAnswer | None:
+        if not crypt.at_once(password, self._stored):
+            return None
         return _OK if self._holds(password) else _WRONG
 
 
@@ -300,9 +303,7 @@ class AuthFile(AuthBackend):
         if table is None or (group_table is None and not alone):
             return None
         users = table.known()
-        if users.by_name.get(account.name) is not account or not crypt.quick(users.hashes[account.name]):
-            return None
-        if not crypt.usable(users.hashes[account.name]):
+        if users.by_name.get(account.name) is not account or not crypt.usable(users.hashes[account.name]):
             return None
         if group_table is not None and group_table.known().of(account) != groups:
             return None

@@ -15,6 +15,7 @@ from recall_ground import Counted, Place, serving, tell
 from ftpd.api import LOGGED_IN, MAX_LOGIN_ATTEMPTS
 from ftpd.core import crypt, logfile, trace
 from ftpd.core.mounts import Mounts
+from ftpd.core.proofs import Proofs
 from ftpd.core.reply import Refuse, Reply
 from ftpd.core.vocab import Phase, Steady
 from ftpd.engine import entrance
@@ -136,15 +137,24 @@ def test_who_comes_again_is_let_in_by_the_password_alone(story: Any) -> None:
         assert all(one == seen[0] for one in seen)
 
 
-def test_each_password_is_hashed_once_and_a_wrong_one_is_refused(story: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def hashed(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """The passwords that are hashed, from now on."""
     hashed: list[bytes] = []
     plain = crypt._hashed
 
-    def counted(password: bytes, setting: bytes) -> str | None:
+    def counted(password: bytes, setting: bytes) -> bytes | None:
         hashed.append(password)
         return plain(password, setting)
 
     monkeypatch.setattr(crypt, "_hashed", counted)
+    return hashed
+
+
+def test_each_password_is_hashed_once_and_a_wrong_one_is_refused(
+    story: Any, hashed: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crypt, "proofs", Proofs(0))
 
     @story()
     async def told(house: House) -> None:
@@ -157,6 +167,51 @@ def test_each_password_is_hashed_once_and_a_wrong_one_is_refused(story: Any, mon
             assert await house.come("PASS wrong", "USER ann", "PASS secret") == [
                 WRONG, "331 Password required for ann", WELCOME,
             ]  # fmt: skip
+
+
+@pytest.mark.parametrize("prefix", ["$1$", "$6$", "$y$"])
+def test_a_password_that_was_right_a_moment_ago_is_not_hashed_again(
+    story: Any, hashed: list[bytes], prefix: str
+) -> None:
+    stored, changed = crypt.hash("secret", prefix), crypt.hash("other", prefix)
+    hashed.clear()
+
+    @story()
+    async def told(house: House) -> None:
+        house.write(hashed=stored)
+        await house.met()
+        assert hashed == [b"secret"]
+        for _ in range(2):
+            assert await house.come("PASS wrong") == [WRONG]
+            assert (await house.come(), house.roads) == ([WELCOME], 0)
+        assert hashed == [b"secret", b"wrong", b"wrong"]
+        house.write(hashed=changed)
+        assert await house.come() == [WRONG]
+        assert await house.come("PASS other") == [WELCOME]
+        house.write(hashed=f"!{stored}")
+        assert await house.come() == [WRONG]
+        hashed.clear()
+        # with the hash of before, what was known of it counts again
+        house.write(hashed=stored)
+        assert (await house.come(), hashed) == ([WELCOME], [])
+
+
+@pytest.mark.parametrize("prefix", ["$6$", "$y$"])
+def test_a_slow_hash_is_never_waited_for_on_the_short_road(story: Any, hashed: list[bytes], prefix: str) -> None:
+    stored = crypt.hash("secret", prefix)
+
+    @story()
+    async def told(house: House) -> None:
+        house.write(hashed=stored)
+        await house.met()
+        crypt.proofs.last(0)
+        try:
+            for _ in range(2):
+                hashed.clear()
+                assert (await house.come(), house.roads) == ([WELCOME], 1)
+                assert hashed == [b"secret"]
+        finally:
+            crypt.proofs.last(crypt.RIGHT_FOR)
 
 
 def test_attempts_are_counted(story: Any) -> None:
