@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import encodings.idna  # noqa: F401 - for names of hosts: later the daemon may not be allowed to read it
-import hashlib
-import hmac
-import os
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
-from functools import cached_property
 from typing import Any
 
 from asyncmy import errors
 from asyncmy.connection import Connection
 
-from ftpd.api import Module, acting_as_daemon, sql
+from ftpd.api import Module, sql
 
 module = Module("sql_mysql", version="1.0", needs=("mod_sql",), extra="sql-mysql")
 
-_SOCKETS = ("/run/mysqld/mysqld.sock", "/var/lib/mysql/mysql.sock", "/tmp/mysql.sock")  # noqa: S108
-"""Where distributions, and MySQL itself, have it."""
 _MOST_PREPARED = 200
 """Statements that one connection keeps prepared."""
 # the server says so, but nothing is wrong with the statement: read-only while it fails over, out of memory, shutting
@@ -44,14 +38,6 @@ def _fault(error: BaseException) -> sql.SqlError:
     if lost or code in _NOT_NOW or code in _GONE:
         return sql.SqlLost(text)
     return sql.SqlError(f"{text} ({code})" if code else text)
-
-
-def _text(value: Any) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, bytes | bytearray):
-        return bytes(value).decode("utf-8", "surrogateescape")
-    return str(int(value)) if isinstance(value, bool) else str(value)
 
 
 class MySQLConnection:
@@ -92,7 +78,7 @@ class MySQLConnection:
             if prepared is None:
                 prepared = await self._prepare(statement.text)
             result = await prepared.execute(tuple(values))
-            return [tuple(map(_text, row)) for row in result.rows or ()]
+            return [tuple(map(sql.as_text, row)) for row in result.rows or ()]
         except (errors.MySQLError, OSError, EOFError) as error:
             raise _fault(error) from None
 
@@ -123,33 +109,17 @@ class MySQL:
     """The backend ``mysql``."""
 
     names = ("mysql", "mariadb")
+    dialect = sql.Dialect(mark="?", backslash=True, double_quoted_text=True, hash_comments=True, taken=r"\?")
 
     def __init__(self) -> None:
-        self._contexts: dict[sql.Target, ssl.SSLContext] = {}
-        self._found: dict[sql.Target, ssl.SSLContext | None] = {}
-        """How those that ask for nothing were reached the last time."""
-
-    @cached_property
-    def _any_certificate(self) -> ssl.SSLContext:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        return context
-
-    dialect = sql.Dialect(mark="?", backslash=True, double_quoted_text=True, hash_comments=True, taken=r"\?")
+        self._ways = sql.mysqlways.Ways()
 
     def target(self, info: str, user: str, password: str, ssl: tuple[tuple[str, str], ...]) -> sql.Target:
         return sql.Target.at("mysql", info, user, password, ssl)
 
     async def connect(self, target: sql.Target, timeout: float) -> MySQLConnection:
-        place: dict[str, Any] = {"host": target.host, "port": target.port or 3306}
-        if target.host.startswith("/"):
-            place = {"unix_socket": target.host}
-        elif target.host == "localhost" and target.port in (0, 3306) and not target.ssl:
-            # as its own clients do: localhost is the socket, 127.0.0.1 the network; but a port of one's own is meant
-            found = next((path for path in _SOCKETS if os.path.exists(path)), None)
-            place = place if found is None else {"unix_socket": found}
-        ways: list[ssl.SSLContext | None] = [None] if "unix_socket" in place else self._ways(target)
+        place = sql.mysqlways.place(target)
+        ways: list[ssl.SSLContext | None] = [None] if "unix_socket" in place else self._ways.to(target)
         try:
             connection = await self._first(ways, target, timeout, place)
             # a statement that nobody waits for any more shall not go on in the server; MySQL ends SELECTs only
@@ -164,18 +134,6 @@ class MySQL:
             raise sql.SqlLost(str(error.args[1]) if len(error.args) > 1 else str(error)) from None
         return MySQLConnection(connection, lambda: self._first(ways, target, timeout, place))
 
-    def _ways(self, target: sql.Target) -> list[ssl.SSLContext | None]:
-        """In which ways to try it, the likeliest first.
-
-        Without a word on TLS it is used with whoever is there, where the server has it: as MySQL's own clients do,
-        which an account may count on (REQUIRE SSL). On this machine only where the server insists: it costs time.
-        """
-        if target.ssl:
-            return [self._tls(target)]
-        ways = [None, self._any_certificate]
-        first = self._found.get(target, None if _is_here(target.host) else self._any_certificate)
-        return ways if first is None else ways[::-1]
-
     async def _first(
         self, ways: list[ssl.SSLContext | None], target: sql.Target, timeout: float, place: dict[str, Any]
     ) -> Any:  # fmt: skip
@@ -189,27 +147,13 @@ class MySQL:
                 if tls is ways[-1] or not (refused if tls is None else no_tls_there):
                     raise
             else:
-                self._found[target] = tls
+                self._ways.worked(target, tls)
                 return connection
         raise AssertionError("there is at least one way")
 
-    def _tls(self, target: sql.Target) -> ssl.SSLContext:
-        """As the line says, read once: files that have changed are read at the next SIGHUP."""
-        context = self._contexts.get(target)
-        if context is None:
-            context = self._contexts[target] = _context(target)
-        return context
-
     def password_holds(self, password: str, stored: str) -> bool:
         """``PASSWORD()`` of MariaDB, and of MySQL up to 5.7: a star and SHA1 of SHA1, in hex."""
-        secret = password.encode("utf-8", "surrogateescape")
-        inner = hashlib.sha1(secret, usedforsecurity=False).digest()
-        made = f"*{hashlib.sha1(inner, usedforsecurity=False).hexdigest().upper()}"
-        return hmac.compare_digest(made.encode(), stored.upper().encode("utf-8", "surrogateescape"))
-
-
-def _is_here(host: str) -> bool:
-    return host in ("localhost", "::1") or host.startswith("127.")
+        return sql.hashes.mysql_holds(password, stored)
 
 
 async def _connected(
@@ -230,23 +174,6 @@ async def _connected(
     )
     await connection.connect()
     return connection
-
-
-def _context(target: sql.Target) -> ssl.SSLContext:
-    """The server's certificate is always looked at: by the CA that is given, else by those of the system."""
-    wanted = dict(target.ssl)
-    try:
-        with acting_as_daemon():
-            ca = wanted.get("ca")
-            folder = ca if ca is not None and os.path.isdir(ca) else None
-            context = ssl.create_default_context(cafile=None if folder else ca, capath=folder)
-            if "cert" in wanted:
-                context.load_cert_chain(wanted["cert"], wanted["key"])
-        if "ciphers" in wanted:
-            context.set_ciphers(wanted["ciphers"])
-    except (OSError, ssl.SSLError) as error:
-        raise sql.SqlError(f"the TLS parameters cannot be used: {error}") from None
-    return context
 
 
 module.offer(sql.BACKENDS, MySQL())

@@ -37,14 +37,6 @@ def _fault(error: psycopg.Error) -> sql.SqlError:
     return sql.SqlError(f"{text} ({state})")
 
 
-def _text(value: Any) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, bytes | memoryview):
-        return bytes(value).decode("utf-8", "surrogateescape")
-    return str(int(value)) if isinstance(value, bool) else str(value)
-
-
 class PostgresConnection:
     """One connection; what is run often is prepared by psycopg itself."""
 
@@ -83,7 +75,7 @@ class PostgresConnection:
                 await cursor.execute(statement.text, tuple(values))
                 if cursor.description is None:
                     return []
-                return [tuple(map(_text, row)) for row in await cursor.fetchall()]
+                return [tuple(map(sql.as_text, row)) for row in await cursor.fetchall()]
         except psycopg.Error as error:
             if self._connection.closed or self._connection.info.transaction_status is TransactionStatus.UNKNOWN:
                 raise sql.SqlLost(" ".join(str(error).split())) from None

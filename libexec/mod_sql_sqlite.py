@@ -10,7 +10,7 @@ import urllib.parse
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from ftpd.api import ConfigError, Module, acting_as_daemon, sql, types
 
@@ -35,12 +35,6 @@ _NOT_NOW = frozenset(
 def _fault(error: sqlite3.Error) -> sql.SqlError:
     code = getattr(error, "sqlite_errorcode", None)
     return sql.SqlLost(str(error)) if code is not None and code & 0xFF in _NOT_NOW else sql.SqlError(str(error))
-
-
-def _text(value: Any) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else str(value)
 
 
 class SQLiteConnection:
@@ -100,7 +94,7 @@ class SQLiteConnection:
             self._open()
         cursor = self._database.execute(text, values)
         try:
-            return [tuple(map(_text, row)) for row in cursor.fetchall()]
+            return [tuple(map(sql.as_text, row)) for row in cursor.fetchall()]
         finally:
             cursor.close()
 

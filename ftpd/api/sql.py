@@ -1,7 +1,7 @@
 """The door's second wing, for modules that speak with databases; nobody else waits for it to be loaded."""
 
 from ftpd.module.offers import RATIOS, Four, Ratios
-from ftpd.sql import hashes, salts
+from ftpd.sql import hashes, mysqlways, salts
 from ftpd.sql.accountlines import account_lines
 from ftpd.sql.accounts import (
     NO_GROUPS,
@@ -30,6 +30,7 @@ from ftpd.sql.backend import (
     Statement,
     Target,
     Value,
+    as_text,
 )
 from ftpd.sql.databaselines import Stores, database_lines
 from ftpd.sql.lines import (
@@ -114,6 +115,7 @@ __all__ = [
     "UserQueries",
     "Value",
     "account_lines",
+    "as_text",
     "backend_check",
     "checks_of",
     "compiled",
@@ -131,6 +133,7 @@ __all__ = [
     "in_vain",
     "key_query",
     "log_line",
+    "mysqlways",
     "pbkdf2_line",
     "query_line",
     "reach",

@@ -15,10 +15,10 @@ def moment(digits: str) -> int:
     (86400, 86401)
     """
     if len(digits) not in (12, 14) or not digits.isascii() or not digits.isdigit():
-        raise ValueError(digits)
+        raise ValueError(f"not a time: {digits}")
     year = int(digits[:4])
     month, day, hour, minute, second = (int(digits[at : at + 2] or "0") for at in range(4, 14, 2))
     if year not in _YEARS or second > 60:
-        raise ValueError(digits)
+        raise ValueError(f"not a time: {digits}")
     # :60 is a leap second, which is the next minute's first for a file system
     return int(datetime(year, month, day, hour, minute, min(second, 59), tzinfo=UTC).timestamp()) + (second == 60)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Collection, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ftpd.conf.directive import ConfigError
 from ftpd.module.offers import Offer
@@ -20,6 +20,15 @@ Row = tuple[str | None, ...]
 _PLACE = re.compile(r"([^@:]+)(?:@(\[[^\]]+\]|/[^:]*|[^:/]+))?(?::([^:@]*))?")
 _DIGITS = 5
 _LAST_PORT = 65535
+
+
+def as_text(value: Any) -> str | None:
+    """What a driver has of a column, as the database writes it."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(value).decode("utf-8", "surrogateescape")
+    return str(int(value)) if isinstance(value, bool) else str(value)
 
 
 class SqlError(Exception):

@@ -1,4 +1,4 @@
-"""Hashes of passwords with their salts: digests in rounds, SSHA, bcrypt, and the keys of scrypt and PBKDF2."""
+"""Hashes of passwords with their salts: digests in rounds, SSHA, MySQL's, bcrypt, and keys of scrypt and PBKDF2."""
 
 from __future__ import annotations
 
@@ -74,6 +74,12 @@ def ssha_holds(password: bytes, stored: str) -> bool:
         return False
     made = hashlib.sha1(password + known[20:], usedforsecurity=False).digest()
     return len(known) >= 20 and hmac.compare_digest(made, known[:20])
+
+
+def mysql_holds(password: str, stored: str) -> bool:
+    """``PASSWORD()`` of MariaDB, and of MySQL up to 5.7: a star and SHA1 of SHA1, in hex."""
+    inner = hashlib.sha1(password.encode("utf-8", "surrogateescape"), usedforsecurity=False).digest()
+    return is_stored(f"*{hashlib.sha1(inner, usedforsecurity=False).hexdigest().upper()}".encode(), stored.upper())
 
 
 def bcrypt_holds(password: bytes, stored: str) -> bool:

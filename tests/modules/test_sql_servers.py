@@ -17,6 +17,7 @@ from sql_servers import MariaDB, Server
 
 from ftpd.api import Module
 from ftpd.conf.faults import ConfigFaults
+from ftpd.sql import mysqlways
 from ftpd.testing import Bench
 from ftpd.testing.plugin import StartServer
 from libexec import mod_ratio, mod_sql, mod_sql_mysql, mod_sql_passwd, mod_sql_postgres
@@ -297,7 +298,7 @@ def test_localhost_is_the_socket_whatever_the_port_says_of_its_default(
     mariadb_server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:  # fmt: skip
     mariadb_server.fresh()
-    monkeypatch.setattr(mod_sql_mysql, "_SOCKETS", (f"{mariadb_server.folder}/socket",))
+    monkeypatch.setattr(mysqlways, "_SOCKETS", (f"{mariadb_server.folder}/socket",))
     network = f"127.0.0.1:{mariadb_server.port}"
 
     async def story() -> None:
@@ -342,7 +343,7 @@ def test_an_account_that_requires_tls_has_it_without_being_asked(
 
         play(lambda: story("TLS_"))
         mariadb_server.do("ALTER USER 'ftpd'@'%%' REQUIRE NONE")
-        monkeypatch.setattr(mod_sql_mysql, "_is_here", lambda host: False)
+        monkeypatch.setattr(mysqlways, "_is_here", lambda host: False)
         play(lambda: story("TLS_"))
     finally:
         mariadb_server.do("ALTER USER 'ftpd'@'%%' REQUIRE NONE")
@@ -359,7 +360,7 @@ def test_a_mysql_without_tls_is_one_as_well(monkeypatch: pytest.MonkeyPatch) -> 
 
         async def story() -> None:
             for here in (True, False):
-                monkeypatch.setattr(mod_sql_mysql, "_is_here", lambda host, here=here: here)
+                monkeypatch.setattr(mysqlways, "_is_here", lambda host, here=here: here)
                 async with bench(server) as ftp:
                     assert await entered(ftp) == "230 User tom logged in"
             # but not where it was asked for
@@ -383,7 +384,7 @@ def test_a_mysql_8_lets_in_by_its_own_kind_of_password(
         for here in (True, False):
             door = MySQL8(mariadb_server, "db secret")
             try:
-                monkeypatch.setattr(mod_sql_mysql, "_is_here", lambda host, here=here: here)
+                monkeypatch.setattr(mysqlways, "_is_here", lambda host, here=here: here)
                 lines = f'SQLConnectInfo ftp@127.0.0.1:{door.port} ftpd "db secret"'
 
                 def through(line: str, conf: str = LOG) -> Bench:
