@@ -51,6 +51,7 @@ from ftpd.module import (
     digestlines,
     digestrequest,
     digests,
+    emptying,
     execlines,
     execrun,
     filecopy,
@@ -67,6 +68,7 @@ from ftpd.module import (
     ratiotext,
     rewritelines,
     rewritetext,
+    siteline,
     template,
 )
 from ftpd.module.auth import Account, Accounts, Assurance, AuthAnswer, AuthBackend, AuthUnavailable
@@ -250,6 +252,7 @@ __all__ = [
     "digestlines",
     "digestrequest",
     "digests",
+    "emptying",
     "escape",
     "execlines",
     "execrun",
@@ -286,6 +289,7 @@ __all__ = [
     "rewritetext",
     "show_title",
     "sign",
+    "siteline",
     "socket_rule",
     "syslog",
     "tally",
