@@ -109,13 +109,15 @@ class ReplyQueue(list[Reply]):
 class Refuse(Exception):
     """Raised from any depth of a handler: the command is refused with this code and text.
 
-    ``close`` ends the session once the reply is on its way.  ValueError for a code that refuses nothing.
+    ``close`` ends the session once the reply is on its way, and ``reason`` is what the logs have as the reason of that.
+    ValueError for a code that refuses nothing.
     """
 
-    def __init__(self, code: int, *lines: str, close: bool = False) -> None:
+    def __init__(self, code: int, *lines: str, close: bool = False, reason: str = "") -> None:
         super().__init__(code, *lines)
         if not (isinstance(code, int) and 400 <= code <= 599):
             raise ValueError(f"{code!r} is no code of a refusal: those are 400 to 599")
         self.code = code
         self.lines: Sequence[str] = tuple(map(str, lines))
         self.close = close
+        self.reason = reason

@@ -142,7 +142,7 @@ def _answer_for(error: BaseException, handler: Handler, command: Command) -> Out
         command.replies.clear()
         command.errors.clear()
         command.errors.add(code, lines)
-        command.session.end(lines[-1])
+        command.session.end(error.reason or lines[-1])
     elif handler.phase in (Phase.PRE_CMD, Phase.CMD, Phase.POST_CMD_ERR):
         command.errors.add(code, lines)
     else:

@@ -83,7 +83,7 @@ class Intake(Showing):
         if only is not None and session.user is not None and self.answer_commonly(data):
             return
         if not session.bytes_in and data.startswith(_TLS_HELLO):
-            self._foreign("TLS", "ClientHello")
+            self._turn_off("TLS", "ClientHello")
             return
         session.bytes_in += len(data)
         if trace.active:

@@ -35,7 +35,7 @@ class Parting(Outlet):
     def _turn_away(self, refusal: Refuse, reason: str = "Session initialized failed") -> None:
         if refusal.lines:
             self.send(Reply(refusal.code, tuple(refusal.lines)))
-        self.end(reason)
+        self.end(refusal.reason or reason)
 
     def _hang_up(self) -> None:
         if self._task is None:

@@ -36,13 +36,6 @@ class Request(NamedTuple):
     verb: str
     argument: str
 
-    @property
-    def foreign(self) -> str:
-        """The protocol whose way to begin this is, if it is not FTP's; a verb that a module knows is none of that."""
-        if self.verb in _HTTP:
-            return "HTTP"
-        return "SMTP" if self.verb in _SMTP else "SSH2" if self.verb.startswith(_SSH) else ""
-
 
 def usual(line: bytes | LineTooLong) -> tuple[str, str] | None:
     """Verb and argument of a line like nearly all; None where :func:`understand` has to look.
@@ -93,6 +86,20 @@ def understand(line: bytes | LineTooLong) -> Request | Reply:
 def _split(line: str) -> tuple[str, str]:
     verb, *rest = _GAP.split(line, maxsplit=1)
     return verb, rest[0] if rest else ""
+
+
+def foreign(line: bytes) -> tuple[str, str] | None:
+    """The protocol whose way to begin this is, and its first word, if it is not FTP's.
+
+    A verb that a module knows is none of that. Other protocols have capital letters here, as in ProFTPD: whoever types
+    ``get file`` is told that there is no such command.
+
+    >>> foreign(b"GET / HTTP/1.1"), foreign(b"SSH-2.0-OpenSSH_9 x"), foreign(b"get file")
+    (('HTTP', 'GET'), ('SSH2', 'SSH-2.0-OpenSSH_9'), None)
+    """
+    word, _ = _split(decode(line))
+    protocol = "HTTP" if word in _HTTP else "SMTP" if word in _SMTP else "SSH2" if word.startswith(_SSH) else ""
+    return (protocol, word) if protocol else None
 
 
 def is_abort(line: bytes | LineTooLong) -> bool:

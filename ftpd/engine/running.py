@@ -18,7 +18,7 @@ from ftpd.dispatch.compile import Plan
 from ftpd.dispatch.phases import LOCAL_ERROR, Road, run_inline, run_on
 from ftpd.engine.goodbyes import Goodbyes
 from ftpd.engine.lines import LineTooLong
-from ftpd.engine.request import INVALID, TOO_LONG, Request, is_abort, understand, usual
+from ftpd.engine.request import INVALID, TOO_LONG, foreign, is_abort, understand, usual
 from ftpd.module.command import Command
 from ftpd.module.events import BAD_PROTOCOL, INVALID_COMMAND
 
@@ -57,8 +57,8 @@ class Running(Goodbyes):
             self._common = None
             if self._answers:
                 self.unsettle()
-        if not plan.known and isinstance(request, Request) and request.foreign and not self.generation.knows(verb):
-            self._foreign(request.foreign, verb)
+        if not plan.known and isinstance(line, bytes) and (other := foreign(line)) and not self.generation.knows(verb):
+            self._turn_off(*other)
             return
         presence = self.worker.presence
         if presence is not None:
@@ -96,10 +96,11 @@ class Running(Goodbyes):
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         return self.worker.spawn(work if self._meter is None else self._meter.along(work))
 
-    def _foreign(self, protocol: str, what: str) -> None:
-        self.generation.emit(BAD_PROTOCOL, self.session)
+    def _turn_off(self, protocol: str, what: str) -> None:
+        """The client speaks another protocol; ProFTPD has no word for such an end."""
         self.session.log(Level.WARN, "client sent %s command '%s', disconnecting", protocol, what)
-        self.end("Bad protocol")
+        self.generation.emit(BAD_PROTOCOL, self.session)
+        self.end("")
 
     def _run(self, command: Command, plan: Plan) -> Coroutine[Any, Any, None] | None:
         """Walk the command's road as far as it goes without waiting; what is left of it, if that was not all."""

@@ -148,7 +148,13 @@ def environment(session: Session | None, name: str, constant: str | None = None)
 def _note(session: Session | None, command: Command | None, key: str) -> str | None:
     if command is not None and key in command.notes:
         return str(command.notes[key])
-    return None if session is None else session.notes.get(key)
+    if session is None:
+        return None
+    # two that are kept in another way than ProFTPD's
+    if key == "mod_auth.orig-user":
+        return session.login or None
+    value = session.notes.get(key)
+    return value.partition(": ")[2] if value is not None and key == "core.disconnect-details" else value
 
 
 # -- what the variables stand for ----------------------------------------------------------------------
@@ -208,7 +214,7 @@ def _folder(session: Session | None, command: Command | None) -> str | None:
 
 
 def _parameters(command: Command) -> str:
-    if is_secret(command) and command.argument:
+    if is_secret(command) and (command.argument or command.name == "PASS"):
         return "(hidden)"
     if command.name.startswith("SITE "):
         return f"{command.name[5:]} {command.argument}".rstrip(" ")
@@ -303,7 +309,7 @@ _LETTERS: dict[str, tuple[Value, str]] = {
     "E": (_of_session(lambda s: s.notes.get("core.disconnect-details")), ""),
     "F": (_of_command(named_path), "-"),
     "f": (_of_command(_file), "-"),
-    "g": (_of_session(lambda s: s.groups[0][1] if s.groups else None), "-"),
+    "g": (_of_session(lambda s: s.groups[0][1] if s.groups else s.notes.get("mod_auth.admitted-group")), "-"),
     "H": (_of_session(lambda s: s.local.host), "-"),
     "h": (_of_session(lambda s: s.remote_name), "-"),
     "I": (_of_session(lambda s: str(s.bytes_in)), "-"),

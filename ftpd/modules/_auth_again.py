@@ -14,7 +14,7 @@ from ftpd.modules import _auth_lists as lists
 from ftpd.modules._auth_denied import Denied
 from ftpd.modules._auth_entry import SettingsAt, announce, move_in
 from ftpd.modules._auth_known import Regular, regular
-from ftpd.modules._auth_login import Visitor
+from ftpd.modules._auth_login import Visitor, failed
 from ftpd.modules._auth_place import enter
 from ftpd.modules._auth_visit import Visit, visit_of
 
@@ -39,7 +39,7 @@ def come_again(
         return False
     visit.name = None
     if answer is not _OK:
-        raise Denied(f"USER {visitor.target.user} (Login failed): {answer.value}")
+        raise Denied(failed(session, visitor.target, answer))
     files, cwd = enter(session, one.plan, visitor, one.umask, show_links=one.show_links)
     move_in(session, visit, one, files, cwd, settings_at, password)
     announce(session, visitor)

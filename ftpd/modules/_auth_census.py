@@ -114,8 +114,6 @@ class Census:
                 _leave(keys, _AS_CONNECTION)
         if reached is not None:
             cap, rule = reached
-            # the password has let the user in: the logs say who was turned away
-            session.notes["mod_auth.admitted"] = user
             raise _refusal(session, rule.name, cap, rule.event, rule.text)
 
     def logged_out(self, keys: list[Key]) -> None:
@@ -197,10 +195,10 @@ def _server(session: Session) -> str:
 
 def _refusal(session: Session, name: str, cap: Cap, event: Event[Session], default: str) -> Refuse:
     session.log(Level.NOTICE, "Connection refused (%s %d)", name, cap.most)
-    # what %E of a LogFormat tells: the directive by its name alone
-    session.notes["core.disconnect-details"] = f"Configured policy: Denied by {name.partition(' ')[0]}"
     session.modules.emit(event, session)
-    return Refuse(530, (cap.message or default).replace("%m", str(cap.most)), close=True)
+    # what %E of a LogFormat tells: the directive by its name alone
+    reason = f"Configured policy: Denied by {name.partition(' ')[0]}"
+    return Refuse(530, (cap.message or default).replace("%m", str(cap.most)), close=True, reason=reason)
 
 
 def _class_cap(name: str, settings: Settings) -> Cap:

@@ -8,11 +8,19 @@ from ftpd.api import Level
 class Denied(Exception):
     """A login is refused. ``reason`` is for the log; fail2ban and its kin know ProFTPD's wording of it.
 
-    ``first`` is a line before the usual refusal, ``final`` ends the session at once.
+    ``first`` is a line before the usual refusal, ``final`` ends the session at once, and ``ending`` is what the logs
+    have as the reason of that: nothing in most cases, as in ProFTPD.
     """
 
     def __init__(
-        self, reason: str, *, level: Level = Level.NOTICE, code: int = 530, first: str = "", final: bool = False
+        self,
+        reason: str,
+        *,
+        level: Level = Level.NOTICE,
+        code: int = 530,
+        first: str = "",
+        final: bool = False,
+        ending: str = "",
     ) -> None:
         super().__init__(reason)
         self.reason = reason
@@ -20,3 +28,4 @@ class Denied(Exception):
         self.code = code
         self.first = first
         self.final = final
+        self.ending = ending

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ftpd.api import LOGGED_IN, Files, Level, Reply, Session, Settings
+from ftpd.api import LOGGED_IN, Files, Level, Refuse, Reply, Session, Settings
 from ftpd.modules import _auth_directives as d
 from ftpd.modules._auth_census import census
 from ftpd.modules._auth_denied import Denied
@@ -32,14 +32,28 @@ def move_in(
         _settle(session, visitor, files, one.plan.home, cwd, password)
         session.settings = settings_at(session, cwd)
         if not session.modules.emit(LOGGED_IN, session):
-            raise Denied(f"USER {session.login}: a module failed to prepare the session", level=Level.ERROR, final=True)
-    except BaseException:
+            raise failed_module(session, "prepare the session")
+    except BaseException as error:
         _unsettle(session)
+        if isinstance(error, Refuse) and error.close:
+            tell_apart(session, visitor)
         census.logged_out(visit.counted_as)
         files.close()
         raise
     if visit.timer is not None:
         visit.timer.cancel()
+
+
+def failed_module(session: Session, to: str) -> Denied:
+    why = f"USER {session.login}: a module failed to {to}"
+    return Denied(why, level=Level.ERROR, final=True, ending="Application error")
+
+
+def tell_apart(session: Session, visitor: Visitor) -> None:
+    """The password has let the user in, and something else has not: the logs say who was turned away."""
+    session.notes["mod_auth.admitted"] = visitor.account.name
+    if visitor.groups:
+        session.notes["mod_auth.admitted-group"] = visitor.groups[0][1]
 
 
 def announce(session: Session, visitor: Visitor) -> None:

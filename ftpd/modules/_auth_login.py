@@ -137,10 +137,10 @@ def _limit_admits(
         rejected = target.settings[d.anon_reject_passwords]
         if rejected is not None and _rejects(*rejected, password):
             session.modules.emit(ANON_REJECT_PASSWORDS, session)
-            raise Denied(f"ANON {account.name}: AnonRejectPasswords denies login")
+            raise Denied(f"ANON {session.login}: AnonRejectPasswords denies login")
     if not admits(command, target, account.name, names):
         kind = "USER" if target.anonymous is None else "ANON"
-        raise Denied(f"{kind} {account.name} (Login failed): Limit access denies login")
+        raise Denied(f"{kind} {session.login} (Login failed): Limit access denies login")
 
 
 def admits(command: Command, target: Target, user: str, names: tuple[str, ...]) -> bool:
@@ -156,6 +156,12 @@ def admits(command: Command, target: Target, user: str, names: tuple[str, ...]) 
 
 def _rejects(pattern: Pattern, negated: bool, password: str) -> bool:
     return pattern.search(password) is None if negated else denies(pattern, password)
+
+
+def failed(session: Session, target: Target, answer: AuthAnswer) -> str:
+    """ProFTPD names who gives a wrong password as he named himself, and others as who they are."""
+    name = session.login if answer is AuthAnswer.BAD_PASSWORD else target.user
+    return f"USER {name} (Login failed): {answer.value}"
 
 
 async def _password_holds(command: Command, target: Target, account: Account, password: str) -> bool:
@@ -185,5 +191,5 @@ async def _password_holds(command: Command, target: Target, account: Account, pa
         except Exception as error:
             raise _broken(session, error) from None
     if not answer.accepted:
-        raise Denied(f"USER {target.user} (Login failed): {answer.value}")
+        raise Denied(failed(session, target, answer))
     return answer is AuthAnswer.OK_NO_PASS

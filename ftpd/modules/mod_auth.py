@@ -35,7 +35,7 @@ from ftpd.modules._auth_again import come_again, short_way
 from ftpd.modules._auth_census import census
 from ftpd.modules._auth_denied import Denied
 from ftpd.modules._auth_directives import module
-from ftpd.modules._auth_entry import announce, move_in
+from ftpd.modules._auth_entry import announce, failed_module, move_in, tell_apart
 from ftpd.modules._auth_events import EMPTY_PASSWORD
 from ftpd.modules._auth_known import Regular, regular, remember
 from ftpd.modules._auth_lastlog import record_login
@@ -131,7 +131,7 @@ def user(cmd: Command) -> Outcome:
     if "\0" in login:
         return cmd.fail(501, "USER: a NUL byte cannot be part of a user name")
     if len(login.encode("utf-8", "surrogateescape")) > _LONGEST_NAME:
-        session.log(Level.NOTICE, "USER %s... (Login failed): maximum login length exceeded", login[:32])
+        session.log(Level.NOTICE, "USER %s (Login failed): maximum USER length exceeded", login)
         return cmd.fail(501, _INCORRECT)
     session.login = visit.name = login
     known = regular(session)
@@ -190,6 +190,13 @@ async def _come(cmd: Command, visit: Visit, target: Target, known: Regular | Non
     return await _let_in(cmd, visitor, visit, known)
 
 
+@module.log_err("PASS")
+def forget_name(cmd: Command) -> None:
+    """What fails as a login belongs to no name; the other logs, which are asked before, still have it."""
+    if not cmd.session.logged_in:
+        cmd.session.login = ""
+
+
 @module.pre("PORT", "EPRT")
 def without_root(cmd: Command) -> None:
     """RootRevoke: who has given up root cannot connect from port 20, the privileged one of active transfers."""
@@ -217,19 +224,18 @@ def _worth_a_try(session: Session, target: Target, password: str) -> None:
     spoken: tuple[str, ...] | None = session.setting("Protocols", None)
     if spoken is not None and session.protocol not in spoken:
         wrong = f"USER {session.login} (Login failed): Protocols does not allow {session.protocol}"
-        session.notes["core.disconnect-details"] = "Configured policy: Denied by Protocols setting"
-        raise Denied(wrong, level=Level.INFO, final=True)
+        raise Denied(
+            wrong, level=Level.INFO, final=True, ending="Configured policy: Denied by Protocols setting"
+        )  # fmt: skip
     if "\0" in password:
         raise Denied(f"USER {target.user or session.login} (Login failed): the password holds a NUL byte", code=501)
-    name = target.user or session.login
     most = settings[d.max_password_size] or d.PASSWORD_SIZE
     if len(password.encode("utf-8", "surrogateescape")) > most:
-        raise Denied(
-            f"USER {name} (Login failed): client-provided password size exceeds MaxPasswordSize ({most}), rejecting"
-        )
+        session.log_login(Level.INFO, "client-provided password size exceeds MaxPasswordSize (%d), rejecting", most)
+        raise Denied(f"USER {session.login} (Login failed): Incorrect password")
     if not password and not settings[d.allow_empty_passwords]:
         session.modules.emit(EMPTY_PASSWORD, session)
-        raise Denied(f"Refusing empty password from user '{name}'", code=501)
+        raise Denied(f"Refusing empty password from user '{target.user or session.login}'", code=501)
 
 
 async def _let_in(cmd: Command, visitor: Visitor, visit: Visit, known: Regular | None) -> Regular:
@@ -244,10 +250,15 @@ async def _let_in(cmd: Command, visitor: Visitor, visit: Visit, known: Regular |
         await cmd.offload(lambda: create_home(session, visitor, how), pool_at(account.home))
     one = known if known is not None and known.visitor is visitor else await _settled_for(cmd, visitor)
     plan = one.plan
-    # a home that hangs holds up those whose homes hang with it
-    files, cwd = await reach(
-        cmd, lambda: enter(session, plan, visitor, one.umask, show_links=one.show_links), *plan.places
-    )
+    try:
+        # a home that hangs holds up those whose homes hang with it
+        files, cwd = await reach(
+            cmd, lambda: enter(session, plan, visitor, one.umask, show_links=one.show_links), *plan.places
+        )
+    except Denied as denied:
+        if denied.final:
+            tell_apart(session, visitor)
+        raise
     move_in(session, visit, one, files, cwd, cmd.gate.settings_at, cmd.argument)
     if session.server.settings[d.use_lastlog]:
         await cmd.offload(lambda: record_login(session, account.uid), "files")
@@ -299,7 +310,7 @@ async def _other_home(cmd: Command, home: str) -> str:
     asked = Command(cmd.session, "REWRITE_HOME", home, gate=cmd.gate, offload=cmd.offload_pool)
     rehousing = Rehousing(asked)
     if not cmd.session.modules.emit(REWRITE_HOME, rehousing):
-        raise Denied(f"USER {cmd.session.login}: a module failed to rewrite the home", level=Level.ERROR, final=True)
+        raise failed_module(cmd.session, "rewrite the home")
     for work in rehousing.work:
         await in_task()
         await work
@@ -318,7 +329,7 @@ def _refuse(cmd: Command, target: Target, visit: Visit, denied: Denied) -> Outco
         session.modules.emit(MAX_LOGIN_ATTEMPTS, session)
         session.end("Configured policy: Denied by MaxLoginAttempts")
     elif denied.final:
-        session.end("Login refused")
+        session.end(denied.ending)
     own = target.settings[d.access_deny_msg]
     text = _INCORRECT if own is None else own.replace("%u", session.login)
     return cmd.fail(denied.code, *([denied.first] if denied.first else []), text)

@@ -118,7 +118,7 @@ class MemoryWire(NoShortcuts):
         self.written.append(reply)
 
     def end(self, reason: str) -> None:
-        self.closed_for = self.closed_for or reason
+        self.closed_for = reason if self.closed_for is None else self.closed_for
 
     def server_named(self, name: str) -> Scope | None:
         return self.hosts.get(name.lower())

@@ -458,7 +458,7 @@ def test_a_module_that_breaks_at_the_login_denies_it() -> None:
 
     bench = fresh("", module)
     assert login(bench, "tom", "secret", "PWD") == [INCORRECT, "530 Please login with USER and PASS"]
-    assert bench.wire.closed_for == "Login refused"
+    assert bench.wire.closed_for == "Application error"
 
 
 def test_a_login_that_breaks_off_is_told_like_any_other(monkeypatch: pytest.MonkeyPatch) -> None:

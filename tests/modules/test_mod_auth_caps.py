@@ -29,10 +29,8 @@ def second(conf: str, user: str = "tom", remote: str = "10.0.0.1") -> str:
         assert answer == TOM
         other, told = await enter(conf, user, remote)
         if not told.startswith("230"):
-            assert other.wire.closed_for
-            policy = conf.split()[0]
-            assert other.session.notes["core.disconnect-details"] == f"Configured policy: Denied by {policy}"
-            assert Format("%u|%E").fill(other.session) == f"{user}|Configured policy: Denied by {policy}"
+            assert other.wire.closed_for == f"Configured policy: Denied by {conf.split()[0]}"
+            assert Format("%u|%g|%E").fill(other.session) == f"{user}|{user}|"
         await first.close()
         await other.close()
         again, answer = await enter(conf)

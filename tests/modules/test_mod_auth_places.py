@@ -58,7 +58,7 @@ def login(top: str, conf: str, user: str = "tom", *then: str, password: str = "s
         async with Bench(family, conf=f"AuthOrder mod_family.c\n{conf}", login=None) as bench:
             await bench(f"USER {user}")
             replies = [await bench(f"PASS {password}"), *[await bench(line) for line in then]]
-            return [*replies, "closed"] if bench.wire.closed_for else replies
+            return [*replies, "closed"] if bench.wire.closed_for is not None else replies
 
     return asyncio.run(run())
 

@@ -203,3 +203,70 @@ def test_a_module_that_nobody_can_ask_is_warned_of(order: str, warned: str) -> N
 
     said = asyncio.run(story())
     assert warned in said if warned else not said
+
+
+# -- what the log says of those turned away -------------------------------------------------------------
+
+ALIASED = "<Anonymous {root}>\nUser tom\nUserAlias guest tom\n%s\n</Anonymous>\n"
+
+
+@pytest.mark.parametrize(
+    ("conf", "user", "password", "told"),
+    [
+        # by the name that the client gave
+        ("", "tom", "wrong", ["USER tom (Login failed): Incorrect password"]),
+        ("UserAlias guest tom\n", "guest", "wrong", ["USER guest (Login failed): Incorrect password"]),
+        (ALIASED % "AnonRejectPasswords ^no", "guest", "no", ["ANON guest: AnonRejectPasswords denies login"]),
+        (
+            ALIASED % "<Limit LOGIN>\nDenyAll\n</Limit>",
+            "guest",
+            "me@x",
+            ["ANON guest (Login failed): Limit access denies login"],
+        ),
+        (
+            "<Limit LOGIN>\nDenyAll\n</Limit>\n",
+            "tom",
+            "secret",
+            ["USER tom (Login failed): Limit access denies login"],
+        ),
+        (
+            "MaxPasswordSize 5\n",
+            "tom",
+            "secret",
+            [
+                "client-provided password size exceeds MaxPasswordSize (5), rejecting",
+                "USER tom (Login failed): Incorrect password",
+            ],
+        ),
+        ("", "x" * 257, "secret", [f"USER {'x' * 257} (Login failed): maximum USER length exceeded"]),
+        (
+            "Protocols ftps\n",
+            "tom",
+            "secret",
+            ["USER tom (Login failed): Protocols does not allow ftp"],
+        ),
+    ],
+)
+def test_the_log_has_proftpds_words_for_it(
+    conf: str, user: str, password: str, told: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(1)
+    assert asyncio.run(_login(conf, password, user=user))[:3] in ("530", "503")
+    said = [record.getMessage() for record in caplog.records]
+    assert [line for line in said if "USER" in line or "ANON" in line or "rejecting" in line] == told
+
+
+def test_the_line_of_a_password_has_no_reason_of_the_end_that_it_brings(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    conf = f'LogFormat f "%m|%J|%E"\nExtendedLog {log} AUTH f\nMaxClients 1\n'
+
+    async def story() -> None:
+        async with Bench(conf="MaxClients 1"), Bench(conf=conf, login=None) as second:
+            await second("USER tom")
+            await second("PASS")
+            await second("USER tom")
+            await second("PASS secret")
+            assert second.wire.closed_for == "Configured policy: Denied by MaxClients"
+
+    asyncio.run(story())
+    assert log.read_text().splitlines() == ["USER|tom|", "PASS|(hidden)|", "USER|tom|", "PASS|(hidden)|"]

@@ -118,6 +118,70 @@ def test_a_failure_is_recorded_as_well(tmp_path: Path) -> None:
     assert line == "RETR 550 failed"
 
 
+def named(tmp_path: Path, conf: str, *lines: str) -> list[str]:
+    """Verb, and the names that the log has for the client, for each line and the end."""
+    log = tmp_path / "log"
+
+    async def story() -> None:
+        form = 'LogFormat f "%m|%U|%u|%g|%{note:mod_auth.orig-user}"\n'
+        async with Bench(conf=f"{conf}{form}ExtendedLog {log} ALL,EXIT f\n", login=None) as ftp:
+            for line in lines:
+                await ftp(line)
+
+    asyncio.run(story())
+    return log.read_text().splitlines()
+
+
+def test_a_name_stays_until_a_password_for_it_fails(tmp_path: Path) -> None:
+    sent = ("USER tom", "PASS wrong", "NOOP", "USER nobody-such", "PASS x", "PASS y", "USER tom")
+    assert named(tmp_path, "", *sent) == [
+        "USER|tom|-|-|tom", "PASS|tom|-|-|tom", "NOOP|-|-|-|",
+        "USER|nobody-such|-|-|nobody-such", "PASS|nobody-such|-|-|nobody-such", "PASS|-|-|-|",
+        "USER|tom|-|-|tom", "EXIT|tom|-|-|tom",
+    ]  # fmt: skip
+
+
+def test_a_failed_login_leaves_the_end_without_a_name(tmp_path: Path) -> None:
+    assert named(tmp_path, "", "USER tom", "PASS wrong")[-1] == "EXIT|-|-|-|"
+    (tmp_path / "log").unlink()
+    assert named(tmp_path, "<Limit LOGIN>\nDenyAll\n</Limit>\n", "USER tom", "PASS secret")[-1] == "EXIT|-|-|-|"
+
+
+def test_who_is_logged_in_keeps_the_name_whatever_is_said_then(tmp_path: Path) -> None:
+    said = named(tmp_path, "", "USER tom", "PASS secret", "PASS again", "USER other", "PASS again")
+    assert [line.split("|")[0:3] for line in said[2:]] == [
+        ["PASS", "tom", "tom"], ["USER", "tom", "tom"], ["PASS", "tom", "tom"], ["EXIT", "tom", "tom"]
+    ]  # fmt: skip
+
+
+def test_whom_the_password_lets_in_and_something_else_does_not_is_named_to_the_end(tmp_path: Path) -> None:
+    assert named(tmp_path, "DefaultRoot /no/such\n", "USER tom", "PASS secret") == [
+        "USER|tom|-|-|tom", "PASS|tom|tom|tom|tom", "EXIT|-|tom|tom|",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("reason", "told", "details"),
+    [
+        ("Quit", "Quit", ""), ("Timeout exceeded: TimeoutIdle", "Timeout exceeded: TimeoutIdle", "TimeoutIdle"),
+        ("", "", ""),
+    ],
+)  # fmt: skip
+def test_a_reason_is_told_whole_and_its_details_are_a_note(
+    tmp_path: Path, reason: str, told: str, details: str
+) -> None:
+    log = tmp_path / "log"
+
+    async def story() -> None:
+        conf = f'LogFormat f "%E|%{{note:core.disconnect-details}}"\nExtendedLog {log} EXIT f\n'
+        async with Bench(conf=conf, login=None) as ftp:
+            assert ftp.session is not None
+            ftp.session.notes["core.disconnect-details"] = reason
+
+    asyncio.run(story())
+    assert log.read_text().splitlines() == [f"{told}|{details}"]
+
+
 @given(st.text(alphabet="ALREDSNO,|!+_", max_size=20))
 def test_any_list_of_classes_is_taken_or_refused(text: str) -> None:
     try:

@@ -125,20 +125,36 @@ def test_odd_lines_get_one_reply_and_the_session_lives(tmp_path: Path, sent: byt
     [
         (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", "client sent HTTP command 'GET', disconnecting"),
         (b"EHLO x\r\n", "client sent SMTP command 'EHLO', disconnecting"),
-        (b"SSH-2.0-OPENSSH_9\r\n", "client sent SSH2 command 'SSH-2.0-OPENSSH_9', disconnecting"),
+        (b"SSH-2.0-OpenSSH_9\r\n", "client sent SSH2 command 'SSH-2.0-OpenSSH_9', disconnecting"),
     ],
 )
 def test_another_protocol_is_cut_off_without_an_answer(
     tmp_path: Path, hello: bytes, told: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def story() -> None:
-        async with serving(tmp_path, talking()) as place, place.client() as client:
+        async with serving(tmp_path, module) as place, place.client() as client:
             await client.line()
             await client.send(hello)
             assert await client.rest() == ""
 
+    module = talking()
+    ends: list[str] = []
+    module.on(SESSION_CLOSE)(lambda session: ends.append(session.notes["core.disconnect-details"]))
     asyncio.run(story())
     assert told in caplog.text
+    # ProFTPD has no word for such an end
+    assert ends == [""]
+
+
+@pytest.mark.parametrize("line", ["get file", "Head x", "ehlo x", "ssh-2.0-x", "GETX", "SSH-1.5-x", "TRACE /"])
+def test_what_is_only_like_another_protocol_is_no_command_and_the_session_lives(tmp_path: Path, line: str) -> None:
+    async def story() -> None:
+        async with serving(tmp_path, talking()) as place, place.client() as client:
+            await client.line()
+            assert await client.ask(line) == f"500 {line.partition(' ')[0].upper()} not understood"
+            assert await client.ask("NOOP") == "200 ok"
+
+    asyncio.run(story())
 
 
 def test_a_module_may_refuse_the_connection(tmp_path: Path) -> None:
