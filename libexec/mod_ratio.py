@@ -6,16 +6,9 @@ from collections.abc import Awaitable
 from functools import partial
 
 from ftpd.api import (
-    ANON,
-    DIRECTORY,
-    GLOBAL,
     RATIOS,
-    SERVER,
     SESSION_CLOSE,
-    VHOST,
     Command,
-    Config,
-    Directive,
     Level,
     Module,
     Outcome,
@@ -30,64 +23,13 @@ from ftpd.api import (
     ratiolines,
     ratios,
     ratiotext,
-    types,
 )
 
 module = Module("ratio", version="1.0")
-
-# -- directives ----------------------------------------------------------------------------------------------
-
-_PLACES = SERVER | GLOBAL | VHOST | ANON | DIRECTORY
-_FOUR = "name file-ratio file-credit byte-ratio byte-credit"
-
-
-def _ratio(name: str, doc: str, *, patterns: bool = False) -> Directive[tuple[ratiolines.Rule, ...]]:
-    act = None if patterns else ratiolines.warn_of_patterns
-    return module.directive_list(name, ratiolines.ratio_line, contexts=_PLACES, usage=_FOUR, doc=doc, act=act)
-
-
-def _message(name: str, text: str, doc: str) -> Directive[str]:
-    return module.directive(name, types.string, default=text, contexts=_PLACES, usage="message", doc=doc)
-
-
-engine = module.directive(
-    "Ratios", types.boolean, default=False, contexts=_PLACES, usage="on|off",
-    doc="Whether downloads depend on uploads, and the client is told how it stands.",
-)  # fmt: skip
-host_ratios = _ratio("HostRatio", "The ratios of clients by address or name, * and ? are patterns.", patterns=True)
-anon_ratios = _ratio("AnonRatio", "The ratios of anonymous visitors, by what they gave as their e-mail address.")
-user_ratios = _ratio("UserRatio", "The ratios of a user, or of all with *.")
-group_ratios = _ratio("GroupRatio", "The ratios of a group's members, or of all with *.")
-save = module.directive(
-    "SaveRatios", types.boolean, default=False, contexts=_PLACES, usage="on|off",
-    doc="Whether what users have stored and fetched is kept over their sessions, in RatioFile.",
-)  # fmt: skip
-ratio_file = module.directive(
-    "RatioFile", types.path, contexts=_PLACES, usage="path", doc="Where SaveRatios keeps it: a file of the machine.",
-)  # fmt: skip
-temp_file = module.directive(
-    "RatioTempFile", types.path, contexts=_PLACES, usage="path",
-    doc="The name, in RatioFile's folder, under which its next version is written; by default RatioFile's with .new.",
-)  # fmt: skip
-cwd_messages = module.directive_list(
-    "CwdRatioMsg", types.string, contexts=_PLACES, usage="message",
-    doc="A line for who comes into a folder; an empty one ends the list.",
-)  # fmt: skip
-file_message = _message(
-    "FileRatioErrMsg", "Too few files uploaded to earn file -- please upload more.",
-    "What a client is told that has fetched too many files.",
-)  # fmt: skip
-byte_message = _message(
-    "ByteRatioErrMsg", "Too few bytes uploaded to earn more data -- please upload.",
-    "What a client is told that has fetched too many bytes.",
-)  # fmt: skip
-leech_message = _message("LeechRatioMsg", "10,000,000:1  CR: LEECH", "What a client is told that no ratio holds for.")
+lines = ratiolines.RatioLines(module)
+engine = lines.engine
 _sources = module.takes_offers(RATIOS)
-
-
-@module.check
-def can_be_kept(config: Config) -> None:
-    ratiolines.warn_of_files(config, save, ratio_file, temp_file)
+module.check(lines.warn_of_files)
 
 
 # -- a session's account --------------------------------------------------------------------------------------
@@ -98,27 +40,15 @@ module.every(ledger.AGAIN)(_ledgers.tend)
 account_of = module.session_state(ratioaccount.Account)
 
 
-def rates_for(session: Session, settings: Settings) -> ratios.Rates | None:
-    """What the lines in force there say."""
-    return ratiolines.rates_for(
-        session, hosts=settings[host_ratios], visitors=settings[anon_ratios],
-        users=settings[user_ratios], groups=settings[group_ratios],
-    )  # fmt: skip
-
-
 async def _look(
     session: Session, settings: Settings, just: ratios.Counts = ratios.NOTHING
 ) -> tuple[ratios.Standing, object] | None:
     """How the client stands, and whose account that is (None: the session's); None when it cannot be looked up."""
     try:
-        return await session[account_of].look(session, _sources, partial(rates_for, session, settings), just)
+        return await session[account_of].look(session, _sources, partial(lines.rates, session, settings), just)
     except ratioaccount.OutOfReach as error:
         session.log(Level.ERROR, "mod_ratio: ratios cannot be looked up: %s", error)
         return None
-
-
-def _messages(settings: Settings) -> ratiotext.Messages:
-    return ratiotext.Messages(settings[file_message], settings[byte_message], settings[leech_message])
 
 
 # -- commands ------------------------------------------------------------------------------------------------
@@ -157,7 +87,7 @@ async def _let_through(cmd: Command, path: Path) -> None:
         return
     size = ratioaccount.price(cmd, path)
     now = ratios.Standing(standing.rates, standing.counts.plus(account.under_way(whose)))
-    ratiotext.check_download(now, cmd.argument, size, standing.counts, _messages(path.settings))
+    ratiotext.check_download(now, cmd.argument, size, standing.counts, lines.messages(path.settings))
     account.hold(whose, ratios.Counts(0, 1, 0, size))
 
 
@@ -197,18 +127,18 @@ def after_listing(cmd: Command) -> Awaitable[None] | None:
 async def _show(cmd: Command, just: ratios.Counts = ratios.NOTHING) -> None:
     found = await _look(cmd.session, cmd.config, just)
     if found is not None and cmd.replies:
-        cmd.ok(cmd.replies[0].code, *ratiotext.behind_reply(found[0], _messages(cmd.config)))
+        cmd.ok(cmd.replies[0].code, *ratiotext.behind_reply(found[0], lines.messages(cmd.config)))
 
 
 @module.post("PASS")
 async def after_login(cmd: Command) -> None:
     session, settings = cmd.session, cmd.session.settings
-    path = settings[ratio_file] if settings[save] else None
-    await session[account_of].open(session, _ledgers, path, settings[temp_file])
+    path = settings[lines.file] if settings[lines.save] else None
+    await session[account_of].open(session, _ledgers, path, settings[lines.temp_file])
     found = await _look(session, settings) if settings[engine] else None
     if found is not None and cmd.replies:
         # before what the login says itself, as with ProFTPD: scripts look at the last line
-        cmd.replies.insert(0, Reply(cmd.replies[0].code, ratiotext.behind_reply(found[0], _messages(settings))))
+        cmd.replies.insert(0, Reply(cmd.replies[0].code, ratiotext.behind_reply(found[0], lines.messages(settings))))
 
 
 @module.log("PASS")
@@ -222,7 +152,7 @@ def log_login(cmd: Command) -> None:
 
 @module.post("CWD", "XCWD", "CDUP", "XCUP")
 def on_arrival(cmd: Command) -> None:
-    messages = ratiotext.on_arrival(cmd.session.settings[cwd_messages])
+    messages = ratiotext.on_arrival(cmd.session.settings[lines.on_arrival])
     if messages and cmd.replies:
         cmd.replies.insert(0, Reply(cmd.replies[0].code, messages))
 
