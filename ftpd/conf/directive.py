@@ -117,7 +117,8 @@ class Directive(Generic[T]):
     ``usage`` is the argument syntax as the documents write it, ``act`` runs as soon as the line is read.
     An ``inert`` directive is read and checked but has no effect in this version, and the reader is warned of it.
     ``combine(inner, outer)`` gives what holds where a section and one around it both say something; without it the
-    inner one's value does. One that ``keeps_variables`` gets ``%{env:NAME}`` as it stands, and fills it in itself.
+    inner one's value does, and of a LIST the lines of both. One that ``keeps_variables`` gets ``%{env:NAME}`` as it
+    stands, and fills it in itself.
     """
 
     __slots__ = (

@@ -112,10 +112,10 @@ def merged(inner: Values, outer: Values, *, inheriting: bool = True) -> Values:
     for directive, value in outer.items():
         if inheriting and not directive.inherit:
             continue
-        if directive.multi is Multi.LIST:
-            result[directive] = (*result.get(directive, ()), *value)
-        elif directive.combine is not None and directive in result:
+        if directive.combine is not None and directive in result:
             result[directive] = directive.combine(result[directive], value)
+        elif directive.multi is Multi.LIST:
+            result[directive] = (*result.get(directive, ()), *value)
         else:
             result.setdefault(directive, value)
     return result

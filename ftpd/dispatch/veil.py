@@ -76,9 +76,16 @@ class FolderVeil:
             except OSError:
                 # it leads nowhere, or to where the client cannot look: what it says tells a hidden name all the same
                 place = self._said_by(path, name)
-            if place and not self._may_lead_to(place):
+                return not place or self._may_lead_to(place)
+            # what it leads to may have a section of its own, like the link
+            if not self._may_lead_to(place) or self._hiding_of(place).attributes(attributes, path):
                 return False
         return not self._hiding_of(self._at(name)).attributes(attributes, path)
+
+    def admits(self, attributes: os.stat_result) -> bool:
+        if self._allowed is not None and not self._allowed(self._place):
+            return False
+        return not self._hiding_of(self._place).attributes(attributes, self._folder)
 
     def _may_lead_to(self, place: str) -> bool:
         if self._allowed is not None and not self._permitted(place):

@@ -278,10 +278,21 @@ class Command:
         """Whether a listing of its folder would leave the entry out."""
         for place in dict.fromkeys((path.virtual, path.place or path.virtual)):
             folder, name = split(place)
-            veil = self.veil(Path(folder, folder, self.gate.settings_at(self.session, folder)))
-            if veil is not None and name and not (veil.names([name]) and veil.shows(name, attributes)):
+            veil = self._veil_at(folder)
+            if veil is None:
+                continue
+            # the root is no entry of any folder
+            if not (veil.names([name]) and veil.shows(name, attributes) if name else veil.admits(attributes)):
                 return True
         return False
+
+    def admits(self, folder: str, attributes: os.stat_result) -> bool:
+        """Whether the folder of that virtual path would be shown to the command, by all but its name."""
+        veil = self._veil_at(folder)
+        return veil is None or veil.admits(attributes)
+
+    def _veil_at(self, folder: str) -> Veil | None:
+        return self.veil(Path(folder, folder, self.gate.settings_at(self.session, folder)))
 
     async def offload(self, work: Callable[[], T], kind: str = "default") -> T:
         """Run blocking work in the bounded pool of its kind while only this session waits."""

@@ -139,3 +139,6 @@ class Veil(Protocol):
 
     def shows(self, name: str, attributes: os.stat_result) -> bool:
         """Whether the entry may be shown; the attributes are those of the entry itself, be it a link."""
+
+    def admits(self, attributes: os.stat_result) -> bool:
+        """Whether the folder itself may be shown, by all but its name."""

@@ -196,12 +196,14 @@ class Module:
         self, name: str, parse: Callable[[list[str]], T], *, contexts: Context, inherit: bool = True,
         usage: str = "", doc: str = "", act: Callable[[Reading, T], None] | None = None, inert: bool = False,
         keeps_variables: bool = False,
+        combine: Callable[[tuple[T, ...], tuple[T, ...]], tuple[T, ...]] | None = None,
     ) -> Directive[tuple[T, ...]]:  # fmt: skip
         """Declare a directive that may be repeated: its value is all its lines, in file order."""
         _no_maker(name, parse)
         key: Directive[tuple[T, ...]] = Directive(
             name, parse, default=(), contexts=contexts, multi=Multi.LIST, inherit=inherit, usage=usage, doc=doc,
             act=act, module=self.name, inert=inert, keeps_variables=keeps_variables,
+            combine=combine,
         )  # fmt: skip
         self.directives.append(key)
         turns.rest()

@@ -44,12 +44,19 @@ module.directive_list(
     "HideFiles", _name_rule, contexts=DIRECTORY | FTPACCESS,
     usage="[!]pattern|none [user|group|class expression]", doc="Names that listings leave out.",
 )  # fmt: skip
+
+
+def _inner(inner: tuple[hidden.OwnerRule, ...], _outer: tuple[hidden.OwnerRule, ...]) -> tuple[hidden.OwnerRule, ...]:
+    """A section with lines of its own has none of those around it, as with ProFTPD."""
+    return inner
+
+
 module.directive_list(
-    "HideGroup", _owner_rule, contexts=_FOLDERS,
+    "HideGroup", _owner_rule, contexts=_FOLDERS, combine=_inner,
     usage="[!]group|~", doc="Leave the files of a group out of listings.",
 )  # fmt: skip
 module.directive_list(
-    "HideUser", _owner_rule, contexts=_FOLDERS,
+    "HideUser", _owner_rule, contexts=_FOLDERS, combine=_inner,
     usage="[!]user|~", doc="Leave the files of a user out of listings.",
 )  # fmt: skip
 module.directive(

@@ -307,7 +307,9 @@ def dots_of(cmd: Command, path: Path, folder: Folder, veil: hidden.Veil | None) 
     above = Path(posixpath.dirname(path.place or path.virtual))
     shown: tuple[str, ...] = () if cmd.hides(path, folder.attributes) else (".",)
     with suppress(OSError):
-        if not cmd.hides(above, folder.lstat("..")):
+        attributes = folder.lstat("..")
+        # unlike the folder itself, nobody has asked yet whether the command may use it
+        if cmd.admits(above.virtual, attributes) and not cmd.hides(above, attributes):
             shown += ("..",)
     return shown
 

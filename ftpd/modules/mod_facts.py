@@ -25,6 +25,7 @@ from ftpd.api import (
     Transfer,
     acls,
     begin,
+    hidden,
     listing,
     mlsx,
     resolved,
@@ -368,13 +369,17 @@ def _looked_at(folder: Folder, names: Sequence[str]) -> Iterator[tuple[str, os.s
                 yield name, known
 
 
+def _dots_shown(cmd: Command, path: Path, folder: Folder, veil: hidden.Veil | None) -> Sequence[str]:
+    dots = dots_of(cmd, path, folder, veil)
+    # MLSD has what hides the folder's entries look at these names as well, which the other listings do not
+    return dots if veil is None else [name for name in veil.names([*dots]) if veil.shows(name, folder.lstat(name))]
+
+
 async def _chunks(cmd: Command, path: Path, folder: Folder) -> AsyncGenerator[bytes, None]:
     facts = _facts_in(cmd, folder.attributes)
     veil = cmd.veil(path)
     turn = Turn()
-    # MLSD has HideFiles look at these names as well, which the other listings do not
-    dots = dots_of(cmd, path, folder, veil)
-    made = facts.dots(folder, path, dots if veil is None else veil.names([*dots]))
+    made = facts.dots(folder, path, _dots_shown(cmd, path, folder, veil))
 
     source = names_of(cmd, folder, turn, Choice(veil=veil))
     async with aclosing(source):

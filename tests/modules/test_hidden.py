@@ -134,6 +134,63 @@ def test_nlst_and_mlsd_hide_a_folder_under_its_dots_as_well(rule: str, line: str
     assert run(tale, files={"d/e/f": b""}, conf=_at_home(rule)) == dots.split()
 
 
+def _closed(folder: str, verb: str, rule: str = "DenyAll") -> str:
+    return f"<Directory {{root}}{folder}>\n<Limit {verb}>\n{rule}\n</Limit>\n</Directory>\n"
+
+
+@pytest.mark.parametrize("root", [True, False])
+@pytest.mark.parametrize(("verb", "line"), [("MLSD", "MLSD d/e"), ("DIRS", "MLSD d/e"), ("NLST", "NLST -a d/e")])
+@pytest.mark.parametrize(
+    ("rules", "dots"),
+    [
+        ([("/d", "DenyAll"), ("/d/e", "AllowAll")], ". ef"),
+        ([("", "DenyAll"), ("/d", "AllowAll")], ". .. ef"),
+        ([("", "AllowAll"), ("/d/e/ef", "DenyAll")], ". .."),
+        ([(None, "DenyAll"), ("/d/e", "AllowAll")], ". ef"),
+    ],
+)
+def test_nlst_and_mlsd_have_no_dotdot_where_only_the_folder_above_is_denied(
+    rules: list[tuple[str | None, str]], dots: str, verb: str, line: str, root: bool
+) -> None:
+    conf = "DefaultRoot ~\n" if root else ""
+    for folder, rule in rules:
+        conf += f"<Limit {verb}>\n{rule}\n</Limit>\n" if folder is None else _closed(folder, verb, rule)
+
+    async def tale(ftp: Bench) -> list[str]:
+        words = [text.split()[-1] for text in (await ftp.download(line)).decode().splitlines()]
+        return sorted(word.removeprefix("d/e/") for word in words)
+
+    assert run(tale, files={"d/e/ef": b""}, conf=conf) == dots.split()
+
+
+@pytest.mark.parametrize("line", ["MLSD d", "NLST -a d"])
+def test_nor_where_the_folder_above_is_the_root_of_the_session(line: str) -> None:
+    async def tale(ftp: Bench) -> list[str]:
+        words = [text.split()[-1] for text in (await ftp.download(line)).decode().splitlines()]
+        return sorted(word.removeprefix("d/") for word in words)
+
+    for rules in (_closed("", "DIRS") + _closed("/d", "DIRS", "AllowAll"), "<Directory {root}/d>\nHideFiles x\n"
+                  "HideUser nobody\n</Directory>\n" + _at_home("HideUser ~")):  # fmt: skip
+        assert run(tale, files={"d/a": b""}, conf="DefaultRoot ~\n" + rules) == [".", "a"], rules
+
+
+@pytest.mark.parametrize(("line", "shown"), [("MLSD", []), ("NLST -a", []), ("LIST -1a", [".", ".."]), ("MLSD d", [])])
+def test_a_hidden_root_is_hidden_under_its_dots_as_well(line: str, shown: list[str]) -> None:
+    async def tale(ftp: Bench) -> list[str]:
+        return [text.split()[-1] for text in (await ftp.download(line)).decode().splitlines()]
+
+    assert run(tale, files={"d/a": b""}, conf="DefaultRoot ~\n" + _at_home("HideUser ~")) == shown
+
+
+def test_mlsd_has_what_hides_the_entries_of_a_folder_look_at_its_dots() -> None:
+    async def tale(ftp: Bench) -> list[str]:
+        return [text.split()[-1] for line in ("MLSD d", "NLST -a d") for text in
+                (await ftp.download(line)).decode().splitlines()]  # fmt: skip
+
+    conf = "<Directory {root}/d>\nHideUser ~\n</Directory>\n"
+    assert run(tale, files={"d/a": b""}, conf=conf) == ["d/.."]
+
+
 @pytest.mark.parametrize(("more", "last"), [("", "226 Transfer complete"), (IGNORE, "450 No files found")])
 def test_many_hidden_names_that_a_pattern_matches_are_not_asked_for_one_by_one(
     more: str, last: str, monkeypatch: pytest.MonkeyPatch
@@ -206,6 +263,38 @@ def test_files_of_others_can_be_hidden() -> None:
 def test_an_entry_may_have_a_section_of_its_own() -> None:
     conf = "<Directory {root}/d>\nHideUser ~\n</Directory>\n"
     assert _seen(conf, "NLST", "NLST d") == [["a.txt", "b.key", "k.key"], []]
+
+
+@pytest.mark.parametrize("line", LISTINGS)
+def test_the_section_of_what_a_link_leads_to_hides_the_link_as_well(line: str) -> None:
+    links = {"to-d": "d", "to-in": "d/in.key", "fine": "a.txt"}
+    files = {"a.txt": b"", "d/in.key": b""}
+    for section, more in (("d", set()), ("d/in.key", {"d", "to-d"})):
+        conf = f"<Directory {{root}}/{section}>\nHideUser ~\n</Directory>\n"
+        seen = _seen(conf, line, files=files, links=links)[0]
+        # the last word of a long line is where a link leads
+        assert len(seen) == 2 + len(more) and set(seen) <= {"a.txt", "fine", *more}, seen
+
+
+@pytest.mark.parametrize("line", ["LIST -1", "MLSD"])
+def test_the_owner_of_a_link_that_leads_nowhere_hides_nothing(line: str) -> None:
+    conf = _at_home("HideUser ~\nHideGroup ~")
+    assert _seen(conf, line, files={"a": b""}, links={"bad": "gone", "good": "a"}) == [["bad"]]
+
+
+@pytest.mark.parametrize(
+    ("inner", "names"),
+    [
+        ("HideUser nobody-has-this-name", "a b"),
+        ("HideUser nobody-has-this-name\nHideUser ~", ""),
+        ("HideGroup nobody-has-this-name", ""),
+        ("HideNoAccess on", ""),
+        ("HideFiles ^b", ""),
+    ],
+)
+def test_a_section_with_hideuser_has_none_of_those_around_it(inner: str, names: str) -> None:
+    conf = _at_home("HideUser ~") + f"<Directory {{root}}/d>\n{inner}\n</Directory>\n"
+    assert _seen(conf, "NLST -1 d", files={"d/a": b"", "d/b": b""}) == [names.split()]
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root has access to everything")
