@@ -1,17 +1,21 @@
-"""One run of a program for mod_exec: how it gets its arguments, and what the log and the client are told of it."""
+"""Runs of programs for mod_exec: how they get their arguments, and what the log and the client are told of them."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import NamedTuple
 
+from ftpd.conf.directive import Settings
 from ftpd.core.identity import Identity
 from ftpd.core.log import Level, escape, log
 from ftpd.module import logformat, program
 from ftpd.module.command import Command
-from ftpd.module.execlines import Line
+from ftpd.module.errands import Errands
+from ftpd.module.execlines import ExecLines, Line
 from ftpd.module.session import Session
 
 
@@ -25,6 +29,12 @@ class Manner(NamedTuple):
     """Seconds; 0 is for ever."""
     tell: Callable[[str], None]
     """Adds a record to the log."""
+
+
+def manner_of(lines: ExecLines, settings: Settings, tell: Callable[[str], None]) -> Manner:
+    """As the lines have it that are in force there."""
+    options = frozenset[str]().union(*settings[lines.options])
+    return Manner(options, settings[lines.environ], settings[lines.timeout], tell)
 
 
 class Run(NamedTuple):
@@ -106,3 +116,25 @@ async def result(run: Run) -> list[str]:
         tell(f"'{path}' terminated normally, with exit status {ended.status}")
     tell(f"{run.what} '{path}' {'failed' if ended.status else 'succeeded'}")
     return [escape(line.expandtabs()) for line in ended.out.splitlines()] if "sendStdout" in options else []
+
+
+class Aside:
+    """Runs that nobody waits for: they wait for each other when there are too many."""
+
+    def __init__(self, errands: Errands, most: int) -> None:
+        self._errands = errands
+        self._most = most
+        self._room = asyncio.Semaphore(most)
+
+    @asynccontextmanager
+    async def in_service(self) -> AsyncIterator[None]:
+        # one of the loop that it is in service on
+        self._room = asyncio.Semaphore(self._most)
+        yield
+
+    def launch(self, run: Run) -> None:
+        async def in_turn() -> None:
+            async with self._room:
+                await result(run)
+
+        self._errands.launch(in_turn())
