@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 from ftpd.api import (
-    ANON,
     GLOBAL,
     SERVER,
     SESSION_CLOSE,
@@ -16,7 +14,6 @@ from ftpd.api import (
     Command,
     Config,
     ConfigError,
-    Directive,
     Module,
     Reading,
     Scope,
@@ -44,50 +41,12 @@ def _listen(reading: Reading, value: sql.Record) -> None:
     module.on_named(name, _happened, reading)
 
 
-_accounts = sql.account_lines(module)
 _databases = sql.database_lines(module)
+_lines = sql.server_lines(module, sql.account_lines(module), _listen)
 
-engine = module.directive(
-    "SQLEngine", sql.engine_line, default="on", contexts=_SERVERS | ANON, usage="on|off|auth|log",
-    doc="Whether the module does anything; auth: accounts only, log: logs only.",
-)  # fmt: skip
-log_rules: Directive[tuple[sql.Record, ...]] = module.directive_list(
-    "SQLLog", sql.log_line, contexts=_SERVERS, usage='commands query-name ["IGNORE_ERRORS"]',
-    doc="Run a named query when one of these commands succeeded, or as ERR_command failed.",
-)  # fmt: skip
 log_file = module.directive(
     "SQLLogFile", types.path_or_none, contexts=_SERVERS, usage='file|"none"',
     doc="Where it is told which statements were sent and how they ended; values are never told.",
-)  # fmt: skip
-event_rules: Directive[tuple[sql.Record, ...]] = module.directive_list(
-    "SQLLogOnEvent", sql.event_line, contexts=_SERVERS, usage='event query-name ["IGNORE_ERRORS"]', act=_listen,
-    doc="Run a named query when something happens.",
-)  # fmt: skip
-failure_rules: Directive[tuple[sql.Record, ...]] = module.directive_list(
-    "SQLLogIfFailed", sql.failure_line, contexts=_SERVERS, usage='commands query-name ["IGNORE_ERRORS"]',
-    doc="Run a named query when one of these commands failed: SQLLog with ERR_ before each.",
-)  # fmt: skip
-named_queries = module.directive_list(
-    "SQLNamedQuery", sql.query_line, contexts=_SERVERS, usage="name type query-string [table] [connection-name]",
-    act=sql.remember_place, doc="A query of one's own; its variables become bound parameters.", keeps_variables=True,
-)  # fmt: skip
-options = module.directive_list(
-    "SQLOptions",
-    types.flags("NoDisconnectOnError", "UseNormalizedGroupSchema", "NoReconnect", "IgnoreConfigFile"),
-    contexts=_SERVERS, usage="NoDisconnectOnError|UseNormalizedGroupSchema|NoReconnect|IgnoreConfigFile ...",
-    doc="Small changes in what the module does.",
-)  # fmt: skip
-ratios: Directive[tuple[str, ...]] = module.directive(
-    "SQLRatios", sql.counters_line("frate", "fcred", "brate", "bcred"), default=(), contexts=SERVER | GLOBAL,
-    usage="on|off|frate fcred brate bcred", doc="The columns that mod_ratio goes by.",
-)  # fmt: skip
-ratio_stats: Directive[tuple[str, ...]] = module.directive(
-    "SQLRatioStats", sql.counters_line("fstor", "fretr", "bstor", "bretr"), default=(), contexts=SERVER | GLOBAL,
-    usage="on|off|fstor fretr bstor bretr", doc="Columns in which a user's files and bytes are counted.",
-)  # fmt: skip
-show_rules = module.directive_list(
-    "SQLShowInfo", sql.show_line, contexts=_SERVERS, usage="commands code text", keeps_variables=True,
-    doc="What the client is told behind the reply, with answers of named queries in it.",
 )  # fmt: skip
 acls: Any = module.directive_list(
     "SQLControlsACLs", control_rules("sql"), contexts=SERVER, usage="actions|all allow|deny user|group list",
@@ -99,77 +58,30 @@ _offered_checks = module.takes_offers(sql.PASSWORD_CHECKS)
 _log = logfile.ModuleLog("SQLLogFile", f"mod_sql/{module.version}")
 
 
-# -- what a server's lines come to ---------------------------------------------------------------------------
-
-_lines = sql.ServerLines(
-    _accounts, engine=engine, event_rules=event_rules, failure_rules=failure_rules, log_rules=log_rules,
-    named_queries=named_queries, options=options, ratio_stats=ratio_stats, ratios=ratios, show_rules=show_rules,
-)  # fmt: skip
-
-
-def _teller(path: str | None) -> Callable[[str], None] | None:
-    return None if path is None else lambda message: _log.write(path, message)
-
-
-_servers: dict[Scope, sql.Server] = {}
-_new: dict[Scope, sql.Server] = {}
-"""Those of the configuration that was read last, until it goes into service."""
-
-
-@module.check
-def set_up(config: Config) -> Iterator[ConfigError]:
-    """Bring together what the lines say; servers that speak with the same database share its connections."""
-    _new.clear()
-    databases = sql.Stores(_databases, _backends)
-    for scope in config.servers:
-        nowhere = scope.settings[_databases.connect_info] is None
-        if nowhere or (scope.settings[engine] == "off" and not scope.children):
-            continue
-        reconnects = not any("NoReconnect" in some for some in scope.settings[options])
-        try:
-            stores = yield from databases.of(scope, reconnects=reconnects)
-        except ConfigError as wrong:
-            # what its queries are good for is not known without their databases
-            yield wrong
-            continue
-        tell = _teller(scope.settings[log_file])
-        server = sql.Server(_lines, scope, stores, config, _errands, tell=tell, checks=_offered_checks)
-        yield from server.faults
-        _new[scope] = _servers[scope] = server
-    yield from sql.defined_twice(scope.settings[named_queries] for scope in _new)
-
-
-def _server(session: Session, purpose: str) -> sql.Server | None:
-    """What holds for the session, if the engine is on for this: auth or log."""
-    server = _servers.get(session.server)
-    return server if server is not None and session.settings[engine] in ("on", purpose) else None
-
-
 # -- in service ----------------------------------------------------------------------------------------------
 
-
-@asynccontextmanager
-async def in_service() -> AsyncIterator[None]:
-    mine = dict(_new)
-    try:
-        async with service.of([store for server in mine.values() for store in server.stores.values()]):
-            yield
-    finally:
-        for scope in mine:
-            _servers.pop(scope, None)
-
-
 service = sql.Service(_GRACE)
-module.resource(in_service)
+_servers = sql.Servers(_lines, _databases, service)
+module.resource(_servers.in_service)
 module.every(_TURN)(service.tend)
 # what is on its way arrives before the connections are closed: entered last, left first
 _errands = module.errands(_GRACE)
 
 
+def _teller(scope: Scope) -> Callable[[str], None] | None:
+    path = scope.settings[log_file]
+    return None if path is None else lambda message: _log.write(path, message)
+
+
+@module.check
+def set_up(config: Config) -> Iterator[ConfigError]:
+    return _servers.set_up(config, _backends, _offered_checks, _errands, _teller)
+
+
 @module.opening
 async def reach(session: Session) -> None:
-    server = _servers.get(session.server)
-    if server is not None and session.server.settings[engine] != "off":
+    server = _servers.of(session)
+    if server is not None and session.server.settings[_lines.engine] != "off":
         await sql.reach(server.stores.values(), session)
 
 
@@ -182,12 +94,12 @@ def pools(asked: Asked) -> Iterator[str]:
 
 
 def _directory_of(session: Session) -> sql.Directory | None:
-    server = _server(session, "auth")
+    server = _servers.engaged(session, "auth")
     return None if server is None else server.directory
 
 
 def _book_of(session: Session) -> sql.QueryBook | None:
-    server = _servers.get(session.server)
+    server = _servers.of(session)
     return None if server is None else server.book
 
 
@@ -195,7 +107,7 @@ module.auth(sql.SqlAccounts(_directory_of, _errands))
 
 
 def _ledger_of(session: Session) -> sql.Ledger | None:
-    server = _server(session, "log")
+    server = _servers.engaged(session, "log")
     return None if server is None else server.ledger
 
 
@@ -208,19 +120,19 @@ module.offer(sql.QUERIES, sql.NamedQueries(_book_of))
 
 @module.log()
 def log_success(cmd: Command) -> Awaitable[None] | None:
-    server = _server(cmd.session, "log")
+    server = _servers.engaged(cmd.session, "log")
     return None if server is None else server.journal.record(cmd, failed=False)
 
 
 @module.log_err()
 def log_failure(cmd: Command) -> Awaitable[None] | None:
-    server = _server(cmd.session, "log")
+    server = _servers.engaged(cmd.session, "log")
     return None if server is None else server.journal.record(cmd, failed=True)
 
 
 @module.on(SESSION_CLOSE)
 def log_exit(session: Session) -> None:
-    if (server := _server(session, "log")) is not None:
+    if (server := _servers.engaged(session, "log")) is not None:
         server.journal.leave(session)
 
 
@@ -228,17 +140,17 @@ def _happened(name: str, payload: Any) -> None:
     """An event of a session or of a command; what happens to the daemon alone has no database."""
     cmd = payload if isinstance(payload, Command) else None
     session = cmd.session if cmd is not None else payload
-    if isinstance(session, Session) and (server := _server(session, "log")) is not None:
+    if isinstance(session, Session) and (server := _servers.engaged(session, "log")) is not None:
         server.journal.happened(name, session, cmd)
 
 
 @module.post()
 def show_success(cmd: Command) -> Awaitable[None] | None:
-    server = _server(cmd.session, "log")
+    server = _servers.engaged(cmd.session, "log")
     return None if server is None else server.journal.show(cmd, failed=False)
 
 
 @module.post_err()
 def show_failure(cmd: Command) -> Awaitable[None] | None:
-    server = _server(cmd.session, "log")
+    server = _servers.engaged(cmd.session, "log")
     return None if server is None else server.journal.show(cmd, failed=True)

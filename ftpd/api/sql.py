@@ -32,20 +32,8 @@ from ftpd.sql.backend import (
     Value,
     as_text,
 )
-from ftpd.sql.databaselines import Stores, database_lines
-from ftpd.sql.lines import (
-    NamedQuery,
-    Record,
-    Show,
-    counters_line,
-    engine_line,
-    event_line,
-    failure_line,
-    log_line,
-    query_line,
-    remember_place,
-    show_line,
-)
+from ftpd.sql.databaselines import database_lines
+from ftpd.sql.lines import Record
 from ftpd.sql.names import Names
 from ftpd.sql.passwordlines import (
     SaltSource,
@@ -56,10 +44,11 @@ from ftpd.sql.passwordlines import (
 )
 from ftpd.sql.passwords import CHECKS, Check, backend_check, checks_of
 from ftpd.sql.pool import Limits, Pool
-from ftpd.sql.queries import NamedQueries, QueryBook, Ready, Store, defined_twice
+from ftpd.sql.queries import NamedQueries, QueryBook, Ready, Store
 from ftpd.sql.ratios import Ledger, SqlRatios, four_columns
 from ftpd.sql.records import ByVerb, Journal, Shown, counting, in_vain, recorded, shown
-from ftpd.sql.server import Server, ServerLines
+from ftpd.sql.serverlines import server_lines
+from ftpd.sql.servers import Servers
 from ftpd.sql.service import Service, reach
 from ftpd.sql.spool import Spool
 from ftpd.sql.text import Asking, Query, compiled, text_of, variable
@@ -85,7 +74,6 @@ __all__ = [
     "Ledger",
     "Limits",
     "NamedQueries",
-    "NamedQuery",
     "Names",
     "PasswordCheck",
     "Pool",
@@ -98,10 +86,8 @@ __all__ = [
     "Row",
     "Rules",
     "SaltSource",
-    "Server",
-    "ServerLines",
+    "Servers",
     "Service",
-    "Show",
     "Shown",
     "Spool",
     "SqlAccounts",
@@ -110,7 +96,6 @@ __all__ = [
     "SqlRatios",
     "Statement",
     "Store",
-    "Stores",
     "Target",
     "UserQueries",
     "Value",
@@ -119,29 +104,21 @@ __all__ = [
     "backend_check",
     "checks_of",
     "compiled",
-    "counters_line",
     "counting",
     "database_lines",
-    "defined_twice",
     "encoding_line",
-    "engine_line",
-    "event_line",
-    "failure_line",
     "four_columns",
     "group_queries",
     "hashes",
     "in_vain",
     "key_query",
-    "log_line",
     "mysqlways",
     "pbkdf2_line",
-    "query_line",
     "reach",
     "recorded",
-    "remember_place",
     "salt_file_line",
     "salts",
-    "show_line",
+    "server_lines",
     "shown",
     "text_of",
     "user_queries",

@@ -3,40 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ftpd.conf.directive import ConfigError, Directive
 from ftpd.conf.tree import Config, Scope
 from ftpd.core.log import Level, log
 from ftpd.module.errands import Errands
-from ftpd.sql.accountlines import AccountLines
 from ftpd.sql.accounts import NO_GROUPS, NO_USERS, Directory, Rules, group_queries, key_query, user_queries
 from ftpd.sql.backend import PasswordCheck
-from ftpd.sql.lines import Columns, NamedQuery, Record, Show, line_of
+from ftpd.sql.lines import Columns, Record, line_of
 from ftpd.sql.names import Names
 from ftpd.sql.passwords import CHECKS, backend_check, checks_of
 from ftpd.sql.queries import QueryBook, Ready, Store
 from ftpd.sql.ratios import Ledger, four_columns
 from ftpd.sql.records import ByVerb, Journal, Shown, counting, in_vain, recorded, shown
+from ftpd.sql.serverlines import ServerLines
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class ServerLines:
-    """The directives that say what is looked up, counted and recorded, by their names."""
-
-    accounts: AccountLines
-    engine: Directive[str]
-    event_rules: Directive[tuple[Record, ...]]
-    failure_rules: Directive[tuple[Record, ...]]
-    log_rules: Directive[tuple[Record, ...]]
-    named_queries: Directive[tuple[NamedQuery, ...]]
-    options: Directive[tuple[frozenset[str], ...]]
-    ratio_stats: Directive[tuple[str, ...]]
-    ratios: Directive[tuple[str, ...]]
-    show_rules: Directive[tuple[Show, ...]]
 
 
 class Server:
