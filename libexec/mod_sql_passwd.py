@@ -2,158 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
 
 from argon2 import low_level as argon2
 from argon2.exceptions import Argon2Error, InvalidHash
 
-from ftpd.api import (
-    GLOBAL,
-    SERVER,
-    VHOST,
-    Config,
-    ConfigError,
-    Directive,
-    Level,
-    Module,
-    Session,
-    crypt,
-    sql,
-    types,
-)
+from ftpd.api import Level, Module, Session, crypt, sql
 
 module = Module("sql_passwd", version="1.0", needs=("mod_sql",), extra="sql-passwd")
 
-_SERVERS = SERVER | GLOBAL | VHOST
 _MANY_ROUNDS = 200
 """From here on digests are worth a thread."""
 _ARGON2_SALT = 16
 # what libsodium takes for its two costs: passes and KiB of argon2i
 _ARGON2_COSTS = {"interactive": (4, 32 * 1024), "sensitive": (8, 512 * 1024)}
 
-
-# -- directives ----------------------------------------------------------------------------------------------
-
-
-engine = module.directive(
-    "SQLPasswordEngine", types.boolean, default=False, contexts=_SERVERS, usage="on|off",
-    doc="Whether the module's words of SQLAuthTypes let anybody in.",
-)  # fmt: skip
-argon2_length = module.directive(
-    "SQLPasswordArgon2", types.integer(4, 1024), default=32, contexts=_SERVERS, usage="length",
-    doc="The bytes of an Argon2 hash.",
-)  # fmt: skip
-cost = module.directive(
-    "SQLPasswordCost", types.one_of("interactive", "sensitive"), default="interactive", contexts=_SERVERS,
-    usage="interactive|sensitive", doc="How much time and memory Argon2 and Scrypt took when the hash was made.",
-)  # fmt: skip
-encoding = module.directive(
-    "SQLPasswordEncoding", sql.encoding_line(), default="hex", contexts=_SERVERS, usage="base64|hex|HEX",
-    doc="How hashes are written in the database.",
-)  # fmt: skip
-options: Directive[frozenset[str]] = module.directive(
-    "SQLPasswordOptions", types.flags("HashPassword", "HashSalt", "HashEncodePassword", "HashEncodeSalt"),
-    default=frozenset(), contexts=_SERVERS, usage="HashPassword|HashSalt|HashEncodePassword|HashEncodeSalt ...",
-    doc="What is hashed by itself before password and salt are hashed together.",
-)  # fmt: skip
-pbkdf2 = module.directive(
-    "SQLPasswordPBKDF2", sql.pbkdf2_line, contexts=_SERVERS, usage="digest iterations length|sql:/named-query",
-    doc="How PBKDF2 derived its keys.",
-)  # fmt: skip
-rounds = module.directive(
-    "SQLPasswordRounds", types.integer(1, 10_000_000), default=1, contexts=_SERVERS, usage="count",
-    doc="How often a digest was taken.",
-)  # fmt: skip
-salt_encoding = module.directive(
-    "SQLPasswordSaltEncoding", sql.encoding_line("none"), default="none", contexts=_SERVERS,
-    usage="base64|hex|HEX|none", doc="How salts are written in the file or the database.",
-)  # fmt: skip
-salt_file: Directive[sql.SaltSource | None] = module.directive(
-    "SQLPasswordSaltFile", sql.salt_file_line, default=None, contexts=_SERVERS, usage='path|"none" [Prepend|Append]',
-    doc="The file with the salt of all users.",
-)  # fmt: skip
-scrypt_length = module.directive(
-    "SQLPasswordScrypt", types.integer(4, 1024), default=32, contexts=_SERVERS, usage="length",
-    doc="The bytes of a Scrypt hash.",
-)  # fmt: skip
-user_salt = module.directive(
-    "SQLPasswordUserSalt", sql.user_salt_line, contexts=_SERVERS, usage="name|sql:/named-query [Prepend|Append]",
-    doc="Where each user's own salt comes from.",
-)  # fmt: skip
-
+_lines = sql.PasswordLines(module)
 _queries = module.takes_offers(sql.QUERIES)
-_file_salts: dict[tuple[str, str], bytes] = {}
-
-
-@module.check
-def read_salts(config: Config) -> Iterator[ConfigError]:
-    """Read the salt files while nobody waits, and with the daemon's own rights."""
-    for scope in config.servers:
-        source = scope.settings[salt_file]
-        if source is None:
-            continue
-        how = scope.settings[salt_encoding]
-        where = scope.where.get(salt_file)
-        try:
-            _file_salts[source.source, how] = sql.salts.in_file(source.source, how)
-        except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else f"what stands in it is not {how}"
-            yield ConfigError(
-                f"the salt in {source.source} cannot be used: {reason}", right="a file with the salt alone", word=0,
-                directive=salt_file.name, at=where[0] if where else None,
-            )  # fmt: skip
+_salts = sql.salts.Sources(_lines, _queries)
+module.check(_salts.read)
+_check = partial(sql.SwitchedCheck, _lines.engine)
 
 
 # -- the words of SQLAuthTypes -------------------------------------------------------------------------------
 
-Holds = Callable[[Session, str, bytes, str], Awaitable[bool]]
 
-
-class Check(NamedTuple):
-    """Implements :class:`ftpd.api.sql.PasswordCheck`."""
-
-    name: str
-    holds: Holds
-    costly: bool = True
-
-    async def __call__(self, session: Session, user: str, password: str, stored: str) -> bool:
-        if not session.server.settings[engine]:
-            session.log(Level.INFO, "mod_sql_passwd: SQLPasswordEngine is off, so SQLAuthTypes %s denies", self.name)
-            return False
-        # an empty column is for SQLAuthTypes Empty to allow
-        return stored != "" and await self.holds(session, user, password.encode("utf-8", "surrogateescape"), stored)
-
-
-async def _salts(session: Session, user: str) -> sql.salts.Salts:
-    settings = session.server.settings
-    common, own, how = settings[salt_file], settings[user_salt], settings[salt_encoding]
-    salts = sql.salts.Salts()
-    if common is not None:
-        salts = salts.joined_by(_file_salts[common.source, how], common)
-    if own is not None:
-        salts = salts.joined_by(await sql.salts.of_user(session, user, own, how, _queries[-1]), own)
-    return salts
-
-
-def _digest(name: str) -> Check:
+def _digest(name: str) -> sql.SwitchedCheck:
     async def holds(session: Session, user: str, password: bytes, stored: str) -> bool:
         settings = session.server.settings
-        digest = sql.hashes.SaltedDigest(name, settings[encoding], settings[options], settings[rounds])
-        salts = await _salts(session, user)
+        digest = sql.hashes.SaltedDigest(
+            name, settings[_lines.encoding], settings[_lines.options], settings[_lines.rounds]
+        )
+        salts = await _salts.of(session, user)
         if digest.rounds < _MANY_ROUNDS:
             made = digest.of(password, salts)
         else:
             made = await session.offload(lambda: digest.of(password, salts), "auth")
         return sql.hashes.is_stored(made, stored)
 
-    return Check(name, holds, costly=False)
+    return _check(name, holds, costly=False)
 
 
 async def _same(session: Session, derive: Callable[[], bytes], stored: str) -> bool:
     """Whether the derived key is the stored one; it is derived in a thread."""
-    made = sql.hashes.encoded(await session.offload(derive, "auth"), session.server.settings[encoding])
+    made = sql.hashes.encoded(await session.offload(derive, "auth"), session.server.settings[_lines.encoding])
     return sql.hashes.is_stored(made, stored)
 
 
@@ -162,9 +55,9 @@ async def argon2_holds(session: Session, user: str, password: bytes, stored: str
     if stored.startswith("$argon2"):
         return await session.offload(lambda: sodium_holds(password, stored), "auth")
     settings = session.server.settings
-    passes, memory = _ARGON2_COSTS[settings[cost]]
-    salt, fits = sql.salts.fitting(session, (await _salts(session, user)).own, _ARGON2_SALT, "argon2")
-    length = settings[argon2_length]
+    passes, memory = _ARGON2_COSTS[settings[_lines.cost]]
+    salt, fits = sql.salts.fitting(session, (await _salts.of(session, user)).own, _ARGON2_SALT, "argon2")
+    length = settings[_lines.argon2_length]
 
     def derive() -> bytes:
         return argon2.hash_secret_raw(password, salt, passes, memory, 1, length, argon2.Type.I, version=19)
@@ -174,17 +67,17 @@ async def argon2_holds(session: Session, user: str, password: bytes, stored: str
 
 async def scrypt_holds(session: Session, user: str, password: bytes, stored: str) -> bool:
     settings = session.server.settings
-    own = (await _salts(session, user)).own
+    own = (await _salts.of(session, user)).own
     salt, fits = sql.salts.fitting(session, own, sql.hashes.SCRYPT_SALT, "scrypt")
-    derive = partial(sql.hashes.scrypt_key, password, salt, settings[cost], settings[scrypt_length])
+    derive = partial(sql.hashes.scrypt_key, password, salt, settings[_lines.cost], settings[_lines.scrypt_length])
     return await _same(session, derive, stored) and fits
 
 
 async def pbkdf2_holds(session: Session, user: str, password: bytes, stored: str) -> bool:
-    chosen = session.server.settings[pbkdf2]
+    chosen = session.server.settings[_lines.pbkdf2]
     if chosen is not None and chosen.query:
         chosen = sql.hashes.derivation_in(session, await _queries[-1].lookup(session, chosen.query, user))
-    salt = (await _salts(session, user)).own
+    salt = (await _salts.of(session, user)).own
     if chosen is None or not salt:
         what = "no SQLPasswordPBKDF2" if chosen is None else "no salt"
         session.log(Level.NOTICE, "mod_sql_passwd: pbkdf2 cannot be computed: there is %s", what)
@@ -216,13 +109,13 @@ async def whole_holds(session: Session, user: str, password: bytes, stored: str)
     return await session.offload(lambda: sodium_holds(password, known), "auth")
 
 
-for _check in (
+for _word in (
     *map(_digest, ("md5", "sha1", "sha256", "sha512")),
-    Check("argon2", argon2_holds),
-    Check("bcrypt", bcrypt_holds),
-    Check("pbkdf2", pbkdf2_holds),
-    Check("scrypt", scrypt_holds),
-    Check("sodium", whole_holds),
-    Check("ssha", ssha_holds, costly=False),
+    _check("argon2", argon2_holds),
+    _check("bcrypt", bcrypt_holds),
+    _check("pbkdf2", pbkdf2_holds),
+    _check("scrypt", scrypt_holds),
+    _check("sodium", whole_holds),
+    _check("ssha", ssha_holds, costly=False),
 ):
-    module.offer(sql.PASSWORD_CHECKS, _check)
+    module.offer(sql.PASSWORD_CHECKS, _word)

@@ -35,14 +35,8 @@ from ftpd.sql.backend import (
 from ftpd.sql.databaselines import database_lines
 from ftpd.sql.lines import Record
 from ftpd.sql.names import Names
-from ftpd.sql.passwordlines import (
-    SaltSource,
-    encoding_line,
-    pbkdf2_line,
-    salt_file_line,
-    user_salt_line,
-)
-from ftpd.sql.passwords import CHECKS, Check, backend_check, checks_of
+from ftpd.sql.passwordlines import PasswordLines
+from ftpd.sql.passwords import CHECKS, Check, SwitchedCheck, backend_check, checks_of
 from ftpd.sql.pool import Limits, Pool
 from ftpd.sql.queries import NamedQueries, QueryBook, Ready, Store
 from ftpd.sql.ratios import Ledger, SqlRatios, four_columns
@@ -76,6 +70,7 @@ __all__ = [
     "NamedQueries",
     "Names",
     "PasswordCheck",
+    "PasswordLines",
     "Pool",
     "Queries",
     "Query",
@@ -85,7 +80,6 @@ __all__ = [
     "Record",
     "Row",
     "Rules",
-    "SaltSource",
     "Servers",
     "Service",
     "Shown",
@@ -96,6 +90,7 @@ __all__ = [
     "SqlRatios",
     "Statement",
     "Store",
+    "SwitchedCheck",
     "Target",
     "UserQueries",
     "Value",
@@ -106,22 +101,18 @@ __all__ = [
     "compiled",
     "counting",
     "database_lines",
-    "encoding_line",
     "four_columns",
     "group_queries",
     "hashes",
     "in_vain",
     "key_query",
     "mysqlways",
-    "pbkdf2_line",
     "reach",
     "recorded",
-    "salt_file_line",
     "salts",
     "server_lines",
     "shown",
     "text_of",
     "user_queries",
-    "user_salt_line",
     "variable",
 ]

@@ -8,9 +8,9 @@ import hmac
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from ftpd.conf.directive import ConfigError
+from ftpd.conf.directive import ConfigError, Directive
 from ftpd.core import crypt
 from ftpd.core.log import Level, log
 from ftpd.sql.backend import Backend, PasswordCheck
@@ -29,6 +29,22 @@ class Check:
 
     async def __call__(self, session: Session, user: str, password: str, stored: str) -> bool:
         return await self.holds(session, password, stored)
+
+
+class SwitchedCheck(NamedTuple):
+    """One of mod_sql_passwd's, which lets nobody in where SQLPasswordEngine is off."""
+
+    engine: Directive[bool]
+    name: str
+    holds: Callable[[Session, str, bytes, str], Awaitable[bool]]
+    costly: bool = True
+
+    async def __call__(self, session: Session, user: str, password: str, stored: str) -> bool:
+        if not session.server.settings[self.engine]:
+            session.log(Level.INFO, "mod_sql_passwd: SQLPasswordEngine is off, so SQLAuthTypes %s denies", self.name)
+            return False
+        # an empty column is for SQLAuthTypes Empty to allow
+        return stored != "" and await self.holds(session, user, password.encode("utf-8", "surrogateescape"), stored)
 
 
 def _same(one: str, other: str) -> bool:
