@@ -42,6 +42,7 @@ def finish(server: Scope) -> None:
     )
     places.hides = any(key.name in _HIDES for scope in every for key in scope.values)
     places.hides_owners = any(key.name in _HIDES - {"HideFiles"} for scope in every for key in scope.values)
+    places.told = frozenset(key.name for scope in every if scope.kind is DIRECTORY for key in scope.values)
     places.ignores = any(scope.rule.ignores_hidden for scope in every if scope.rule is not None)
     places.bars = any(DENY_ALL.name == key.name for scope in every if scope.kind is not LIMIT for key in scope.values)
     places.overrides = _may_override(server, every)

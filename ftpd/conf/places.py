@@ -187,7 +187,7 @@ class Places:
     __slots__ = (
         "_chains", "_deferred", "_homes", "_known", "_nodes", "_of_session", "_whole", "any", "bars", "hides",
         "hides_owners", "ignores", "inner", "limits", "overrides", "passes", "root", "settings", "silent",
-        "silent_to_users", "verdicts",
+        "silent_to_users", "told", "verdicts",
     )  # fmt: skip
 
     def __init__(self, scopes: Iterable[Scope], root: str = "") -> None:
@@ -211,6 +211,8 @@ class Places:
         """Whether HideFiles or one of its like stands anywhere in reach."""
         self.hides_owners = False
         """Whether one of those does that go by more than names."""
+        self.told: frozenset[str] = frozenset()
+        """The directives that stand in a <Directory> in reach: entries of one folder may differ there."""
         self.ignores = False
         """Whether IgnoreHidden is on anywhere in reach."""
         self.verdicts: dict[tuple[Chain, tuple[str, ...], Who], Opinions] = {}

@@ -7,12 +7,14 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from math import inf
+from typing import Any
 from weakref import WeakSet
 
 from ftpd.conf import resolve
 from ftpd.conf.acl import Who, words_of
-from ftpd.conf.directive import Settings
+from ftpd.conf.directive import Directive, Settings
 from ftpd.conf.places import Chain
 from ftpd.conf.tree import Config, Scope
 from ftpd.core import paths, trace
@@ -21,6 +23,7 @@ from ftpd.core.log import Level
 from ftpd.core.reply import Refuse
 from ftpd.core.vocab import Group
 from ftpd.dispatch.access import AccessFiles, who
+from ftpd.dispatch.inside import Inside
 from ftpd.dispatch.veil import FolderVeil, has_directories
 from ftpd.module.command import Command
 from ftpd.module.files import Files, Path, Use
@@ -384,6 +387,18 @@ class PathGate:
 
         veil = FolderVeil(session, folder, lambda virtual: real_path(session, virtual), allowed if limited else None)
         return veil if veil else None
+
+    def inside(self, command: Command, folder: Path, directive: Directive[Any]) -> Callable[[str], Settings] | None:
+        session = command.session
+        places = session.server.places
+        if folder.plain or places is None or directive.name not in places.told:
+            return None
+        access = self._at(command, folder.place or folder.virtual)
+
+        def elsewhere(virtual: str) -> Settings:
+            return self.settings_at(session, virtual)
+
+        return Inside(session, folder, access, partial(real_path, session), elsewhere)
 
     def ignores_dotted(self, command: Command, folder: Path) -> bool:
         session = command.session

@@ -9,7 +9,7 @@ from dataclasses import replace
 from time import time
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from ftpd.conf.directive import Settings
+from ftpd.conf.directive import Directive, Settings
 from ftpd.core.answers import Answers
 from ftpd.core.listing import shown
 from ftpd.core.log import Level
@@ -60,6 +60,9 @@ class Gate(Protocol):
 
     def veil(self, command: Command, folder: Path) -> Veil | None:
         """What the configuration keeps out of listings of the folder; None where that is nothing."""
+
+    def inside(self, command: Command, folder: Path, directive: Directive[Any]) -> Callable[[str], Settings] | None:
+        """What is in force at paths in the folder; None where no section of some of them has that directive."""
 
     def ignores_dotted(self, command: Command, folder: Path) -> bool:
         """Whether IgnoreHidden keeps names with a leading dot from the command in that folder."""
@@ -264,6 +267,10 @@ class Command:
     def veil(self, folder: Path) -> Veil | None:
         """What HideFiles and its like, and <Limit>, keep out of listings of the folder; None where that is nothing."""
         return self.gate.veil(self, folder)
+
+    def inside(self, folder: Path, directive: Directive[Any]) -> Callable[[str], Settings] | None:
+        """What is in force at virtual paths in the folder; None where that directive is the same for all in there."""
+        return self.gate.inside(self, folder, directive)
 
     def ignores_dotted(self, folder: Path) -> bool:
         """Whether IgnoreHidden keeps names with a leading dot from this command there, whatever flags ask for them."""

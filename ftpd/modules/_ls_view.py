@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from contextlib import suppress
+from copy import copy
 from time import time
 from typing import Protocol, TypeVar
 
@@ -34,8 +35,8 @@ class View:
     """How entries look to one session under one configuration and these flags."""
 
     __slots__ = (
-        "_adjusted", "_columns", "_config", "_files", "_flags", "_gmt", "_long", "_marks", "_owners", "_root", "_verb",
-        "_windows", "follows", "layout",
+        "_adjusted", "_columns", "_config", "_fakes", "_files", "_flags", "_gmt", "_long", "_marks", "_mode", "_owners",
+        "_root", "_verb", "_windows", "follows", "layout",
     )  # fmt: skip
 
     def __init__(self, cmd: Command, config: Settings, flags: Flags) -> None:
@@ -51,17 +52,37 @@ class View:
         users = Owners(cmd.session, group=False, fake=config[fake_user], numeric=numeric)
         groups = Owners(cmd.session, group=True, fake=config[fake_group], numeric=numeric)
         self._owners = users, groups
+        self._fakes: dict[int | None, View] = {}
+        self._fake(config[fake_permissions])
+
+    def _fake(self, mode: int | None) -> None:
+        users, groups = self._owners
+        self._mode = mode
         self._columns = listing.columns(
             users,
             groups,
             now=time(),
             gmt=self._gmt,
-            mode=config[fake_permissions],
-            column=clock(flags),
-            human=human if "h" in flags else None,
+            mode=mode,
+            column=clock(self._flags),
+            human=human if "h" in self._flags else None,
         )
         self.layout: listing.Layout = self._columns if self._long and not (self._windows or self._marks) else self
         """How entries that are no links are shown."""
+
+    @property
+    def shows_modes(self) -> bool:
+        return self._long and not self._windows
+
+    def faking(self, mode: int | None) -> View:
+        """The same view with another DirFakeMode; None shows what is true. It is good for one listing."""
+        if mode == self._mode:
+            return self
+        view = self._fakes.get(mode)
+        if view is None:
+            view = self._fakes[mode] = copy(self)
+            view._fake(mode)
+        return view
 
     def serves(self, cmd: Command, config: Settings, flags: Flags) -> bool:
         """Whether it is what a listing that begins now would make anew; then it is one for that."""
@@ -79,7 +100,7 @@ class View:
             return False
         users.ask_for(session)
         groups.ask_for(session)
-        self._columns.begin(time())
+        self._begin()
         return True
 
     def _serves(self, cmd: Command, config: Settings, flags: Flags) -> bool:
@@ -89,12 +110,20 @@ class View:
             return False
         if self._owners[0].stale or self._owners[1].stale:
             return False
-        self._columns.begin(time())
+        self._begin()
         return True
+
+    def _begin(self) -> None:
+        self._columns.begin(time())
+        self._fakes.clear()
 
     def lines(self, names: list[str], found: list[os.stat_result]) -> list[str]:
         """The layouts other than that of ``ls -l``."""
         return [self._text(name, known, None) for name, known in zip(names, found, strict=True)]
+
+    def text(self, shown: str, attributes: os.stat_result) -> str:
+        """The line of an entry that is no link."""
+        return self._text(shown, attributes, None)
 
     def line(self, shown: str, attributes: os.stat_result, source: Source[K], key: K, at: str) -> str | None:
         """The line of the entry that ``source`` knows as ``key`` and that lies in the folder ``at``.

@@ -28,6 +28,7 @@ from ftpd.modules._folders import (
     unveiled,
 )
 from ftpd.modules._ls_config import list_style
+from ftpd.modules._ls_faked import Faked, faked
 from ftpd.modules._ls_request import NO_FLAGS, Flags, Found, Request, Target
 from ftpd.modules._ls_view import View, clock, follows, view_of
 
@@ -75,6 +76,8 @@ async def send_plain(
     try:
         with cmd.files.open_folder(path) as folder:
             view, virtual = view_of(cmd, path.settings, flags), path.virtual
+            if faked(cmd, view, path) is not None:
+                return False
             pieces = await lines_as_they_are(cmd, folder, view.layout, chosen(None, flags), _order(flags))
             if pieces is None:
                 return False
@@ -140,7 +143,7 @@ async def _targets(cmd: Command, request: Request, found: Found, budget: _Budget
         (below if recursive and is_folder(cmd, target) else targets).append(target)
     targets = in_order(cmd, request.flags, targets)[: budget.files]
     budget.files -= len(targets)
-    single = _Single(cmd, request)
+    single = _Single(cmd, request, matched=not found.literal)
     for few in sliced(targets):
         if budget.turn.over:
             await budget.turn.give()
@@ -184,19 +187,32 @@ def in_order(cmd: Command, flags: Flags, targets: list[Target]) -> list[Target]:
 class _Single:
     """Lines of entries that are named one by one; those under the same configuration share a view."""
 
-    def __init__(self, cmd: Command, request: Request) -> None:
+    def __init__(self, cmd: Command, request: Request, *, matched: bool) -> None:
         self._cmd = cmd
+        self._matched = matched
         self._flags = request.flags
         self._views: dict[int, View] = {}
+        self._fakes: dict[str, Faked | None] = {}
 
     def lines(self, targets: Sequence[Target]) -> list[str]:
         made = (
-            self._view(target.path).line(
+            self._own(target).line(
                 target.shown, target.attributes, self._cmd.files, target.path, posixpath.dirname(target.path.virtual)
             )
             for target in targets
         )
         return [line for line in made if line is not None]
+
+    def _own(self, target: Target) -> View:
+        view, path = self._view(target.path), target.path
+        if not self._matched:
+            # what was named has the settings of its own place
+            return view
+        above = posixpath.dirname(path.place or path.virtual)
+        if above not in self._fakes:
+            self._fakes[above] = faked(self._cmd, view, Path(above, settings=path.settings))
+        fakes = self._fakes[above]
+        return view if fakes is None else fakes.of(path.name, target.attributes)
 
     def _view(self, path: Path) -> View:
         # the paths hold the settings as long as the listing lasts: no number is used again
@@ -241,6 +257,8 @@ async def _entries(
     veil = cmd.veil(path)
     looked = veil is not None and (veil.looks or budget.counted)
     folders = below if "R" in flags else None
+    fakes = faked(cmd, view, path)
+    layout = view.layout if fakes is None else fakes
     turn = budget.turn
     made: list[str] = []
     dots = DOTS if "a" in flags else ()
@@ -253,11 +271,12 @@ async def _entries(
                 names = names[: budget.files]
             budget.files -= len(names)
             for some in sliced(names) if flags.layout == "C" else (names,):
-                for piece in folder.lines(some, view.layout, folders):
+                for piece in folder.lines(some, layout, folders):
                     if isinstance(piece, str):
                         made.append(piece)
                     elif veil is None or looked or piece[0] in DOTS or veil.shows(*piece):
-                        line = view.line(*piece, folder, piece[0], path.virtual)
+                        own = view if fakes is None else fakes.of(*piece)
+                        line = own.line(*piece, folder, piece[0], path.virtual)
                         if line is not None:
                             made.append(line)
                     if turn.over:
