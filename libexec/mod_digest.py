@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import os
 from collections.abc import Iterator
 
 from ftpd.api import (
-    ANON,
     DECLINED,
-    DIRECTORY,
-    FTPACCESS,
-    GLOBAL,
-    SERVER,
-    VHOST,
     Class,
     Command,
     Group,
@@ -27,63 +20,22 @@ from ftpd.api import (
     digestlines,
     digestrequest,
     digests,
-    types,
 )
 
 module = Module("digest", version="1.0")
 
 _BEFORE_REPLY = 10.0
 """Seconds that the end of a transfer may wait for its digest; the least patient of the usual clients waits twenty."""
-
-
-# -- the algorithms, by their names in commands ---------------------------------------------------------
-
 _VERBS = {"XCRC": "crc32", "XMD5": "md5", "XSHA": "sha1", "XSHA1": "sha1", "XSHA256": "sha256", "XSHA512": "sha512"}
-# the draft wants SHA-1 when nothing else was chosen, else what is stronger
-_PREFERENCE = ("sha1", "sha256", "sha512", "md5", "crc32")
 
-
-# -- the directives ------------------------------------------------------------------------------------
-
-_SERVERS = SERVER | GLOBAL | VHOST
-
-algorithms = module.directive(
-    "DigestAlgorithms", digestlines.algorithm_names, default=tuple(digests.ALGORITHMS), contexts=_SERVERS | ANON,
-    usage="all|crc32|md5|sha1|sha256|sha512 ...", doc="The algorithms that clients may ask for.",
-)  # fmt: skip
-cache = module.directive(
-    "DigestCache", digestlines.keeping, default=digests.Keeping(), contexts=_SERVERS | ANON,
-    usage='on|off|"size" count ["maxAge" secs]',
-    doc="How many digests are remembered, and for how long.",
-)  # fmt: skip
-default_algorithm = module.directive(
-    "DigestDefaultAlgorithm", digestlines.algorithm_name, default="sha1", contexts=_SERVERS, usage="algorithm",
-    doc="The algorithm of HASH and of transfers until the client chooses another.",
-)  # fmt: skip
-enable = module.directive(
-    "DigestEnable", types.boolean, default=True, contexts=DIRECTORY | FTPACCESS, usage="on|off",
-    doc="Whether the files of this folder may be summed up.",
-)  # fmt: skip
-engine = module.directive(
-    "DigestEngine", types.boolean, default=True, contexts=_SERVERS | ANON, usage="on|off",
-    doc="Whether the commands for checksums are there.",
-)  # fmt: skip
-largest = module.directive(
-    "DigestMaxSize", digestlines.max_size, default=0, contexts=_SERVERS | ANON, usage="number [units]|off",
-    doc="The most bytes that one command may have read; off is no limit.",
-)  # fmt: skip
-options = module.directive_list(
-    "DigestOptions", types.flags("NoTransferCache"), contexts=_SERVERS, usage="NoTransferCache",
-    doc="NoTransferCache: what was uploaded is not summed up by itself.",
-)  # fmt: skip
-
-
+_lines = digestlines.DigestLines(module)
+engine = _lines.engine
 _digests = digests.Digests()
 
 
 async def _digest(cmd: Command, file: digests.OpenFile, algorithm: digests.Algorithm, start: int, end: int) -> str:
     """The digest in lower-case hex, which is noted on the command for the logs."""
-    digest = await _digests.of(cmd, file, algorithm, start, end, cmd.config[cache])
+    digest = await _digests.of(cmd, file, algorithm, start, end, cmd.config[_lines.cache])
     cmd.notes["mod_digest.algo"] = algorithm.note
     cmd.notes["mod_digest.digest"] = digest
     return digest
@@ -94,34 +46,13 @@ async def _digest(cmd: Command, file: digests.OpenFile, algorithm: digests.Algor
 _CLASSES = Class.READ | Class.INFO
 
 
-def _open(cmd: Command, given: str, codes: digestrequest.Codes) -> digests.OpenFile:
-    refusal = Refuse(codes.denied, f"{given}: Operation not permitted")
-    path = cmd.path(given, refusal=(refusal.code, refusal.lines[0]))
-    if not cmd.config[enable]:
-        # before anything is opened: the line may be there because the file system below hangs
-        raise refusal
-    try:
-        return digests.OpenFile(cmd.files.open_read(path))
-    except OSError as error:
-        if error.errno in (errno.EISDIR, errno.EINVAL):
-            raise Refuse(codes.not_a_file, f"{given}: Not a regular file") from None
-        raise
-
-
-def _check_size(cmd: Command, given: str, count: int, codes: digestrequest.Codes) -> None:
-    limit = cmd.config[largest]
-    if limit and count > limit:
-        debug(5, "%s wants %d bytes read, DigestMaxSize allows %d", cmd.name, count, limit, peer=cmd.session.peer)
-        raise Refuse(codes.too_large, f"{given}: Operation not permitted")
-
-
 async def _whole(cmd: Command, algorithm: digests.Algorithm, codes: digestrequest.Codes) -> tuple[int, str]:
     """The size and the digest of the file that the whole argument names."""
     if not cmd.words:
         raise Refuse(501, "Invalid number of parameters")
-    file = _open(cmd, cmd.argument, codes)
+    file = digestrequest.opened(_lines, cmd, cmd.argument, codes)
     size = at_file(file.descriptor, os.fstat).st_size
-    _check_size(cmd, cmd.argument, size, codes)
+    digestrequest.check_size(_lines, cmd, cmd.argument, size, codes)
     return size, await _digest(cmd, file, algorithm, 0, size)
 
 
@@ -134,7 +65,7 @@ async def hash_file(cmd: Command) -> Outcome:
 
 @module.cmd("MD5", group=Group.READ, classes=_CLASSES, usage="<sp> pathname", when=engine)
 async def md5_of_file(cmd: Command) -> Outcome | None:
-    if "md5" not in cmd.config[algorithms]:
+    if "md5" not in cmd.config[_lines.algorithms]:
         return DECLINED
     _, digest = await _whole(cmd, digests.ALGORITHMS["md5"], digestrequest.MD5_CODES)
     return cmd.ok(251, f"{cmd.argument} {digest.upper()}")
@@ -143,12 +74,12 @@ async def md5_of_file(cmd: Command) -> Outcome | None:
 @module.cmd(*_VERBS, group=Group.READ, classes=_CLASSES, usage="<sp> pathname [<sp> start <sp> end]", when=engine)
 async def checksum(cmd: Command) -> Outcome | None:
     name = _VERBS[cmd.name]
-    if name not in cmd.config[algorithms]:
+    if name not in cmd.config[_lines.algorithms]:
         return DECLINED
     given, wanted = digestrequest.path_and_range(cmd)
-    file = _open(cmd, given, digestrequest.X_CODES)
+    file = digestrequest.opened(_lines, cmd, given, digestrequest.X_CODES)
     start, end = digestrequest.part_of(cmd.name, wanted, at_file(file.descriptor, os.fstat).st_size)
-    _check_size(cmd, given, end - start, digestrequest.X_CODES)
+    digestrequest.check_size(_lines, cmd, given, end - start, digestrequest.X_CODES)
     digest = await _digest(cmd, file, digests.ALGORITHMS[name], start, end)
     return cmd.ok(213, digest.upper())
 
@@ -170,9 +101,7 @@ _choice = module.session_state(Choice)
 
 def current(session: Session) -> digests.Algorithm:
     """The algorithm of HASH: the client's choice, the administrator's, or the draft's, whichever is allowed first."""
-    allowed = session.settings[algorithms]
-    wishes = (session[_choice].name, session.settings[default_algorithm], *_PREFERENCE)
-    return digests.ALGORITHMS[next(name for name in wishes if name in allowed)]
+    return _lines.preferred(session.settings, session[_choice].name)
 
 
 @module.opts("HASH", when=engine)
@@ -184,7 +113,7 @@ def choose(cmd: Command) -> Outcome:
         return cmd.fail(501, "OPTS HASH: Wrong number of parameters")
     wanted = cmd.words[0]
     algorithm = digests.BY_IANA.get(wanted.lower())
-    if algorithm is None or algorithm.name not in session.settings[algorithms]:
+    if algorithm is None or algorithm.name not in session.settings[_lines.algorithms]:
         return cmd.fail(501, f"{wanted}: Unsupported algorithm")
     session[_choice].name = algorithm.name
     return cmd.ok(200, wanted)
@@ -194,7 +123,7 @@ def features(session: Session) -> Iterator[str]:
     """HASH with all algorithms and a star at the current one (draft-bryan-ftpext-hash), and the verbs."""
     if not session.settings[engine]:
         return
-    allowed = session.settings[algorithms]
+    allowed = session.settings[_lines.algorithms]
     chosen = current(session).name
     yield "HASH " + "".join(f"{digests.ALGORITHMS[name].iana}{'*' if name == chosen else ''};" for name in allowed)
     yield from (verb for verb, name in {**_VERBS, "MD5": "md5"}.items() if name in allowed)
@@ -210,18 +139,18 @@ module.feat(features)
 async def sum_up_transfer(cmd: Command) -> None:
     """A client often asks for the digest of what it just sent, and a log may want it: it is computed at once."""
     transfer = cmd.transfer
-    if transfer is None or transfer.ascii or not cmd.config[engine] or not cmd.config[cache].size:
+    if transfer is None or transfer.ascii or not cmd.config[engine] or not cmd.config[_lines.cache].size:
         return
-    if any("NoTransferCache" in chosen for chosen in cmd.session.settings[options]):
+    if any("NoTransferCache" in chosen for chosen in cmd.session.settings[_lines.options]):
         return
     if cmd.name == "RETR" and cmd.setting("UseSendfile", True):
         return
     try:
-        file = _open(cmd, transfer.path, digestrequest.X_CODES)
+        file = digestrequest.opened(_lines, cmd, transfer.path, digestrequest.X_CODES)
         size = at_file(file.descriptor, os.fstat).st_size
         if size != transfer.moved:
             return  # resumed, appended, a part only: what was moved is not what lies there
-        _check_size(cmd, transfer.path, size, digestrequest.X_CODES)
+        digestrequest.check_size(_lines, cmd, transfer.path, size, digestrequest.X_CODES)
         async with asyncio.timeout(_BEFORE_REPLY):
             await _digest(cmd, file, current(cmd.session), 0, size)
     except (OSError, Refuse) as reason:

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from ftpd.conf import types
-from ftpd.conf.directive import ConfigError
-from ftpd.module.digests import ALGORITHMS, Keeping
+from ftpd.conf.directive import ANON, DIRECTORY, FTPACCESS, GLOBAL, SERVER, VHOST, ConfigError, Settings
+from ftpd.module.digests import ALGORITHMS, Algorithm, Keeping
+from ftpd.module.table import Module
+
+_SERVERS = SERVER | GLOBAL | VHOST
+# the draft wants SHA-1 when nothing else was chosen, else what is stronger
+_PREFERENCE = ("sha1", "sha256", "sha512", "md5", "crc32")
 
 
 def _algorithm(text: str, word: int) -> str:
@@ -14,7 +19,7 @@ def _algorithm(text: str, word: int) -> str:
 
 
 @types.takes(1)
-def algorithm_names(words: list[str]) -> tuple[str, ...]:
+def _algorithm_names(words: list[str]) -> tuple[str, ...]:
     """``all``, or some of crc32, md5, sha1, sha256, sha512."""
     if words[0].lower() == "all":
         return tuple(ALGORITHMS)
@@ -23,13 +28,13 @@ def algorithm_names(words: list[str]) -> tuple[str, ...]:
 
 
 @types.takes(1, 1)
-def algorithm_name(words: list[str]) -> str:
+def _algorithm_name(words: list[str]) -> str:
     """One of crc32, md5, sha1, sha256, sha512."""
     return _algorithm(words[0], 0)
 
 
 @types.takes(1, 2)
-def max_size(words: list[str]) -> int:
+def _max_size(words: list[str]) -> int:
     """``10 MB``; 0, which ``off`` means, is no limit."""
     if len(words) == 1 and words[0].lower() in ("off", "none", "no", "false", "0"):
         return 0
@@ -40,7 +45,7 @@ def max_size(words: list[str]) -> int:
 
 
 @types.takes(1, 4)
-def keeping(words: list[str]) -> Keeping:
+def _keeping(words: list[str]) -> Keeping:
     """``on``, ``off``, or ``size 100 maxAge 60s`` in any order."""
     if len(words) == 1:
         return Keeping() if types.to_boolean(words[0]) else Keeping(size=0)
@@ -59,3 +64,44 @@ def keeping(words: list[str]) -> Keeping:
     if values["maxage"] < 1:
         raise ConfigError("maxAge must be at least one second", right="seconds, as 60s or 5min; off keeps nothing")
     return Keeping(values["size"], values["maxage"])
+
+
+class DigestLines:
+    """The directives, which the module declares as its own."""
+
+    def __init__(self, module: Module) -> None:
+        self.algorithms = module.directive(
+            "DigestAlgorithms", _algorithm_names, default=tuple(ALGORITHMS), contexts=_SERVERS | ANON,
+            usage="all|crc32|md5|sha1|sha256|sha512 ...", doc="The algorithms that clients may ask for.",
+        )  # fmt: skip
+        self.cache = module.directive(
+            "DigestCache", _keeping, default=Keeping(), contexts=_SERVERS | ANON,
+            usage='on|off|"size" count ["maxAge" secs]',
+            doc="How many digests are remembered, and for how long.",
+        )  # fmt: skip
+        self.default_algorithm = module.directive(
+            "DigestDefaultAlgorithm", _algorithm_name, default="sha1", contexts=_SERVERS, usage="algorithm",
+            doc="The algorithm of HASH and of transfers until the client chooses another.",
+        )  # fmt: skip
+        self.enable = module.directive(
+            "DigestEnable", types.boolean, default=True, contexts=DIRECTORY | FTPACCESS, usage="on|off",
+            doc="Whether the files of this folder may be summed up.",
+        )  # fmt: skip
+        self.engine = module.directive(
+            "DigestEngine", types.boolean, default=True, contexts=_SERVERS | ANON, usage="on|off",
+            doc="Whether the commands for checksums are there.",
+        )  # fmt: skip
+        self.largest = module.directive(
+            "DigestMaxSize", _max_size, default=0, contexts=_SERVERS | ANON, usage="number [units]|off",
+            doc="The most bytes that one command may have read; off is no limit.",
+        )  # fmt: skip
+        self.options = module.directive_list(
+            "DigestOptions", types.flags("NoTransferCache"), contexts=_SERVERS, usage="NoTransferCache",
+            doc="NoTransferCache: what was uploaded is not summed up by itself.",
+        )  # fmt: skip
+
+    def preferred(self, settings: Settings, wish: str) -> Algorithm:
+        """The client's choice, if any, the administrator's, or the draft's, whichever is allowed first."""
+        allowed = settings[self.algorithms]
+        wishes = (wish, settings[self.default_algorithm], *_PREFERENCE)
+        return ALGORITHMS[next(name for name in wishes if name in allowed)]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from typing import NamedTuple
 
+from ftpd.core.log import debug
 from ftpd.core.reply import Refuse
 from ftpd.module.command import Command
+from ftpd.module.digestlines import DigestLines
+from ftpd.module.digests import OpenFile
 
 _QUOTED = re.compile(r'"([^"]+)"((?: +\S+)*) *')
 _NUMBER = re.compile(r"-?\d+", re.ASCII)
@@ -58,3 +62,26 @@ def part_of(verb: str, wanted: list[str], size: int) -> tuple[int, int]:
     if start >= end:
         raise Refuse(501, f"{verb} requires end ({end}) greater than start ({start})")
     return start, end
+
+
+def opened(lines: DigestLines, cmd: Command, given: str, codes: Codes) -> OpenFile:
+    """The file that is given, open; Refuse where it may not be read, is no file, or must not be summed up."""
+    refusal = Refuse(codes.denied, f"{given}: Operation not permitted")
+    path = cmd.path(given, refusal=(refusal.code, refusal.lines[0]))
+    if not cmd.config[lines.enable]:
+        # before anything is opened: the line may be there because the file system below hangs
+        raise refusal
+    try:
+        return OpenFile(cmd.files.open_read(path))
+    except OSError as error:
+        if error.errno in (errno.EISDIR, errno.EINVAL):
+            raise Refuse(codes.not_a_file, f"{given}: Not a regular file") from None
+        raise
+
+
+def check_size(lines: DigestLines, cmd: Command, given: str, count: int, codes: Codes) -> None:
+    """Refuse to read more bytes than DigestMaxSize allows."""
+    limit = cmd.config[lines.largest]
+    if limit and count > limit:
+        debug(5, "%s wants %d bytes read, DigestMaxSize allows %d", cmd.name, count, limit, peer=cmd.session.peer)
+        raise Refuse(codes.too_large, f"{given}: Operation not permitted")
