@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import stat
-
 from ftpd.api import (
     ANON,
     DIRECTORY,
@@ -12,15 +10,13 @@ from ftpd.api import (
     SERVER,
     VHOST,
     Command,
-    GivenUp,
     Module,
-    Pattern,
-    Refuse,
     Rehousing,
     conversions,
     logfile,
     lookup,
     rewritelines,
+    rewritematch,
     rewritetext,
     types,
 )
@@ -30,8 +26,6 @@ module = Module("rewrite", version="1.2")
 _SERVERS = SERVER | GLOBAL | VHOST
 _PLACES = _SERVERS | ANON | DIRECTORY
 _SECRET = frozenset({"PASS", "ACCT", "ADAT"})
-_LONGEST = 4096
-"""A subject is never longer than a path can be."""
 
 
 # -- directives ---------------------------------------------------------------------------------------------
@@ -83,7 +77,7 @@ async def rewrite(cmd: Command) -> None:
         return
     for one in session.settings[rules]:
         moment = rewritetext.Moment(cmd, _mapped)
-        if not await _applies(moment, one):
+        if not await rewritematch.applies(moment, one):
             continue
         argument = await one.substitution.fill(moment)
         _note_groups(moment)
@@ -127,63 +121,6 @@ def _note_groups(moment: rewritetext.Moment) -> None:
             moment.cmd.notes.setdefault(f"mod_rewrite.{sign}{number}", text)
 
 
-async def _applies(moment: rewritetext.Moment, one: rewritelines.Rule) -> bool:
-    found = _search(moment, one.pattern, moment.subject)
-    if (found is not None) == one.negated:
-        return False
-    moment.rule = found or ()
-    holds = True
-    satisfied = False
-    """A condition of the present row of [OR]s held: the rest of the row need not be asked."""
-    for part in one.conditions:
-        if satisfied:
-            satisfied = part.or_next
-            continue
-        holds = await _holds(moment, part)
-        if holds:
-            satisfied = part.or_next
-        elif not part.or_next:
-            return False
-    return holds
-
-
-async def _holds(moment: rewritetext.Moment, part: rewritelines.Condition) -> bool:
-    text = await part.subject.fill(moment)
-    if isinstance(part.pattern, Pattern):
-        found = _search(moment, part.pattern, text)
-        moment.condition = found or ()
-        held = found is not None
-    elif part.operator.startswith("-"):
-        held = _is(moment.cmd, text, part.operator)
-    else:
-        left, right = (text.lower(), part.pattern.lower()) if part.nocase else (text, part.pattern)
-        held = left < right if part.operator == "<" else left > right if part.operator == ">" else left == right
-    return held != part.negated
-
-
-def _search(moment: rewritetext.Moment, pattern: Pattern, text: str) -> tuple[str, ...] | None:
-    """What matches, and its groups. Where nobody can tell, the command is refused: a rule may be there for safety."""
-    if len(text) > _LONGEST:
-        raise Refuse(501, f"{moment.name}: the argument is too long")
-    try:
-        return pattern.groups(text)
-    except GivenUp:
-        raise Refuse(501, f"{moment.name}: the argument takes too long to be compared") from None
-
-
-def _is(cmd: Command, text: str, test: str) -> bool:
-    """What lies at the path, for who may see it; links are not followed, as in ProFTPD."""
-    try:
-        found = cmd.files.lstat(cmd.path(text))
-    except (OSError, Refuse):
-        return False
-    if test == "-d":
-        return stat.S_ISDIR(found.st_mode)
-    if test == "-l":
-        return stat.S_ISLNK(found.st_mode)
-    return stat.S_ISREG(found.st_mode) and (test == "-f" or found.st_size > 0)
-
-
 # -- maps ---------------------------------------------------------------------------------------------------
 
 
@@ -205,7 +142,7 @@ async def _mapped(moment: rewritetext.Moment, name: str, key: str, has_default: 
             return conversions.BY_NAME[chosen.source](key)
         if chosen.kind == "txt":
             return await _tables.find(cmd, chosen.source, key)
-        if len(key) > _LONGEST or "\n" in key:
+        if len(key) > rewritematch.LONGEST or "\n" in key:
             return None
         lock = settings[lock_file]
         return await cmd.offload(lambda: lookup.ask_fifo(chosen.source, key, lock), "rewrite")
