@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import sys
@@ -15,7 +16,14 @@ usage: ftpdctl [options] action [...]
   -h\tdisplays this message
   -s\tspecify an alternate local socket
   -v\tdisplays more verbose information
+
+"ftpdctl help" asks the daemon which actions there are.
 """
+_REMEDIES = {
+    errno.ENOENT: "is the daemon running, and is that its ControlsSocket? -s says another",
+    errno.ECONNREFUSED: "no daemon listens there any more; is that its ControlsSocket? -s says another",
+    errno.EACCES: "who may come so far is said by ControlsSocketOwner and the folders that the socket is in",
+}
 _INTERRUPTED = 130
 _MOST_STATUS = 10
 
@@ -41,6 +49,8 @@ def _run(words: list[str]) -> int:
         option, words = words[0], words[1:]
         if option == "--":
             break
+        if option == "--help":
+            option = "-h"
         if option.startswith("-s"):
             if not option[2:] and not words:
                 return _complain("option requires an argument: s")
@@ -50,7 +60,7 @@ def _run(words: list[str]) -> int:
             continue
         for letter in option[1:]:
             if letter == "h":
-                print(USAGE)
+                print(USAGE, end="")
                 return 0
             if letter == "v":
                 verbose = True
@@ -71,7 +81,8 @@ def _ask(path: str, words: list[str], *, verbose: bool) -> int:
         try:
             sock.connect(path)
         except OSError as error:
-            return _complain(f"error contacting server using '{path}': {error.strerror or error}")
+            _complain(f"error contacting server using '{path}': {error.strerror or error}")
+            return _complain(_REMEDIES[error.errno]) if error.errno in _REMEDIES else 1
         if verbose:
             _say(f"sending '{words[0]}' control request ({len(words) - 1} args)")
         try:

@@ -12,6 +12,7 @@ import os
 import re
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 from ftpd.core.proofs import Proofs
 
@@ -69,6 +70,14 @@ def quick(stored: str | None = None) -> bool:
 def at_once(password: str, stored: str) -> bool:
     """Whether :func:`verify` would tell so fast that no thread is worth it: a quick hash, or right a moment ago."""
     return quick(stored) or (usable(stored) and proofs.holds(stored.encode("ascii"), _secret(password)))
+
+
+def hashed_anew(password: str) -> AbstractContextManager[None]:
+    """Meanwhile the password is hashed each time, for a login that is refused even when it is right.
+
+    A refusal that comes at once would tell who guesses that he has guessed right.
+    """
+    return proofs.aside(_secret(password))
 
 
 def usable(stored: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
@@ -61,15 +62,27 @@ async def vet(command: Command, target: Target, password: str, known: Visitor | 
     except Denied:
         await _spend(command, password)
         raise
+    shells, users = settings[d.require_valid_shell], settings[d.use_ftp_users]
+    objection = await _objection(command, account, shells, users) if shells or users else None
     without = False
     if target.wants_password():
-        without = await _password_holds(command, target, account, password)
-    shells, users = settings[d.require_valid_shell], settings[d.use_ftp_users]
-    if (shells or users) and (
-        objects := await reach(command, lambda: lists.objection(account, shells, users), lists.SHELLS, lists.FTPUSERS)
-    ):
-        raise Denied(f"USER {account.name} (Login failed): {objects}")
+        # that nobody gets in by it must not tell whether it is right
+        with nullcontext() if objection is None else crypt.hashed_anew(password):
+            without = await _password_holds(command, target, account, password)
+    if objection is not None:
+        raise objection
     return replace(visitor, without_password=True) if without else visitor
+
+
+async def _objection(command: Command, account: Account, shells: bool, users: bool) -> Denied | None:
+    """What /etc/shells or /etc/ftpusers says against the account, for who has the password right."""
+    try:
+        objects = await reach(
+            command, lambda: lists.objection(account, shells, users), lists.SHELLS, lists.FTPUSERS
+        )  # fmt: skip
+    except Denied as denied:
+        return denied
+    return Denied(f"USER {account.name} (Login failed): {objects}") if objects else None
 
 
 async def _spend(command: Command, password: str) -> None:

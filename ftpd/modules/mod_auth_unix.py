@@ -6,6 +6,7 @@ import grp
 import pwd
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Generic, TypeVar
 
 from ftpd.api import (
@@ -22,7 +23,7 @@ from ftpd.api import (
     crypt,
     types,
 )
-from ftpd.modules._auth_unix_nss import group_ids, shadow_of
+from ftpd.modules._auth_unix_nss import Shadow, group_ids, shadow_of
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -144,7 +145,7 @@ class AuthUnix(AuthBackend):
 
 
 def _check(session: Session, name: str, password: str) -> AuthAnswer:
-    """The password first and its age after it, so that only who knows it learns by the time taken."""
+    """By the time taken nobody learns of the account's age, nor by its age whether the password was right."""
     try:
         shadow = shadow_of(name)
     except OSError as error:
@@ -160,14 +161,20 @@ def _check(session: Session, name: str, password: str) -> AuthAnswer:
     except KeyError:
         crypt.spend(password)
         return AuthAnswer.NO_SUCH_USER
-    if not crypt.verify(password, stored):
+    aged = None if shadow is None else _aged(shadow)
+    with nullcontext() if aged is None else crypt.hashed_anew(password):
+        held = crypt.verify(password, stored)
+    if not held:
         return AuthAnswer.BAD_PASSWORD if crypt.usable(stored) else AuthAnswer.DISABLED
+    return aged or AuthAnswer.OK
+
+
+def _aged(shadow: Shadow) -> AuthAnswer | None:
+    """What forbids an account or a password that has seen its last day."""
     now = time.time()
-    if shadow is not None and shadow.account_expired(now):
+    if shadow.account_expired(now):
         return AuthAnswer.DISABLED
-    if shadow is not None and shadow.password_expired(now):
-        return AuthAnswer.EXPIRED
-    return AuthAnswer.OK
+    return AuthAnswer.EXPIRED if shadow.password_expired(now) else None
 
 
 module.auth(AuthUnix())

@@ -98,6 +98,35 @@ def test_only_who_has_the_password_learns_that_it_expired(monkeypatch: pytest.Mo
     assert answer(monkeypatch, expired, "wrong") is AuthAnswer.BAD_PASSWORD
 
 
+@pytest.mark.parametrize(
+    ("aged", "expected"),
+    [
+        (Shadow(HASH, changed=0), AuthAnswer.EXPIRED),
+        (Shadow(HASH, expires=TODAY - 1), AuthAnswer.DISABLED),
+    ],
+)
+def test_a_right_password_of_an_account_past_its_last_day_costs_a_hash_each_time(
+    monkeypatch: pytest.MonkeyPatch, aged: Shadow, expected: AuthAnswer
+) -> None:
+    assert answer(monkeypatch, Shadow(HASH)) is AuthAnswer.OK
+    hashed: list[bytes] = []
+    plain = crypt._hashed  # type: ignore[attr-defined]
+
+    def counted(password: bytes, setting: bytes) -> bytes | None:
+        hashed.append(password)
+        found: bytes | None = plain(password, setting)
+        return found
+
+    monkeypatch.setattr(crypt, "_hashed", counted)
+    for _ in range(2):
+        assert answer(monkeypatch, aged) is expected
+        assert answer(monkeypatch, aged, "wrong") is AuthAnswer.BAD_PASSWORD
+    assert hashed == [b"secret", b"wrong"] * 2
+    # and of one who may come in, none
+    assert answer(monkeypatch, Shadow(HASH)) is AuthAnswer.OK
+    assert len(hashed) == 4
+
+
 def test_a_user_without_a_shadow_entry_goes_by_the_passwd_line(monkeypatch: pytest.MonkeyPatch) -> None:
     entry = pwd.getpwnam(ME)
     line = pwd.struct_passwd((entry.pw_name, HASH, *entry[2:]))

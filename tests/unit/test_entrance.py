@@ -196,6 +196,45 @@ def test_a_password_that_was_right_a_moment_ago_is_not_hashed_again(
         assert (await house.come(), hashed) == ([WELCOME], [])
 
 
+@pytest.mark.parametrize("prefix", ["$1$", "$6$"])
+def test_who_is_refused_for_the_shell_or_the_name_is_not_told_by_the_time_taken_that_the_password_is_right(
+    story: Any, hashed: list[bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prefix: str
+) -> None:
+    shells = tmp_path / "shells"
+    shells.write_text("/bin/sh\n")
+    monkeypatch.setattr(_auth_lists, "SHELLS", str(shells))
+    stored = crypt.hash("secret", prefix)
+
+    @story("RequireValidShell on")
+    async def told(house: House) -> None:
+        house.write(hashed=stored)
+        await house.met()
+        house.write(hashed=stored, shell="/bin/other")
+        hashed.clear()
+        for _ in range(2):
+            # known to be right a moment ago, and said once more
+            assert await house.come("PASS secret") == [WRONG]
+            assert await house.come("PASS wrong") == [WRONG]
+        assert hashed == [b"secret", b"wrong"] * 2
+        fresh = crypt.hash("other", prefix)
+        house.write(hashed=fresh, shell="/bin/other")
+        hashed.clear()
+        for _ in range(2):
+            assert await house.come("PASS other") == [WRONG]
+        assert hashed == [b"other"] * 2
+        # nothing was learnt of it by the way
+        house.write(hashed=fresh)
+        for _ in range(2):
+            assert await house.come("PASS other") == [WELCOME]
+        assert hashed == [b"other"] * 3
+        # a list that cannot be read refuses everybody, and tells as little
+        shells.unlink()
+        shells.mkdir()
+        for _ in range(2):
+            assert await house.come("PASS other") == [WRONG]
+        assert hashed == [b"other"] * 5
+
+
 @pytest.mark.parametrize("prefix", ["$6$", "$y$"])
 def test_a_slow_hash_is_never_waited_for_on_the_short_road(story: Any, hashed: list[bytes], prefix: str) -> None:
     stored = crypt.hash("secret", prefix)

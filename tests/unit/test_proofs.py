@@ -97,6 +97,31 @@ def test_off_keeps_nothing_and_forgets_what_was_kept() -> None:
     assert not known.holds(b"$1$a", b"secret")
 
 
+def test_of_a_password_that_is_set_aside_nothing_is_known_or_learnt_meanwhile() -> None:
+    known = Proofs(60)
+    known.keep(b"$1$a", b"secret")
+    with known.aside(b"secret"), known.aside(b"other"):
+        with known.aside(b"secret"):
+            known.keep(b"$1$a", b"other")
+        assert not known.holds(b"$1$a", b"secret")
+    assert known.holds(b"$1$a", b"secret")
+    assert not known.holds(b"$1$a", b"other")
+    known.keep(b"$1$a", b"other")
+    assert known.holds(b"$1$a", b"other")
+
+
+def test_a_password_that_is_hashed_while_all_are_forgotten_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = Proofs(3600)
+
+    def turned_off() -> float:
+        known.last(0)
+        return 1000.0
+
+    monkeypatch.setattr(proofs, "monotonic", turned_off)
+    known.keep(b"$1$a", b"secret")
+    assert not known._until
+
+
 @pytest.mark.parametrize("prefix", ["$1$", "$6$", "$y$"])
 def test_a_right_password_is_hashed_once_and_a_wrong_one_each_time(
     prefix: str, monkeypatch: pytest.MonkeyPatch

@@ -6,6 +6,7 @@ import ftplib
 import io
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -336,12 +337,20 @@ def test_without_a_daemon(tmp_path: Path) -> None:
     assert ctl("-s", path, "help") == (
         1,
         "",
-        f"ftpdctl: error contacting server using '{path}': No such file or directory\n",
+        f"ftpdctl: error contacting server using '{path}': No such file or directory\n"
+        "ftpdctl: is the daemon running, and is that its ControlsSocket? -s says another\n",
     )
+    with socket.socket(socket.AF_UNIX) as left_behind:
+        left_behind.bind(path)
+    assert "Connection refused\nftpdctl: no daemon listens there any more" in ctl("-s", path, "help")[2]
     assert ctl("-s", "sock", "help")[2] == "ftpdctl: alternate socket path must be an absolute path\n"
     assert ctl()[:2] == (1, "ftpdctl: missing required action\n")
     assert ctl("-x", "-s", path)[1] == "ftpdctl: unknown option: x\nftpdctl: missing required action\n"
-    assert ctl("-h")[1].startswith("usage: ftpdctl [options] action [...]\n")
+    for asked in "-h", "--help":
+        status, said, complaint = ctl(asked)
+        assert (status, complaint) == (0, "")
+        assert said.startswith("usage: ftpdctl [options] action [...]\n")
+        assert '"ftpdctl help" asks the daemon' in said
 
 
 def test_a_daemon_serves_where_the_socket_cannot_be(tmp_path: Path) -> None:
