@@ -20,6 +20,12 @@ class AuthAnswer(enum.Enum):
     BAD_PASSWORD = "Incorrect password"  # noqa: S105
     EXPIRED = "Password expired"
     DISABLED = "Account disabled"
+    TOO_MANY_TRIES = "Max authentication service attempts reached"
+    UNAVAILABLE = "Unavailable authentication service"
+    NOT_INITIALIZED = "Failed initializing authentication service"
+    CREDENTIALS_INSUFFICIENT = "Insufficient credentials"
+    CREDENTIALS_UNAVAILABLE = "Unavailable credentials"
+    CREDENTIALS_NOT_SET = "Failure setting credentials"
     ERROR = "Authentication backend failed"
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import threading
 from typing import Any
 
@@ -19,17 +20,43 @@ def available() -> bool:
     return _pam is not None
 
 
-def _answers() -> dict[int, AuthAnswer]:
-    return {
-        _pam.PAM_SUCCESS: AuthAnswer.OK,
-        _pam.PAM_USER_UNKNOWN: AuthAnswer.NO_SUCH_USER,
-        _pam.PAM_AUTH_ERR: AuthAnswer.BAD_PASSWORD,
-        _pam.PAM_MAXTRIES: AuthAnswer.BAD_PASSWORD,
-        _pam.PAM_ACCT_EXPIRED: AuthAnswer.DISABLED,
-        _pam.PAM_NEW_AUTHTOK_REQD: AuthAnswer.EXPIRED,
-        _pam.PAM_AUTHTOK_EXPIRED: AuthAnswer.EXPIRED,
-        _pam.PAM_PERM_DENIED: AuthAnswer.DISABLED,
-    }
+class Stage(enum.Enum):
+    """How far a transaction has come."""
+
+    PASSWORD = enum.auto()
+    ACCOUNT = enum.auto()
+    CREDENTIALS = enum.auto()
+    SESSION = enum.auto()
+
+
+def _answer(stage: Stage, code: int) -> AuthAnswer:
+    """What ProFTPD makes of PAM's word, which is not the same at each stage."""
+    if code == _pam.PAM_SUCCESS:
+        return AuthAnswer.OK
+    if code == _pam.PAM_USER_UNKNOWN and stage is not Stage.SESSION:
+        return AuthAnswer.NO_SUCH_USER
+    match stage:
+        case Stage.PASSWORD:
+            return {
+                _pam.PAM_MAXTRIES: AuthAnswer.TOO_MANY_TRIES,
+                _pam.PAM_AUTHINFO_UNAVAIL: AuthAnswer.UNAVAILABLE,
+                _pam.PAM_CRED_INSUFFICIENT: AuthAnswer.CREDENTIALS_INSUFFICIENT,
+            }.get(code, AuthAnswer.BAD_PASSWORD)
+        case Stage.ACCOUNT:
+            return {
+                _pam.PAM_ACCT_EXPIRED: AuthAnswer.DISABLED,
+                _pam.PAM_PERM_DENIED: AuthAnswer.DISABLED,
+                _pam.PAM_NEW_AUTHTOK_REQD: AuthAnswer.EXPIRED,
+                _pam.PAM_AUTHTOK_EXPIRED: AuthAnswer.EXPIRED,
+            }.get(code, AuthAnswer.BAD_PASSWORD)
+        case Stage.CREDENTIALS:
+            return {
+                _pam.PAM_CRED_UNAVAIL: AuthAnswer.CREDENTIALS_UNAVAILABLE,
+                _pam.PAM_CRED_ERR: AuthAnswer.CREDENTIALS_NOT_SET,
+                _pam.PAM_CRED_EXPIRED: AuthAnswer.EXPIRED,
+            }.get(code, AuthAnswer.BAD_PASSWORD)
+        case Stage.SESSION:
+            return AuthAnswer.NOT_INITIALIZED if code == _pam.PAM_SESSION_ERR else AuthAnswer.DISABLED
 
 
 class Conversation:
@@ -42,8 +69,10 @@ class Conversation:
         self._pam: Any = None
         self._open = False
         self._kept: Any = None
-        self.knows_password = False
-        """The authentication went well: what refuses then is the account, the session or the credentials."""
+        self.stage = Stage.PASSWORD
+        """What has refused, if anything has."""
+        self.bars = False
+        """PAM has said that this user may not come in, and not merely that it does not know this password."""
 
     def log_in(self, user: str, password: str) -> tuple[AuthAnswer, str]:
         """Authentication, account and session of PAM; the answer, and PAM's own word for the log."""
@@ -60,16 +89,20 @@ class Conversation:
                 return AuthAnswer.BAD_PASSWORD, str(error)
             code, reason = handle.code, str(handle.reason)
             if code == _pam.PAM_SUCCESS and handle.handle is not None:
+                self.stage = Stage.SESSION
                 code = handle.open_session()
                 self._open = code == _pam.PAM_SUCCESS
                 if not self._open:
                     reason = str(handle.reason)
             if code != _pam.PAM_SUCCESS:
                 self._end()
-            return _answers().get(code, AuthAnswer.ERROR), reason
+            barring = _pam.PAM_ACCT_EXPIRED, _pam.PAM_PERM_DENIED, _pam.PAM_NEW_AUTHTOK_REQD, _pam.PAM_AUTHTOK_EXPIRED
+            self.bars = code in barring
+            return _answer(self.stage, code), reason
 
     def _prepare(self, handle: Any, user: str) -> None:
         start, check = handle.pam_start, handle.pam_authenticate
+        look_at_account, set_credentials = handle.pam_acct_mgmt, handle.pam_setcred
 
         def begin(service: bytes, name: bytes, conversation: Any, to: Any) -> int:
             # PAM may ask as long as the transaction lasts; python-pam lets go of its callback when authenticate() ends
@@ -84,10 +117,20 @@ class Conversation:
                 handle.pam_set_item(transaction, _pam.PAM_TTY, self._tty.encode())
             # what modules have to say is for a terminal, which there is none of
             code: int = check(transaction, flags | _SILENT)
-            self.knows_password = code == _pam.PAM_SUCCESS
+            return code
+
+        def manage(transaction: Any, flags: int) -> int:
+            self.stage = Stage.ACCOUNT
+            code: int = look_at_account(transaction, flags)
+            return code
+
+        def set_them(transaction: Any, flags: int) -> int:
+            self.stage = Stage.CREDENTIALS
+            code: int = set_credentials(transaction, flags)
             return code
 
         handle.pam_start, handle.pam_authenticate = begin, authenticate
+        handle.pam_acct_mgmt, handle.pam_setcred = manage, set_them
 
     def log_out(self) -> None:
         """Close the session, and with it what PAM holds."""

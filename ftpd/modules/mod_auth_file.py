@@ -206,9 +206,8 @@ def _checked(stored: str | None, password: str) -> AuthAnswer:
     if stored is None:
         crypt.spend(password)
         return AuthAnswer.NO_SUCH_USER
-    if crypt.verify(password, stored):
-        return AuthAnswer.OK
-    return AuthAnswer.BAD_PASSWORD if crypt.usable(stored) else AuthAnswer.DISABLED
+    # one that is locked is told apart from a wrong one no more than in ProFTPD
+    return AuthAnswer.OK if crypt.verify(password, stored) else AuthAnswer.BAD_PASSWORD
 
 
 # bound once: Python 3.11 asks a function for each look at a member of an enumeration

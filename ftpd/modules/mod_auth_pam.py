@@ -22,7 +22,7 @@ from ftpd.api import (
     trace,
     types,
 )
-from ftpd.modules._pam_conversation import Conversation, available
+from ftpd.modules._pam_conversation import Conversation, Stage, available
 from ftpd.modules.mod_auth_unix import AuthUnix
 
 module = Module("mod_auth_pam", version="1.0")
@@ -68,7 +68,7 @@ class AuthPam(AuthBackend):
         if not self.takes_part(session):
             return None
         order: tuple[str, ...] = session.setting("AuthOrder", ()) or ()
-        named = any(module_name(entry.rstrip("*")) == module.name for entry in order)
+        named = [entry for entry in order if module_name(entry.rstrip("*")) == module.name]
         # without AuthOrder it is for the system's own users: each wrong password of another would cost PAM's delay
         if not named and not (available() and privileged() and isinstance(account.source, AuthUnix)):
             return None
@@ -89,10 +89,11 @@ class AuthPam(AuthBackend):
                 await _close(session, visit.conversation)
             visit.conversation = conversation
             return answer
-        if conversation.knows_password:
+        if conversation.stage is not Stage.PASSWORD:
             # a wrong password is told of with the login; what else PAM has against it stands in a line of its own
             session.log(Level.NOTICE, "mod_auth_pam/1.2: PAM(%s): %s", account.name, reason)
-        return answer if answer in (AuthAnswer.EXPIRED, AuthAnswer.DISABLED) else None
+        final = any(entry.endswith("*") for entry in named)
+        return answer if final or conversation.bars else None
 
 
 async def _close(session: Session, conversation: Conversation) -> None:

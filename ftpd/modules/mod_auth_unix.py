@@ -165,7 +165,7 @@ def _check(session: Session, name: str, password: str) -> AuthAnswer:
     with nullcontext() if aged is None else crypt.hashed_anew(password):
         held = crypt.verify(password, stored)
     if not held:
-        return AuthAnswer.BAD_PASSWORD if crypt.usable(stored) else AuthAnswer.DISABLED
+        return AuthAnswer.BAD_PASSWORD
     return aged or AuthAnswer.OK
 
 

@@ -103,6 +103,77 @@ def test_the_log_tells_what_pam_has_against_an_account_and_nothing_of_its_own_of
     assert "mod_auth_pam/1.2: PAM(tom): System error" in caplog.text
 
 
+DEBUG = """\
+auth required pam_debug.so auth={auth} cred={cred}
+account required pam_debug.so acct={acct}
+session required pam_debug.so open_session={session}
+"""
+"""A service each of whose stages says what it is told to."""
+
+
+@pytest.mark.parametrize(
+    ("stage", "word", "line", "told"),
+    [
+        ("auth", "auth_err", "", "Incorrect password"),
+        ("auth", "perm_denied", "", "Incorrect password"),
+        ("auth", "acct_expired", "", "Incorrect password"),
+        ("auth", "user_unknown", "", "No such user found"),
+        ("auth", "maxtries", "", "Max authentication service attempts reached"),
+        ("auth", "authinfo_unavail", "", "Unavailable authentication service"),
+        ("auth", "cred_insufficient", "", "Insufficient credentials"),
+        ("acct", "acct_expired", "User account has expired", "Account disabled"),
+        ("acct", "user_unknown", "User not known to the underlying authentication module", "No such user found"),
+        ("acct", "system_err", "System error", "Incorrect password"),
+        # these two are what 1.3.8 means to say, and has an Incorrect password instead
+        ("acct", "new_authtok_reqd", "Authentication token is no longer valid; new one required", "Password expired"),
+        ("acct", "perm_denied", "Permission denied", "Account disabled"),
+        ("cred", "cred_err", "Failure setting user credentials", "Failure setting credentials"),
+        (
+            "cred",
+            "cred_unavail",
+            "Authentication service cannot retrieve user credentials",
+            "Unavailable credentials",
+        ),
+        ("cred", "cred_expired", "User credentials expired", "Password expired"),
+        ("cred", "perm_denied", "Permission denied", "Incorrect password"),
+        (
+            "session",
+            "session_err",
+            "Cannot make/remove an entry for the specified session",
+            "Failed initializing authentication service",
+        ),
+        ("session", "system_err", "System error", "Account disabled"),
+    ],
+)
+def test_each_stage_of_pam_has_proftpds_words_in_the_log(
+    service: Service, stage: str, word: str, line: str, told: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(1)
+    says = dict.fromkeys(("auth", "cred", "acct", "session"), "success") | {stage: word}
+    service.path.write_text(DEBUG.format(**says))
+    assert login(service, "x") == "530 Login incorrect."
+    said = [record.getMessage() for record in caplog.records if "tom" in record.getMessage()]
+    pams = [f"mod_auth_pam/1.2: PAM(tom): {line}"] if line else []
+    assert said == [*pams, f"USER tom (Login failed): {told}"]
+
+
+@pytest.mark.parametrize(
+    ("stage", "word", "lets_in"),
+    [
+        ("auth", "user_unknown", True), ("auth", "maxtries", True), ("auth", "perm_denied", False),
+        ("acct", "user_unknown", True), ("acct", "acct_expired", False), ("acct", "new_authtok_reqd", False),
+        ("session", "session_err", True), ("cred", "cred_err", True),
+    ],
+)  # fmt: skip
+def test_without_the_last_word_it_keeps_out_only_whom_it_bars(
+    service: Service, stage: str, word: str, lets_in: bool
+) -> None:
+    says = dict.fromkeys(("auth", "cred", "acct", "session"), "success") | {stage: word}
+    service.path.write_text(DEBUG.format(**says))
+    reply = login(service, "secret", "AuthOrder mod_auth_pam.c mod_bench.c\n")
+    assert reply.startswith("230" if lets_in else "530")
+
+
 def test_an_account_that_pam_bars_stays_out_whoever_knows_the_password(service: Service) -> None:
     service.barred.touch()
     for order in ("AuthOrder mod_auth_pam.c* mod_bench.c\n", "AuthOrder mod_bench.c mod_auth_pam.c*\n"):

@@ -81,9 +81,9 @@ def answer(monkeypatch: pytest.MonkeyPatch, shadow: Shadow | OSError | None, pas
         (Shadow(HASH, changed=0), AuthAnswer.EXPIRED),
         (Shadow(HASH, expires=TODAY + 1), AuthAnswer.OK),
         (Shadow(HASH, expires=TODAY - 1), AuthAnswer.DISABLED),
-        (Shadow(f"!{HASH}"), AuthAnswer.DISABLED),
-        (Shadow("*"), AuthAnswer.DISABLED),
-        (Shadow(""), AuthAnswer.DISABLED),
+        (Shadow(f"!{HASH}"), AuthAnswer.BAD_PASSWORD),
+        (Shadow("*"), AuthAnswer.BAD_PASSWORD),
+        (Shadow(""), AuthAnswer.BAD_PASSWORD),
         (PermissionError(13, "Permission denied"), AuthAnswer.ERROR),
     ],
 )
@@ -134,7 +134,7 @@ def test_a_user_without_a_shadow_entry_goes_by_the_passwd_line(monkeypatch: pyte
     assert answer(monkeypatch, None) is AuthAnswer.OK
     shadowed = pwd.struct_passwd((entry.pw_name, "x", *entry[2:]))
     monkeypatch.setattr(mod_auth_unix.pwd, "getpwnam", lambda name: shadowed)
-    assert answer(monkeypatch, None, "x") is AuthAnswer.DISABLED
+    assert answer(monkeypatch, None, "x") is AuthAnswer.BAD_PASSWORD
 
 
 def test_the_c_library_is_asked_in_its_own_terms() -> None:
