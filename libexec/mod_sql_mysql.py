@@ -6,6 +6,7 @@ import asyncio
 import encodings.idna  # noqa: F401 - for names of hosts: later the daemon may not be allowed to read it
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any
 
 from asyncmy import errors
@@ -26,8 +27,6 @@ _GONE = range(2000, 3000)
 _FAREWELL = 5.0
 """Seconds to have a statement ended that nobody waits for any more."""
 _leaving: set[asyncio.Task[None]] = set()
-# access denied, which is all that an account with REQUIRE SSL says; and require_secure_transport
-_WANTS_TLS = frozenset({1045, 3159})
 
 
 def _fault(error: BaseException) -> sql.SqlError:
@@ -38,6 +37,14 @@ def _fault(error: BaseException) -> sql.SqlError:
     if lost or code in _NOT_NOW or code in _GONE:
         return sql.SqlLost(text)
     return sql.SqlError(f"{text} ({code})" if code else text)
+
+
+def _wants_tls(error: Exception) -> bool:
+    if isinstance(error, errors.OperationalError):
+        # access denied, which is all that an account with REQUIRE SSL says; and require_secure_transport
+        return error.args[0] in (1045, 3159)
+    # MySQL 8 wants the password, and nothing encrypts it
+    return isinstance(error, RuntimeError)
 
 
 class MySQLConnection:
@@ -119,9 +126,10 @@ class MySQL:
 
     async def connect(self, target: sql.Target, timeout: float) -> MySQLConnection:
         place = sql.mysqlways.place(target)
-        ways: list[ssl.SSLContext | None] = [None] if "unix_socket" in place else self._ways.to(target)
+        connected = partial(_connected, target, timeout, place)
+        reach = partial(self._ways.first, target, place, connected, _wants_tls)
         try:
-            connection = await self._first(ways, target, timeout, place)
+            connection = await reach()
             # a statement that nobody waits for any more shall not go on in the server; MySQL ends SELECTs only
             name = "max_statement_time" if "mariadb" in connection.get_server_info().lower() else "max_execution_time"
             limit = timeout if name == "max_statement_time" else timeout * 1000
@@ -132,24 +140,7 @@ class MySQL:
             raise sql.SqlLost("the account needs TLS, which the server does not have" if tls else str(error)) from None
         except (errors.MySQLError, OSError, EOFError, ssl.SSLError) as error:
             raise sql.SqlLost(str(error.args[1]) if len(error.args) > 1 else str(error)) from None
-        return MySQLConnection(connection, lambda: self._first(ways, target, timeout, place))
-
-    async def _first(
-        self, ways: list[ssl.SSLContext | None], target: sql.Target, timeout: float, place: dict[str, Any]
-    ) -> Any:  # fmt: skip
-        for tls in ways:
-            try:
-                connection = await _connected(target, timeout, place, tls)
-            except (errors.OperationalError, RuntimeError) as error:
-                no_tls_there = isinstance(error.__cause__, ssl.SSLError | ConnectionResetError)
-                # RuntimeError: MySQL 8 wants the password, and nothing encrypts it
-                refused = isinstance(error, RuntimeError) or error.args[0] in _WANTS_TLS
-                if tls is ways[-1] or not (refused if tls is None else no_tls_there):
-                    raise
-            else:
-                self._ways.worked(target, tls)
-                return connection
-        raise AssertionError("there is at least one way")
+        return MySQLConnection(connection, reach)
 
     def password_holds(self, password: str, stored: str) -> bool:
         """``PASSWORD()`` of MariaDB, and of MySQL up to 5.7: a star and SHA1 of SHA1, in hex."""

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import ssl
+from collections.abc import Awaitable, Callable
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 from ftpd.core.identity import acting_as_daemon
 from ftpd.sql.backend import SqlError, Target
+
+T = TypeVar("T")
 
 _PORT = 3306
 _SOCKETS = ("/run/mysqld/mysqld.sock", "/var/lib/mysql/mysql.sock", "/tmp/mysql.sock")  # noqa: S108
@@ -34,8 +37,29 @@ class Ways:
         self._contexts: dict[Target, ssl.SSLContext] = {}
         self._worked: dict[Target, ssl.SSLContext | None] = {}
 
-    def to(self, target: Target) -> list[ssl.SSLContext | None]:
-        """What to try over the network, the likeliest first; None is without TLS.
+    async def first(
+        self, target: Target, place: dict[str, Any], connect: Callable[[ssl.SSLContext | None], Awaitable[T]],
+        wants_tls: Callable[[Exception], bool],
+    ) -> T:  # fmt: skip
+        """What ``connect`` makes by the first way that leads in; None is without TLS.
+
+        ``wants_tls`` says whether the server has refused us because there was none.
+        """
+        ways = [None] if "unix_socket" in place else self._by_network(target)
+        for way in ways:
+            try:
+                connection = await connect(way)
+            except Exception as error:
+                no_tls_there = isinstance(error.__cause__, ssl.SSLError | ConnectionResetError)
+                if way is ways[-1] or not (wants_tls(error) if way is None else no_tls_there):
+                    raise
+            else:
+                self._worked[target] = way
+                return connection
+        raise AssertionError("there is at least one way")
+
+    def _by_network(self, target: Target) -> list[ssl.SSLContext | None]:
+        """What to try, the likeliest first.
 
         Without a word on TLS it is used with whoever is there, where the server has it: as MySQL's own clients do,
         which an account may count on (REQUIRE SSL). On this machine only where the server insists: it costs time.
@@ -45,9 +69,6 @@ class Ways:
         ways = [None, self._any_certificate]
         first = self._worked.get(target, None if _is_here(target.host) else self._any_certificate)
         return ways if first is None else ways[::-1]
-
-    def worked(self, target: Target, way: ssl.SSLContext | None) -> None:
-        self._worked[target] = way
 
     @cached_property
     def _any_certificate(self) -> ssl.SSLContext:
