@@ -24,6 +24,7 @@ from ftpd.conf.directive import (
     Settings,
 )
 from ftpd.conf.faults import ConfigFaults, Fault, Report
+from ftpd.conf.filters import OPENERS
 from ftpd.conf.fixup import add_globals, compile_limits, finish
 from ftpd.conf.known import known, similar, unknown
 from ftpd.conf.lexer import Line
@@ -259,8 +260,10 @@ class _Builder:
             elif not self.modules.directives.leaves_out(name):
                 home = self._conditional(line, inner)
         finally:
-            self._open.append((line, inner, home, len(self.report.faults)))
-            self.scope = inner
+            # the end of an <IfModule that lacks its > is no line of ours
+            if name == line.name or name not in OPENERS:
+                self._open.append((line, inner, home, len(self.report.faults)))
+                self.scope = inner
 
     def _meant(self, name: str) -> Section | Directive[Any] | None:
         """The section that is alone in being spelt almost like that."""

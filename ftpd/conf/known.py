@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+import unicodedata
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -22,6 +23,18 @@ OURS = frozenset(
     )
 )  # fmt: skip
 """The modules of this ftpd that a build may be without."""
+_SILENT = frozenset(
+    f"mod_{name}"
+    for name in (
+        "auth_ldap", "quotatab_file", "quotatab_ldap", "quotatab_radius", "quotatab_sql", "sftp_sql", "tls_fscache",
+        "tls_memcache", "tls_redis", "tls_shmcache", "wrap2_file", "wrap2_redis", "wrap2_sql",
+    )
+)  # fmt: skip
+"""Modules of ProFTPD that have no directives."""
+_GUARDS = {"mod_tls": "passwords and files then go over the net in the clear"} | dict.fromkeys(
+    ("mod_ban", "mod_dnsbl", "mod_geoip", "mod_wrap", "mod_wrap2"), "those whom it keeps out then come in"
+)
+"""What an administrator should know before he leaves a module of ProFTPD out."""
 _BACKENDS = ("mod_sql_mysql", "mod_sql_postgres", "mod_sql_sqlite")
 """Without one of them mod_sql does nothing; the sample configuration of ProFTPD is for the first."""
 
@@ -48,10 +61,27 @@ def known() -> dict[str, Known]:
     return table
 
 
+def absent(bare: str, there: Sequence[str]) -> str:
+    """What would be right where LoadModule finds no file for a module; ``there`` are the names that it would find."""
+    if bare in OURS:
+        return f"prxs -i {bare}.py, or ./configure --enable-dso --with-shared={bare}, installs it"
+    if bare in _SILENT or any(bare in other.modules for other in known().values()):
+        warned = f"; {_GUARDS[bare]}" if bare in _GUARDS else ""
+        return f"leave the line out: this ftpd has no {bare}, and passes over what is in <IfModule {bare}.c>{warned}"
+    # that each begins with mod_ makes no two of them alike
+    near = similar(bare.removeprefix("mod_"), [name.removeprefix("mod_") for name in there])
+    names = [f"mod_{name}.c" for name in near] if near else [f"{name}.c" for name in sorted(there)]
+    if near:
+        return f"did you mean {_listed(names)}?"
+    return "one of " + ", ".join(names) if names else "an empty ModulePath holds no modules"
+
+
 def unknown(name: str, names: Iterable[str], modules: ModuleHost) -> ConfigError:
     """The complaint about a name that is not among ``names``."""
     if not name.isascii():
-        return ConfigError(f"malformed directive name '{name}' (contains non-ASCII characters)")
+        return ConfigError(
+            f"malformed directive name '{name}' (contains non-ASCII characters)", right=_in_place_of(name)
+        )
     if name.startswith("<") and not name.endswith(">"):
         return ConfigError(f"the section line '{name}' has no '>' at its end", right=f"{name} ...>")
     if (found := known().get(name.lower())) is not None:
@@ -60,6 +90,17 @@ def unknown(name: str, names: Iterable[str], modules: ModuleHost) -> ConfigError
     if not near:
         return ConfigError("unknown configuration directive")
     return ConfigError("unknown configuration directive", right=f"did you mean {_listed(near)}?")
+
+
+def _in_place_of(name: str) -> str:
+    """What cannot be told by eye: a no-break space out of a web page looks like a space."""
+    odd = next(char for char in name if not char.isascii())
+    # how the lexer keeps a byte that is no UTF-8
+    what = f"the byte {ord(odd) - 0xDC00:#04x}" if "\udc80" <= odd <= "\udcff" else f"U+{ord(odd):04X}"
+    if called := unicodedata.name(odd, "").lower():
+        what = f"{what}, {called}"
+    place = name.index(odd) + 1
+    return f"{'a plain space' if odd.isspace() else 'an ASCII letter'} for its character {place}, which is {what}"
 
 
 def _belongs(found: Known, modules: ModuleHost) -> ConfigError:

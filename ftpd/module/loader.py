@@ -10,11 +10,13 @@ import types
 import weakref
 
 from ftpd.conf.directive import ConfigError
+from ftpd.conf.known import absent
 from ftpd.core import turns
 from ftpd.core.fault import is_interrupt
 from ftpd.core.identity import acting_as_daemon
 from ftpd.core.log import Level, log
 from ftpd.module import prepared
+from ftpd.module.build import build_record
 from ftpd.module.names import module_name
 from ftpd.module.table import API_VERSION, Module
 from ftpd.module.writers import check_folder, content
@@ -68,17 +70,17 @@ def _read(path: str, bare: str) -> bytes:
         there = prepared.bytecode_of(path) or prepared.kept_of(path)
         compiled = "; what is there of it is compiled, which nobody loads" if there else ""
         raise ConfigError(
-            f"there is no {bare}.py in {folder}, the ModulePath{compiled}", right=_available(path), word=0
+            f"there is no {bare}.py in {folder}, the ModulePath{compiled}", right=_available(path, bare), word=0
         ) from None
 
 
-def _available(path: str) -> str:
-    there = [name for name in os.listdir(os.path.dirname(path)) if name.startswith("mod_")]
-    names = sorted(name[:-3] + ".c" for name in there if name.endswith(".py"))
-    if not names and any(name.endswith(".so") for name in there):
-        # a ModulePath that came with an administrator from ProFTPD
-        return "no ModulePath line: the modules there are ProFTPD's own (.so), and ftpd's are found without it"
-    return "one of " + ", ".join(names) if names else "an empty ModulePath holds no modules"
+def _available(path: str, bare: str) -> str:
+    folder = os.path.dirname(path)
+    built = build_record().libexec
+    if os.path.isfile(f"{built}/{bare}.py") and not os.path.samefile(built, folder):
+        return f"no ModulePath line, for {built} has it"
+    names = os.listdir(folder)
+    return absent(bare, [name[:-3] for name in names if name.startswith("mod_") and name.endswith(".py")])
 
 
 def execute(path: str, bare: str, source: bytes) -> Module:

@@ -37,7 +37,8 @@ def _module_path(words: list[str]) -> str:
     try:
         os.stat(path)
     except OSError as error:
-        raise ConfigError(f"error checking '{path}': {error.strerror}", word=0) from None
+        right = "the folder that holds the mod_*.py files, or no ModulePath line for that of the build"
+        raise ConfigError(f"error checking '{path}': {error.strerror}", right=right, word=0) from None
     if not os.path.isdir(path):
         raise ConfigError(f"{path} is not a directory", right="the folder that holds the mod_*.py files", word=0)
     check_folder(path)
@@ -67,7 +68,21 @@ def _order(words: list[str]) -> tuple[str, ...]:
 
 
 def _look_there(reading: Reading, path: str) -> None:
-    reading.modules.path = path
+    ours = reading.modules.path
+    if ours and _is_proftpds(path):
+        reading.warn(f"holds ProFTPD's own modules (.so), no ftpd can load them: its own come from {ours}", word=0)
+    else:
+        reading.modules.path = path
+
+
+def _is_proftpds(path: str) -> bool:
+    """A folder that came with an administrator from there."""
+    try:
+        with acting_as_daemon():
+            names = [name for name in os.listdir(path) if name.startswith("mod_")]
+    except OSError:
+        return False
+    return any(name.endswith(".so") for name in names) and not any(name.endswith(".py") for name in names)
 
 
 def _load(reading: Reading, name: str) -> None:

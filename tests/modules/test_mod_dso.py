@@ -55,6 +55,46 @@ def test_a_directive_above_its_loadmodule_is_unknown(folder: Path) -> None:
     assert "unknown configuration directive" in faults(f"ModulePath {folder}\nHelloText x\nLoadModule mod_hello.c\n")
 
 
+def warnings(conf: str) -> str:
+    async def story() -> str:
+        async with Bench(conf=conf, login=None) as ftp:
+            return "\n".join(warning.render() for warning in ftp.generation.config.warnings)
+
+    return asyncio.run(story())
+
+
+def test_a_folder_of_proftpds_own_modules_is_passed_over_for_that_of_the_build(tmp_path: Path) -> None:
+    theirs = tmp_path / "proftpd"
+    theirs.mkdir(mode=0o755)
+    (theirs / "mod_sql.so").write_bytes(b"\x7fELF")
+    conf = f"ModulePath {theirs}\nLoadModule mod_readme.c\n<IfModule mod_readme.c>\nDisplayReadme README\n</IfModule>"
+    assert f"    ModulePath {theirs}" in warnings(conf)
+    assert "holds ProFTPD's own modules (.so), no ftpd can load them: its own come from /" in warnings(conf)
+    # one of ours among them makes it ours
+    (theirs / "mod_hello.py").write_text(HELLO)
+    assert say(f"ModulePath {theirs}\nLoadModule mod_hello.c\n") == "200 hello"
+
+
+def test_what_is_not_in_the_folder_is_said_with_the_remedy(folder: Path, tmp_path: Path) -> None:
+    def right(name: str, path: Path = folder) -> str:
+        return faults(f"ModulePath {path}\nLoadModule {name}\n").partition("right: ")[2].strip()
+
+    assert right("mod_helo.c") == "did you mean mod_hello.c?"
+    assert right("mod_something.c") == "one of mod_hello.c"
+    assert right("mod_readme.c").startswith("no ModulePath line, for /")
+    # whom ProFTPD has and we have not, with directives and without
+    assert right("mod_tls.c").endswith(
+        "what is in <IfModule mod_tls.c>; passwords and files then go over the net in the clear"
+    )
+    for name in "mod_ctrls_admin", "mod_quotatab_sql":
+        assert right(name) == (
+            f"leave the line out: this ftpd has no {name}, and passes over what is in <IfModule {name}.c>"
+        )
+    (tmp_path / "none").mkdir(mode=0o755)
+    assert right("mod_something.c", tmp_path / "none") == "an empty ModulePath holds no modules"
+    assert "no ModulePath line for that of the build" in right("mod_else.c", tmp_path / "gone")
+
+
 @pytest.mark.parametrize("name", ["foo.c", "../mod_hello.c", "/tmp/mod_hello.so", "mod_hello.so", "mod_.c.c"])
 def test_what_names_no_module_is_not_looked_for(folder: Path, name: str) -> None:
     assert f"error loading module '{name}'" in faults(f"ModulePath {folder}\nLoadModule {name}\n")

@@ -8,7 +8,8 @@ import pytest
 from xfer_ground import run
 
 from ftpd.conf.faults import ConfigFaults
-from ftpd.conf.known import OURS
+from ftpd.conf.known import OURS, absent, unknown
+from ftpd.dispatch.assemble import Assembly
 from ftpd.testing import Bench
 
 LINES = "<Global>\nSQLAuthTypes Backend Crypt\nSQLConnectInfo users@127.0.0.1 ftpd secret\n</Global>\n"
@@ -16,6 +17,25 @@ LINES = "<Global>\nSQLAuthTypes Backend Crypt\nSQLConnectInfo users@127.0.0.1 ft
 
 def test_modules_that_a_build_may_be_without_are_those_of_libexec() -> None:
     assert {path.stem for path in Path(__file__).parents[2].glob("libexec/mod_*.py")} == OURS
+
+
+@pytest.mark.parametrize(
+    ("name", "right"),
+    [
+        ("MaxInstances\N{NO-BREAK SPACE}30", "a plain space for its character 13, which is U+00A0, no-break space"),
+        ("Us\N{EURO SIGN}r", "an ASCII letter for its character 3, which is U+20AC, euro sign"),
+        ("MaxInstances\udca030", "an ASCII letter for its character 13, which is the byte 0xa0"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_told_by_eye_is_named(name: str, right: str) -> None:
+    assert unknown(name, (), Assembly([], "")).right == right
+
+
+@pytest.mark.parametrize("name", ["mod_copy", "mod_sql"])
+def test_a_module_that_was_left_out_of_the_build_can_be_installed(name: str) -> None:
+    assert absent(name, ["mod_own"]) == (
+        f"prxs -i {name}.py, or ./configure --enable-dso --with-shared={name}, installs it"
+    )
 
 
 def test_lines_of_mod_sql_ask_for_its_database_as_well() -> None:
