@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from recall_ground import Counted, Place, serving, tell
 
-from ftpd.api import LOGGED_IN, MAX_LOGIN_ATTEMPTS
+from ftpd.api import LOGGED_IN, MAX_LOGIN_ATTEMPTS, REWRITE_HOME, Rehousing
 from ftpd.core import crypt, logfile, trace
 from ftpd.core.mounts import Mounts
 from ftpd.core.proofs import Proofs
@@ -22,7 +22,7 @@ from ftpd.engine import entrance
 from ftpd.module.command import Command
 from ftpd.module.session import Session
 from ftpd.module.table import Module
-from ftpd.modules import _auth_file_tables, _auth_lists, mod_auth
+from ftpd.modules import _auth_file_tables, _auth_lastlog, _auth_lists, mod_auth
 from ftpd.modules._auth_events import MAX_CLIENTS
 
 HASH = crypt.hash("secret", "$1$")
@@ -440,6 +440,35 @@ def test_where_somebody_else_has_a_say_the_whole_road_is_taken(story: Any, conf:
     async def told(house: House) -> None:
         for _ in range(3):
             assert (await house.come(), house.roads) == ([WELCOME], 1)
+
+
+def test_each_login_stands_in_the_lastlog(story: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lastlog = tmp_path / "lastlog"
+    monkeypatch.setattr(_auth_lastlog, "LASTLOG", str(lastlog))
+
+    @story("UseLastlog on")
+    async def told(house: House) -> None:
+        for _ in range(3):
+            lastlog.write_bytes(b"")
+            assert (await house.come(), house.roads) == ([WELCOME], 1)
+            assert b"127.0.0.1" in lastlog.read_bytes()
+
+
+def test_each_home_is_rewritten_anew(story: Any) -> None:
+    rewriter, seen = Module("rewriter", version="1.0"), []
+
+    @rewriter.on(REWRITE_HOME)
+    def rewrite(rehousing: Rehousing) -> None:
+        seen.append(rehousing.command.argument)
+        rehousing.command.argument += f"/{len(seen)}"
+
+    @story("RewriteHome on", rewriter)
+    async def told(house: House) -> None:
+        for number in ("1", "2", "3"):
+            (house.home / number / f"in {number}").mkdir(parents=True)
+            assert await house.come("PASS secret", f"CWD in {number}") == [WELCOME, "250 CWD command successful"]
+            assert house.roads == 1
+        assert seen == [str(house.home)] * 3
 
 
 def test_with_other_backends_behind_it_the_file_names_the_groups_itself(story: Any, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from recall_ground import Counted, Place, serving, tell
 
 from ftpd.core import trace
 from ftpd.core.reply import Refuse
+from ftpd.core.translation import Catalogue
 from ftpd.core.vocab import Phase, Steady
 from ftpd.engine import goodbyes
 from ftpd.module.command import Command
@@ -184,6 +185,30 @@ def test_each_is_recorded_where_it_is_wanted(tmp_path: Path) -> None:
                 break
             await asyncio.sleep(0.01)
         assert logged.read_text().count("QUIT 221\n") == 3
+
+
+@pytest.mark.parametrize("conf", ["MaxCommandRate 1000 1", "UseEncoding UTF-8 ISO-8859-1"])
+def test_where_each_line_is_counted_or_recoded_the_whole_road_is_taken(conf: str) -> None:
+    @story(conf=conf)
+    async def told(place: Place, counted: Counted) -> None:
+        for _ in range(3):
+            assert await leave(place, counted) == (GOODBYE, True)
+
+
+def test_who_speaks_another_language_is_told_in_it() -> None:
+    catalogue = Catalogue()
+    catalogue.add("Goodbye.", "Auf Wiedersehen.")
+
+    @story()
+    async def told(place: Place, counted: Counted) -> None:
+        for _ in range(2):
+            await leave(place, counted)
+            async with place.client() as client:
+                place.channel.session.translation = catalogue.spoken_in("utf-8")
+                counted.verbs.clear()
+                assert await client.ask("QUIT") == "221 Auf Wiedersehen."
+                assert counted.verbs == ["QUIT"]
+            assert await leave(place, counted) == (GOODBYE, False)
 
 
 def test_who_traces_sees_all_of_it() -> None:
