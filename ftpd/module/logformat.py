@@ -258,21 +258,23 @@ def _offset(command: Command) -> str | None:
 
 def _file_size(command: Command) -> str | None:
     done = command.transfer
-    return None if done is None or done.file_size is None else str(done.file_size)
+    # how large the file became is known of what went whole only
+    return None if done is None or done.file_size is None or done.status != "success" else str(done.file_size)
 
 
 def _status(command: Command) -> str | None:
     if command.transfer is not None:
         return command.transfer.status
     if command.name == "ABOR":
-        return "cancelled"
+        return "failed" if command.errors else "cancelled"
     return "failed" if command.name in _TRANSFERS and command.errors else None
 
 
 def _failure(command: Command) -> str | None:
     if _status(command) in (None, "success", "-") or command.name == "ABOR" or command.status is None:
         return None
-    return command.status[1]
+    # that it was broken off says the status
+    return command.status[1].removeprefix("Transfer aborted. ")
 
 
 def _type(command: Command) -> str | None:
@@ -280,7 +282,8 @@ def _type(command: Command) -> str | None:
         return "ASCII" if command.transfer.ascii else "binary"
     if command.name not in _TRANSFERS:
         return None
-    return "ASCII" if command.session.data_type == "A" else "binary"
+    # the default is that of a session that has logged in
+    return "ASCII" if command.session.data_type == "A" and command.session.logged_in else "binary"
 
 
 def _data_port(command: Command) -> str | None:

@@ -12,7 +12,7 @@ from ftpd.api import AuthAnswer, Command, Session, Settings, ShortAnswer, pool_a
 from ftpd.modules import _auth_directives as d
 from ftpd.modules import _auth_lists as lists
 from ftpd.modules._auth_denied import Denied
-from ftpd.modules._auth_entry import SettingsAt, announce, move_in
+from ftpd.modules._auth_entry import SettingsAt, announce, move_in, tell_apart
 from ftpd.modules._auth_known import Regular, regular
 from ftpd.modules._auth_login import Visitor, failed
 from ftpd.modules._auth_place import enter
@@ -40,7 +40,12 @@ def come_again(
     visit.name = None
     if answer is not _OK:
         raise Denied(failed(session, visitor.target, answer))
-    files, cwd = enter(session, one.plan, visitor, one.umask, show_links=one.show_links)
+    try:
+        files, cwd = enter(session, one.plan, visitor, one.umask, show_links=one.show_links)
+    except Denied as denied:
+        if denied.final:
+            tell_apart(session, visitor)
+        raise
     move_in(session, visit, one, files, cwd, settings_at, password)
     announce(session, visitor)
     return True

@@ -18,6 +18,7 @@ def choose_host(cmd: Command) -> Outcome:
     if len(cmd.words) != 1:
         raise Refuse(500, "'HOST' not understood")
     if session.logged_in:
+        session.debug(0, "HOST '%s' command received after login, refusing HOST command", cmd.argument)
         raise Refuse(503, "Bad sequence of commands")
     host = cmd.words[0]
     if not cmd.allowed():
@@ -25,12 +26,19 @@ def choose_host(cmd: Command) -> Outcome:
     unknown = Refuse(504, f"{host}: Unknown hostname provided")
     address = _literal(session, host)
     if address is not None:
-        if _plain(address) != _plain(ipaddress.ip_address(session.local.host.partition("%")[0])):
+        here = ipaddress.ip_address(session.local.host.partition("%")[0])
+        if _plain(address) != _plain(here):
+            session.debug(
+                0, "HOST '%s' requested, but client connected to IPv%d address '%s', refusing HOST command",
+                host, here.version, session.local.host,
+            )  # fmt: skip
             raise unknown
         session.notes["mod_core.host"] = _plain(address)
         return cmd.ok(220, "HOST command successful")
     server = session.wire.server_named(host)
     if server is None:
+        at = session.local
+        session.debug(0, "Unknown host '%s' requested on %s#%d, refusing HOST command", host, at.host, at.port)
         raise unknown
     try:
         session.move_to(server)
@@ -52,6 +60,9 @@ def _literal(session: Session, host: str) -> Literal | None:
             found = None
         if ipv6 and (bracketed or found is not None):
             if found is None or not (bracketed and host.endswith("]")):
+                bare = "an IPv6 address, but did not have required [] notation"
+                wrong = "not a valid IPv6 address" if found is None or bracketed else bare
+                session.debug(0, "Client-sent hostname '%s' is %s, refusing HOST command", host, wrong)
                 raise Refuse(501, f"{host}: Invalid IPv6 address provided")
             return found
         raise Refuse(501, f"{host}: Invalid hostname provided")

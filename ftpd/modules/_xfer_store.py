@@ -261,7 +261,7 @@ def _destination(cmd: Command, use: Use = "") -> tuple[Path, os.stat_result | No
 
 def _note_change(cmd: Command, there: os.stat_result | None) -> None:
     """What %{file-modified} of a LogFormat tells: that there was a file before."""
-    if there is not None:
+    if there is not None and not stat.S_ISDIR(there.st_mode):
         cmd.notes["mod_xfer.file-modified"] = "true"
 
 

@@ -57,6 +57,36 @@ def test_host_finds_the_server_that_is_meant(line: str, reply: str) -> None:
     assert at_two(line) == [reply]
 
 
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        (["HOST foo.example"], "Unknown host 'foo.example' requested on 127.0.0.1#2121, refusing HOST command"),
+        (
+            ["HOST 127.0.0.2"],
+            "HOST '127.0.0.2' requested, but client connected to IPv4 address '127.0.0.1', refusing HOST command",
+        ),
+        (["HOST [foo]"], "Client-sent hostname '[foo]' is not a valid IPv6 address, refusing HOST command"),
+        (
+            ["HOST ::1"],
+            "Client-sent hostname '::1' is an IPv6 address, but did not have required [] notation, "
+            "refusing HOST command",
+        ),
+        (
+            ["USER tom", "PASS secret", "HOST o.example.org"],
+            "HOST 'o.example.org' command received after login, refusing HOST command",
+        ),
+        (["HOST o.example.org"], ""),
+    ],
+)
+def test_the_log_says_why_a_host_is_refused_in_proftpds_words(
+    lines: list[str], told: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(1)
+    at_two(*lines)
+    said = [record.getMessage() for record in caplog.records if "HOST" in record.getMessage()]
+    assert said == ([told] if told else [])
+
+
 def test_host_may_be_said_until_the_login_and_not_after_it() -> None:
     assert at_two("HOST ftp.example.org", "HOST o.example.org", "USER tom", "HOST o.example.org", "PASS secret") == [
         TO_MINE,

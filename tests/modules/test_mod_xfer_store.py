@@ -292,6 +292,25 @@ def test_appended_to_is_never_deleted() -> None:
     assert run(tale, files={"a": b"abc"}, conf=RESTART + "DeleteAbortedStores on\n") == b"abchalf"
 
 
+def test_of_an_upload_that_is_broken_off_the_log_has_proftpds_reason_and_no_size_of_the_file(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    form = "%s|%{transfer-status}|%{transfer-failure}|%{file-size}|%{file-modified}"
+    conf = f'LogFormat f "{form}"\nExtendedLog {log} WRITE f\nAllowOverwrite on\n'
+
+    async def tale(ftp: Bench) -> None:
+        await upload_over(ftp, "STOR new", Breaking(b"half", error=closed()))
+        await upload_over(ftp, "STOR a", Breaking(b"half", error=closed()))
+        await ftp.upload("STOR whole", b"whole")
+        await ftp("STOR sub")
+
+    run(tale, files={"a": b"abc", "sub/": b""}, conf=conf)
+    told = [line for line in log.read_text().splitlines() if line.split("|")[1] != "-"]
+    assert told == [
+        "426|failed|Data connection closed|-|false", "426|failed|Data connection closed|-|true",
+        "226|success|-|5|false", "550|failed|sub: Not a regular file|-|false",
+    ]  # fmt: skip
+
+
 def test_a_stalled_upload_ends_the_session(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(Level.NOTICE)
 

@@ -46,6 +46,7 @@ def _after(line: str, *texts: str, blank: bool = False, upload: bytes | None = N
         ("DELE a.txt", "%f", "ROOT/a.txt"),
         ("SITE CHMOD 600 a.txt", "%m %F %J", "SITE CHMOD /a.txt CHMOD 600 a.txt"),
         ("RETR none", "%s %f", "550 ROOT/none"),
+        ("ABOR", "%{transfer-status}", "cancelled"),
     ],
 )
 def test_variables(line: str, text: str, shown: str) -> None:
