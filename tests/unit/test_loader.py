@@ -374,4 +374,4 @@ def test_an_interruption_is_the_users_at_the_start_and_the_modules_own_while_the
 @pytest.mark.parametrize("path", sorted((Path(__file__).parents[2] / "libexec").glob("mod_*.py")), ids=lambda p: p.stem)
 def test_a_shared_module_is_short_enough_to_be_compiled_by_a_daemon_that_serves(path: Path) -> None:
     """As it is after an edit; scripts/bench_loading says what that takes."""
-    assert len(path.read_text().splitlines()) <= 500, "what of it could others use? That belongs into ftpd"
+    assert len(path.read_text().splitlines()) <= 200, "what of it could others use? That belongs into ftpd"
