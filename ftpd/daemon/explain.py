@@ -102,6 +102,17 @@ def _server(generation: Generation, wanted: str) -> Scope:
     return found[0]
 
 
+def _reached(generation: Generation, server: Scope, client: str) -> Address:
+    """Where a client comes to the server; its own address stands for one that the configuration does not tell."""
+    port = value_of(generation, server, "Port", 21)
+    for name in server.args:
+        try:
+            return Address(str(ipaddress.ip_address(name)), port)
+        except ValueError:
+            continue
+    return Address(client, port)
+
+
 class _Nobody:
     """The wire of a session that no client is at the other end of: nothing is ever sent there."""
 
@@ -119,7 +130,7 @@ async def explain(generation: Generation, asked: Question) -> list[str]:
         server=server,
         settings=server.settings,
         remote=Address(asked.address, 0),
-        local=Address(asked.address, 0),
+        local=_reached(generation, server, asked.address),
         enter=LocalFiles,
     )
     session.login = asked.user
@@ -134,7 +145,7 @@ async def explain(generation: Generation, asked: Question) -> list[str]:
     try:
         admitted, lines = await _enter(command, target)
     except Denied as denied:
-        return [f"{escape(asked.user)} is not let in: {denied.reason}"]
+        return [f"{escape(asked.user)} is not let in: {denied.reason}", *_which(generation, server)]
     try:
         allowed, reasons = explain_path(command, generation.gate)
         refused, before = _filtered(generation, command, asked)
@@ -146,10 +157,15 @@ async def explain(generation: Generation, asked: Question) -> list[str]:
         lines.append(f"{'':<10}and a connection from there is closed before anybody logs in")
     verdict = "may" if at_once and admitted and allowed and not refused and not kept else "may not"
     head = f"{escape(asked.user)} {verdict} {escape(asked.verb)} {escape(asked.path)}"
-    if len(generation.config.servers) > 1:
-        title = f"{server.title}  {place_of(server)}" if server.name else f"the main server  {place_of(server)}"
-        lines = [*row("Server", f"{escape(value_of(generation, server, 'ServerName', ''))}: {title}"), *lines]
-    return [head, "", *lines, *reasons, *before, *there]
+    return [head, "", *_which(generation, server), *lines, *reasons, *before, *there]
+
+
+def _which(generation: Generation, server: Scope) -> list[str]:
+    """Which server was asked about, where there are several."""
+    if len(generation.config.servers) == 1:
+        return []
+    title = f"{server.title}  {place_of(server)}" if server.name else f"the main server  {place_of(server)}"
+    return [*row("Server", f"{escape(value_of(generation, server, 'ServerName', ''))}: {title}")]
 
 
 async def _enter(command: Command, target: Target) -> tuple[bool, list[str]]:

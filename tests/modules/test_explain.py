@@ -116,7 +116,9 @@ def test_it_comes_to_what_the_gate_comes_to(line: str) -> None:
 
 
 def test_who_is_not_let_in_is_told_why() -> None:
-    assert answer("nobody-at-all in/f RETR").startswith("nobody-at-all is not let in: ")
+    told = answer("nobody-at-all in/f RETR")
+    assert told.startswith("nobody-at-all is not let in: ")
+    assert told.endswith(" from 127.0.0.1 [127.0.0.1] to 127.0.0.1:21")
 
 
 def test_the_login_is_judged_too() -> None:
@@ -251,6 +253,12 @@ def test_without_a_name_the_main_server_is_meant() -> None:
     assert answer("tom in/f RETR", HOSTS).startswith("tom may RETR in/f\n\nServer    main: the main server")
     assert answer("tom in/f RETR at other", HOSTS).startswith("tom may RETR in/f\n\nServer    other: ")
     assert "Server " not in answer("tom in/f RETR")
+
+
+def test_who_is_not_let_in_at_a_virtual_host_is_told_of_which_one() -> None:
+    told, server = answer("nobody-at-all in/f RETR at other", HOSTS).splitlines()
+    assert told.endswith(": no such user found from 127.0.0.1 [127.0.0.1] to 127.0.0.2:2122")
+    assert server.startswith("Server    other: <VirtualHost 127.0.0.2>")
 
 
 def test_a_server_that_is_not_there_or_not_the_only_one_is_told() -> None:
