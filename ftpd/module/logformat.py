@@ -273,6 +273,8 @@ def _status(command: Command) -> str | None:
 def _failure(command: Command) -> str | None:
     if _status(command) in (None, "success", "-") or command.name == "ABOR" or command.status is None:
         return None
+    if _status(command) == "cancelled":
+        return "aborted"
     # that it was broken off says the status
     return command.status[1].removeprefix("Transfer aborted. ")
 

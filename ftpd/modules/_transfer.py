@@ -15,6 +15,7 @@ from ftpd.api import (
     Foreign,
     Level,
     Reply,
+    Session,
     Settings,
     Slot,
     Transfer,
@@ -89,6 +90,11 @@ def opening(cmd: Command, what: str, size: int = 0) -> str:
     return f"{text} ({plural(size, 'byte')})" if size else text
 
 
+def tell_of_end(session: Session) -> None:
+    """What ProFTPD's log says of a transfer that somebody ends, and once more of ABOR, whatever that ends."""
+    session.log(Level.NOTICE, "notice: user %s: aborting transfer: Data connection closed", session.user)
+
+
 async def carry(
     cmd: Command,
     transfer: Transfer,
@@ -150,8 +156,8 @@ async def carry(
             session.modules.emit(TIMEOUT_STALLED, session)
             session.log(Level.NOTICE, "Data transfer stall timeout: %s", plural(manners.stalled, "second"))
             session.end("Timeout exceeded: TimeoutStalled during data transfer")
-        if data is not None and (error.code == 421 or error.text == _CLOSED):
-            session.log(Level.NOTICE, "notice: user %s: aborting transfer: Data connection closed", session.user)
+        if data is not None and (error.code == 421 or error.aborted or error.text == _CLOSED):
+            tell_of_end(session)
         raise error from None
     finally:
         # an exception that its own frame holds would keep the session's descriptors until the collector comes by

@@ -20,7 +20,7 @@ from ftpd.api import (
     ShortAnswer,
     Steady,
 )
-from ftpd.modules._transfer import plural
+from ftpd.modules._transfer import plural, tell_of_end
 from ftpd.modules._xfer_config import allow_retrieve_restart, allow_store_restart, default_mode, module, option
 
 _NUMBER = re.compile(r"[0-9]{1,19}", re.ASCII)
@@ -249,6 +249,7 @@ def abort(cmd: Command) -> Outcome:
         raise not_understood(cmd)
     if not cmd.session.wire.abort_transfer():
         cmd.session.wire.forget_data()
+    tell_of_end(cmd.session)
     return cmd.ok(226, "Abort successful")
 
 

@@ -301,6 +301,8 @@ def test_of_an_upload_that_is_broken_off_the_log_has_proftpds_reason_and_no_size
     async def tale(ftp: Bench) -> None:
         await upload_over(ftp, "STOR new", Breaking(b"half", error=closed()))
         await upload_over(ftp, "STOR a", Breaking(b"half", error=closed()))
+        taken_back = TransferError(426, "Transfer aborted. Data connection closed.", aborted=True)
+        await upload_over(ftp, "STOR back", Breaking(b"half", error=taken_back))
         await ftp.upload("STOR whole", b"whole")
         await ftp("STOR sub")
 
@@ -308,6 +310,7 @@ def test_of_an_upload_that_is_broken_off_the_log_has_proftpds_reason_and_no_size
     told = [line for line in log.read_text().splitlines() if line.split("|")[1] != "-"]
     assert told == [
         "426|failed|Data connection closed|-|false", "426|failed|Data connection closed|-|true",
+        "426|cancelled|aborted|-|false",
         "226|success|-|5|false", "550|failed|sub: Not a regular file|-|false",
     ]  # fmt: skip
 
