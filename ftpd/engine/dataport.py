@@ -192,6 +192,12 @@ class DataPort:
         return self._opening is not None or self.data is not None
 
     @property
+    def awaits_client(self) -> bool:
+        """Whether it was told a port of ours and has not come there; to be asked where nothing moves."""
+        self._take_over()
+        return isinstance(self._prepared or self._opening, PassiveListener)
+
+    @property
     def moving(self) -> bool:
         """True while the client has to go on reading, or is still sending: for what it says now the transfer runs."""
         channel = self.data

@@ -96,6 +96,10 @@ class DataSide(Channel):
     def busy(self) -> bool:
         return self.work is not None or self._receives or self.data is not None
 
+    @property
+    def awaits_client(self) -> bool:
+        return self._port is not None and self._port.awaits_client
+
     def budget(self, seconds: float, spent: Callable[[], None]) -> None:
         # not at once: it may be at the end of a step of the command that the session's end overtakes
         self._meter = Meter(seconds, lambda: self.worker.soon(self._ring, spent))

@@ -279,6 +279,10 @@ class Wire(Protocol):
     def busy(self) -> bool:
         """Whether a transfer or long work is under way: no idleness then, however long it takes."""
 
+    @property
+    def awaits_client(self) -> bool:
+        """Whether the client was told a port of ours and has not come there for its data."""
+
     def hear(self) -> bool:
         """Take in what the client has said meanwhile; True when ABOR was among it, which counts before what came since.
 
@@ -341,6 +345,10 @@ class NoShortcuts:
 
     def admits(self, again: Callable[[Session, str], bool]) -> None:
         return None
+
+    @property
+    def awaits_client(self) -> bool:
+        return False
 
     def begun_file(self) -> tuple[int, bool] | None:
         return None

@@ -32,6 +32,12 @@ class _Watch:
 
 
 _watch = module.session_state(_Watch)
+_NETWORK = (
+    "Passive data transfer failed, possibly due to network issues",
+    "Check your PassivePorts and MasqueradeAddress settings,",
+    "and any router, NAT, and firewall rules in the network path.",
+)
+"""What may be the matter where a client does not come to the port that it was told."""
 
 
 @module.on(LOGGED_IN)
@@ -46,6 +52,9 @@ def start_watch(session: Session) -> None:
             start_watch(session)
             return
         session.modules.emit(TIMEOUT_NO_TRANSFER, session)
+        if session.wire.awaits_client:
+            for line in _NETWORK:
+                session.log(Level.NOTICE, line)
         session.log(Level.NOTICE, "FTP no transfer timeout, disconnected")
         session.send(Reply(421, (f"No transfer timeout ({seconds} seconds): closing control connection",)))
         session.end("Timeout exceeded: TimeoutNoTransfer")

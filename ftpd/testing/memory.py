@@ -158,6 +158,10 @@ class MemoryWire(NoShortcuts):
     def busy(self) -> bool:
         return self.work is not None or self.data is not None
 
+    @property
+    def awaits_client(self) -> bool:
+        return self.listening is not None and "active" not in self.listening
+
     def hear(self) -> bool:
         """Nobody speaks while a line is being answered."""
         return False

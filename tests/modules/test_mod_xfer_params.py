@@ -145,6 +145,26 @@ def test_who_moves_nothing_for_long_is_sent_away(caplog: pytest.LogCaptureFixtur
     assert "FTP no transfer timeout, disconnected" in [record.getMessage() for record in caplog.records]
 
 
+@pytest.mark.parametrize(("before", "told"), [("PASV", True), ("PORT 127,0,0,1,200,0", False), ("NOOP", False)])
+def test_the_log_says_what_may_be_the_matter_where_a_client_does_not_come_to_its_port(
+    before: str, told: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(Level.NOTICE)
+
+    async def tale(ftp: Bench) -> None:
+        await ftp(before)
+        ftp.wire.pass_time(5)
+
+    run(tale, conf="TimeoutNoTransfer 5\nTimeoutIdle 600\n")
+    said = [record.getMessage() for record in caplog.records]
+    why = [
+        "Passive data transfer failed, possibly due to network issues",
+        "Check your PassivePorts and MasqueradeAddress settings,",
+        "and any router, NAT, and firewall rules in the network path.",
+    ]
+    assert said[-4:] == [*why, "FTP no transfer timeout, disconnected"] if told else why[0] not in said
+
+
 def test_timeoutnotransfer_0_lets_a_client_stay() -> None:
     async def tale(ftp: Bench) -> str | None:
         ftp.wire.pass_time(500)

@@ -102,6 +102,32 @@ def test_the_log_tells_of_a_download_whose_data_connection_the_client_closes_and
     server.stop()
 
 
+def test_the_log_tells_which_client_has_not_come_to_its_port(tmp_path_factory: pytest.TempPathFactory) -> None:
+    server = Daemon(tmp_path_factory.mktemp("daemon"), "TimeoutNoTransfer 1\n")
+    server.start()
+    server.give("file", b"x")
+    told = "Passive data transfer failed, possibly due to network issues"
+    ended = "FTP no transfer timeout, disconnected"
+    lines = (["NOOP"], ["EPSV"], ["EPSV", "RETR file"])
+    for number, (said, times) in enumerate(zip(lines, (0, 1, 2), strict=True), 1):
+        with Raw(server).login() as client:
+            # twice, as what was answered before is answered in a shorter way
+            for line in (said[0], *said):
+                client.send(line)
+            assert client.rest().endswith("421 No transfer timeout (1 seconds): closing control connection\r\n")
+        until("the log tells", lambda number=number: server.log().count(ended) == number)  # type: ignore[misc]
+        assert server.log().count(told) == times
+    with Raw(server).login() as client, client.passive() as data:
+        client.send("RETR file")
+        assert client.reply().startswith("150")
+        assert everything(data) == b"x"
+        assert client.reply().startswith("226")
+        assert client.rest().startswith("421 No transfer timeout")
+    until("the log tells", lambda: server.log().count(ended) == 4)
+    assert server.log().count(told) == 2
+    server.stop()
+
+
 def test_a_transfer_is_not_idleness(tmp_path_factory: pytest.TempPathFactory) -> None:
     server = Daemon(tmp_path_factory.mktemp("daemon"), "TimeoutIdle 1\n")
     server.start()
