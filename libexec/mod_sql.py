@@ -126,7 +126,7 @@ def log_success(cmd: Command) -> Awaitable[None] | None:
 
 @module.log_err()
 def log_failure(cmd: Command) -> Awaitable[None] | None:
-    server = _servers.engaged(cmd.session, "log")
+    server = None if cmd.unheard else _servers.engaged(cmd.session, "log")
     return None if server is None else server.journal.record(cmd, failed=True)
 
 

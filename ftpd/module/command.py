@@ -330,6 +330,13 @@ class Command:
         return f"{self.name} {self.argument}" if self.argument else self.name
 
     @property
+    def unheard(self) -> bool:
+        """The session has ended while its data connection was waited for: ProFTPD's logs have no such command."""
+        transfer = self.transfer
+        waited = transfer is not None and not transfer.port and transfer.status == "cancelled"
+        return waited and self.session.wire.gone
+
+    @property
     def status(self) -> tuple[int, str] | None:
         """Code and text of the reply so far: the errors' if there are any, else the successes'."""
         return self.errors.last or self.replies.last

@@ -161,7 +161,7 @@ def _has_nothing_to_record(cmd: Command) -> Steady:
 @module.log_err(needed=_used)
 def record(cmd: Command) -> None:
     lines = cmd.session.settings[extended_log]
-    if lines:
+    if lines and not cmd.unheard:
         for target in _recorder(lines).of(cmd):
             target.write(cmd)
             if trace.active:

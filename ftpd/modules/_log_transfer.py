@@ -99,9 +99,8 @@ def log_transfer(cmd: Command) -> None:
 
 @module.log_err("APPE", "RETR", "STOR", "STOU", needed=_is_kept)
 def log_broken_transfer(cmd: Command) -> None:
-    # without a data connection nothing was transferred, and nothing was broken off
-    if cmd.transfer is not None and cmd.transfer.port:
-        _record(cmd, whole=False)
+    # as with ProFTPD also where the data connection never came: the file was there to be transferred
+    _record(cmd, whole=False)
 
 
 @module.log("DELE")

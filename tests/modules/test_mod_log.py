@@ -82,14 +82,14 @@ def test_a_broken_transfer_is_incomplete(tmp_path: Path, monkeypatch: pytest.Mon
     async def story() -> None:
         async with Bench(conf=f"{HOME}TransferLog {log}\n", files={"a": b"hello"}) as ftp:
             await ftp("TYPE I")
-            # no data connection, no transfer
+            # without a data connection nothing of it moves
             assert (await ftp("RETR a")).startswith("425")
             monkeypatch.setattr(MemoryData, "send_file", broken)
             await ftp("PASV")
             await ftp.download("RETR a")
 
     asyncio.run(story())
-    assert [(line[2], line[5], line[8]) for line in logged(log)] == [("3", "o", "i")]
+    assert [(line[2], line[5], line[8]) for line in logged(log)] == [("0", "o", "i"), ("3", "o", "i")]
 
 
 def test_what_is_appended_counts_with_the_bytes_that_came(tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from sql_ground import Database, entered, play
 
-from ftpd.api import Command, Module, Outcome, sql
+from ftpd.api import Command, Module, Outcome, TransferError, sql
+from ftpd.testing.memory import MemoryWire
 from libexec import mod_sql
 
 
@@ -43,6 +44,27 @@ def test_commands_are_recorded_when_they_succeed_and_as_err_when_they_fail(db: D
     # the last is of no command
     assert rows(db)[:2] == [("tom", "STOR", 5), ("tom", "RETR", 0)]
     assert [row[0] for row in rows(db)[2:]] == ["tom"]
+
+
+@pytest.mark.parametrize(("ends", "recorded"), [(True, ["SYST"]), (False, ["SYST", "LIST"])])
+def test_a_command_whose_session_ends_before_its_data_connection_comes_is_not_recorded(
+    db: Database, ends: bool, recorded: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def waited(wire: MemoryWire, **_: object) -> None:
+        if ends:
+            wire.end("Read EOF from client")
+        raise TransferError(426, "Transfer aborted. Data connection closed", aborted=True)
+
+    async def story() -> None:
+        async with db.bench(RECORD + "SQLLog SYST,ERR_* record") as ftp:
+            await entered(ftp)
+            await ftp("SYST")
+            await ftp("PASV")
+            monkeypatch.setattr(MemoryWire, "data_at_once", waited)
+            await ftp("LIST")
+
+    play(story)
+    assert [row[1] for row in rows(db)] == recorded
 
 
 def test_a_star_is_every_command_and_err_star_every_failure(db: Database) -> None:

@@ -6,6 +6,8 @@ import ftplib
 import os
 import re
 import signal
+import socket
+import struct
 import subprocess
 import threading
 import time
@@ -318,3 +320,84 @@ def test_the_daemons_own_log_on_a_full_disk_ends_nothing(start: Start) -> None:
     for _ in range(20):
         visit(server)
     alive(server)
+
+
+# -- commands whose data connection never comes ----------------------------------------------------------------
+
+WAITED_FOR = (
+    'LogFormat said "%m|%s|%r"\nExtendedLog {run}/said ALL,EXIT said\nTransferLog {run}/xfer\nAllowOverwrite on'
+)
+IN_VAIN = [("LIST", ""), ("NLST", ""), ("MLSD", ""), ("RETR kept", "o"), ("STOR new", "i"), ("STOU", "i")]
+
+
+def comes(server: Daemon) -> ftplib.FTP:
+    (Path(server.home) / "kept").write_text("kept")
+    ftp = ftplib.FTP()
+    ftp.connect(server.host, server.port, timeout=PATIENCE)
+    ftp.login(server.user, server.password)
+    return ftp
+
+
+def told(server: Daemon, line: str) -> list[str]:
+    """What the ExtendedLog says of the line and of ABOR, once the session is over."""
+
+    def since_login() -> list[str]:
+        said = lines(server, "said")
+        return said[said.index("USER|331|USER alice") :] if "USER|331|USER alice" in said else []
+
+    until("the end is told", lambda: any(text.startswith("EXIT") for text in since_login()))
+    return [text for text in since_login() if text.startswith((line.partition(" ")[0], "ABOR"))]
+
+
+def is_broken_off(server: Daemon, direction: str) -> None:
+    """The xferlog has one file of which nothing moved; of a listing it has nothing."""
+    expected = [("0", direction, "i")] if direction else []
+
+    def files() -> list[tuple[str, str, str]]:
+        fields = [text.split() for text in lines(server, "xfer")]
+        return [(field[7], field[11], field[-1]) for field in fields]
+
+    until("the file is told", lambda: len(files()) >= len(expected))
+    assert files() == expected
+
+
+@pytest.mark.parametrize(("line", "direction"), IN_VAIN)
+def test_a_session_that_ends_before_the_data_connection_comes_leaves_a_broken_transfer_and_no_command(
+    line: str, direction: str, start: Start
+) -> None:
+    server = start(WAITED_FOR)
+    with comes(server) as ftp:
+        ftp.sendcmd("EPSV")
+        ftp.putcmd(line)
+        # the answer tells that it is under way
+        assert "No data connection" in ftp.sendcmd("STAT")
+        assert ftp.sock is not None
+        # a connection that is reset is over at once; one that is closed may only have nothing more to say
+        ftp.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        ftp.close()
+    assert told(server, line) == []
+    is_broken_off(server, direction)
+
+
+@pytest.mark.parametrize(("line", "direction"), IN_VAIN)
+def test_abor_ends_the_waiting_and_both_are_told(line: str, direction: str, start: Start) -> None:
+    server = start(WAITED_FOR)
+    with comes(server) as ftp:
+        ftp.sendcmd("EPSV")
+        ftp.putcmd(line)
+        assert "No data connection" in ftp.sendcmd("STAT")
+        ftp.putcmd("ABOR")
+        with pytest.raises(ftplib.error_temp, match="426"):
+            ftp.getresp()
+        assert ftp.getresp() == "226 Abort successful"
+    assert told(server, line) == [f"{line.partition(' ')[0]}|426|{line}", "ABOR|226|ABOR"]
+    is_broken_off(server, direction)
+
+
+@pytest.mark.parametrize(("line", "direction"), IN_VAIN)
+def test_a_data_connection_that_cannot_be_had_breaks_off_a_transfer(line: str, direction: str, start: Start) -> None:
+    server = start(WAITED_FOR)
+    with comes(server) as ftp, pytest.raises(ftplib.error_temp, match="425"):
+        ftp.sendcmd(line)
+    assert told(server, line) == [f"{line.partition(' ')[0]}|425|{line}"]
+    is_broken_off(server, direction)
