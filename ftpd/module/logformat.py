@@ -217,7 +217,7 @@ def _parameters(command: Command) -> str:
     if is_secret(command) and (command.argument or command.name == "PASS"):
         return "(hidden)"
     if command.name.startswith("SITE "):
-        return f"{command.name[5:]} {command.argument}".rstrip(" ")
+        return f"{command.name[5:]} {command.argument}" if command.argument else command.name[5:]
     return command.argument
 
 

@@ -32,7 +32,8 @@ LINGER = 10
 """Seconds of TimeoutLinger in ProFTPD where the configuration says none."""
 
 _TAKEN_BACK = "Transfer aborted. Data connection closed."
-_CLOSED = "Transfer aborted. Data connection closed"
+_ABORTED = "Transfer aborted. "
+_CLOSED = "Data connection closed"
 """What no ABOR has asked for: the client's end of the data connection is gone, or its session."""
 """What the engine says of a transfer that ABOR ends; without the full stop it was lost."""
 
@@ -90,9 +91,9 @@ def opening(cmd: Command, what: str, size: int = 0) -> str:
     return f"{text} ({plural(size, 'byte')})" if size else text
 
 
-def tell_of_end(session: Session) -> None:
-    """What ProFTPD's log says of a transfer that somebody ends, and once more of ABOR, whatever that ends."""
-    session.log(Level.NOTICE, "notice: user %s: aborting transfer: Data connection closed", session.user)
+def tell_of_end(session: Session, reason: str = _CLOSED) -> None:
+    """What ProFTPD's log says of a transfer that is broken off, and once more of ABOR, whatever that ends."""
+    session.log(Level.NOTICE, "notice: user %s: aborting transfer: %s", session.user, reason)
 
 
 async def carry(
@@ -156,8 +157,8 @@ async def carry(
             session.modules.emit(TIMEOUT_STALLED, session)
             session.log(Level.NOTICE, "Data transfer stall timeout: %s", plural(manners.stalled, "second"))
             session.end("Timeout exceeded: TimeoutStalled during data transfer")
-        if data is not None and (error.code == 421 or error.aborted or error.text == _CLOSED):
-            tell_of_end(session)
+        if data is not None and (error.code == 421 or error.text.startswith(_ABORTED)):
+            tell_of_end(session, error.text.removeprefix(_ABORTED).rstrip(".") if error.code != 421 else _CLOSED)
         raise error from None
     finally:
         # an exception that its own frame holds would keep the session's descriptors until the collector comes by

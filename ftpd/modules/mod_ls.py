@@ -62,7 +62,7 @@ async def _list_folder(cmd: Command) -> Outcome:
     except OSError as error:
         found = Found([], False)
         # ProFTPD lists nothing where <Limit> denies: whether something is there stays untold
-        failure = None if isinstance(error, Denied) else _absent(request, error)
+        failure = None if isinstance(error, Denied) else _absent(request.text or ".", error)
     # ProFTPD announces the list before it looks: clients that wait for 150 get it, and the 450 after it
     await _send(cmd, request, found, lambda: lines(cmd, request, found), partial(send_plain, cmd, request, found))
     if failure is not None and "NoErrorIfAbsent" not in request.limits.words:
@@ -77,6 +77,8 @@ def list_names(cmd: Command) -> Outcome | Awaitable[Outcome]:
 
 async def _list_names(cmd: Command) -> Outcome:
     request = read(cmd)
+    # with its options, as in ProFTPD
+    told = cmd.argument.lstrip(" ")
     try:
         found = await find(cmd, request.text)
         if not found.targets and not found.veiled:
@@ -87,19 +89,21 @@ async def _list_names(cmd: Command) -> Outcome:
             and not found.is_folder
             and not stat.S_ISREG(cmd.files.stat(found.targets[0].path).st_mode)
         ):
-            raise Refuse(450, f"{request.text}: Not a regular file")
+            raise Refuse(450, f"{told}: Not a regular file")
     except (OSError, Refuse) as error:
         if isinstance(error, Refuse) and error.code != 450:
             raise
         if "NoErrorIfAbsent" not in request.limits.words:
-            raise error if isinstance(error, Refuse) else _absent(request, error, cmd.session.cwd) from None
+            if isinstance(error, Refuse):
+                raise
+            raise _absent(told or cmd.session.cwd, error) from None
         found = Found([], False)
     await _send(cmd, request, found, lambda: names(cmd, request, found))
     return cmd.ok(226, COMPLETE)
 
 
-def _absent(request: Request, error: OSError, here: str = ".") -> Refuse:
-    return Refuse(450, f"{request.text or here}: {error.strerror}")
+def _absent(text: str, error: OSError) -> Refuse:
+    return Refuse(450, f"{text}: {error.strerror}")
 
 
 async def _send(
@@ -170,7 +174,7 @@ async def _status_of_path(cmd: Command) -> Outcome:
         is_here = f"{cmd.session.cwd}/".startswith(f"{meant(cmd.session, request.text).rstrip('/')}/")
         return cmd.ok(212 if is_here else 213, f"Status of {shown}:", "End of status")
     except OSError as error:
-        raise _absent(request, error) from None
+        raise _absent(request.text or ".", error) from None
     return cmd.ok(212 if found.is_folder else 213, f"Status of {shown}:", *made, "End of status")
 
 

@@ -61,14 +61,17 @@ def test_nlst_of_what_cannot_be_fetched_is_450() -> None:
     async def tale(ftp: Bench) -> list[str]:
         os.mkfifo(f"{ftp.root}/fifo")
         replies = []
-        for line in ("NLST fifo", "NLST [", "NLST [x]", "NLST a"):
+        for line in ("NLST fifo", "NLST -1 fifo", "NLST [", "NLST -a  nope", "NLST  nope", "NLST [x]", "NLST a"):
             await ftp.download(line)
             replies.append(ftp.replies)
         return replies
 
     assert run(tale, files={"a": b""}) == [
         "450 fifo: Not a regular file",
+        "450 -1 fifo: Not a regular file",
         "450 [: No such file or directory",
+        "450 -a  nope: No such file or directory",
+        "450 nope: No such file or directory",
         "450 No files found",
         f"{OPENED}\n226 Transfer complete",
     ]

@@ -275,7 +275,9 @@ def test_what_is_left_of_a_broken_upload(conf: str, left: list[str], caplog: pyt
     assert all(re.fullmatch(f"removing aborted {name}", record.getMessage()) for record in told)
 
 
-def test_a_full_disk_leaves_no_partial_file() -> None:
+def test_a_full_disk_leaves_no_partial_file(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(Level.NOTICE)
+
     async def tale(ftp: Bench) -> tuple[str, list[str]]:
         full = TransferError(452, "Transfer aborted. No space left on device")
         return await upload_over(ftp, "STOR new", Breaking(b"half", error=full)), names(ftp)
@@ -283,6 +285,7 @@ def test_a_full_disk_leaves_no_partial_file() -> None:
     reply, there = run(tale)
     assert reply.endswith("\n452 Transfer aborted. No space left on device")
     assert there == []
+    assert "notice: user tom: aborting transfer: No space left on device" in caplog.text
 
 
 def test_appended_to_is_never_deleted() -> None:

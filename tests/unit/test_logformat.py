@@ -47,6 +47,8 @@ def _after(line: str, *texts: str, blank: bool = False, upload: bytes | None = N
         ("SITE CHMOD 600 a.txt", "%m %F %J", "SITE CHMOD /a.txt CHMOD 600 a.txt"),
         ("RETR none", "%s %f", "550 ROOT/none"),
         ("ABOR", "%{transfer-status}", "cancelled"),
+        ("SITE CHMOD 600 b ", "<%J>", "<CHMOD 600 b >"),
+        ("SITE HELP", "<%J>", "<HELP>"),
     ],
 )
 def test_variables(line: str, text: str, shown: str) -> None:
