@@ -46,6 +46,11 @@ class Expression:
         return f"<Expression {self.text}>"
 
     @property
+    def mentioned(self) -> list[str]:
+        """The names that stand in it; none of a pattern."""
+        return [name for name, _ in self._elements]
+
+    @property
     def names(self) -> list[str] | None:
         """The names of which one is enough; None where it is not as simple as that."""
         if self._pattern is not None or (self._all and len(self._elements) > 1):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from ftpd.conf.known import distance
 
 _NEAR = 3
+_SHORT = 3
+"""Letters of which two that differ make another word."""
 
 _WORDS = """
 ALL READ WRITE DIRS LOGIN SITE
@@ -31,8 +33,8 @@ def doubt(word: str) -> str | None:
 
     What begins with X, SITE_ or OPTS_ may be any module's own, and is not doubted.
 
-    >>> doubt("WRTIE"), doubt("stor"), doubt("XHLO"), doubt("CHMOD")
-    ('WRITE', None, None, 'SITE_CHMOD')
+    >>> doubt("WRTIE"), doubt("stor"), doubt("XHLO"), doubt("CHMOD"), doubt("RTR"), doubt("FOO")[:16]
+    ('WRITE', None, None, 'SITE_CHMOD', 'RETR', 'READ, WRITE, DIR')
     """
     name = word.upper()
     if name in WORDS or name.startswith(("X", "SITE_", "OPTS_")):
@@ -40,4 +42,8 @@ def doubt(word: str) -> str | None:
     if name in _CALLED:
         return _CALLED[name]
     near, nearest = min((distance(name, known), known) for known in sorted(WORDS))
-    return nearest if near <= _NEAR else "READ, WRITE, DIRS, LOGIN, ALL, or commands of FTP as RETR and STOR"
+    return (
+        nearest
+        if near <= (_NEAR if len(name) > _SHORT else 1)
+        else "READ, WRITE, DIRS, LOGIN, ALL, or commands of FTP as RETR and STOR"
+    )

@@ -237,9 +237,12 @@ def _cache_time(words: list[str]) -> int:
     """``off``, or seconds that are a short while."""
     if words[0].lower() in ("off", "none"):
         return 0
-    seconds = types.seconds(words)
+    right = f"off, or at most {_LONGEST_CACHE} seconds"
+    try:
+        seconds = types.seconds(words)
+    except ConfigError as wrong:
+        raise ConfigError(wrong.message, right=right, word=0) from None
     if seconds > _LONGEST_CACHE:
-        right = f"off, or at most {_LONGEST_CACHE} seconds"
         raise ConfigError(f"'{words[0]}' is too long for a password to be known", right=right, word=0)
     return seconds
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 # each of these fills the table with one part of the module; a table's later rows are asked first
 from ftpd.modules import (  # noqa: F401
     _core_data,
+    _core_doubts,
     _core_files,
     _core_filters,
     _core_folders,

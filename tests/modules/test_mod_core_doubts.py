@@ -1,0 +1,80 @@
+"""Lines that are right by themselves and lead to nothing that is there are warned of when the configuration is read."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from ftpd.conf.faults import ConfigFaults
+from ftpd.testing import Bench
+
+
+def warnings(conf: str) -> list[str]:
+    async def story() -> list[str]:
+        async with Bench(conf=conf, login=None) as ftp:
+            assert ftp.generation is not None
+            return [fault.render() for fault in ftp.generation.config.warnings]
+
+    return asyncio.run(story())
+
+
+@pytest.mark.parametrize("line", ["AllowClass inn", "DenyClass inn,in", "AllowClass AND in inn", "DenyClass !inn"])
+def test_a_class_that_nobody_defines_is_warned_of(line: str) -> None:
+    (told,) = warnings(
+        f"<Class in>\nFrom 127.0.0.1\n</Class>\n<Directory />\n<Limit ALL>\n{line}\n</Limit>\n</Directory>"
+    )
+    assert "no <Class> is called 'inn', so no client is in it" in told
+    assert f"    {line}\n" in told
+    assert told.endswith("right: <Class inn> and its From lines, or one of in")
+
+
+def test_classes_that_are_there_and_patterns_are_not() -> None:
+    rules = "<Limit ALL>\nAllowClass in,out\nDenyClass !in\nDenyClass regex ^x\n</Limit>\n"
+    # the class may stand below the line
+    assert not warnings(f"{rules}<Class in>\nFrom 127.0.0.1\n</Class>\n<Class out>\nFrom all\n</Class>")
+
+
+def test_a_class_of_all_hosts_is_said_once() -> None:
+    every = "<Global>\n<Limit LOGIN>\nAllowClass gone\n</Limit>\n</Global>\n"
+    (told,) = warnings(f"{every}<VirtualHost 127.0.0.9>\nPort 2121\n</VirtualHost>")
+    assert told.endswith("right: <Class gone> and its From lines")
+
+
+@pytest.mark.parametrize(
+    ("line", "lost"),
+    [
+        ("PidFile {gone}/pid", "a start by this line ends here"),
+        ("TransferLog {gone}/xferlog", "nothing is logged there"),
+        ("ExtendedLog {gone}/access.log READ", "nothing is logged there"),
+        ("ControlsLog {gone}/controls.log", "nothing is logged there"),
+    ],
+)
+def test_a_file_whose_folder_is_not_there_is_warned_of(tmp_path: Path, line: str, lost: str) -> None:
+    gone = tmp_path / "gone"
+    (told,) = warnings(line.format(gone=gone))
+    assert f"there is no folder {gone}: {lost}" in told
+    assert told.endswith(f"right: mkdir {gone}")
+    gone.mkdir()
+    assert not warnings(line.format(gone=gone))
+
+
+def test_only_the_line_that_counts_is_told_of(tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    # the last PidFile, and each ExtendedLog
+    told = warnings(
+        f"PidFile {gone}/a\nPidFile {tmp_path}/b\n"
+        f"ExtendedLog {gone}/a\nExtendedLog {tmp_path}/b\nExtendedLog {gone}/c\n"
+        "ExtendedLog syslog:info\nTransferLog none"
+    )
+    assert [line.partition(": there is no")[0].rpartition(":")[2].strip() for line in told] == ["ExtendedLog"] * 2
+    (one,) = warnings(f"PidFile {tmp_path}/a\nPidFile {gone}/b\n")
+    assert f"PidFile {gone}/b" in one
+
+
+@pytest.mark.parametrize("value", ["on", "ten", "-1", "3601"])
+def test_how_long_a_password_is_known_is_said_where_it_is_misspelt(value: str) -> None:
+    with pytest.raises(ConfigFaults) as wrong:
+        warnings(f"AuthPasswordCache {value}")
+    assert wrong.value.faults[0].right == "off, or at most 3600 seconds"
