@@ -530,11 +530,11 @@ class Door:
 
     names = ("x",)
 
-    def __init__(self, breaks_after: float) -> None:
-        self._breaks_after = breaks_after
+    def __init__(self, connects_in: float, breaks_after: float) -> None:
+        self._connects_in, self._breaks_after = connects_in, breaks_after
 
     async def connect(self, target: sql.Target, timeout: float) -> Door:
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(self._connects_in)
         return self
 
     async def run(self, statement: sql.Statement, values: object) -> list[object]:
@@ -547,13 +547,14 @@ class Door:
 
 def test_a_turn_that_comes_too_late_says_nothing_about_the_database() -> None:
     async def story() -> None:
-        limits = sql.Limits(size=1, timeout=0.6, retries=0)
-        pool = sql.Pool(Door(0.45), sql.Target("x", "y"), limits)  # type: ignore[arg-type]
+        # the first is lost half a second before the second gives up, who would be connected half a second after that
+        limits = sql.Limits(size=1, timeout=2.5, retries=0)
+        pool = sql.Pool(Door(1.0, 1.0), sql.Target("x", "y"), limits)  # type: ignore[arg-type]
         first, second = await asyncio.gather(
             *(pool.run(sql.Statement("SELECT 1")) for _ in range(2)), return_exceptions=True
         )
         assert str(first) == "broken"
-        assert str(second) == "x:y: no connection was free within 0.6 s"
+        assert str(second) == "x:y: no connection was free within 2.5 s"
         assert pool.down is None
 
     play(story)
