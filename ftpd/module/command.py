@@ -230,7 +230,7 @@ class Command:
             return True
         else:
             wrong = "PathAllowFilter"
-        session.log(Level.NOTICE, "'%s %s' denied by %s", self.name, self.argument, wrong)
+        session.log(Level.NOTICE, "%s", _denied(self, given, virtual, wrong))
         return False
 
     # -- more than one command, and long ones --------------------------------------------------------
@@ -352,3 +352,16 @@ def is_secret(command: Command) -> bool:
         # one that no module knows
         verb = f"SITE {command.argument.partition(' ')[0].upper()}"
     return verb in _SECRET or "PASS" in verb
+
+
+def _denied(command: Command, given: str, virtual: str, wrong: str) -> str:
+    """What the log says of a name that a filter forbids: ProFTPD's modules have ways of their own."""
+    name, argument = command.name, command.argument
+    match name:
+        case "MFF" | "MFMT":
+            return f"mod_facts/0.7: {name} denied by {wrong} on '{argument}'"
+        case "STOR" | "APPE":
+            argument = virtual
+        case "SITE CHMOD" | "SITE CHGRP":
+            name, argument = name[5:], argument if name == "SITE CHMOD" else given
+    return f"'{name} {argument}' denied by {wrong}"

@@ -178,6 +178,32 @@ def test_pathdenyfilter_keeps_names_from_being_used(line: str) -> None:
     assert last(line, files=TREE, conf="PathDenyFilter (^|/)\\.\n") == f"550 {name}: Forbidden filename"
 
 
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("MKD sub/no", "'MKD sub/no' denied by {}"),
+        ("DELE no", "'DELE no' denied by {}"),
+        ("RNFR no", "'RNFR no' denied by {}"),
+        # where the upload would go
+        ("STOR sub/no", "'STOR /sub/no' denied by {}"),
+        ("STOR ../no", "'STOR /no' denied by {}"),
+        ("SITE CHMOD 640 no", "'CHMOD 640 no' denied by {}"),
+        ("SITE CHGRP tom no", "'CHGRP no' denied by {}"),
+        ("MFMT 20200102030405 no", "mod_facts/0.7: MFMT denied by {} on '20200102030405 no'"),
+        ("MFF UNIX.mode=0644; no", "mod_facts/0.7: MFF denied by {} on 'UNIX.mode=0644; no'"),
+        ("MKD yes", ""),
+    ],
+)
+@pytest.mark.parametrize("conf", ["PathDenyFilter no$", "PathAllowFilter yes$"])
+def test_the_log_has_proftpds_words_for_a_forbidden_name(
+    conf: str, line: str, told: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(1)
+    talk("PASV", line, files={"no": b"x", "sub/": b""}, conf=f"{conf}\nAllowOverwrite on\n")
+    said = [record.getMessage() for record in caplog.records if "denied by" in record.getMessage()]
+    assert said == ([told.format(conf.split()[0])] if told else [])
+
+
 def test_pathdenyfilter_and_the_verbs_with_a_word_before_the_name() -> None:
     lines = [
         "SITE CHMOD 600  .hidden", "SITE CHGRP 0 .hidden", "MFMT 20200101000000 .hidden",
