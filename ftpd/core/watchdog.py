@@ -36,8 +36,13 @@ def note(what: str, seconds: float) -> None:
 
 @types.coroutine
 def timed(what: str, work: Awaitable[T]) -> Generator[Any, Any, T]:
-    """Await ``work``, timing each of its steps between two suspensions."""
-    steps = work.__await__()
+    """Await ``work``, timing each of its steps between two suspensions; what cannot be awaited is given back."""
+    try:
+        steps = work.__await__()
+    except AttributeError:
+        if hasattr(work, "__await__"):
+            raise
+        return work  # type: ignore[return-value]
     send: Any = steps.send
     value: Any = None
     while True:

@@ -87,7 +87,8 @@ class Road:
         handler = self._asked
         assert handler is not None
         if error is None and not (answer is None or isinstance(answer, Outcome)):
-            error = TypeError(f"the handler gave {answer!r}, which is no Outcome")
+            right = "cmd.ok(code, text), cmd.fail(code, text) or None"
+            error = TypeError(f"the handler gave {answer!r}, which is no Outcome as that of {right}")
         if error is not None:
             answer = _answer_for(error, handler, self.command)
         ends = answer is not None and (answer is not ERROR or self._phase not in _LOGS)

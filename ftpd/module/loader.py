@@ -10,7 +10,7 @@ import types
 import weakref
 
 from ftpd.conf.directive import ConfigError
-from ftpd.conf.known import absent
+from ftpd.conf.known import OURS, absent
 from ftpd.core import turns
 from ftpd.core.fault import is_interrupt
 from ftpd.core.identity import acting_as_daemon
@@ -110,7 +110,9 @@ def execute(path: str, bare: str, source: bytes) -> Module:
         extra = bare.removeprefix("mod_").replace("_", "-")
         raise ConfigError(
             f"{path}{_where(error, path)} needs the Python package '{error.name}', which is not installed",
-            right=f"pip install 'ftpd[{extra}]', or the package by its own name",
+            right=f"pip install 'ftpd[{extra}]', or the package by its own name"
+            if bare in OURS
+            else f"install it for the Python of this ftpd, {sys.executable}",
             word=0,
         ) from None
     except BaseException as error:

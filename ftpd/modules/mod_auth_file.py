@@ -82,13 +82,19 @@ def _wanted(text: str, word: int) -> Wanted:
         raise ConfigError(wrong.message, right=wrong.right, word=word) from None
 
 
+_LINES = {
+    "AuthUserFile": "name:hash:uid:gid:gecos:home:shell, the hash that of 'openssl passwd -6'",
+    "AuthGroupFile": "name::gid:member,member",
+}
+
+
 def _must_be_file(name: str, path: str) -> None:
     try:
         with acting_as_daemon():
             known = os.stat(path)
     except OSError as error:
         raise ConfigError(
-            f"unable to use {path}: {error.strerror}", right="a file that ftpasswd or an editor made", word=0
+            f"unable to use {path}: {error.strerror}", right=f"a file with lines as {_LINES[name]}", word=0
         ) from None
     if not stat.S_ISREG(known.st_mode):
         raise ConfigError(f"unable to use {name} '{path}': not a regular file", right="a file", word=0)

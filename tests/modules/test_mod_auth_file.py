@@ -329,3 +329,16 @@ def test_a_faulty_line_is_refused(words: list[str], said: str) -> None:
     with pytest.raises(ConfigError) as caught:
         user_file.parse(words)
     assert said in str(caught.value)
+
+
+def test_a_file_that_is_not_there_is_said_with_what_stands_in_one() -> None:
+    def right(name: str) -> str:
+        directive = next(directive for directive in module.directives if directive.name == name)
+        with pytest.raises(ConfigError) as wrong:
+            directive.parse(["/no/such/file"])
+        return wrong.value.right
+
+    assert right("AuthUserFile") == (
+        "a file with lines as name:hash:uid:gid:gecos:home:shell, the hash that of 'openssl passwd -6'"
+    )
+    assert right("AuthGroupFile") == "a file with lines as name::gid:member,member"

@@ -183,6 +183,26 @@ def test_an_exception_denies_with_451(tmp_path: Path, phase: str) -> None:
     assert Line(tmp_path, module, broken)("XTRY") == "451 Requested action aborted: local error in processing"
 
 
+@pytest.mark.parametrize("waits", [False, True])
+@pytest.mark.parametrize("answer", ["200 hi", True, 200, ["a"]])
+def test_what_is_no_answer_is_refused_and_the_log_says_what_one_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: object, waits: bool
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(Session, "log", lambda session, level, text, *words: told.append(text % words))
+    module = Module("a", version="1")
+
+    def plain(cmd: Command):  # type: ignore[no-untyped-def]
+        return answer
+
+    async def later(cmd: Command):  # type: ignore[no-untyped-def]
+        return answer
+
+    module.cmd("XTRY", auth=False)(later if waits else plain)
+    assert Line(tmp_path, module)("XTRY") == "451 Requested action aborted: local error in processing"
+    assert f"the handler gave {answer!r}, which is no Outcome as that of cmd.ok(code, text), cmd.fail(" in told[0]
+
+
 @pytest.mark.parametrize("phase", ["post", "log"])
 def test_an_exception_after_success_takes_nothing_back(tmp_path: Path, phase: str) -> None:
     module = answering("a", "ran")

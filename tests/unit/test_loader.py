@@ -161,6 +161,14 @@ def test_a_name_is_a_name_and_no_path(folder: Path, name: str) -> None:
     assert "does not name a module" in refused(folder, name).message
 
 
+def test_a_package_that_is_missing_is_to_be_had_for_the_python_of_the_daemon(folder: Path) -> None:
+    for name in "mod_good", "mod_sql_mysql":
+        (folder / f"{name}.py").write_text("import no_such_package\n")
+        (folder / f"{name}.py").chmod(0o644)
+    assert refused(folder, "mod_good.c").right == f"install it for the Python of this ftpd, {sys.executable}"
+    assert refused(folder, "mod_sql_mysql.c").right.startswith("pip install 'ftpd[sql-mysql]'")
+
+
 def test_what_is_not_there_is_said_with_what_is(folder: Path) -> None:
     wrong = refused(folder, "mod_godo.c")
     assert wrong.message == f"there is no mod_godo.py in {folder}, the ModulePath"
@@ -350,14 +358,6 @@ def test_what_is_wrong_with_a_file_is_said_with_its_line(folder: Path, text: str
 def test_a_fault_in_a_function_that_the_file_calls_is_told_by_the_files_own_line(folder: Path) -> None:
     write(folder / "mod_good.py", "import json\n\njson.loads('{')\n")
     assert "mod_good.py:3: JSONDecodeError" in refused(folder).message
-
-
-def test_the_missing_package_comes_with_the_way_to_get_it(folder: Path) -> None:
-    write(folder / "mod_good.py", "import no_such_package\n")
-    assert "pip install 'ftpd[good]'" in refused(folder).right
-    # as extras are written where they are declared
-    write(folder / "mod_good_one.py", "import no_such_package\n")
-    assert "pip install 'ftpd[good-one]'" in refused(folder, "mod_good_one.c").right
 
 
 def test_an_interruption_is_the_users_at_the_start_and_the_modules_own_while_the_daemon_serves(folder: Path) -> None:
