@@ -12,6 +12,7 @@ from ftpd.conf.directive import ConfigError, ModuleHost
 
 _SWAP, _SUBSTITUTE, _INSERT, _DELETE = 0, 2, 1, 3
 _FAR = 7
+_SLIP = 3
 _LONG = 64
 
 
@@ -67,13 +68,19 @@ def absent(bare: str, there: Sequence[str]) -> str:
         return f"prxs -i {bare}.py, or ./configure --enable-dso --with-shared={bare}, installs it"
     if bare in _SILENT or any(bare in other.modules for other in known().values()):
         warned = f"; {_GUARDS[bare]}" if bare in _GUARDS else ""
-        return f"leave the line out: this ftpd has no {bare}, and passes over what is in <IfModule {bare}.c>{warned}"
+        return f"no such line: this ftpd has no {bare}, and passes over what is in <IfModule {bare}.c>{warned}"
     # that each begins with mod_ makes no two of them alike
-    near = similar(bare.removeprefix("mod_"), [name.removeprefix("mod_") for name in there])
+    meant = bare.removeprefix("mod_")
+    near = [name for name in similar(meant, [name.removeprefix("mod_") for name in there]) if _is_slip(meant, name)]
     names = [f"mod_{name}.c" for name in near] if near else [f"{name}.c" for name in sorted(there)]
     if near:
         return f"did you mean {_listed(names)}?"
     return "one of " + ", ".join(names) if names else "an empty ModulePath holds no modules"
+
+
+def _is_slip(written: str, meant: str) -> bool:
+    """Names of modules are short, and two letters that differ make another one."""
+    return meant.startswith(written) or distance(written, meant) <= _SLIP
 
 
 def unknown(name: str, names: Iterable[str], modules: ModuleHost) -> ConfigError:

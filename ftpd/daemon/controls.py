@@ -114,8 +114,7 @@ class ControlDesk:
         return permitted(self._rules("ControlsSocketACL"), "", asker)
 
     def _may(self, asker: Asker, control: Control, words: Sequence[str] = ()) -> bool:
-        name = "ControlsACLs" if control.acl is None else control.acl.name
-        return any(permitted(self._rules(name), action, asker) for action in control.named(words))
+        return any(permitted(self._rules(_rules_of(control)), action, asker) for action in control.named(words))
 
     def _unknown(self) -> set[str]:
         named = {action for rule in self._rules("ControlsACLs") for action in rule.actions}
@@ -150,6 +149,7 @@ class ControlDesk:
         if control is None or action in self.disabled:
             raise ControlError(Status.UNSUPPORTED, "unsupported action requested")
         if not self._may(asker, control, words):
+            log(Level.NOTICE, "ftpdctl %s is denied to %s: %s says who may", action, asker, _rules_of(control))
             raise ControlError(Status.ACCESS_DENIED, "access denied")
         return control
 
@@ -198,3 +198,8 @@ class ControlDesk:
 
 def told(message: str, right: str) -> str:
     return f"{message}; right: {right}" if right else message
+
+
+def _rules_of(control: Control) -> str:
+    """The directive that says who may use it."""
+    return "ControlsACLs" if control.acl is None else control.acl.name

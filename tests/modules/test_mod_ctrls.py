@@ -12,6 +12,7 @@ import pytest
 from ftpd.api import Asked, ControlError, Lines, Module, Status
 from ftpd.conf.faults import ConfigFaults
 from ftpd.core.ctrlwire import Answer
+from ftpd.daemon import controls
 from ftpd.daemon.controls import ControlDesk, control_settings
 from ftpd.dispatch.registry import Generation
 from ftpd.module.build import unconfigured
@@ -81,6 +82,17 @@ def test_who_may_use_an_action(acl: str, may: tuple[Asker, ...]) -> None:
     for asker in (ROOT, TOM, NAMELESS):
         (answer,) = ask(f"{acl}\n", "count 1", by=asker)
         assert answer == (Answer(0, ["0"]) if asker in may else Answer(-2, ["access denied"])), asker
+
+
+def test_the_log_says_which_line_lets_in_who_is_denied(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(controls, "log", lambda level, text, *words, **more: told.append(text % words))
+    ask("ControlsACLs all allow user root\n", "count 1", by=TOM)
+    assert told == [f"ftpdctl count is denied to {TOM}: ControlsACLs says who may"]
+    ask("ControlsACLs all allow user root\n", "lsmod", by=ROOT)
+    assert told[1:] == [f"ftpdctl lsmod is denied to {ROOT}: ModuleControlsACLs says who may"]
+    ask("ControlsACLs all allow user root\n", "count 1", by=ROOT)
+    assert len(told) == 2
 
 
 @pytest.mark.parametrize(("acl", "status"), [("", -2), ("ControlsSocketACL allow user root\n", 0)])
