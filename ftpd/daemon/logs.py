@@ -82,9 +82,20 @@ def unopened(config: Config, *, terminal: bool = False) -> list[Fault]:
             continue
         if (error := _trouble(path, name, follow)) is not None:
             where = config.main.where[keys[name]][-1]
-            wrong = ConfigError(f"unable to open '{path}': {error.strerror}", word=0, directive=name, at=where)
+            right = _remedy(error.errno, os.path.dirname(path))
+            wrong = ConfigError(
+                f"unable to open '{path}': {error.strerror}", right=right, word=0, directive=name, at=where
+            )
             faults.append(of_check(wrong, where[0]))
     return faults
+
+
+def _remedy(number: int | None, folder: str) -> str:
+    if number == errno.ENOENT:
+        return f"mkdir {folder}"
+    if number == errno.ELOOP:
+        return "the file that the link leads to, or AllowLogSymlinks on"
+    return "a file of its own, in a folder that only the daemon's user may write to" if number == errno.EPERM else ""
 
 
 def _trouble(path: str, name: str, follow: bool) -> OSError | None:

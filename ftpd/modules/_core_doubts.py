@@ -11,7 +11,7 @@ from ftpd.modules._core import module
 _LOST = {
     "PidFile": "a start by this line ends here",
     **dict.fromkeys(
-        ("ControlsLog", "ExecLog", "ExtendedLog", "RewriteLog", "SQLLogFile", "TraceLog", "TransferLog"),
+        ("ControlsLog", "ExecLog", "ExtendedLog", "RewriteLog", "SQLLogFile", "TransferLog"),
         "nothing is logged there",
     ),
 }

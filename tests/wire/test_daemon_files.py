@@ -60,19 +60,19 @@ def no_folder(log: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("plant", "reason"),
+    ("plant", "reason", "right"),
     [
-        (plant_fifo, "FIFO reader process must be running first"),
-        (plant_link, "log is a symbolic link"),
-        (plant_hard_link, "it has 2 names"),
-        (plant_folder, "Is a directory"),
-        (open_folder, "logs is a world-writable directory"),
-        (no_folder, "No such file or directory"),
+        (plant_fifo, "FIFO reader process must be running first", ""),
+        (plant_link, "log is a symbolic link", "the file that the link leads to, or AllowLogSymlinks on"),
+        (plant_hard_link, "it has 2 names", "a file of its own, in a folder that only the daemon's user may write to"),
+        (plant_folder, "Is a directory", ""),
+        (open_folder, "logs is a world-writable directory", "a file of its own, in a folder that only the daemon's"),
+        (no_folder, "No such file or directory", "mkdir {logs}"),
     ],
 )
 @pytest.mark.parametrize("directive", ["SystemLog", "TraceLog"])
 def test_a_systemlog_or_tracelog_that_is_not_safe_is_refused(
-    site: Site, directive: str, plant: object, reason: str
+    site: Site, directive: str, plant: object, reason: str, right: str
 ) -> None:
     logs = site.base / "logs"
     logs.mkdir()
@@ -85,6 +85,8 @@ def test_a_systemlog_or_tracelog_that_is_not_safe_is_refused(
     assert told.startswith(f"{directive}: unable to open '{logs}/log': ")
     assert reason in told
     assert started.err.splitlines()[2].strip() == "^" + "~" * (len(f"{logs}/log") - 1)
+    if right:
+        assert started.err.splitlines()[3].startswith(f"    right: {right.format(logs=logs)}")
     checked = site.command("-t")
     assert (started.status, checked.status) == (1, 1)
     assert checked.err.splitlines()[:-1] == started.err.splitlines()[:-1], "a check foresees it"
