@@ -60,8 +60,8 @@ def explain_path(command: Command, gate: PathGate) -> tuple[bool, list[str]]:
     lines += row("Lies in", *(_section(scope) for scope in chain))
     lines += row("Not in", *_not_in(session, place, access, chain))
     allowed = True
-    for path in dict.fromkeys((virtual, place)):
-        allowed &= _limits(command, path, access if path == place else gate.placed(command, path)[1], lines)
+    for path, files in gate.asked_for(command, virtual):
+        allowed &= _limits(command, path, files, lines)
     hidden = resolve.barred(
         session.server, session.anonymous, real_path(session, place), home=session.home, user=session.user or "",
         access=access,

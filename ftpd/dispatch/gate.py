@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -24,6 +24,7 @@ from ftpd.core.reply import Refuse
 from ftpd.core.vocab import Group
 from ftpd.dispatch.access import AccessFiles, who
 from ftpd.dispatch.inside import Inside
+from ftpd.dispatch.leading import ON_THE_LINK, asked_for
 from ftpd.dispatch.veil import FolderVeil, has_directories
 from ftpd.module.command import Command
 from ftpd.module.files import Files, Path, Use
@@ -80,14 +81,6 @@ _REMEMBERED = 1024
 _LONGEST = 255
 """Letters of the longest path that is remembered: what clients make up is not to fill the memory."""
 
-_ON_THE_LINK = frozenset(
-    [
-        "DELE", "MKD", "RMD", "RNFR", "RNTO", "STOU", "XMKD", "XRMD",
-        "SITE COPY", "SITE CPTO", "SITE MKDIR", "SITE RMDIR", "SITE SYMLINK",
-    ]
-)  # fmt: skip
-"""The verbs that change a link itself, where the last name is one; all others change what it leads to."""
-
 
 def _places(command: Command, path: Path, use: Use = "") -> tuple[str, ...]:
     """Where the path lies for <Directory>, links in it followed: where its last name lies, and where that leads to.
@@ -103,7 +96,7 @@ def _places(command: Command, path: Path, use: Use = "") -> tuple[str, ...]:
         if use and (opened := files.open_at_once(path, use)) is not None:
             path.saw(opened.attributes, opened=opened)
             return ()
-        seen = files.look(path, follow=command.name not in _ON_THE_LINK)
+        seen = files.look(path, follow=command.name not in ON_THE_LINK)
     except FileNotFoundError:
         path.saw(None, vacant=True)
         return ()
@@ -123,7 +116,7 @@ def _followed(command: Command, files: Files, virtual: str) -> tuple[str, ...]:
         place = f"{resolved(files, folder, session.settled).rstrip('/')}/{name}".rstrip("/") or "/"
     except OSError:
         return ()
-    if command.group in (Group.READ, Group.DIRS, Group.WRITE) and command.name not in _ON_THE_LINK:
+    if command.group in (Group.READ, Group.DIRS, Group.WRITE) and command.name not in ON_THE_LINK:
         with suppress(OSError):
             # STOR makes what a link leads to, too
             making = command.group is Group.WRITE
@@ -327,18 +320,14 @@ class PathGate:
     def _judged(self, command: Command, given: str, virtual: str, access: Chain, refusal: tuple[int, str]) -> Path:
         """The path, after all that the configuration says of it has been asked."""
         session = command.session
-        if not limit_allows(command, virtual, access):
-            raise Refuse(*refusal)
-        place, given_access = virtual, access
-        looked = Path(virtual)
+        given_access, looked = access, Path(virtual)
         lies_at = _places(command, looked)
-        # a link must not lead past what is said of the folder it leads into
-        for lies in lies_at:
-            if lies != place:
-                access = self._at(command, lies)
-                if lies != virtual and not limit_allows(command, lies, access):
-                    raise Refuse(*refusal)
-            place = lies
+        for place in self._asked_for(command, virtual, lies_at):
+            if not limit_allows(command, place, access if place == virtual else self._at(command, place)):
+                raise Refuse(*refusal)
+        place = (virtual, *lies_at)[-1]
+        if place != virtual:
+            access = self._at(command, place)
         path = Path(virtual, given, _settings(session, place, access), False, place, looked.seen, looked.vacant)
         if _ignored(command, path, place, given_access, access):
             if command.name in MAKING:
@@ -352,10 +341,25 @@ class PathGate:
             _remember_to_pass(command, path)
         return path
 
+    def _asked_for(self, command: Command, virtual: str, lies_at: tuple[str, ...]) -> tuple[str, ...]:
+        files = command.session.files
+
+        def mode() -> int:
+            with suppress(OSError):
+                return 0 if files is None else files.stat(Path(virtual)).st_mode
+            return 0
+
+        return asked_for(command.name, virtual, lies_at, mode)
+
     def placed(self, command: Command, virtual: str) -> tuple[str, Chain]:
         """Where a path leads when its links are followed, and the .ftpaccess files that count there."""
         place = (virtual, *_places(command, Path(virtual)))[-1]
         return place, self._at(command, place)
+
+    def asked_for(self, command: Command, virtual: str) -> Iterator[tuple[str, Chain]]:
+        """The paths at which <Limit> has to let the command be used on that one, each with its .ftpaccess files."""
+        for place in self._asked_for(command, virtual, _places(command, Path(virtual))):
+            yield place, self._at(command, place)
 
     def ahead(self, command: Command) -> Callable[[], None] | None:
         session = command.session

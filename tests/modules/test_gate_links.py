@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+import pytest
 from xfer_ground import names, run
 
 from ftpd.testing import Bench
@@ -105,14 +106,64 @@ def test_what_changes_the_target_of_a_link_is_allowed_where_both_allow_it() -> N
     run(tale, conf=conf, files=FILES)
 
 
-def test_a_link_in_a_closed_folder_is_no_way_out_of_it() -> None:
-    async def tale(ftp: Bench) -> str:
+OUT = ("SIZE {}/f", "MDTM {}/f", "RETR {}/f", "STOR {}/new", "APPE {}/f", "MKD {}/m", "RMD {}/e", "CWD {}", "LIST {}",
+       "NLST {}", "SITE CHMOD 600 {}/f")  # fmt: skip
+BOTH = ("DELE {}/f", "RNFR {}/f", "MFMT 20200101000000 {}/f", "MFF UNIX.mode=600; {}/f", "MLSD {}", "MLST {}/f")
+
+
+async def _used(ftp: Bench, line: str) -> bool:
+    """Whether the line does something, or shows something."""
+    os.symlink("../private", f"{ftp.root}/free/in")
+    os.symlink("../free", f"{ftp.root}/private/out")
+    for folder in ("free", "private"):
+        os.mkdir(f"{ftp.root}/{folder}/e")
+    await ftp("TYPE I")
+    if line.startswith(("STOR", "APPE")):
+        return "226" in await ftp.upload(line, b"x")
+    if line.startswith(("RETR", "LIST", "NLST", "MLSD")):
+        return bool(await ftp.download(line))
+    return (await ftp(line))[0] in "23"
+
+
+@pytest.mark.parametrize("line", OUT)
+def test_a_link_in_a_closed_folder_leads_out_of_it(line: str) -> None:
+    conf = CLOSED % "READ WRITE DIRS" + "AllowOverwrite on\nAllowStoreRestart on\n"
+    assert run(lambda ftp: _used(ftp, line.format("private/out")), conf=conf, files=FILES)
+    assert not run(lambda ftp: _used(ftp, line.format("private")), conf=conf, files=FILES)
+
+
+@pytest.mark.parametrize("line", BOTH)
+def test_but_not_for_what_is_asked_for_as_the_path_is_written_too(line: str) -> None:
+    conf = CLOSED % "READ WRITE DIRS"
+    assert not run(lambda ftp: _used(ftp, line.format("private/out")), conf=conf, files=FILES)
+    assert run(lambda ftp: _used(ftp, line.format("free")), conf=conf, files=FILES)
+
+
+@pytest.mark.parametrize("line", [*OUT, *BOTH])
+def test_a_link_into_a_closed_folder_opens_it_to_no_command(line: str) -> None:
+    conf = CLOSED % "READ WRITE DIRS" + "AllowOverwrite on\nAllowStoreRestart on\n"
+    assert not run(lambda ftp: _used(ftp, line.format("free/in")), conf=conf, files=FILES)
+    assert run(lambda ftp: _used(ftp, line.format("free/in")), conf=conf.replace("DenyAll", "AllowAll"), files=FILES)
+
+
+def test_a_link_in_a_closed_folder_to_a_file_opens_that_file_and_makes_none() -> None:
+    async def tale(ftp: Bench) -> list[str]:
         os.symlink("../free/f", f"{ftp.root}/private/out")
+        os.symlink("../free/new", f"{ftp.root}/private/makes")
         os.symlink("private", f"{ftp.root}/alias")
         await ftp("TYPE I")
-        return await ftp("SIZE alias/out")
+        said = [await ftp("SIZE alias/out"), (await ftp.upload("STOR private/out", b"x"))[:3]]
+        said += [await ftp.upload("STOR private/makes", b"x"), await ftp("DELE private/out")]
+        assert not os.path.exists(f"{ftp.root}/free/new")
+        return said
 
-    assert run(tale, conf=CLOSED % "READ", files=FILES) == "550 alias/out: Operation not permitted"
+    conf = CLOSED % "READ WRITE" + "AllowOverwrite on\nTransferOptions AllowSymlinkUpload\n"
+    assert run(tale, conf=conf, files=FILES) == [
+        "213 4",
+        "150",
+        "550 private/makes: Operation not permitted",
+        "550 private/out: Operation not permitted",
+    ]
 
 
 def test_a_link_that_begins_with_the_roots_own_path_is_followed_and_judged_where_it_leads() -> None:
