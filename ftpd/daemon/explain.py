@@ -14,7 +14,7 @@ from ftpd.core.log import escape
 from ftpd.core.reply import Refuse
 from ftpd.daemon.values import value_of
 from ftpd.dispatch.access import who
-from ftpd.dispatch.explain import explain_path, login_reasons, place_of, row
+from ftpd.dispatch.explain import disk_refuses, explain_path, login_reasons, place_of, row
 from ftpd.dispatch.registry import Generation
 from ftpd.fs.local import LocalFiles
 from ftpd.module.command import Command
@@ -150,6 +150,7 @@ async def explain(generation: Generation, asked: Question) -> list[str]:
         allowed, reasons = explain_path(command, generation.gate)
         refused, before = _filtered(generation, command, asked)
         kept, there = _protected(command)
+        disk = disk_refuses(command, generation.gate)
     finally:
         if session.files is not None:
             session.files.close()
@@ -157,6 +158,8 @@ async def explain(generation: Generation, asked: Question) -> list[str]:
         lines.append(f"{'':<10}and a connection from there is closed before anybody logs in")
     verdict = "may" if at_once and admitted and allowed and not refused and not kept else "may not"
     head = f"{escape(asked.user)} {verdict} {escape(asked.verb)} {escape(asked.path)}"
+    if verdict == "may" and disk:
+        head = f"{head} by the configuration, but the system refuses it: {disk}"
     return [head, "", *_which(generation, server), *lines, *reasons, *before, *there]
 
 

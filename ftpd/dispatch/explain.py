@@ -288,6 +288,26 @@ def _is_there(session: Session, place: str) -> bool:
 _RIGHTS = (("read", os.R_OK), ("write", os.W_OK), ("enter", os.X_OK))
 
 
+_MAKES = frozenset({"STOR", "APPE", "MKD", "XMKD", "DELE", "RMD", "XRMD", "RNFR", "RNTO"})
+"""What changes a folder, by its path."""
+_NEEDS = {"RETR": os.R_OK, "LIST": os.R_OK, "NLST": os.R_OK, "MLSD": os.R_OK, "CWD": os.X_OK, "XCWD": os.X_OK}
+
+
+def disk_refuses(command: Command, gate: PathGate) -> str:
+    """Which right on disk the session lacks for a command that everybody knows; empty where none is in the way."""
+    session, verb = command.session, command.name
+    place, _ = gate.placed(command, meant(session, command.argument or ".", verb))
+    path, rights = place, _NEEDS.get(verb, 0)
+    if verb in ("STOR", "APPE") and _is_there(session, place):
+        rights = os.W_OK
+    elif verb in _MAKES:
+        path, rights = paths.split(place)[0], os.W_OK | os.X_OK
+    if session.files is None or not _is_there(session, path):
+        return ""
+    lacks = [name for name, bit in _RIGHTS if rights & bit and not session.files.access(Path(path), bit)]
+    return f"it may not {' or '.join(lacks)} {escape(path)}" if lacks else ""
+
+
 def _on_disk(session: Session, place: str, access: Chain) -> Iterator[str]:
     files = session.files
     if files is None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import Any
 
 import pytest
 from core_ground import HOME
 
 from ftpd.daemon.explain import Unclear, explain, question
+from ftpd.fs.local import LocalFiles
 from ftpd.testing import Bench
 
 CONF = (
@@ -113,6 +115,38 @@ def test_it_comes_to_what_the_gate_comes_to(line: str) -> None:
     told, reply = asyncio.run(story())
     refused = "not permitted" in reply or "Permission denied" in reply or "Forbidden" in reply
     assert told.startswith("tom may not") == refused, (told, reply)
+
+
+@pytest.mark.parametrize(
+    ("asked", "lacking"),
+    [
+        ("in/new STOR", "it may not write /in"),
+        ("in/f APPE", "it may not write /in/f"),
+        ("in/f DELE", "it may not write /in"),
+        ("in/f RETR", ""),
+        ("in LIST", ""),
+        ("in/f SIZE", ""),
+        ("gone/new STOR", ""),
+    ],
+)
+def test_a_right_that_is_lacking_on_disk_is_named_beside_the_verdict(
+    monkeypatch: pytest.MonkeyPatch, asked: str, lacking: str
+) -> None:
+    allowed = f"tom may {asked.split()[1]} {asked.split()[0]}"
+    conf = HOME + "AllowOverwrite on\nAllowStoreRestart on\n"
+    assert answer(f"tom {asked}", conf).splitlines()[0] == allowed
+    monkeypatch.setattr(LocalFiles, "access", lambda files, path, mode: mode != os.W_OK)
+    told = answer(f"tom {asked}", conf).splitlines()[0]
+    assert told == (f"{allowed} by the configuration, but the system refuses it: {lacking}" if lacking else allowed)
+    monkeypatch.setattr(LocalFiles, "access", lambda files, path, mode: mode == os.W_OK)
+    told = answer(f"tom {asked}", conf).splitlines()[0]
+    wanted = {"RETR": "read /in/f", "LIST": "read /in", "DELE": "enter /in", "STOR": "enter /in"}.get(asked.split()[1])
+    assert told.endswith(f": it may not {wanted}" if wanted and "gone" not in asked else allowed)
+
+
+def test_what_the_configuration_refuses_says_nothing_of_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(LocalFiles, "access", lambda files, path, mode: False)
+    assert answer("tom in/f STOR").splitlines()[0] == "tom may not STOR in/f"
 
 
 def test_who_is_not_let_in_is_told_why() -> None:
