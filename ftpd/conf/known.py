@@ -32,10 +32,10 @@ _SILENT = frozenset(
     )
 )  # fmt: skip
 """Modules of ProFTPD that have no directives."""
-_GUARDS = {"mod_tls": "passwords and files then go over the net in the clear"} | dict.fromkeys(
+GUARDS = {"mod_tls": "passwords and files then go over the net in the clear"} | dict.fromkeys(
     ("mod_ban", "mod_dnsbl", "mod_geoip", "mod_wrap", "mod_wrap2"), "those whom it keeps out then come in"
 )
-"""What an administrator should know before he leaves a module of ProFTPD out."""
+"""What comes of it that this ftpd does not have such a module of ProFTPD."""
 _BACKENDS = ("mod_sql_mysql", "mod_sql_postgres", "mod_sql_sqlite")
 """Without one of them mod_sql does nothing; the sample configuration of ProFTPD is for the first."""
 
@@ -67,8 +67,7 @@ def absent(bare: str, there: Sequence[str]) -> str:
     if bare in OURS:
         return f"prxs -i {bare}.py, or ./configure --enable-dso --with-shared={bare}, installs it"
     if bare in _SILENT or any(bare in other.modules for other in known().values()):
-        warned = f"; {_GUARDS[bare]}" if bare in _GUARDS else ""
-        return f"no such line: this ftpd has no {bare}, and passes over what is in <IfModule {bare}.c>{warned}"
+        return f"no such line: this ftpd has no {bare}, and passes over what is in <IfModule {bare}.c>{_warned(bare)}"
     # that each begins with mod_ makes no two of them alike
     meant = bare.removeprefix("mod_")
     near = [name for name in similar(meant, [name.removeprefix("mod_") for name in there]) if _is_slip(meant, name)]
@@ -127,10 +126,15 @@ def _belongs(found: Known, modules: ModuleHost) -> ConfigError:
     ours = next((module for module in found.modules if module in OURS), None)
     if ours is not None:
         return ConfigError(f"belongs to {ours}, which this ftpd was built without", right=_to_build(ours, modules))
+    owner = found.modules[0]
     return ConfigError(
         f"belongs to {owners}, which this ftpd does not have",
-        right=f"leave the line out, or put it between <IfModule {found.modules[0]}.c> and </IfModule>",
+        right=f"leave the line out, or put it between <IfModule {owner}.c> and </IfModule>{_warned(owner)}",
     )
+
+
+def _warned(module: str) -> str:
+    return f"; {GUARDS[module]}" if module in GUARDS else ""
 
 
 def _to_load(module: str, modules: ModuleHost) -> str:

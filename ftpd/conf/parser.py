@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from ftpd.conf import filters, include
 from ftpd.conf.directive import ConfigError, ModuleHost
 from ftpd.conf.faults import Report
+from ftpd.conf.known import GUARDS
 from ftpd.conf.lexer import Line, is_cut_short, logical_lines, split
 from ftpd.core.identity import acting_as_daemon
 
@@ -175,7 +176,16 @@ class Reader:
                 return
         except ConfigError as wrong:
             self.report.fault(line, wrong)
-        self._skip(line, source)
+        if self._skip(line, source) and line.name == "<ifmodule>":
+            self._regret(line)
+
+    def _regret(self, line: Line) -> None:
+        """Where what is passed over was meant to keep somebody out, who reads the file should know."""
+        name = line.words[1] if len(line.words) > 1 else ""
+        lost = GUARDS.get(name.removesuffix(".c"))
+        if lost is not None and not self.modules.can_load(name):
+            bare = name.removesuffix(".c")
+            self.report.warn(line, f"this ftpd has no {bare}, and passes over these lines: {lost}", word=0)
 
     def _leave(self, line: Line) -> None:
         self._check_surplus(line)
@@ -195,21 +205,26 @@ class Reader:
         elif surplus:
             self.report.warn(line, f"'{surplus}' is ignored: the innermost section of its kind ends here", word=0)
 
-    def _skip(self, opener: Line, source: _Source) -> None:
-        """Drop lines up to the opener's closer in the same file; only openers of its own kind are counted."""
+    def _skip(self, opener: Line, source: _Source) -> bool:
+        """Drop lines up to the opener's closer in the same file; only openers of its own kind are counted.
+
+        Whether any of them would have said anything.
+        """
         kind, closer = opener.name[:-1], filters.OPENERS[opener.name]
-        depth = 1
+        depth, telling = 1, False
         for line in source.lines:
             text = line.text.strip().lower()
             if text.startswith(closer):
                 depth -= 1
                 if depth == 0:
-                    return
+                    return telling
             elif text.startswith(kind):
                 depth += 1
+            telling = telling or not (text == "" or text[0] in "<#")
         self.report.fault(
             opener, ConfigError(f"unclosed {opener.words[0]} section", right=f"a line {_closer(opener)} in this file")
         )
+        return False
 
 
 def _closer(opener: Line) -> str:

@@ -75,6 +75,23 @@ def test_a_folder_of_proftpds_own_modules_is_passed_over_for_that_of_the_build(t
     assert say(f"ModulePath {theirs}\nLoadModule mod_hello.c\n") == "200 hello"
 
 
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        ("<IfModule mod_tls.c>\nTLSRequired on\n</IfModule>", "passwords and files then go over the net in the clear"),
+        ("<IfModule mod_ban.c>\n<IfDefine X>\nBanEngine on\n</IfDefine>\n</IfModule>", "those whom it keeps out then"),
+        ("<IfModule mod_tls.c>\n\n# TLSEngine on\n  #TLSRequired on\n</IfModule>", ""),
+        ("<IfModule !mod_tls.c>\nUmask 022\n</IfModule>", ""),
+        ("<IfModule mod_shaper.c>\nShaperEngine on\n</IfModule>", ""),
+        ("<IfDefine TLS>\nTLSEngine on\n</IfDefine>", ""),
+    ],
+)
+def test_lines_that_kept_somebody_out_are_not_passed_over_in_silence(lines: str, told: str) -> None:
+    found = warnings(lines)
+    assert bool(found) is bool(told)
+    assert told in found
+
+
 def test_what_is_not_in_the_folder_is_said_with_the_remedy(folder: Path, tmp_path: Path) -> None:
     def right(name: str, path: Path = folder) -> str:
         return faults(f"ModulePath {path}\nLoadModule {name}\n").partition("right: ")[2].strip()
