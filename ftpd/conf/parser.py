@@ -14,6 +14,8 @@ from ftpd.conf.lexer import Line, is_cut_short, logical_lines, split
 from ftpd.core.identity import acting_as_daemon
 
 _NESTED = 64
+_CURLED = ("\N{LEFT DOUBLE QUOTATION MARK}", "\N{RIGHT DOUBLE QUOTATION MARK}", "\N{DOUBLE LOW-9 QUOTATION MARK}")
+"""What word processors and web pages make of a quote."""
 
 
 class _Pending:
@@ -157,6 +159,14 @@ class Reader:
         if line.open_quote:
             last = max(len(line.words) - 2, 0)
             self.report.warn(line, "the quote is never closed, so it ends with the line", word=last)
+        # within plain ones they are meant
+        starts = [start for start, _ in line.spans[1:]]
+        curled = next((index for index, start in enumerate(starts) if line.text.startswith(_CURLED, start)), None)
+        if curled is not None:
+            self.report.warn(
+                line, "such quotes are letters of the word, and hold nothing together",
+                right='" as on the keyboard', word=curled,
+            )  # fmt: skip
         for name, index in unset:
             word = index - 1 if index else None
             self.report.warn(
