@@ -162,6 +162,7 @@ def test_who_started_it_may_ask_it_to_load_a_module(fresh: OutOfTheBox) -> None:
 
     assert "mod_readme.c" in ctl("lsmod")
     assert ctl("insmod", "mod_copy.c") == "ftpdctl: 'mod_copy.c' loaded\n"
+    assert "denied" not in ctl("delay", "info")
     with session(fresh, *fresh.account) as ftp:
         assert "SITE COPY" in ftp.sendcmd("FEAT")
     ctl("rmmod", "mod_copy.c")
