@@ -329,6 +329,35 @@ def test_a_long_way_is_looked_at_off_the_loop(line: str, monkeypatch: pytest.Mon
     assert not any(looked)
 
 
+@pytest.mark.parametrize("override", ["on", "off"])
+@pytest.mark.parametrize(("line", "deep", "ahead"), [
+    ("STAT .", 300, True), ("MLST", 300, True), ("CWD .", 300, True), ("SIZE a", 300, True), ("CWD {way}", 300, True),
+    ("NOOP", 300, False), ("PASV", 300, False), ("STAT .", 200, False), ("CWD /", 300, False),
+])  # fmt: skip
+def test_a_very_long_way_is_gone_off_the_loop_before_a_command_goes_it(
+    line: str, deep: int, ahead: bool, override: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone: list[str] = []
+    lstat = LocalFiles.lstat
+
+    def noted(self: LocalFiles, path: FilePath) -> os.stat_result:
+        if threading.current_thread() is not threading.main_thread():
+            gone.append(path.virtual)
+        return lstat(self, path)
+
+    async def story() -> str:
+        async with Bench(conf=f"{HOME}CommandBufferSize 8192\nAllowOverride {override}\n") as ftp:
+            _dig(ftp.root, deep + 1)
+            way = "/" + "/".join("d" * deep)
+            assert (await ftp(f"CWD {way}")).startswith("250 ")
+            monkeypatch.setattr(LocalFiles, "lstat", noted)
+            await ftp(line.format(way=way))
+            return way
+
+    way = asyncio.run(story())
+    assert [virtual.startswith(way) for virtual in gone] == ([True] if ahead else [])
+
+
 def test_what_is_found_on_a_long_way_counts_at_once_and_as_long_as_it_is_there() -> None:
     async def story() -> list[str]:
         async with Bench(conf=f"{HOME}CommandBufferSize 8192\n") as ftp:
