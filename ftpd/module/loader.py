@@ -112,7 +112,7 @@ def execute(path: str, bare: str, source: bytes) -> Module:
             f"{path}{_where(error, path)} needs the Python package '{error.name}', which is not installed",
             right=f"pip install 'ftpd[{extra}]', or the package by its own name"
             if bare in OURS
-            else f"install it for the Python of this ftpd, {sys.executable}",
+            else f"{sys.executable} -m pip install {error.name}, or the package that it is part of",
             word=0,
         ) from None
     except BaseException as error:

@@ -165,7 +165,8 @@ def test_a_package_that_is_missing_is_to_be_had_for_the_python_of_the_daemon(fol
     for name in "mod_good", "mod_sql_mysql":
         (folder / f"{name}.py").write_text("import no_such_package\n")
         (folder / f"{name}.py").chmod(0o644)
-    assert refused(folder, "mod_good.c").right == f"install it for the Python of this ftpd, {sys.executable}"
+    right = f"{sys.executable} -m pip install no_such_package, or the package that it is part of"
+    assert refused(folder, "mod_good.c").right == right
     assert refused(folder, "mod_sql_mysql.c").right.startswith("pip install 'ftpd[sql-mysql]'")
 
 
