@@ -350,8 +350,8 @@ class FarFolder:
     def names(self) -> list[str]:
         return self._do(self._folder.names)
 
-    def compact(self, *, dotted: bool = True) -> Compact | None:
-        return self._do(partial(self._folder.compact, dotted=dotted))
+    def compact(self, *, dotted: bool = True, ordered: bool = False) -> Compact | None:
+        return self._do(partial(self._folder.compact, dotted=dotted, ordered=ordered))
 
     def links(self) -> list[str]:
         return self._do(self._folder.links)

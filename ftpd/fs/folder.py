@@ -98,7 +98,7 @@ class LocalFolder:
             return _told(seen)
         with acting_as(self._identity):
             if native.lines is not None:
-                return _told(native.lines.read(folder.fd, True))
+                return _told(native.lines.read(folder.fd, True, False))
             before = kept.of(self.attributes)
             if before is not None:
                 return before
@@ -108,15 +108,18 @@ class LocalFolder:
         kept.keep(folder.fd, self.attributes, names)
         return names
 
-    def compact(self, *, dotted: bool = True) -> Compact | None:
+    def compact(self, *, dotted: bool = True, ordered: bool = False) -> Compact | None:
         if native.lines is None:
             return None
         folder = self._open()
         seen, self._seen = self._seen, None
         if seen is not None and not isinstance(seen, list):
-            return None if seen.odd() else seen if dotted else seen.undotted()
-        with acting_as(self._identity):
-            found: Compact = native.lines.read(folder.fd, dotted)
+            found: Compact = seen if dotted else seen.undotted()
+            if ordered:
+                found.sort()
+        else:
+            with acting_as(self._identity):
+                found = native.lines.read(folder.fd, dotted, ordered)
         # the order of other bytes is not that of their texts
         return None if found.odd() else found
 
@@ -124,7 +127,7 @@ class LocalFolder:
         folder = self._open()
         with acting_as(self._identity):
             if native.lines is not None:
-                seen = native.lines.read(folder.fd, True)
+                seen = native.lines.read(folder.fd, True, False)
                 found: list[str] | None = seen.links()
                 if found is not None:
                     self._seen = seen

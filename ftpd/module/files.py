@@ -117,10 +117,10 @@ class Folder(Protocol):
     def names(self) -> list[str]:
         """All entries but ``.`` and ``..``, in no order."""
 
-    def compact(self, *, dotted: bool = True) -> Compact | None:
+    def compact(self, *, dotted: bool = True, ordered: bool = False) -> Compact | None:
         """The same in one piece, for long listings; None where that is not to be had, or where one is no UTF-8.
 
-        ``dotted``: with those that begin with a dot.
+        ``dotted``: with those that begin with a dot. ``ordered``: sorted, while they are read.
         """
 
     def links(self) -> list[str]:

@@ -158,9 +158,9 @@ async def _in_one_piece(cmd: Command, folder: Folder, choice: Choice, order: Ord
     """The chosen names in their order, where none of them needs to be looked at for that."""
     if choice.veil is not None or order.column is not None:
         return None
-    compact = await reading(cmd, folder, partial(folder.compact, dotted=choice.dotted))
-    if compact is not None and order.sort:
-        sort = partial(compact.sort, reverse=order.last_first)
+    compact = await reading(cmd, folder, partial(folder.compact, dotted=choice.dotted, ordered=order.sort))
+    if compact is not None and order.sort and order.last_first:
+        sort = partial(compact.sort, reverse=True)
         # many are sorted off the loop, which they do not hold up there
         await cmd.offload(sort) if len(compact) > AT_ONCE else sort()
     return compact

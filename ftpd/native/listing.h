@@ -44,12 +44,42 @@ text_of(const shelf_t *shelf, const record_t *record)
 /* Sort them; `spare` has room for half of them. No Python object is touched. */
 void put_in_order(const shelf_t *shelf, record_t *records, record_t *spare, size_t count, int reverse);
 
+/* Parts of the records, one behind the other, each of which is sorted; zeroed it is empty. */
+typedef struct {
+    size_t starts[64]; /* each part is more than twice as long as the next one */
+    int count;
+    size_t end;      /* of the last of them */
+    size_t skip;     /* letters that all names begin with */
+    record_t *spare; /* for who used it to free */
+    size_t room;
+} runs_t;
+
+/* Make what stands behind the last part, up to `count`, another one; -1 where there is no memory. */
+int add_run(runs_t *runs, const shelf_t *shelf, record_t *records, size_t count);
+/* One part of all of them, up to `count`; -1 where there is no memory. */
+int join_runs(runs_t *runs, const shelf_t *shelf, record_t *records, size_t count);
+
+/* -- gather.c: names as the kernel tells them ------------------------------------------------------------------- */
+
+typedef struct {
+    shelf_t *shelf;
+    record_t *records; /* whoever asked frees them */
+    size_t count, room;
+    size_t most; /* nobody needs more of them */
+    int dotted;  /* those that begin with a dot are wanted as well */
+    int ordered; /* they are wanted in the order of their bytes */
+    int odd;
+} gathered_t;
+
+/* All that is in the folder; 0 or errno. No Python object is touched. */
+int gather(int folder, gathered_t *found);
+
 /* -- names.c: the names in a folder ------------------------------------------------------------------------- */
 
 extern PyTypeObject Names_Type;
 
 PyObject *read_names(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
-PyObject *names_in(int folder, int dotted);
+PyObject *names_in(int folder, int dotted, int ordered, size_t most);
 int sort_names(PyObject *names, int reverse);
 int any_odd_name(PyObject *names);
 

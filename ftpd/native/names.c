@@ -5,10 +5,7 @@
 #include "listing.h"
 
 #include <dirent.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
+#include <errno.h>
 
 typedef struct {
     PyObject_HEAD
@@ -55,136 +52,25 @@ dealloc(PyObject *self)
 
 /* -- reading ------------------------------------------------------------------------------------------------ */
 
-/* linux_dirent64, which getdents64(2) fills in */
-typedef struct {
-    uint64_t inode;
-    int64_t offset;
-    unsigned short length;
-    unsigned char type;
-    char name[];
-} __attribute__((packed)) listed_t;
-
-#define BLOCK 65536
-
-static int
-is_dots(const char *name)
-{
-    return name[0] == '.' && (name[1] == '\0' || (name[1] == '.' && name[2] == '\0'));
-}
-
-static int
-is_utf8(const unsigned char *at, size_t length)
-{
-    const unsigned char *end = at + length;
-    while (at < end) {
-        unsigned char first = *at++;
-        if (first < 0x80)
-            continue;
-        int more = first >= 0xF0 ? 3 : first >= 0xE0 ? 2 : 1;
-        if (first < 0xC2 || first > 0xF4 || end - at < more)
-            return 0;
-        /* overlong forms, surrogates, what is beyond the last character (RFC 3629 4) */
-        unsigned char least = first == 0xE0 ? 0xA0 : first == 0xF0 ? 0x90 : 0x80;
-        unsigned char most = first == 0xED ? 0x9F : first == 0xF4 ? 0x8F : 0xBF;
-        if (*at < least || *at > most)
-            return 0;
-        for (at++; --more > 0; at++)
-            if ((*at & 0xC0) != 0x80)
-                return 0;
-    }
-    return 1;
-}
-
-typedef struct {
-    shelf_t *shelf;
-    record_t *records;
-    size_t count, room;
-    int dotted; /* those that begin with a dot are wanted as well */
-    int odd;
-} found_t;
-
-/* Room for so many more names, of so many letters with their NULs; -1 where there is none. */
-static int
-make_room(found_t *found, size_t names, size_t letters)
-{
-    if (found->count + names > found->room) {
-        size_t room = (found->count + names) * 2;
-        record_t *records = PyMem_RawRealloc(found->records, room * sizeof *records);
-        if (records == NULL)
-            return -1;
-        found->records = records;
-        found->room = room;
-    }
-    if (found->shelf->length + letters > found->shelf->room) {
-        size_t room = (found->shelf->length + letters) * 2;
-        char *text = room > UINT32_MAX ? NULL : PyMem_RawRealloc(found->shelf->text, room);
-        if (text == NULL)
-            return -1;
-        found->shelf->text = text;
-        found->shelf->room = room;
-    }
-    return 0;
-}
-
-static int
-add_block(found_t *found, const char *block, long size)
-{
-    /* no entry is shorter than its head, and names are shorter than the entries that they stand in */
-    if (make_room(found, (size_t)size / sizeof(listed_t) + 1, (size_t)size) < 0)
-        return -1;
-    shelf_t *shelf = found->shelf;
-    for (long at = 0; at < size;) {
-        const listed_t *entry = (const listed_t *)(block + at);
-        at += entry->length;
-        if (entry->name[0] == '.' && (!found->dotted || is_dots(entry->name)))
-            continue;
-        size_t length = strlen(entry->name);
-        found->records[found->count++] = (record_t){
-            .at = (uint32_t)shelf->length, .length = (uint16_t)length, .type = entry->type,
-        };
-        found->odd |= !is_utf8((const unsigned char *)entry->name, length);
-        memcpy(shelf->text + shelf->length, entry->name, length + 1);
-        shelf->length += length + 1;
-    }
-    return 0;
-}
-
-/* All that is in the folder, while the GIL is not held; 0, or -1 with errno. */
-static int
-read_all(int folder, found_t *found)
-{
-    char *block = PyMem_RawMalloc(BLOCK);
-    long size = block == NULL ? -1 : lseek(folder, 0, SEEK_SET);
-    while (size >= 0 && (size = syscall(SYS_getdents64, folder, block, BLOCK)) > 0)
-        if (add_block(found, block, size) < 0) {
-            errno = ENOMEM;
-            size = -1;
-        }
-    int why = block == NULL ? ENOMEM : errno;
-    PyMem_RawFree(block);
-    /* back to the start, where who reads it next begins */
-    if (size == 0)
-        lseek(folder, 0, SEEK_SET);
-    errno = why;
-    return size < 0 ? -1 : 0;
-}
-
-/* All but "." and "..", those that begin with a dot only if `dotted`, in no order; NULL with an OSError set.
+/* All but "." and "..", those that begin with a dot only if `dotted`, sorted by their bytes if `ordered`, else as they
+   come; one more than `most` or a few at most, not all, where they are more. NULL with an OSError set.
 
    Others run meanwhile: os.listdir gives the interpreter away, and has to win it back, for each entry. */
 PyObject *
-names_in(int folder, int dotted)
+names_in(int folder, int dotted, int ordered, size_t most)
 {
-    found_t found = {.shelf = PyMem_RawCalloc(1, sizeof(shelf_t)), .dotted = dotted};
+    gathered_t found = {.dotted = dotted, .ordered = ordered, .most = most};
+    found.shelf = PyMem_RawCalloc(1, sizeof(shelf_t));
     if (found.shelf == NULL)
         return PyErr_NoMemory();
     found.shelf->users = 1;
-    int failed;
+    int why;
     Py_BEGIN_ALLOW_THREADS
-    failed = read_all(folder, &found);
+    why = gather(folder, &found);
     Py_END_ALLOW_THREADS
     PyObject *names = NULL;
-    if (failed) {
+    if (why != 0) {
+        errno = why;
         PyErr_SetFromErrno(PyExc_OSError);
         PyMem_RawFree(found.records);
     } else
@@ -193,17 +79,19 @@ names_in(int folder, int dotted)
     return names;
 }
 
-/* read(folder, dotted) -> Names, in no order; OSError. */
+/* read(folder, dotted, ordered) -> Names, sorted by their bytes, or as they come; OSError. */
 PyObject *
 read_names(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
 {
     int64_t folder;
-    if (count != 2) {
-        PyErr_SetString(PyExc_TypeError, "read(folder, dotted)");
+    if (count != 3) {
+        PyErr_SetString(PyExc_TypeError, "read(folder, dotted, ordered)");
         return NULL;
     }
-    int dotted = PyObject_IsTrue(arguments[1]);
-    return number(arguments[0], &folder) < 0 || dotted < 0 ? NULL : names_in((int)folder, dotted);
+    int dotted = PyObject_IsTrue(arguments[1]), ordered = PyObject_IsTrue(arguments[2]);
+    return number(arguments[0], &folder) < 0 || dotted < 0 || ordered < 0
+               ? NULL
+               : names_in((int)folder, dotted, ordered, SIZE_MAX);
 }
 
 /* -- sorting -------------------------------------------------------------------------------------------------- */

@@ -2,13 +2,11 @@
 
 #include "listing.h"
 
-/* How many letters all of them begin with. */
+/* How many letters all of them begin with as the first of all does, `same` at most. */
 static size_t
-shared(const shelf_t *shelf, const record_t *records, size_t count)
+shared(const shelf_t *shelf, const char *first, size_t same, const record_t *records, size_t count)
 {
-    const char *first = text_of(shelf, records);
-    size_t same = records->length;
-    for (size_t i = 1; i < count && same > 0; i++) {
+    for (size_t i = 0; i < count && same > 0; i++) {
         const char *other = text_of(shelf, &records[i]);
         if (records[i].length < same)
             same = records[i].length;
@@ -61,6 +59,17 @@ insert(const char *text, record_t *records, size_t count)
     }
 }
 
+/* Two sorted parts, of which the first is `half` long; `spare` has room for that. */
+static void
+merge(const char *text, record_t *records, record_t *spare, size_t half, size_t count)
+{
+    memcpy(spare, records, half * sizeof *records);
+    size_t left = 0, right = half, to = 0;
+    while (left < half && right < count)
+        records[to++] = after(text, &spare[left], &records[right]) ? records[right++] : spare[left++];
+    memcpy(records + to, spare + left, (half - left) * sizeof *records);
+}
+
 /* Sort by merging, whose worst case is no worse than others: who names files cannot make it take long. */
 static void
 merge_sort(const char *text, record_t *records, record_t *spare, size_t count)
@@ -74,11 +83,7 @@ merge_sort(const char *text, record_t *records, record_t *spare, size_t count)
     merge_sort(text, records + half, spare, count - half);
     if (!after(text, &records[half - 1], &records[half]))
         return;
-    memcpy(spare, records, half * sizeof *records);
-    size_t left = 0, right = half, to = 0;
-    while (left < half && right < count)
-        records[to++] = after(text, &spare[left], &records[right]) ? records[right++] : spare[left++];
-    memcpy(records + to, spare + left, (half - left) * sizeof *records);
+    merge(text, records, spare, half, count);
 }
 
 static void
@@ -91,16 +96,89 @@ turn_round(record_t *records, size_t count)
     }
 }
 
+/* Sort those that have their keys. */
+static void
+sort_keyed(const shelf_t *shelf, record_t *records, record_t *spare, size_t count)
+{
+    /* many file systems give the newest first */
+    if (after(shelf->text, &records[0], &records[count - 1]))
+        turn_round(records, count);
+    merge_sort(shelf->text, records, spare, count);
+}
+
 void
 put_in_order(const shelf_t *shelf, record_t *records, record_t *spare, size_t count, int reverse)
 {
     if (count > 1) {
-        fill_keys(shelf, records, count, shared(shelf, records, count));
-        /* many file systems give the newest first */
-        if (after(shelf->text, &records[0], &records[count - 1]))
-            turn_round(records, count);
-        merge_sort(shelf->text, records, spare, count);
+        size_t skip = shared(shelf, text_of(shelf, records), records->length, records + 1, count - 1);
+        fill_keys(shelf, records, count, skip);
+        sort_keyed(shelf, records, spare, count);
     }
     if (reverse)
         turn_round(records, count);
+}
+
+/* -- part by part --------------------------------------------------------------------------------------------- */
+
+static int
+make_spare(runs_t *runs, size_t count)
+{
+    if (count <= runs->room)
+        return 0;
+    PyMem_RawFree(runs->spare);
+    runs->spare = PyMem_RawMalloc(count * sizeof *runs->spare);
+    runs->room = runs->spare == NULL ? 0 : count;
+    return runs->spare == NULL ? -1 : 0;
+}
+
+/* The last two parts become one. */
+static int
+join_last(runs_t *runs, const shelf_t *shelf, record_t *records)
+{
+    size_t start = runs->starts[runs->count - 2], half = runs->starts[runs->count - 1] - start;
+    runs->count--;
+    if (!after(shelf->text, &records[start + half - 1], &records[start + half]))
+        return 0;
+    if (make_spare(runs, half) < 0)
+        return -1;
+    merge(shelf->text, records + start, runs->spare, half, runs->end - start);
+    return 0;
+}
+
+int
+add_run(runs_t *runs, const shelf_t *shelf, record_t *records, size_t count)
+{
+    size_t start = runs->end, more = count - start;
+    if (more == 0)
+        return 0;
+    if (make_spare(runs, more / 2 + 1) < 0)
+        return -1;
+    const record_t *first = &records[runs->count == 0 ? start : 0];
+    size_t same = runs->count == 0 ? first->length : runs->skip;
+    size_t skip = shared(shelf, text_of(shelf, first), same, records + start, more);
+    /* the keys of all have to begin at the same letter */
+    if (runs->count > 0 && skip != runs->skip)
+        fill_keys(shelf, records, start, skip);
+    fill_keys(shelf, records + start, more, skip);
+    sort_keyed(shelf, records + start, runs->spare, more);
+    runs->skip = skip;
+    runs->starts[runs->count++] = start;
+    runs->end = count;
+    while (runs->count > 1 && start - runs->starts[runs->count - 2] <= 2 * (count - start)) {
+        start = runs->starts[runs->count - 2];
+        if (join_last(runs, shelf, records) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+int
+join_runs(runs_t *runs, const shelf_t *shelf, record_t *records, size_t count)
+{
+    if (add_run(runs, shelf, records, count) < 0)
+        return -1;
+    while (runs->count > 1)
+        if (join_last(runs, shelf, records) < 0)
+            return -1;
+    return 0;
 }

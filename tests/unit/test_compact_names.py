@@ -48,9 +48,10 @@ def holding(names: set[bytes]) -> Iterator[int]:
 @given(some.sets(_names, max_size=30), some.booleans(), some.booleans(), _slices)
 def test_they_are_sorted_and_cut_as_a_list_is(given: set[str], dotted: bool, reverse: bool, part: slice) -> None:
     with holding({name.encode() for name in given}) as fd:
-        found: Compact = native.lines.read(fd, dotted)
+        found: Compact = native.lines.read(fd, dotted, False)
         listed = [name for name in os.listdir(fd) if dotted or not name.startswith(".")]
         assert [*found] == listed
+        assert [*native.lines.read(fd, dotted, True)] == sorted(listed)
         found.sort(reverse=reverse)
         listed.sort(reverse=reverse)
         assert not found.odd()
@@ -64,12 +65,12 @@ def test_they_are_sorted_and_cut_as_a_list_is(given: set[str], dotted: bool, rev
 def test_names_that_are_no_text_are_told_apart(given: set[bytes]) -> None:
     given = {name.replace(b"/", b"|").replace(b"\0", b"0") for name in given} - {b".", b".."}
     with holding(given) as fd:
-        found: Compact = native.lines.read(fd, True)
+        found: Compact = native.lines.read(fd, True, False)
         assert {name.encode("utf-8", "surrogateescape") for name in found} == given
         assert found.odd() == any("\udc80" <= letter <= "\udcff" for name in found for letter in name)
 
 
-@pytest.mark.parametrize("count", [0, 1, 2, 13, 700])
+@pytest.mark.parametrize("count", [0, 1, 2, 13, 700, 2400, 9000])
 @pytest.mark.parametrize("order", ["made", "reversed", "mixed"])
 def test_whatever_order_they_come_in(count: int, order: str) -> None:
     """More than a block of the kernel's answer, and in every order in which file systems give them."""
@@ -79,16 +80,40 @@ def test_whatever_order_they_come_in(count: int, order: str) -> None:
         for name in made:
             os.close(os.open(name, os.O_CREAT, dir_fd=fd))
         for _ in range(2):  # as often as one wants
-            found: Compact = native.lines.read(fd, True)
+            found: Compact = native.lines.read(fd, True, False)
             found.sort()
             assert [*found] == names
             found.sort(reverse=True)
             assert [*found] == names[::-1]
+            assert [*native.lines.read(fd, True, True)] == names
+
+
+def test_what_is_sorted_while_it_is_read_need_not_begin_alike() -> None:
+    """Those that come late have less in common with the first than these had among each other."""
+    long = "same" * 50
+    names = [f"{long}{number * 7919 % 6007:05}" for number in range(6007)] + [long[:-1] + "f", "same", "other", "\xe9"]
+    with holding(set()) as fd:
+        for name in [*names[:3000], *names[6007:], *names[3000:6007]]:
+            os.close(os.open(name.encode(), os.O_CREAT, dir_fd=fd))
+        found: Compact = native.lines.read(fd, True, True)
+        assert [*found] == sorted(names)
+        assert not found.odd()
+        os.close(os.open(b"\xff", os.O_CREAT, dir_fd=fd))
+        os.close(os.open(".hidden", os.O_CREAT, dir_fd=fd))
+        found = native.lines.read(fd, False, True)
+        assert found.odd()
+        assert [*found] == [*sorted(names), "\udcff"]
+        assert len(native.lines.read(fd, True, False)) == len(names) + 2
+
+
+def test_a_folder_that_is_none_is_told_of() -> None:
+    with tempfile.TemporaryFile() as file, pytest.raises(NotADirectoryError):
+        native.lines.read(file.fileno(), True, True)
 
 
 def test_a_part_outlives_the_whole_and_nothing_is_left_of_either() -> None:
     with holding({b"a", b"b", b"c"}) as fd:
-        whole: Compact = native.lines.read(fd, True)
+        whole: Compact = native.lines.read(fd, True, False)
         whole.sort()
         part = whole[1:]
         del whole
@@ -110,7 +135,7 @@ def test_it_can_be_read_and_sorted_by_many_threads() -> None:
     """While one sorts, there are all or none for the others: never some twice."""
     names = {f"{number * 7919 % 2003:04}".encode() for number in range(2003)}
     with holding(names) as fd:
-        shared: Compact = native.lines.read(fd, True)
+        shared: Compact = native.lines.read(fd, True, False)
         odd: list[int] = []
 
         def work() -> None:

@@ -171,10 +171,10 @@ def test_the_names_and_the_links_of_a_folder_are_those_that_python_finds(
 def test_what_cannot_be_read_as_a_folder_is_an_error() -> None:
     for path, code in (("/dev/null", errno.ENOTDIR), ("/etc/passwd", errno.ENOTDIR)):
         with open(path) as file, pytest.raises(OSError) as failure:
-            native.lines.read(file.fileno(), True)
+            native.lines.read(file.fileno(), True, False)
         assert failure.value.errno in (code, errno.ESPIPE)
     with pytest.raises(OSError) as failure:
-        native.lines.read(-1, True)
+        native.lines.read(-1, True, False)
     assert failure.value.errno == errno.EBADF
 
 

@@ -1,0 +1,269 @@
+/* The names in a folder, as the kernel tells them: taken out of its answers and, where that is wanted, sorted.
+
+   In a large folder a second thread does both while the kernel has the next answer in the making. */
+
+#include "listing.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* linux_dirent64, which getdents64(2) fills in */
+typedef struct {
+    uint64_t inode;
+    int64_t offset;
+    unsigned short length;
+    unsigned char type;
+    char name[];
+} __attribute__((packed)) listed_t;
+
+#define ANSWER 65536
+/* so many of them, ten thousand names, come quicker than a thread begins to pay */
+#define ALONE 8
+/* that the kernel may be ahead */
+#define PLACES 4
+
+static int
+is_dots(const char *name)
+{
+    return name[0] == '.' && (name[1] == '\0' || (name[1] == '.' && name[2] == '\0'));
+}
+
+static int
+is_utf8(const unsigned char *at, size_t length)
+{
+    const unsigned char *end = at + length;
+    while (at < end) {
+        unsigned char first = *at++;
+        if (first < 0x80)
+            continue;
+        int more = first >= 0xF0 ? 3 : first >= 0xE0 ? 2 : 1;
+        if (first < 0xC2 || first > 0xF4 || end - at < more)
+            return 0;
+        /* overlong forms, surrogates, what is beyond the last character (RFC 3629 4) */
+        unsigned char least = first == 0xE0 ? 0xA0 : first == 0xF0 ? 0x90 : 0x80;
+        unsigned char most = first == 0xED ? 0x9F : first == 0xF4 ? 0x8F : 0xBF;
+        if (*at < least || *at > most)
+            return 0;
+        for (at++; --more > 0; at++)
+            if ((*at & 0xC0) != 0x80)
+                return 0;
+    }
+    return 1;
+}
+
+/* Room for so many more names, of so many letters with their NULs; -1 where there is none. */
+static int
+make_room(gathered_t *found, size_t names, size_t letters)
+{
+    if (found->count + names > found->room) {
+        size_t room = (found->count + names) * 2;
+        record_t *records = PyMem_RawRealloc(found->records, room * sizeof *records);
+        if (records == NULL)
+            return -1;
+        found->records = records;
+        found->room = room;
+    }
+    if (found->shelf->length + letters > found->shelf->room) {
+        size_t room = (found->shelf->length + letters) * 2;
+        char *text = room > UINT32_MAX ? NULL : PyMem_RawRealloc(found->shelf->text, room);
+        if (text == NULL)
+            return -1;
+        found->shelf->text = text;
+        found->shelf->room = room;
+    }
+    return 0;
+}
+
+static int
+take_out(gathered_t *found, const char *answer, long size)
+{
+    /* no entry is shorter than its head, and names are shorter than the entries that they stand in */
+    if (make_room(found, (size_t)size / sizeof(listed_t) + 1, (size_t)size) < 0)
+        return -1;
+    shelf_t *shelf = found->shelf;
+    for (long at = 0; at < size;) {
+        const listed_t *entry = (const listed_t *)(answer + at);
+        at += entry->length;
+        if (entry->name[0] == '.' && (!found->dotted || is_dots(entry->name)))
+            continue;
+        size_t length = strlen(entry->name);
+        found->records[found->count++] = (record_t){
+            .at = (uint32_t)shelf->length, .length = (uint16_t)length, .type = entry->type,
+        };
+        found->odd |= !is_utf8((const unsigned char *)entry->name, length);
+        memcpy(shelf->text + shelf->length, entry->name, length + 1);
+        shelf->length += length + 1;
+    }
+    return 0;
+}
+
+/* -- alone ---------------------------------------------------------------------------------------------------- */
+
+static long
+ask(int folder, char *answer)
+{
+    return syscall(SYS_getdents64, folder, answer, ANSWER);
+}
+
+static int
+sort_all(gathered_t *found)
+{
+    record_t *spare = PyMem_RawMalloc(found->count * sizeof *spare / 2 + 1);
+    if (spare == NULL)
+        return ENOMEM;
+    put_in_order(found->shelf, found->records, spare, found->count, 0);
+    PyMem_RawFree(spare);
+    return 0;
+}
+
+/* -- beside the kernel ------------------------------------------------------------------------------------------ */
+
+/* Where answers go from who asks to who takes names out of them. */
+typedef struct {
+    pthread_mutex_t lock;
+    pthread_cond_t put_there, taken;
+    unsigned put, took;
+    int ended;
+    int why; /* errno of who takes, who has stopped then */
+    long sizes[PLACES];
+    char *answers;
+    gathered_t *found;
+} belt_t;
+
+static int
+next_on(belt_t *belt)
+{
+    pthread_mutex_lock(&belt->lock);
+    while (belt->took == belt->put && !belt->ended)
+        pthread_cond_wait(&belt->put_there, &belt->lock);
+    int any = belt->took != belt->put;
+    pthread_mutex_unlock(&belt->lock);
+    return any;
+}
+
+static void
+taken_from(belt_t *belt, int why)
+{
+    pthread_mutex_lock(&belt->lock);
+    belt->took++;
+    belt->why = why;
+    pthread_cond_signal(&belt->taken);
+    pthread_mutex_unlock(&belt->lock);
+}
+
+static void *
+take_from(void *of)
+{
+    belt_t *belt = of;
+    gathered_t *found = belt->found;
+    runs_t runs = {0};
+    int why = found->ordered && add_run(&runs, found->shelf, found->records, found->count) < 0 ? ENOMEM : 0;
+    while (why == 0 && next_on(belt)) {
+        unsigned place = belt->took % PLACES;
+        if (take_out(found, belt->answers + place * ANSWER, belt->sizes[place]) < 0
+            || (found->ordered && add_run(&runs, found->shelf, found->records, found->count) < 0))
+            why = ENOMEM;
+        taken_from(belt, why);
+    }
+    if (why == 0 && found->ordered && join_runs(&runs, found->shelf, found->records, found->count) < 0)
+        why = ENOMEM;
+    PyMem_RawFree(runs.spare);
+    pthread_mutex_lock(&belt->lock);
+    belt->why = why;
+    pthread_cond_signal(&belt->taken);
+    pthread_mutex_unlock(&belt->lock);
+    return NULL;
+}
+
+/* Room for another answer; NULL where nobody takes them any more. */
+static char *
+place_on(belt_t *belt)
+{
+    pthread_mutex_lock(&belt->lock);
+    while (belt->put - belt->took == PLACES && belt->why == 0)
+        pthread_cond_wait(&belt->taken, &belt->lock);
+    char *place = belt->why != 0 ? NULL : belt->answers + belt->put % PLACES * ANSWER;
+    pthread_mutex_unlock(&belt->lock);
+    return place;
+}
+
+static void
+put_on(belt_t *belt, long size)
+{
+    pthread_mutex_lock(&belt->lock);
+    if (size > 0)
+        belt->sizes[belt->put++ % PLACES] = size;
+    else
+        belt->ended = 1;
+    pthread_cond_signal(&belt->put_there);
+    pthread_mutex_unlock(&belt->lock);
+}
+
+static int
+begin_beside(belt_t *belt, pthread_t *thread)
+{
+    /* signals are for the threads that know what to do with them */
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int failed = pthread_create(thread, NULL, take_from, belt);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return failed;
+}
+
+/* All that is still to come; 0 or errno, -1 where no thread is to be had. */
+static int
+gather_beside(int folder, gathered_t *found)
+{
+    belt_t belt = {
+        .lock = PTHREAD_MUTEX_INITIALIZER, .put_there = PTHREAD_COND_INITIALIZER, .taken = PTHREAD_COND_INITIALIZER,
+        .answers = PyMem_RawMalloc(PLACES * ANSWER), .found = found,
+    };
+    pthread_t thread;
+    if (belt.answers == NULL || begin_beside(&belt, &thread) != 0) {
+        PyMem_RawFree(belt.answers);
+        return -1;
+    }
+    long size = 0;
+    for (char *place; (place = place_on(&belt)) != NULL && (size = ask(folder, place)) > 0;)
+        put_on(&belt, size);
+    int why = size < 0 ? errno : 0;
+    put_on(&belt, 0);
+    pthread_join(thread, NULL);
+    PyMem_RawFree(belt.answers);
+    return why != 0 ? why : belt.why;
+}
+
+/* -- both ------------------------------------------------------------------------------------------------------- */
+
+static int
+gather_all(int folder, gathered_t *found, char *answer)
+{
+    long size = 0;
+    int answers = 0, beside = -1;
+    while (found->count <= found->most && (size = ask(folder, answer)) > 0) {
+        if (take_out(found, answer, size) < 0)
+            return ENOMEM;
+        if (++answers == ALONE && found->most == SIZE_MAX && (beside = gather_beside(folder, found)) >= 0)
+            return beside;
+    }
+    if (size < 0)
+        return errno;
+    return found->ordered ? sort_all(found) : 0;
+}
+
+int
+gather(int folder, gathered_t *found)
+{
+    char *answer = PyMem_RawMalloc(ANSWER);
+    int why = answer == NULL ? ENOMEM : lseek(folder, 0, SEEK_SET) < 0 ? errno : gather_all(folder, found, answer);
+    PyMem_RawFree(answer);
+    /* back to the start, where who reads it next begins */
+    if (why == 0)
+        lseek(folder, 0, SEEK_SET);
+    return why;
+}
