@@ -291,6 +291,16 @@ def test_times_are_set_in_utc(line: str, reply: str) -> None:
     assert stat.S_IMODE(attributes.st_mode) == (0o600 if "0600" in line else 0o644)
 
 
+@pytest.mark.parametrize("behind", [".123", ".", ".x", ".1234567890", ".1.2"])
+def test_a_fraction_of_a_second_is_passed_over_and_not_told_of(behind: str) -> None:
+    for line, reply in {
+        f"MFMT 20240305060708{behind} a.txt": "213 Modify=20240305060708; a.txt",
+        f"MFF modify=20240305060708{behind};UNIX.mode=644; a.txt": "213 modify=20240305060708;UNIX.mode=644; a.txt",
+    }.items():
+        said, attributes = _changed(line)
+        assert (said, attributes.st_mtime) == (reply, WHEN)
+
+
 def test_folders_and_names_with_blanks_have_times_too() -> None:
     assert talk("MFMT 20200102030405 d", "MFMT 20200102030405 c d.txt", files=TREE) == [
         "213 Modify=20200102030405; d",
@@ -314,6 +324,17 @@ def test_folders_and_names_with_blanks_have_times_too() -> None:
                           "20200230000000", "00000101000000", "18990101000000", "99990101000000")
         ],
         ("MFMT x y z", "501 x: Invalid argument"),
+        # what is wrong with the time is told before what is wrong with the name
+        ("MFMT 20201302030405 nope", "501 nope: Invalid argument"),
+        ("MFMT 2020010203040 nope", "501 2020010203040: Invalid argument"),
+        ("MFMT 20200102030405 a.txt/x", "501 a.txt/x: Not a directory"),
+        ("MFMT  20200102030405 a.txt", "550 20200102030405 a.txt: No such file or directory"),
+        ("MFF modify=bad; nope", "501 bad: Invalid argument"),
+        ("MFF UNIX.mode=99; nope", "501 nope: Invalid argument"),
+        # and of several facts the first that cannot be
+        ("MFF modify=bad;size=3; a.txt", "501 bad: Invalid argument"),
+        ("MFF modify=20200102030405;size=3; nope", "550 nope: No such file or directory"),
+        ("MFF size=3;modify=bad; nope", "504 Cannot modify fact 'size=3'"),
         ("MFMT abcdefghijklmn a.txt", "501 a.txt: Invalid argument"),
         ("MFF modify; a.txt", "501 modify: Invalid argument"),
         ("MFF x y", "550 x: Invalid argument"),
