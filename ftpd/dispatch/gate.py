@@ -356,6 +356,17 @@ class PathGate:
             _remember_to_pass(command, path)
         return path
 
+    def is_there(self, command: Command, given: str, *, follow: bool) -> os.stat_result:
+        session = command.session
+        assert session.files is not None
+        virtual = meant(session, given, command.name)
+        access, lies_at = self._at(command, virtual), _places(command, Path(virtual))
+        place = (virtual, *lies_at)[-1]
+        at_place = access if place == virtual else self._at(command, place)
+        path = Path(virtual, given, _settings(session, place, at_place), False, place)
+        path = replace(path, absent=_ignored(command, path, place, access, at_place))
+        return session.files.stat(path) if follow else session.files.lstat(path)
+
     def _asked_for(self, command: Command, virtual: str, lies_at: tuple[str, ...]) -> tuple[str, ...]:
         files = command.session.files
 

@@ -41,6 +41,12 @@ class Gate(Protocol):
     def allows(self, command: Command) -> bool:
         """Whether <Limit> lets the client use the command at the working directory."""
 
+    def is_there(self, command: Command, given: str, *, follow: bool) -> os.stat_result:
+        """The attributes of what the client means, whatever <Limit> says of it; OSError where nothing is to be found.
+
+        For commands that, as in ProFTPD, tell of what they may not show whether it is there.
+        """
+
     def holds_until(self, session: Session, answers: Answers) -> float:
         """Until when :meth:`allows` says what it has said, where the session stays as it is (``time.monotonic``).
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from ftpd.api import Command, Folder, Path, Refuse, globbing, meant, normalise
-from ftpd.modules._ls_config import NO_LIMITS, Listing, list_style, options, use_globbing
+from ftpd.modules._ls_config import NO_LIMITS, Listing, list_style, options, show_symlinks, use_globbing
 
 
 class Flags(frozenset[str]):
@@ -116,7 +116,9 @@ class Found:
 
 
 class Denied(FileNotFoundError):
-    """<Limit> denies the path: to the client it is not there, or holds nothing."""
+    """<Limit> denies the path: to NLST it is not there, to the others it is there and holds nothing."""
+
+    is_folder = False
 
 
 _DENIED = 450
@@ -128,9 +130,18 @@ def _path(cmd: Command, text: str) -> Path:
     try:
         return cmd.path(text or ".", refusal=(_DENIED, ""), use="list")
     except Refuse as refused:
-        if refused.code == _DENIED:
-            raise Denied(errno.ENOENT, os.strerror(errno.ENOENT)) from None
-        raise
+        if refused.code != _DENIED:
+            raise
+    denied = Denied(errno.ENOENT, os.strerror(errno.ENOENT))
+    if cmd.name == "STAT" or (cmd.name == "LIST" and not globbing.magic(text)):
+        # as in ProFTPD they tell of what is not there even where they show nothing
+        there = cmd.gate.is_there(cmd, text or ".", follow=True)
+        denied.is_folder = stat.S_ISDIR(there.st_mode) and not _is_shown_link(cmd, text)
+    raise denied
+
+
+def _is_shown_link(cmd: Command, text: str) -> bool:
+    return bool(cmd.config[show_symlinks]) and stat.S_ISLNK(cmd.gate.is_there(cmd, text or ".", follow=False).st_mode)
 
 
 async def find(cmd: Command, text: str, *, patterns: bool = True) -> Found:
@@ -145,13 +156,17 @@ async def find(cmd: Command, text: str, *, patterns: bool = True) -> Found:
             return Found([], True, veiled=True)
         return Found([Target(path, text or ".", attributes)], True, is_folder)
     except FileNotFoundError:
-        if not (patterns and globbing.magic(text) and cmd.config[use_globbing]):
+        if not (patterns and is_pattern(cmd, text)):
             raise
     # a pattern may look into many folders: only this session waits for that
     pattern = meant(cmd.session, text) if text.startswith("~/") else text
     found = await cmd.offload(lambda: list(_matches(cmd, pattern)))
     targets = [target for target in found if target is not None]
     return Found(targets, False, veiled=len(targets) < len(found))
+
+
+def is_pattern(cmd: Command, text: str) -> bool:
+    return globbing.magic(text) and bool(cmd.config[use_globbing])
 
 
 def _matches(cmd: Command, pattern: str) -> Iterator[Target | None]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import stat
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import aclosing
@@ -23,9 +25,9 @@ from ftpd.api import (
     meant,
 )
 from ftpd.modules._folders import can_be_shown_again
-from ftpd.modules._ls_config import module
+from ftpd.modules._ls_config import module, show_symlinks
 from ftpd.modules._ls_names import names
-from ftpd.modules._ls_request import Denied, Flags, Found, Request, find, read
+from ftpd.modules._ls_request import Denied, Flags, Found, Request, find, is_pattern, read
 from ftpd.modules._ls_walk import SmallFolders, is_quick, lines, send_plain
 from ftpd.modules._transfer import carry, opening, plural, tally
 
@@ -61,11 +63,12 @@ async def _list_folder(cmd: Command) -> Outcome:
         found = await find(cmd, request.text)
     except OSError as error:
         found = Found([], False)
-        # ProFTPD lists nothing where <Limit> denies: whether something is there stays untold
-        failure = None if isinstance(error, Denied) else _absent(request.text or ".", error)
+        # ProFTPD lists nothing where <Limit> denies what is there
+        if not isinstance(error, Denied) and not _is_no_error(request, error):
+            failure = _absent(request.text or ".", error)
     # ProFTPD announces the list before it looks: clients that wait for 150 get it, and the 450 after it
     await _send(cmd, request, found, lambda: lines(cmd, request, found), partial(send_plain, cmd, request, found))
-    if failure is not None and "NoErrorIfAbsent" not in request.limits.words:
+    if failure is not None:
         raise failure
     return cmd.ok(226, COMPLETE)
 
@@ -82,7 +85,7 @@ async def _list_names(cmd: Command) -> Outcome:
     try:
         found = await find(cmd, request.text)
         if not found.targets and not found.veiled:
-            raise Refuse(450, "No files found")
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
         if (
             found.targets
             and found.literal
@@ -90,12 +93,10 @@ async def _list_names(cmd: Command) -> Outcome:
             and not stat.S_ISREG(cmd.files.stat(found.targets[0].path).st_mode)
         ):
             raise Refuse(450, f"{told}: Not a regular file")
-    except (OSError, Refuse) as error:
-        if isinstance(error, Refuse) and error.code != 450:
-            raise
-        if "NoErrorIfAbsent" not in request.limits.words:
-            if isinstance(error, Refuse):
-                raise
+    except OSError as error:
+        if not _is_no_error(request, error):
+            if isinstance(error, FileNotFoundError) and is_pattern(cmd, request.text):
+                raise Refuse(450, "No files found") from None
             raise _absent(told or cmd.session.cwd, error) from None
         found = Found([], False)
     await _send(cmd, request, found, lambda: names(cmd, request, found))
@@ -104,6 +105,11 @@ async def _list_names(cmd: Command) -> Outcome:
 
 def _absent(text: str, error: OSError) -> Refuse:
     return Refuse(450, f"{text}: {error.strerror}")
+
+
+def _is_no_error(request: Request, error: OSError) -> bool:
+    """NoErrorIfAbsent is about what is not there; a file in the place of a folder remains an error, as in ProFTPD."""
+    return isinstance(error, FileNotFoundError) and "NoErrorIfAbsent" in request.limits.words
 
 
 async def _send(
@@ -151,6 +157,13 @@ def status_of_path(cmd: Command) -> Outcome | Awaitable[Outcome]:
     return begin(_status_of_path(cmd))
 
 
+def _is_there(cmd: Command, text: str) -> bool:
+    try:
+        return cmd.gate.is_there(cmd, text, follow=False) is not None
+    except OSError:
+        return False
+
+
 async def _status_of_path(cmd: Command) -> Outcome:
     request = read(cmd)
     shown = request.text or "."
@@ -169,13 +182,16 @@ async def _status_of_path(cmd: Command) -> Outcome:
                     del made[_MOST_STATUS_LINES:]
                     made.append("... and more, which LIST shows")
                     break
-    except Denied:
-        # of where the client is it knows that it is a folder, of all else nothing is told
-        is_here = f"{cmd.session.cwd}/".startswith(f"{meant(cmd.session, request.text).rstrip('/')}/")
-        return cmd.ok(212 if is_here else 213, f"Status of {shown}:", "End of status")
+    except Denied as denied:
+        return cmd.ok(212 if denied.is_folder else 213, f"Status of {shown}:", "End of status")
     except OSError as error:
-        raise _absent(request.text or ".", error) from None
-    return cmd.ok(212 if found.is_folder else 213, f"Status of {shown}:", *made, "End of status")
+        # a link that leads nowhere is there; alone for NoErrorIfAbsent ProFTPD does not look where it leads
+        if not (_is_no_error(request, error) and _is_there(cmd, shown)):
+            raise _absent(shown, error) from None
+        found, made = Found([], True), []
+    # a link that is shown as a link is no folder
+    as_link = cmd.config[show_symlinks] and any(stat.S_ISLNK(target.attributes.st_mode) for target in found.targets)
+    return cmd.ok(212 if found.is_folder and not as_link else 213, f"Status of {shown}:", *made, "End of status")
 
 
 @module.cmd("STAT", group=Group.DIRS, classes=Class.INFO, usage="[<sp> pathname]")

@@ -48,14 +48,16 @@ def site_help(cmd: Command) -> Outcome:
 
 @module.site("CHGRP", group=Group.WRITE, usage="<sp> group <sp> pathname")
 def change_group(cmd: Command) -> Outcome:
-    name, given, path = _word_and_path(cmd)
+    name, given = _word_and_rest(cmd)
     gid = cmd.session.modules.accounts.name_gid(cmd.session, name)
     if gid is None and re.fullmatch(r"\d{1,10}", name, re.ASCII) and int(name) < 2**32 - 1:
         gid = int(name)
+    invalid = f"{given}: {os.strerror(errno.EINVAL)}"
+    path = _path(cmd, given, f"{given}: {os.strerror(errno.EACCES)}" if gid is not None else invalid)
     try:
         cmd.files.lstat(path)
         if gid is None:
-            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+            raise Refuse(550, invalid)
         cmd.files.chown(path, gid=gid)
     except OSError as error:
         raise Refuse(550, f"{given}: {os.strerror(error.errno or errno.EIO)}") from None
@@ -67,14 +69,18 @@ def change_group(cmd: Command) -> Outcome:
 
 @module.site("CHMOD", group=Group.WRITE, usage="<sp> mode <sp> pathname")
 def change_mode(cmd: Command) -> Outcome:
-    text, given, path = _word_and_path(cmd)
+    text, given = _word_and_rest(cmd)
+    invalid = f"'{text}': invalid mode"
+    # ProFTPD repeats the line of a CHMOD that <Limit> denies, and of a CHGRP the path alone
+    denied = f"CHMOD {cmd.argument}: {os.strerror(errno.EACCES)}"
+    path = _path(cmd, given, denied if new_mode(text, 0) is not None else invalid)
     try:
         before = cmd.files.stat(path).st_mode
     except OSError as error:
         raise Refuse(550, f"{given}: {os.strerror(error.errno or errno.EIO)}") from None
     mode = new_mode(text, before)
     if mode is None:
-        raise Refuse(550, f"'{text}': invalid mode")
+        raise Refuse(550, invalid)
     try:
         cmd.files.chmod(path, mode)
     except OSError as error:
@@ -83,15 +89,19 @@ def change_mode(cmd: Command) -> Outcome:
     return cmd.ok(200, "SITE CHMOD command successful")
 
 
-def _word_and_path(cmd: Command) -> tuple[str, str, Path]:
+def _word_and_rest(cmd: Command) -> tuple[str, str]:
     """The first word and the path behind it, which may hold blanks; with a second blank before it the word is empty."""
     word, _, given = cmd.argument.partition(" ")
     given = given.lstrip(" ")
     if not given:
-        raise Refuse(500, f"'{f'{cmd.name} {cmd.argument}'.rstrip()}' not understood")
-    # ProFTPD repeats the line of a CHMOD that <Limit> denies, and of a CHGRP the path alone
-    shown = f"CHMOD {cmd.argument}" if cmd.name == "SITE CHMOD" else given
-    return word, given, cmd.path(given, refusal=(550, f"{shown}: {os.strerror(errno.EACCES)}"))
+        told = f"{cmd.name} {cmd.argument}".rstrip()
+        raise Refuse(500, f"'{told}' not understood", "SITE not understood")
+    return word, given
+
+
+def _path(cmd: Command, given: str, refusal: str) -> Path:
+    """The path, or the refusal that ProFTPD has where <Limit> denies it: it looks at the word in front of it first."""
+    return cmd.path(given, refusal=(550, refusal))
 
 
 _OCTAL = re.compile(r"[0-7]{1,5}")

@@ -67,12 +67,19 @@ def test_listoptions_bound_what_one_listing_shows() -> None:
 def test_noerrorifabsent_makes_nothing_of_nothing() -> None:
     async def tale(ftp: Bench) -> list[str]:
         replies = []
-        for line in ("LIST nope", "NLST nope", "NLST nope*"):
+        os.symlink("nope", f"{ftp.root}/broken")
+        for line in ("LIST nope", "NLST nope", "NLST nope*", "LIST a.txt/x", "NLST a.txt/x"):
             await ftp.download(line)
             replies.append(ftp.replies)
-        return replies
+        return [*replies, await ftp("STAT broken"), await ftp("STAT nope")]
 
-    assert run(tale, conf='ListOptions "-l" NoErrorIfAbsent\n') == [f"{OPENED}\n226 Transfer complete"] * 3
+    assert run(tale, files=TREE, conf='ListOptions "-l" NoErrorIfAbsent\n') == [
+        *[f"{OPENED}\n226 Transfer complete"] * 3,
+        f"{OPENED}\n450 a.txt/x: Not a directory",
+        "450 a.txt/x: Not a directory",
+        "213-Status of broken:\n213 End of status",
+        "450 nope: No such file or directory",
+    ]
 
 
 def test_useglobbing_off_takes_patterns_for_names() -> None:
@@ -106,12 +113,45 @@ def test_limits_close_folders_to_listings_of_every_kind() -> None:
         return refused
 
     assert run(tale, files=TREE, conf=conf) == [
-        *[f"{OPENED}\n226 Transfer complete"] * 3,
+        *[f"{OPENED}\n226 Transfer complete"] * 2,
+        f"{OPENED}\n450 d/e/nope: No such file or directory",
         "450 d/e: No such file or directory",
         "450 d/e/nope: No such file or directory",
-        "450 d/e/*: No such file or directory",
-        "213-Status of d/e:\n213 End of status",
-        "213-Status of d/e/nope:\n213 End of status",
+        "450 No files found",
+        "212-Status of d/e:\n212 End of status",
+        "450 d/e/nope: No such file or directory",
+    ]
+
+
+@pytest.mark.parametrize("where", ["{root}", "{root}/d"])
+@pytest.mark.parametrize("rule", ["<Limit LIST STAT>\nDenyAll\n</Limit>\n", "<Limit ALL>\nDenyAll\n</Limit>\n"])
+def test_list_and_stat_tell_of_what_is_not_there_where_they_may_show_nothing(where: str, rule: str) -> None:
+    async def tale(ftp: Bench) -> list[str]:
+        for name, target in (("link", "e"), ("broken", "nope")):
+            os.symlink(target, f"{ftp.root}/d/{name}")
+        said = []
+        for name in ("e", "in.txt", "nope", "*", "n*", "link", "broken", "in.txt/x"):
+            assert await ftp.download(f"LIST d/{name}") == b""
+            said.append(ftp.replies.partition("\n")[2])
+        return said + [await ftp(f"STAT d/{name}") for name in ("e", "in.txt", "nope", "*", "link", "broken")]
+
+    missing, done = "450 d/%s: No such file or directory", "226 Transfer complete"
+    assert run(tale, files=TREE, conf=f"<Directory {where}>\n{rule}</Directory>\n") == [
+        *[done, done, missing % "nope", done, done, done, missing % "broken", "450 d/in.txt/x: Not a directory"],
+        *["212-Status of d/e:\n212 End of status", "213-Status of d/in.txt:\n213 End of status"],
+        *[missing % "nope", missing % "*", "213-Status of d/link:\n213 End of status", missing % "broken"],
+    ]
+
+
+def test_what_is_hidden_and_denied_is_not_told_of() -> None:
+    conf = "HideFiles ^in\n<Limit ALL>\nDenyAll\nIgnoreHidden on\n</Limit>\n"
+    lines = [f"STAT d/{name}" for name in ("in.txt", "nope", "e")]
+    assert [
+        reply[:3] for reply in talk(*lines, files=TREE, conf="<Directory {root}/d>\n" + conf + "</Directory>\n")
+    ] == [
+        "450",
+        "450",
+        "212",
     ]
 
 

@@ -99,8 +99,18 @@ def test_limit_on_stat_covers_the_session_as_well(limit: str, allowed: bool) -> 
     assert reply.startswith("211-Status") if allowed else reply == "500 STAT: Operation not permitted"
 
 
-def test_stat_of_a_denied_folder_says_that_it_is_one_only_to_who_is_in_it() -> None:
+def test_stat_of_a_denied_folder_says_that_it_is_one() -> None:
     conf = "<Limit DIRS>\nDenyAll\n</Limit>\n<Limit CWD>\nAllowAll\n</Limit>\n"
     lines = ("STAT .", "STAT /", "STAT ..", "STAT -l", "STAT d", "STAT d/", "STAT missing", "STAT a.txt")
     said = talk("CWD d", *lines, files={"d/d/": b"", "d/a.txt": b""}, conf=conf)
-    assert [reply[:3] for reply in said] == ["250", *["212"] * 4, *["213"] * 4]
+    assert [reply[:3] for reply in said] == ["250", *["212"] * 6, "450", "213"]
+
+
+@pytest.mark.parametrize(("conf", "code"), [("", "213"), ("ShowSymlinks on\n", "213"), ("ShowSymlinks off\n", "212")])
+def test_a_link_that_is_shown_as_one_is_no_folder(conf: str, code: str) -> None:
+    async def tale(ftp: Bench) -> str:
+        os.symlink("d", f"{ftp.root}/link")
+        return await ftp("STAT link")
+
+    reply = run(tale, files={"d/in.txt": b""}, conf=conf)
+    assert reply.startswith(f"{code}-Status of link:") and reply.split("\n")[-2].endswith(" in.txt")

@@ -95,8 +95,8 @@ def test_chmod_of_names_with_blanks_folders_and_nothing() -> None:
             DONE,
             DONE,
             "550 nope: No such file or directory",
-            "500 'SITE CHMOD 600' not understood",
-            "500 'SITE CHMOD' not understood",
+            "500-'SITE CHMOD 600' not understood\n500 SITE not understood",
+            "500-'SITE CHMOD' not understood\n500 SITE not understood",
         ],
         0o600,
     )
@@ -106,6 +106,13 @@ def test_chmod_of_names_with_blanks_folders_and_nothing() -> None:
 def test_limit_keeps_modes_as_they_are(limited: str) -> None:
     conf = f"<Limit {limited}>\nDenyAll\n</Limit>\n"
     assert modes("SITE CHMOD 600 a.txt", conf=conf) == (["550 CHMOD 600 a.txt: Permission denied"], 0o644)
+
+
+@pytest.mark.parametrize("name", ["a.txt", "nope"])
+@pytest.mark.parametrize("mode", ["zzz", "999", "u+q"])
+def test_what_is_no_mode_is_told_of_before_limit_is_asked_and_nothing_of_the_file(mode: str, name: str) -> None:
+    conf = "<Limit SITE_CHMOD>\nDenyAll\n</Limit>\n"
+    assert modes(f"SITE CHMOD {mode} {name}", conf=conf) == ([f"550 '{mode}': invalid mode"], 0o644)
 
 
 def test_limit_site_does_not_mean_its_sub_commands() -> None:
@@ -125,13 +132,19 @@ def test_chgrp_to_ones_own_group() -> None:
         "200 SITE CHGRP command successful",
         "550 a.txt: Invalid argument",
         "550 nope: No such file or directory",
-        "500 'SITE CHGRP x' not understood",
+        "500-'SITE CHGRP x' not understood\n500 SITE not understood",
     ]
 
 
 def test_limit_on_chgrp() -> None:
     conf = "<Limit SITE_CHGRP>\nDenyAll\n</Limit>\n"
     assert last(f"SITE CHGRP {os.getegid()} a.txt", files=TREE, conf=conf).endswith(" a.txt: Permission denied")
+    lines = ("SITE CHGRP nosuchgroup a.txt", "SITE CHGRP nosuchgroup nope", "SITE CHGRP 0 nope")
+    assert talk(*lines, files=TREE, conf=conf) == [
+        "550 a.txt: Invalid argument",
+        "550 nope: Invalid argument",
+        "550 nope: Permission denied",
+    ]
 
 
 def test_site_help_shows_what_is_switched_on() -> None:
