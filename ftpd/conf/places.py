@@ -55,6 +55,12 @@ class _Node:
             return self.pattern.fullmatch(path) is not None
         return f"{path}/".startswith(f"{self.path.rstrip('/')}/")
 
+    def known_as(self, path: str) -> _Node:
+        """The same section under another path."""
+        other = _Node(path, self.scope)
+        other.parent, other.level = self.parent, self.level
+        return other
+
     def nodes(self) -> list[_Node]:
         """The section and those that it lies in, the deepest first."""
         found = [self]
@@ -185,14 +191,18 @@ class Places:
     """
 
     __slots__ = (
-        "_chains", "_deferred", "_homes", "_known", "_nodes", "_of_session", "_whole", "any", "bars", "hides",
-        "hides_owners", "ignores", "inner", "limits", "overrides", "passes", "root", "settings", "silent",
-        "silent_to_users", "told", "verdicts",
+        "_chains", "_deferred", "_follow", "_homes", "_known", "_nodes", "_of_session", "_whole", "any", "as_written",
+        "bars", "hides", "hides_owners", "ignores", "inner", "limits", "links", "overrides", "passes", "root",
+        "settings", "silent", "silent_to_users", "told", "verdicts",
     )  # fmt: skip
 
-    def __init__(self, scopes: Iterable[Scope], root: str = "") -> None:
+    def __init__(self, scopes: Iterable[Scope], root: str = "", *, follow: bool = True) -> None:
         self.root = root
         """The root of an <Anonymous>, which relative paths begin at."""
+        self._follow = follow
+        """Whether a section whose path has a symbolic link on its way is about where that leads as well."""
+        self.links: dict[Scope, str] = {}
+        """Those sections, and where they lead."""
         self.limits: frozenset[str] = frozenset()
         """The words that any <Limit> in reach names: for most commands the answer is here."""
         self.any = False
@@ -231,6 +241,7 @@ class Places:
         """The section <Directory *> of an <Anonymous>, which is its level and not one place in it."""
         order: dict[Scope, int] = {}
         others: dict[_Node, str] = {}
+        scopes = list(scopes)
         for scope in scopes:
             if scope.kind is DIRECTORY and self.root and scope.args == ["*"]:
                 self._whole = (scope,)
@@ -242,6 +253,11 @@ class Places:
         for node in _arrange(list(self._nodes.values())):
             self._known.add(order[node.scope], node)
         self._also_known(others, order)
+        self.as_written = Places(scopes, root, follow=False) if self.links else None
+        """The same sections as ProFTPD knows them, which goes by their names alone: what these allow they allow there.
+
+        None where no symbolic link makes a difference.
+        """
 
     def path_of(self, scope: Scope) -> str:
         """The section's path with that of the <Anonymous> before it where it is relative."""
@@ -256,20 +272,26 @@ class Places:
         if _is_deferred(path):
             self._deferred.append((order, path, scope))
             return
-        node = self._nodes[scope] = _Node(path, scope)
-        if node.pattern is None:
-            with acting_as_daemon():
-                real = os.path.realpath(path)
-            if real != path:
-                # the tree is made of where paths lead, and a client may come by either name
-                node.path, others[node] = real, path
-                node.text = real if node.text == path else node.text
+        with acting_as_daemon():
+            root = os.path.realpath(self.root) if self.root and scope.args[0][0] != "/" else ""
+            named = _clean(f"{root.rstrip('/')}/{scope.args[0]}" if root else path)
+            real = _followed(named) if self._follow else named
+        if real != named:
+            self.links[scope] = real
+        node = self._nodes[scope] = _Node(real, scope)
+        if real != path:
+            # the tree is made of where paths lead, and a client may come by either name
+            others[node] = path
 
     def _also_known(self, others: dict[_Node, str], order: dict[Scope, int]) -> None:
         for node, path in others.items():
             level = self._known if node.parent is None else node.parent.level
             assert level is not None
-            level.add(order[node.scope] if node.parent is None else node.parent.inner.index(node), node, path)
+            at = order[node.scope] if node.parent is None else node.parent.inner.index(node)
+            if node.pattern is None:
+                level.add(at, node, path)
+            else:
+                level.add(at, node.known_as(path))
 
     def chain_of(self, scope: Scope) -> Chain:
         """A section and those it lies in; of one whose path only a session knows, itself alone."""
@@ -312,6 +334,8 @@ class Places:
         """
         if not self._deferred:
             return
+        if self.as_written is not None:
+            self.as_written.learn(home, user, homes)
         self._homes.update(homes)
         level, reals, seen = _Level(), [], dict[str, str]()
         with acting_as_daemon():
@@ -390,6 +414,19 @@ class Places:
                 nodes += [around for around in other.nodes() if around not in nodes]
         nodes.sort(key=lambda around: -len(around.path.rstrip("*/")))
         return tuple(dict.fromkeys([around.scope for around in nodes] + list(self._whole)))
+
+
+def _clean(path: str) -> str:
+    """The path without a slash at its end and the like, as far as it is no pattern."""
+    wild = _WILD.search(path)
+    if wild is None:
+        return os.path.normpath(path)
+    folder = path.rindex("/", 0, wild.start())
+    return f"{os.path.normpath(path[:folder]) if folder else ''}{path[folder:]}"
+
+
+def _followed(path: str) -> str:
+    return os.path.realpath(path) if _WILD.search(path) is None else _before_wildcards(path, {})
 
 
 def _really(path: str, seen: dict[str, str]) -> str:

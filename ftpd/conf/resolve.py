@@ -53,14 +53,26 @@ _REMEMBERED = 4096
 # -- places and settings -----------------------------------------------------------------------------
 
 
-def chain_at(server: Scope, anon: Scope | None, path: str, *, home: str = "", user: str = "") -> Chain:
+def chain_at(
+    server: Scope, anon: Scope | None, path: str, *, home: str = "", user: str = "", as_written: bool = False
+) -> Chain:
     """The <Directory> sections that a path of the machine lies in, the deepest first.
 
-    In an anonymous session those are the sections of its <Anonymous> alone, as in ProFTPD.
+    In an anonymous session those are the sections of its <Anonymous> alone, as in ProFTPD.  ``as_written``: those that
+    ProFTPD would find there, which does not follow symbolic links in their paths.
     """
     level = server if anon is None or anon.places is None else anon
-    assert level.places is not None
-    return level.places.at(path.rstrip("/") or "/", home, user)
+    places = level.places
+    assert places is not None
+    if as_written and places.as_written is not None:
+        places = places.as_written
+    return places.at(path.rstrip("/") or "/", home, user)
+
+
+def differs_as_written(server: Scope, anon: Scope | None) -> bool:
+    """Whether a path may lie in other sections for ProFTPD: what those forbid holds, too."""
+    places = server.places if anon is None or anon.places is None else anon.places
+    return places is not None and places.as_written is not None
 
 
 def directory_at(server: Scope, anon: Scope | None, path: str, *, home: str = "", user: str = "") -> Scope | None:
@@ -92,7 +104,9 @@ def settings_at(
     return found
 
 
-def _woven(server: Scope, anon: Scope | None, chain: Chain, access: Chain, home: str, user: str) -> Chain:
+def _woven(
+    server: Scope, anon: Scope | None, chain: Chain, access: Chain, home: str, user: str, *, as_written: bool = False
+) -> Chain:
     """The <Directory> sections and the .ftpaccess files of one path together, the deepest first.
 
     A .ftpaccess comes before the sections that its own folder lies in, and after those that begin below it.
@@ -100,19 +114,36 @@ def _woven(server: Scope, anon: Scope | None, chain: Chain, access: Chain, home:
     levels: list[Scope] = []
     rest = list(chain)
     for scope in access:
-        around = chain_at(server, anon, scope.args[0], home=home, user=user)
+        around = chain_at(server, anon, scope.args[0], home=home, user=user, as_written=as_written)
         levels += [section for section in rest if section not in around]
         rest = [section for section in rest if section in around]
         levels.append(scope)
     return (*levels, *rest)
 
 
-def levels_at(server: Scope, anon: Scope | None, path: str, home: str, user: str, access: Chain) -> Chain:
+def levels_at(
+    server: Scope, anon: Scope | None, path: str, home: str, user: str, access: Chain, *, as_written: bool = False
+) -> Chain:
     """All that has a say at a path, the deepest first: sections and files, the <Anonymous>, the server."""
-    chain = chain_at(server, anon, path, home=home, user=user)
+    chain = chain_at(server, anon, path, home=home, user=user, as_written=as_written)
     if access:
-        chain = _woven(server, anon, chain, access, home, user)
+        chain = _woven(server, anon, chain, access, home, user, as_written=as_written)
     return (*chain, server) if anon is None else (*chain, anon, server)
+
+
+def _all_levels_at(
+    server: Scope, anon: Scope | None, path: str, home: str, user: str, access: Chain
+) -> tuple[Chain, ...]:
+    """What has a say at a path, and once more as ProFTPD sees it where that is something else.
+
+    A section whose path has a symbolic link on its way is about where that leads only here.  Nobody is let in by what
+    would let in nobody there, so that a link, which may be a user's own, opens nothing.
+    """
+    levels = levels_at(server, anon, path, home, user, access)
+    if not differs_as_written(server, anon):
+        return (levels,)
+    written = levels_at(server, anon, path, home, user, access, as_written=True)
+    return (levels,) if written == levels else (levels, written)
 
 
 # -- <Limit> -----------------------------------------------------------------------------------------
@@ -146,8 +177,23 @@ def limit(
         for level in access:
             if level.faulty:
                 return Verdict(False, True, level)
-    levels = levels_at(server, anon, path, home, user, access)
     client = who() if callable(who) else who
+    verdict: Verdict | None = None
+    for levels in _all_levels_at(server, anon, path, home, user, access):
+        said = reasons if verdict is None else None if reasons is None else []
+        one = _verdict(server, levels, words, client, argument, said)
+        if not one.allowed:
+            if reasons is not None and said is not None:
+                reasons[:] = said
+            return one
+        verdict = verdict or one
+    assert verdict is not None
+    return verdict
+
+
+def _verdict(
+    server: Scope, levels: Chain, words: tuple[str, ...], client: Who, argument: str, reasons: list[Asked] | None
+) -> Verdict:
     if reasons is not None:
         return _judged(levels, words, client, argument, reasons)
     found = _remembered(server, levels, words, client)
@@ -166,8 +212,8 @@ def passes(
     words = words_of(verb, group)
     if server.places.limits.isdisjoint(words):
         return True
-    found = _remembered(server, levels_at(server, anon, path, home, user, ()), words, who)
-    return found.verdict.allowed and not found.asking
+    found = [_remembered(server, levels, words, who) for levels in _all_levels_at(server, anon, path, home, user, ())]
+    return all(one.verdict.allowed and not one.asking for one in found)
 
 
 def _remembered(server: Scope, levels: Chain, words: tuple[str, ...], client: Who) -> Opinions:
@@ -294,9 +340,11 @@ def barred(server: Scope, anon: Scope | None, path: str, *, home: str = "", user
     assert server.places is not None
     if not server.places.bars and not access:
         return False
-    innermost = levels_at(server, anon, path, home, user, access)[0]
-    names = {directive.name for directive in innermost.values}
-    return DENY_ALL.name in names and ALLOW_ALL.name not in names
+    for innermost, *_ in _all_levels_at(server, anon, path, home, user, access):
+        names = {directive.name for directive in innermost.values}
+        if DENY_ALL.name in names and ALLOW_ALL.name not in names:
+            return True
+    return False
 
 
 # -- LOGIN -------------------------------------------------------------------------------------------

@@ -26,6 +26,7 @@ class FolderVeil:
     __slots__ = (
         "_allowed",
         "_chain",
+        "_differs",
         "_folder",
         "_hiding",
         "_inside",
@@ -52,9 +53,10 @@ class FolderVeil:
         """Whether an entry may have a section of its own, with HideFiles or HideUser in it."""
         self.looks = self._hiding.by_attributes or (self._sectioned and places.hides_owners)
         self._place = folder.place or folder.virtual
+        self._differs = resolve.differs_as_written(session.server, session.anonymous)
         self._chain = self._sections(self._place)
         self._inside: dict[Chain, Hiding] = {self._chain: self._hiding}
-        self._limits: dict[Chain, bool] = {self._chain: True}
+        self._limits: dict[tuple[Chain, Chain], bool] = {(self._chain, self._written(self._place)): True}
 
     def __bool__(self) -> bool:
         return bool(self._hiding) or self._sectioned or self._allowed is not None
@@ -106,18 +108,27 @@ class FolderVeil:
     def _at(self, name: str) -> str:
         return f"{self._place.rstrip('/')}/{name}"
 
-    def _sections(self, virtual: str) -> Chain:
+    def _sections(self, virtual: str, *, as_written: bool = False) -> Chain:
         session = self._session
         return resolve.chain_at(
-            session.server, session.anonymous, self._real(virtual), home=session.home, user=session.user or ""
+            session.server,
+            session.anonymous,
+            self._real(virtual),
+            home=session.home,
+            user=session.user or "",
+            as_written=as_written,
         )
 
+    def _written(self, virtual: str) -> Chain:
+        """The sections that ProFTPD would find, where they may be others."""
+        return self._sections(virtual, as_written=True) if self._differs else ()
+
     def _permitted(self, virtual: str) -> bool:
-        chain = self._sections(virtual)
-        verdict = self._limits.get(chain)
+        key = self._sections(virtual), self._written(virtual)
+        verdict = self._limits.get(key)
         if verdict is None:
             assert self._allowed is not None
-            verdict = self._limits[chain] = self._allowed(virtual)
+            verdict = self._limits[key] = self._allowed(virtual)
         return verdict
 
     def _hiding_of(self, virtual: str) -> Hiding:

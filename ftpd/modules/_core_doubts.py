@@ -1,4 +1,4 @@
-"""Lines that are right by themselves and lead to nothing that is there: classes without a definition, logs' folders."""
+"""Lines that are right by themselves and lead astray: classes without a definition, logs' folders, links."""
 
 from __future__ import annotations
 
@@ -59,6 +59,18 @@ def folders_are_there(config: Config) -> Iterator[ConfigError]:
                     f"there is no folder {folder}: {_LOST[key.name]}",
                     right=f"mkdir {folder}", word=0, directive=key.name, at=at,
                 )  # fmt: skip
+
+
+@module.check
+def sections_are_no_links(config: Config) -> Iterator[ConfigError]:
+    """In ProFTPD such a section says nothing of where the link leads, which is where nearly all commands look."""
+    for scope in _all(config):
+        links = scope.places.links if scope.places is not None else {}
+        for section, real in links.items():
+            yield ConfigWarning(
+                f"a symbolic link is on the way to it: what this section allows is not allowed in {real}",
+                right=f"<Directory {real}>", word=0, directive="Directory", at=(section.file, section.line),
+            )  # fmt: skip
 
 
 def _is_there(folder: str) -> bool:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 import pytest
-from xfer_ground import names, run
+from xfer_ground import HOME, names, run
 
 from ftpd.testing import Bench
 
+T = TypeVar("T")
 FILES = {"private/f": b"secret", "private/in/g": b"", "free/f": b"free"}
 CLOSED = "<Directory {root}/private>\n<Limit %s>\nDenyAll\n</Limit>\n</Directory>\n"
 
@@ -204,3 +208,61 @@ def test_listings_show_such_a_link_as_it_is_seen_from_the_root() -> None:
     listed, told = run(tale, files=FILES, conf="ShowSymlinks on\nFactsOptions UseSlink\n")
     assert listed.endswith(b" one -> /private/f\r\n")
     assert "type=OS.unix=slink:/private/f;" in told
+
+
+OPENED = "<Directory {root}>\n<Limit READ>\nDenyAll\n</Limit>\n</Directory>\n"
+OPENED += "<Directory {root}/%s>\n<Limit READ>\nAllowAll\n</Limit>\n</Directory>\n"
+
+
+@pytest.mark.parametrize("section", ["alias", "alias/", "self/private", "alias/*", "one"])
+def test_a_section_named_after_a_link_opens_nothing_as_in_proftpd(section: str) -> None:
+    async def tale(ftp: Bench) -> list[str]:
+        return [await ftp(line) for line in ("TYPE I", "SIZE alias/f", "SIZE private/f", "SIZE one")][1:]
+
+    denied = [f"550 {path}: Operation not permitted" for path in ("alias/f", "private/f", "one")]
+    assert run_linked(tale, OPENED % section) == denied
+    assert run_linked(tale, OPENED % "private") == ["213 6"] * 3
+
+
+@pytest.mark.parametrize("section", ["alias", "alias/", "self/private", "alias/*"])
+@pytest.mark.parametrize("rule", ["<Limit READ>\nDenyAll\n</Limit>", "DenyAll"])
+def test_a_section_named_after_a_link_closes_where_it_leads(section: str, rule: str) -> None:
+    async def tale(ftp: Bench) -> list[str]:
+        return [
+            (await ftp(line))[:3] for line in ("TYPE I", "SIZE alias/f", "SIZE private/f", "SIZE one", "SIZE free/f")
+        ]
+
+    conf = f"<Directory {{root}}/{section}>\n{rule}\n</Directory>\n"
+    assert run_linked(tale, conf) == ["200", "550", "550", "550", "213"]
+
+
+def test_a_section_named_after_a_link_takes_no_bare_denyall_away() -> None:
+    async def tale(ftp: Bench) -> str:
+        return await ftp("MDTM alias/f")
+
+    conf = "<Directory {root}/private>\nDenyAll\n</Directory>\n<Directory {root}/alias>\nUmask 022\n</Directory>\n"
+    assert run_linked(tale, conf).startswith("550")
+
+
+def test_entries_of_one_folder_are_judged_by_the_sections_that_proftpd_sees_as_well() -> None:
+    async def tale(ftp: Bench) -> str:
+        return await ftp("STAT private")
+
+    # the section of the link comes last and allows; beside it the pattern denies one entry
+    conf = "<Directory {root}/*/in>\n<Limit DIRS>\nDenyAll\n</Limit>\n</Directory>\n"
+    conf += "<Directory {root}/alias>\n<Limit DIRS>\nAllowAll\n</Limit>\n</Directory>\n"
+    said = run_linked(tale, conf)
+    assert " f\n" in said and " in\n" not in said
+
+
+def run_linked(tale: Callable[[Bench], Awaitable[T]], conf: str) -> T:
+    """The tale in a tree whose links are there before the configuration is read."""
+
+    async def story() -> T:
+        bench = Bench(conf=HOME + conf, files=FILES)
+        for name, target in (("self", "."), ("alias", "free/../private"), ("one", "private/f")):
+            os.symlink(target, f"{bench.root}/{name}")
+        async with bench as ftp:
+            return await tale(ftp)
+
+    return asyncio.run(story())

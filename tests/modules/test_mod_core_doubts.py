@@ -78,3 +78,28 @@ def test_how_long_a_password_is_known_is_said_where_it_is_misspelt(value: str) -
     with pytest.raises(ConfigFaults) as wrong:
         warnings(f"AuthPasswordCache {value}")
     assert wrong.value.faults[0].right == "off, or at most 3600 seconds"
+
+
+def test_a_section_whose_path_has_a_link_on_its_way_is_warned_of(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    rules = "\n<Limit ALL>\nAllowAll\n</Limit>\n</Directory>\n"
+    real = (tmp_path / "real").resolve()
+    for path, leads in (("link", f"{real}"), ("link/", f"{real}"), ("link/*/x", f"{real}/*/x")):
+        (told,) = warnings(f"<Directory {tmp_path}/{path}>{rules}")
+        assert f"what this section allows is not allowed in {leads}" in told
+        assert told.endswith(f"right: <Directory {leads}>")
+    for path in ("real", "real/", "*/x", "~/link"):
+        assert not warnings(
+            f"<Directory {real.parent if path[0] != '~' else ''}{'/' if path[0] != '~' else ''}{path}>{rules}"
+        )
+
+
+def test_a_link_to_the_root_of_an_anonymous_is_none_on_the_way_to_what_is_relative(tmp_path: Path) -> None:
+    (tmp_path / "real" / "pub").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("real")
+    inside = "<Directory {}>\nUmask 022\n</Directory>\n"
+    conf = f"<Anonymous {tmp_path}/link>\nUser ftp\n{inside}</Anonymous>\n"
+    assert not warnings(conf.format("pub"))
+    (told,) = warnings(conf.format(f"{tmp_path}/link/pub"))
+    assert f"{tmp_path.resolve()}/real/pub" in told
