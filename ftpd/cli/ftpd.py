@@ -92,7 +92,7 @@ def _with_configuration(line: CommandLine, record: BuildRecord) -> int:
     # the rest of the daemon is imported only by who needs it: -v and -l answer at once
     from ftpd.conf.directive import ConfigError
     from ftpd.conf.faults import ConfigFaults
-    from ftpd.daemon import inetd, logs
+    from ftpd.daemon import beforehand, inetd, logs
     from ftpd.daemon.errors import StartError
     from ftpd.daemon.plan import Options, read
     from ftpd.daemon.process import hold_hangups
@@ -119,12 +119,14 @@ def _with_configuration(line: CommandLine, record: BuildRecord) -> int:
     pools = Pools()
     try:
         plan = read(options, record, pools)
-        wrong = [] if line.act == "version" else logs.unopened(plan.generation.config, terminal=plan.to_terminal)
+        wrong = [] if line.act == "version" else beforehand.obstacles(plan.generation.config, terminal=plan.to_terminal)
         if wrong:
             raise ConfigFaults(wrong, plan.warnings)
         for warning in plan.warnings:
             tell(f"warning: {warning.render()}")
         if line.act == "configtest":
+            for warning in beforehand.taken(plan):
+                tell(f"warning: {warning.render()}")
             print("Syntax check complete.", flush=True)
             return 0 if line.question is None else _explain(plan.generation, line.question)
         if line.act == "version":
@@ -135,7 +137,7 @@ def _with_configuration(line: CommandLine, record: BuildRecord) -> int:
         return Daemon(plan, pools).run()
     except ConfigFaults as found:
         if found.config is not None:
-            found.faults += logs.unopened(found.config, terminal=options.foreground and not options.quiet)
+            found.faults += beforehand.obstacles(found.config, terminal=options.foreground and not options.quiet)
         for fault in found.faults:
             tell(fault.render())
         for warning in found.warnings:

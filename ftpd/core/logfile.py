@@ -8,13 +8,14 @@ import stat
 import sys
 import threading
 import time
+from typing import NamedTuple
 
 from ftpd.core import trace
 from ftpd.core.identity import acting_as_daemon
 from ftpd.core.log import Level, escape, log, stamp
 from ftpd.core.scribe import PIPE, Outlet, flush, rest, write
 
-__all__ = ["LogFile", "ModuleLog", "append", "at", "close", "flush", "reopen"]
+__all__ = ["LogFile", "ModuleLog", "append", "at", "close", "flush", "reopen", "trouble"]
 
 # a FIFO that nobody reads must not stop the daemon, a terminal not become its own
 _FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
@@ -130,6 +131,41 @@ class LogFile(Outlet):
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor, self._inode = -1, None
+
+
+class Trouble(NamedTuple):
+    """Why a log could not be kept, and what would be right; as the system has it, and in words of one line."""
+
+    error: OSError
+    reason: str
+    remedy: str
+
+
+def trouble(path: str, directive: str, *, follow: bool = False) -> Trouble | None:
+    """What would keep a daemon from writing there; nothing is made.
+
+    Who asks need not be who starts the daemon, so rights that are missing are no trouble.
+    """
+    folder = os.path.dirname(path)
+    with acting_as_daemon():
+        there = os.path.isdir(folder)
+    file = LogFile(path, directive, follow=follow, make=False)
+    try:
+        file.open()
+    except OSError as error:
+        if error.errno == errno.EACCES or (error.errno == errno.ENOENT and there):
+            return None
+        if error.errno in (errno.ENOENT, errno.ENOTDIR) and not there:
+            return Trouble(error, f"there is no folder {folder}", f"mkdir {folder}")
+        return Trouble(error, error.strerror or str(error), _REMEDIES.get(error.errno or 0, ""))
+    file.forget()
+    return None
+
+
+_REMEDIES = {
+    errno.ELOOP: "the file that the link leads to, or AllowLogSymlinks on",
+    errno.EPERM: "a file of its own, in a folder that only the daemon's user may write to",
+}
 
 
 _open_files: dict[tuple[str, bool], LogFile] = {}

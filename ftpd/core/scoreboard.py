@@ -353,6 +353,8 @@ def check_place(path: str) -> None:
         raise PermissionError(errno.EPERM, f"{folder} is world-writable", path)
     if os.path.islink(path):
         raise PermissionError(errno.EPERM, "it is a symbolic link", path)
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise OSError(errno.EINVAL, "it is not a regular file", path)
 
 
 @dataclass(frozen=True, slots=True)

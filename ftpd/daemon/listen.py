@@ -252,7 +252,7 @@ def _addresses(config: Config, scope: Scope, use_ipv6: bool, report: Report) -> 
                 right="an address, a name or a network device of this machine",
                 word=index,
                 directive="DefaultAddress" if key is not None else scope.title,
-                at=(scope.file, scope.line) if key is None else scope.where[key][0],
+                at=(scope.file, scope.line) if key is None else scope.where[key][-1],
             )
             report.faults.append(of_check(error, scope.file))
     return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
 import os
 import stat
@@ -80,34 +79,13 @@ def unopened(config: Config, *, terminal: bool = False) -> list[Fault]:
         path = values[keys[name]] if name in keys else None
         if path is None or path == "none":
             continue
-        if (error := _trouble(path, name, follow)) is not None:
+        if (found := logfile.trouble(path, name, follow=follow)) is not None:
             where = config.main.where[keys[name]][-1]
-            right = _remedy(error.errno, os.path.dirname(path))
             wrong = ConfigError(
-                f"unable to open '{path}': {error.strerror}", right=right, word=0, directive=name, at=where
+                f"unable to open '{path}': {found.error.strerror}", right=found.remedy, word=0, directive=name, at=where
             )
             faults.append(of_check(wrong, where[0]))
     return faults
-
-
-def _remedy(number: int | None, folder: str) -> str:
-    if number == errno.ENOENT:
-        return f"mkdir {folder}"
-    if number == errno.ELOOP:
-        return "the file that the link leads to, or AllowLogSymlinks on"
-    return "a file of its own, in a folder that only the daemon's user may write to" if number == errno.EPERM else ""
-
-
-def _trouble(path: str, name: str, follow: bool) -> OSError | None:
-    """Why the file could not be opened, unless that is for want of the file itself or of rights."""
-    file = logfile.LogFile(path, name, follow=follow, make=False)
-    try:
-        file.open()
-    except OSError as error:
-        to_be_made = error.errno == errno.ENOENT and os.path.isdir(os.path.dirname(path))
-        return None if to_be_made or error.errno == errno.EACCES else error
-    file.forget()
-    return None
 
 
 async def keep_writing() -> None:

@@ -1,21 +1,16 @@
-"""Lines that are right by themselves and lead astray: classes without a definition, logs' folders, links."""
+"""Lines that are right by themselves and lead astray: classes nobody defines, logs that cannot be kept, links."""
 
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 
-from ftpd.api import Config, ConfigError, ConfigWarning, Multi, Scope, acting_as_daemon
+from ftpd.api import Config, ConfigError, ConfigWarning, Multi, Scope, acting_as_daemon, logfile
 from ftpd.modules._core import module
 
-_LOST = {
-    "PidFile": "a start by this line ends here",
-    **dict.fromkeys(
-        ("ControlsLog", "ExecLog", "ExtendedLog", "RewriteLog", "SQLLogFile", "TransferLog"),
-        "nothing is logged there",
-    ),
-}
-"""What comes of it where the folder of such a file is not there."""
+_LOGS = ("ControlsLog", "ExecLog", "ExtendedLog", "RewriteLog", "SQLLogFile", "ServerLog", "TransferLog")
+"""What is opened only as the first session has something for it; SystemLog and TraceLog end the start by themselves."""
 
 
 @module.check
@@ -39,26 +34,32 @@ def classes_are_defined(config: Config) -> Iterator[ConfigError]:
 
 
 @module.check
-def folders_are_there(config: Config) -> Iterator[ConfigError]:
+def logs_can_be_kept(config: Config) -> Iterator[ConfigError]:
     """Said as the configuration is checked, for a daemon that detaches itself says it to a log that nobody reads."""
     told = set()
+    # where links are let, and for whom, is the log's own business
+    follow = any(
+        value is True for scope in _all(config) for key, value in scope.values.items() if key.name == "AllowLogSymlinks"
+    )
     for scope in _all(config):
         for key, value in scope.values.items():
-            if key.name not in _LOST:
+            if key.name not in _LOGS:
                 continue
             lines = scope.where.get(key, ())
             if not isinstance(value, tuple):
                 # only one of them counts
                 value, lines = (value,), lines[-1:] if key.multi is Multi.LAST else lines[:1]
             for one, at in zip(value, lines, strict=False):
-                folder = os.path.dirname(getattr(one, "path", one) or "")
-                if not folder.startswith("/") or at in told or _is_there(folder):
+                path = getattr(one, "path", one) or ""
+                if not path.startswith("/") or at in told or _is_fifo(path):
+                    # who reads a FIFO would hear of an end that is none
                     continue
                 told.add(at)
-                yield ConfigWarning(
-                    f"there is no folder {folder}: {_LOST[key.name]}",
-                    right=f"mkdir {folder}", word=0, directive=key.name, at=at,
-                )  # fmt: skip
+                if (found := logfile.trouble(path, key.name, follow=follow)) is not None:
+                    yield ConfigWarning(
+                        f"{found.reason}: nothing is logged there",
+                        right=found.remedy, word=0, directive=key.name, at=at,
+                    )  # fmt: skip
 
 
 @module.check
@@ -73,16 +74,12 @@ def sections_are_no_links(config: Config) -> Iterator[ConfigError]:
             )  # fmt: skip
 
 
-def _is_there(folder: str) -> bool:
+def _is_fifo(path: str) -> bool:
     with acting_as_daemon():
         try:
-            os.stat(folder)
-        except (FileNotFoundError, NotADirectoryError):
-            return False
+            return stat.S_ISFIFO(os.stat(path).st_mode)
         except OSError:
-            # who may not look is not told that it is missing
-            return True
-    return True
+            return False
 
 
 def _all(config: Config) -> Iterator[Scope]:

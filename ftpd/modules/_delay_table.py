@@ -76,11 +76,6 @@ class DelayTable:
             yield from ("    " + " ".join(row[at : at + 8]) for at in range(0, len(row), 8))
             yield ""
 
-    @property
-    def has_folder(self) -> bool:
-        with acting_as_daemon():
-            return os.path.isdir(os.path.dirname(str(self.path)) or ".")
-
     def read(self) -> None:
         """Take over what an earlier daemon learnt; OSError or ValueError when the file holds nothing of the kind."""
         with acting_as_daemon():
@@ -101,12 +96,29 @@ class DelayTable:
             self._times[f"{server} {verb}"] = Times(values)
 
     def _safe(self) -> str:
-        """The path, in a folder of which others cannot take what is in it."""
+        """The path, in a folder of which others cannot take what is in it; no device, whose place a file would take."""
         path = str(self.path)
-        mode = os.stat(os.path.dirname(path) or ".").st_mode
+        folder = os.path.dirname(path) or "."
+        try:
+            mode = os.stat(folder).st_mode
+        except FileNotFoundError:
+            raise FileNotFoundError(errno.ENOENT, f"there is no folder {folder}") from None
         if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
             raise PermissionError(errno.EPERM, "its folder is world-writable")
+        with suppress(FileNotFoundError):
+            kind = os.lstat(path).st_mode
+            if not stat.S_ISREG(kind) and not stat.S_ISLNK(kind):
+                raise OSError(errno.EINVAL, "it is not a regular file")
         return path
+
+    def look(self) -> str:
+        """What would keep the file from being kept; rights that are missing are not asked for."""
+        with acting_as_daemon():
+            try:
+                self._safe()
+            except OSError as error:
+                return "" if error.errno == errno.EACCES else error.strerror or str(error)
+        return ""
 
     def write(self) -> None:
         """Replace the file whole, so that none is ever half written."""

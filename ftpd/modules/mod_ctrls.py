@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import errno
 import grp
+import os
 import pwd
+import stat
 from collections.abc import AsyncIterator, Iterator
 
 from ftpd.api import (
     SERVER,
     Asked,
+    Config,
+    ConfigError,
+    ConfigWarning,
     ControlError,
     Module,
     Multi,
     Reading,
     Status,
+    acting_as_daemon,
     control_rules,
     socket_rule,
     types,
@@ -21,6 +28,8 @@ from ftpd.api import (
 
 module = Module("mod_ctrls", version="1.0")
 
+_LONGEST = 107
+"""Bytes of a socket's path (unix(7))."""
 _KEPT = ("help", "insctrl", "lsctrl", "rmctrl")
 
 
@@ -45,11 +54,11 @@ def _known(reading: Reading, owner: tuple[int, int]) -> None:
 
 
 # What the daemon itself reads by name: it makes the socket before any session and any request is there.
-module.directive(
+engine = module.directive(
     "ControlsEngine", types.boolean, default=True, contexts=SERVER, multi=Multi.LAST,
     usage="on|off", doc="Whether there is a control socket.",
 )  # fmt: skip
-module.directive(
+socket_path = module.directive(
     "ControlsSocket", types.path_or_none, contexts=SERVER, multi=Multi.LAST,
     usage="path|none", doc="Where the control socket is; by default where the build put it.",
 )  # fmt: skip
@@ -82,6 +91,38 @@ socket_acl = module.directive_list(
     "ControlsSocketACL", socket_rule, contexts=SERVER,
     usage="allow|deny user|group list", doc="Who may ask anything at all; nobody without such a line.",
 )  # fmt: skip
+
+
+@module.check
+def it_can_be_made(config: Config) -> Iterator[ConfigError]:
+    """Where it cannot, clients are served all the same, and ftpdctl reaches nobody."""
+    settings = config.main.settings
+    path = settings[socket_path]
+    if path in (None, "none") or not settings[engine]:
+        return
+    with acting_as_daemon():
+        reason, right = _obstacle(path)
+    if reason:
+        yield ConfigWarning(
+            f"there is no control socket, and ftpdctl reaches nobody: {reason}", right=right, word=0,
+            directive=socket_path.name, at=config.main.where[socket_path][-1],
+        )  # fmt: skip
+
+
+def _obstacle(path: str) -> tuple[str, str]:
+    """Why no socket can be there, and what would be right; rights that are missing are not asked for."""
+    folder = os.path.dirname(path)
+    elsewhere = "the path of a file that is not there, or none"
+    if len(os.fsencode(path)) > _LONGEST:
+        return f"no socket's path may be longer than {_LONGEST} bytes", elsewhere
+    try:
+        os.stat(folder)
+        kind = os.lstat(path).st_mode
+    except FileNotFoundError:
+        return ("", "") if os.path.isdir(folder) else (f"there is no folder {folder}", f"mkdir {folder}")
+    except OSError as error:
+        return ("", "") if error.errno == errno.EACCES else (os.strerror(error.errno or errno.EIO), elsewhere)
+    return ("", "") if stat.S_ISSOCK(kind) else ("what lies there is no socket, and is left alone", elsewhere)
 
 
 @module.control("help", help="describe all registered controls", acl=socket_acl)

@@ -19,6 +19,7 @@ from ftpd.api import (
     Command,
     Config,
     ConfigError,
+    ConfigWarning,
     ControlError,
     Level,
     Module,
@@ -103,9 +104,15 @@ _counted = module.session_state(Counted)
 
 
 @module.check
-def remember_place(config: Config) -> None:
+def remember_place(config: Config) -> Iterator[ConfigError]:
     """Sessions of every server need what only the main server may say."""
     table.path = config.main.settings[table_path]
+    if table.kept and (reason := table.look()):
+        yield ConfigWarning(
+            f"what is learnt is not kept over a restart: {reason}",
+            right="a file in a folder that only its owner may write to, or none",
+            word=0, directive=table_path.name, at=config.main.where[table_path][0],
+        )  # fmt: skip
 
 
 @module.on(STARTUP)
@@ -115,7 +122,7 @@ def load(_: None) -> None:
             table.read()
         except FileNotFoundError:
             # nothing has been learnt yet
-            if not table.has_folder:
+            if table.look():
                 log(Level.WARN, "DelayTable %s is not kept: its folder is not there", table.path)
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 
 import pytest
@@ -45,10 +46,10 @@ def test_a_class_of_all_hosts_is_said_once() -> None:
 @pytest.mark.parametrize(
     ("line", "lost"),
     [
-        ("PidFile {gone}/pid", "a start by this line ends here"),
         ("TransferLog {gone}/xferlog", "nothing is logged there"),
         ("ExtendedLog {gone}/access.log READ", "nothing is logged there"),
         ("ControlsLog {gone}/controls.log", "nothing is logged there"),
+        ("ServerLog {gone}/server.log", "nothing is logged there"),
     ],
 )
 def test_a_file_whose_folder_is_not_there_is_warned_of(tmp_path: Path, line: str, lost: str) -> None:
@@ -62,15 +63,57 @@ def test_a_file_whose_folder_is_not_there_is_warned_of(tmp_path: Path, line: str
 
 def test_only_the_line_that_counts_is_told_of(tmp_path: Path) -> None:
     gone = tmp_path / "gone"
-    # the last PidFile, and each ExtendedLog
+    # the last ControlsLog, and each ExtendedLog
     told = warnings(
-        f"PidFile {gone}/a\nPidFile {tmp_path}/b\n"
+        f"ControlsLog {gone}/a\nControlsLog {tmp_path}/b\n"
         f"ExtendedLog {gone}/a\nExtendedLog {tmp_path}/b\nExtendedLog {gone}/c\n"
         "ExtendedLog syslog:info\nTransferLog none"
     )
     assert [line.partition(": there is no")[0].rpartition(":")[2].strip() for line in told] == ["ExtendedLog"] * 2
-    (one,) = warnings(f"PidFile {tmp_path}/a\nPidFile {gone}/b\n")
-    assert f"PidFile {gone}/b" in one
+    (one,) = warnings(f"ControlsLog {tmp_path}/a\nControlsLog {gone}/b\n")
+    assert f"ControlsLog {gone}/b" in one
+
+
+@pytest.mark.parametrize("directive", ["TransferLog", "ExtendedLog", "ServerLog"])
+def test_a_log_that_is_not_safe_is_warned_of(tmp_path: Path, directive: str) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    (tmp_path / "link").symlink_to(shared / "target")
+    assert not warnings(f"{directive} {shared}/log")
+    shared.chmod(0o777)
+    (told,) = warnings(f"{directive} {shared}/log")
+    assert f"{directive}: {shared} is a world-writable directory: nothing is logged there" in told
+    (told,) = warnings(f"{directive} {tmp_path}/link")
+    assert f"{tmp_path}/link is a symbolic link: nothing is logged there" in told
+    assert not warnings(f"AllowLogSymlinks on\n{directive} {tmp_path}/link")
+
+
+def test_a_log_that_is_a_fifo_is_let_be(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    reader = os.open(tmp_path / "fifo", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        assert not warnings(f"TransferLog {tmp_path}/fifo")
+    finally:
+        os.close(reader)
+
+
+@pytest.mark.parametrize("directive", ["ScoreboardFile", "DelayTable", "ControlsSocket"])
+def test_a_file_of_the_daemon_that_cannot_be_is_warned_of(tmp_path: Path, directive: str) -> None:
+    place = tmp_path / "run" / "file"
+    (told,) = warnings(f"{directive} {place}")
+    assert f"{directive}: " in told
+    place.parent.mkdir()
+    assert not warnings(f"{directive} {place}")
+    place.mkdir()
+    (told,) = warnings(f"{directive} {place}")
+    assert "it is not a regular file" in told or "what lies there is no socket" in told
+
+
+def test_a_path_that_is_too_long_for_a_socket_is_warned_of(tmp_path: Path) -> None:
+    long = tmp_path / ("x" * 120)
+    (told,) = warnings(f"ControlsSocket {long}")
+    assert "no socket's path may be longer than 107 bytes" in told
+    assert not warnings(f"ControlsEngine off\nControlsSocket {long}")
 
 
 @pytest.mark.parametrize("value", ["on", "ten", "-1", "3601"])

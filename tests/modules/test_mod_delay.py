@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import stat
 import time
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from ftpd.modules._delay_table import KEPT, Times
 from ftpd.modules.mod_delay import table
 from ftpd.testing import Bench
 
+root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root makes devices")
 SERVER = "127.0.0.1#2121"
 ROOT = Asker(0, 0, "root", "root")
 
@@ -151,6 +153,21 @@ def test_a_table_without_a_folder_is_told_when_the_daemon_begins(
     assert "DelayTable" not in caplog.text
     asyncio.run(begin(tmp_path / "none" / "delay"))
     assert f"DelayTable {tmp_path}/none/delay is not kept: its folder is not there" in caplog.text
+
+
+@root_only
+def test_a_device_for_a_table_stays_a_device(tmp_path: Path) -> None:
+    place = tmp_path / "null"
+    os.mknod(place, 0o666 | stat.S_IFCHR, os.makedev(1, 3))
+
+    async def story() -> list[str]:
+        async with Bench(conf=f"DelayTable {place}\n", login=None) as ftp:
+            assert ftp.generation is not None
+            ftp.generation.emit(SHUTDOWN, None)
+            return [fault.message for fault in ftp.generation.config.warnings]
+
+    assert asyncio.run(story()) == ["what is learnt is not kept over a restart: it is not a regular file"]
+    assert stat.S_ISCHR(place.stat().st_mode)
 
 
 def test_a_table_that_holds_something_else_is_told_and_not_used(

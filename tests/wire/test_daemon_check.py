@@ -108,6 +108,13 @@ def test_without_a_port_there_is_nothing_to_serve(site: Site) -> None:
     assert site.command("-t").status == 0, "a virtual host is enough"
 
 
+def test_of_two_defaultaddress_lines_the_one_that_counts_is_named(site: Site) -> None:
+    site.conf("DefaultAddress 127.0.0.1\nDefaultAddress no.such.invalid\n", without=["DefaultAddress"])
+    told = site.command("-t").err
+    assert f"{site.path}:2: DefaultAddress: unable to resolve 'no.such.invalid'" in told
+    assert "    DefaultAddress no.such.invalid\n" in told
+
+
 def test_a_name_without_an_address_is_told_with_its_line(site: Site) -> None:
     site.conf(
         "DefaultAddress no.such.invalid\n<VirtualHost none.invalid>\n</VirtualHost>\n", without=["DefaultAddress"]

@@ -3,34 +3,86 @@
 from __future__ import annotations
 
 import os
+import socket
+import stat
 from pathlib import Path
 
 import pytest
 
 from tests.wire.command import NOBODY, Site, fatal
+from tests.wire.daemon import PATIENCE
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can choose who to serve as")
 
 
-def test_a_pidfile_that_cannot_be_written_is_named(site: Site) -> None:
-    site.conf(f"PidFile {site.base}/none/pid\n", without=["PidFile"])
-    for options in ([], ["-n"]):
-        assert fatal_last(site, *options) == f"unable to write PidFile {site.base}/none/pid: No such file or directory"
-
-
-def fatal_last(site: Site, *options: str) -> str:
-    said = site.command(*options)
-    assert said.status == 1, said
-    assert "Traceback" not in said.err
-    return said.err.splitlines()[-1].partition("]: fatal: ")[2]
-
-
-def test_a_pidfile_is_not_written_through_a_link(site: Site) -> None:
-    victim = site.base / "victim"
+@pytest.mark.parametrize(
+    ("plant", "reason"),
+    [
+        ("folder", "Is a directory"),
+        ("fifo", "it is no regular file"),
+        ("link", "it is a symbolic link"),
+        ("no folder", "No such file or directory"),
+    ],
+)
+def test_a_pidfile_that_cannot_be_written_is_named_by_a_check_and_by_a_start(
+    site: Site, plant: str, reason: str
+) -> None:
+    folder = site.base / "run"
+    place, victim = folder / "pid", site.base / "victim"
     victim.write_text("precious\n")
-    site.pid_file.symlink_to(victim)
-    assert fatal(site) == f"unable to write PidFile {site.pid_file}: it is a symbolic link"
+    if plant != "no folder":
+        folder.mkdir()
+    match plant:
+        case "folder":
+            place.mkdir()
+        case "fifo":
+            os.mkfifo(place)
+        case "link":
+            place.symlink_to(victim)
+    site.conf(f"PidFile {place}\n", without=["PidFile"])
+    for options in (["-t"], [], ["-n"]):
+        said = site.command(*options)
+        assert said.status == 1, said
+        told = said.err.splitlines()
+        assert told[0] == f"{site.path}:1: PidFile: unable to write PidFile {place}: {reason}"
+        assert told[3].startswith("    right: ")
     assert victim.read_text() == "precious\n"
+
+
+def test_a_check_asks_for_no_pidfile_that_a_start_does_not_need(site: Site) -> None:
+    # a daemon that runs keeps nobody from checking, and inetd's has none
+    site.command()
+    assert site.command("-t").status == 0
+    site.stop_daemon()
+    site.conf(f"ServerType inetd\nPidFile {site.base}/none/pid\n", without=["PidFile"])
+    assert site.command("-t").status == 0
+
+
+@root_only
+def test_a_device_for_a_pidfile_stays_a_device(site: Site) -> None:
+    place = site.base / "null"
+    os.mknod(place, 0o666 | stat.S_IFCHR, os.makedev(1, 3))
+    site.conf(f"PidFile {place}\n", without=["PidFile"])
+    assert site.command("-t").status == 0
+    process = site.start()
+    assert stat.S_ISCHR(place.stat().st_mode)
+    process.terminate()
+    assert process.wait(PATIENCE) == 0
+    assert stat.S_ISCHR(place.stat().st_mode)
+
+
+def test_a_check_tells_of_a_port_that_somebody_has_and_a_start_fails_by_it(site: Site) -> None:
+    taken = f"somebody listens at 127.0.0.1, port {site.port} now: a start would end with 'Address already in use'"
+    with socket.create_server(("127.0.0.1", site.port)):
+        said = site.command("-t")
+        assert said.status == 0, "who listens there may be about to give way"
+        # with SocketBindTight off the daemon listens for every address
+        assert taken.replace("127.0.0.1", "0.0.0.0") in said.err or taken in said.err
+        assert "Address already in use" in fatal(site)
+    assert site.command("-t").err == ""
+    # the daemon of this very configuration is no stranger
+    site.command()
+    assert site.command("-t").err == ""
 
 
 def plant_fifo(log: Path) -> None:
