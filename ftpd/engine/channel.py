@@ -169,6 +169,11 @@ class Channel(FTPHandler):  # type: ignore[misc]
         return self._task is not None
 
     @property
+    def ending(self) -> bool:
+        """Whether it has been told to end, even if something of it is still to come to its own end."""
+        return self._over
+
+    @property
     def _over(self) -> bool:
         """The session ends: only then is its task cancelled by us (:meth:`Worker.cancel_later`)."""
         return self._closed or self._ending is not None

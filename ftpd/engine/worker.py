@@ -22,6 +22,7 @@ from ftpd.core.scoreboard import Board
 from ftpd.core.tally import Crowded, tally
 from ftpd.dispatch.registry import Generation
 from ftpd.engine.channel import accepted, prepare, waiting
+from ftpd.engine.closing import Closing
 from ftpd.engine.common import forget_common
 from ftpd.engine.control import ControlChannel
 from ftpd.engine.door import Door
@@ -114,6 +115,7 @@ class Worker:
         self._early: dict[socket.socket, int] = {}
         """How many clients of a listener have connected before it had the options that they would inherit."""
         self.farewells = Farewells(self.sweep)
+        self.closing = Closing(self.sweep, lambda: self.sessions)
         self._idle: asyncio.Event | None = None
         """Set when the last session ends; there when somebody waits for that."""
 
@@ -290,6 +292,9 @@ class Worker:
             doorway = self._doorways.at(local, server)
         host, port = (address or sock.getpeername())[:2]
         remote = Address(plain_host(host) if ":" in host else host, port)
+        if self.closing.shut:
+            self.closing.refuse(sock, doorway, remote.host)
+            return None
         if self.most_sessions is None:
             tally().add_all(_ONE_MORE)
         elif not self._take_place():

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ftpd.cli import ftpcount, ftpwho, prxs
+from ftpd.cli import ftpcount, ftpshut, ftpwho, prxs
 from ftpd.cli.options import OPTIONS
 
 MAN = Path(__file__).parents[2] / "doc" / "man"
@@ -40,6 +40,10 @@ def test_the_page_of_ftpd_names_every_option() -> None:
 def test_the_page_of_prxs_and_its_help_name_the_same_options() -> None:
     named = set(re.findall(r"(?<![\w-])--?[A-Za-z][a-z-]*", prxs.USAGE))
     assert named - options("prxs.1") == set()
+
+
+def test_the_page_of_ftpshut_and_its_help_name_the_same_options() -> None:
+    assert set(re.findall(r"(?<![\w-])-[A-Za-z]\b", ftpshut.USAGE)) - options("ftpshut.8") == set()
 
 
 def test_proftpd_has_the_page_of_ftpd() -> None:
