@@ -18,7 +18,7 @@ from ftpd.core.reply import Refuse, ReplyQueue
 from ftpd.core.vocab import ERROR, HANDLED, Class, Group, Outcome
 from ftpd.module.events import WORK_DONE
 from ftpd.module.files import Files, Path, Use
-from ftpd.module.hidden import Veil
+from ftpd.module.hidden import Hiding, Veil
 from ftpd.module.home import meant
 from ftpd.module.session import Session
 from ftpd.module.wire import Work
@@ -298,6 +298,28 @@ class Command:
             if not (veil.names([name]) and veil.shows(name, attributes) if name else veil.admits(attributes)):
                 return True
         return False
+
+    def own_sections(self) -> Callable[[str], bool] | None:
+        """Whether a section that is an entry of the working directory itself has a HideFiles for its name.
+
+        None where there is no such section.  As in ProFTPD this is asked of plain names alone, by MLST and NLST.
+        """
+        session, key = self.session, self.session.modules.directive("HideFiles")
+        folder = Path(session.cwd, session.cwd, self.gate.settings_at(session, session.cwd))
+        inside = None if key is None else self.gate.inside(self, folder, key)
+        if inside is None:
+            return None
+        # entries without a section of their own share their settings, and what hides them
+        known: dict[int, tuple[Settings, Hiding]] = {}
+
+        def hides(name: str) -> bool:
+            settings = inside(folder.child(name).virtual)
+            found = known.get(id(settings))
+            if found is None:
+                found = known[id(settings)] = settings, Hiding(session, settings)
+            return found[1].name(name)
+
+        return hides
 
     def admits(self, folder: str, attributes: os.stat_result) -> bool:
         """Whether the folder of that virtual path would be shown to the command, by all but its name."""

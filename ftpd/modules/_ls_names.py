@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import stat
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 
 from ftpd.api import Command, Folder, hidden, listing
@@ -20,16 +20,19 @@ async def names(cmd: Command, request: Request, found: Found) -> AsyncGenerator[
     bare = "1" in request.flags or "1" in request.limits.flags
     turn = Turn()
     if found.literal and not found.is_folder:
-        yield [listing.shown(posixpath.normpath(target.shown)) for target in found.targets]
+        yield [listing.shown(name) for name in _not_hiding_themselves(cmd, found)]
         return
     if found.literal:
         async with aclosing(_inside(cmd, request, found.targets[0], bare, most, turn)) as source:
             async for some in source:
                 yield some
         return
+    itself = cmd.own_sections()
     for targets in sliced(found.targets[:most]):
         made: list[str] = []
         for target in targets:
+            if itself is not None and "/" not in target.shown and itself(target.shown):
+                continue
             if "R" in request.flags and is_folder(cmd, target):
                 yield made
                 made = []
@@ -41,6 +44,14 @@ async def names(cmd: Command, request: Request, found: Found) -> AsyncGenerator[
         yield made
         if turn.over:
             await turn.give()
+
+
+def _not_hiding_themselves(cmd: Command, found: Found) -> Iterator[str]:
+    hides = cmd.own_sections()
+    for target in found.targets:
+        name = posixpath.normpath(target.shown)
+        if hides is None or "/" in name or not hides(name):
+            yield name
 
 
 async def _inside(

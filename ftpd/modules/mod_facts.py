@@ -251,6 +251,12 @@ def _named(cmd: Command) -> str:
     return cmd.argument if cmd.argument.strip() else ""
 
 
+def _hides_itself(cmd: Command, given: str) -> bool:
+    """Asked for by its plain name, an entry is hidden by a section of its own as well, as in ProFTPD."""
+    hides = cmd.own_sections() if given and "/" not in given else None
+    return hides is not None and hides(given)
+
+
 @module.cmd("MLST", group=Group.DIRS, classes=Class.DIRS, usage="[<sp> pathname]")
 def facts_of_one(cmd: Command) -> Outcome:
     given = _named(cmd)
@@ -262,7 +268,7 @@ def facts_of_one(cmd: Command) -> Outcome:
     except OSError:
         raise Refuse(550, f"'{label}' cannot be listed") from None
     itself = files.lstat(path)
-    if cmd.hides(path, itself):
+    if cmd.hides(path, itself) or _hides_itself(cmd, given):
         return cmd.ok(250, f"Start of list for {label}", "End of list")
     above = Path(posixpath.dirname(path.virtual))
     # where ShowSymlinks asks for them by name, ProFTPD tells of the link, under the name of what it leads to

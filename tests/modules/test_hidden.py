@@ -265,6 +265,33 @@ def test_an_entry_may_have_a_section_of_its_own() -> None:
     assert _seen(conf, "NLST", "NLST d") == [["a.txt", "b.key", "k.key"], []]
 
 
+def test_a_section_that_is_the_entry_hides_it_from_mlst_and_nlst_that_name_it_plainly() -> None:
+    async def tale(ftp: Bench) -> list[str]:
+        told = []
+        for line in ("CWD d", "CWD /"):
+            assert (await ftp(line))[:3] == "250"
+            for name in ("in.key", "e", "d", "d/e", "../d/e"):
+                told.append(f"{line} {name} {(await ftp(f'MLST {name}')).count(chr(10)) == 1}")
+        await ftp("CWD d")
+        for line in ("NLST in.key", "NLST ./in.key", "NLST ../d/in.key", "NLST *", "NLST ../d/*", "NLST", "NLST e"):
+            told.append(f"{line}: {(await ftp.download(line)).decode().split()}")
+        return [line for line in told if not line.endswith(" False")]
+
+    conf = "".join(f"<Directory {{root}}/{name}>\nHideFiles ^(in|e|d)\n</Directory>\n" for name in ("d/in.key", "d/e"))
+    files = {"d/in.key": b"", "d/other": b"", "d/e/x": b""}
+    assert run(tale, files=files, conf=conf) == [
+        "CWD d in.key True",
+        "CWD d e True",
+        "NLST in.key: []",
+        "NLST ./in.key: []",
+        "NLST ../d/in.key: ['../d/in.key']",
+        "NLST *: ['other']",
+        "NLST ../d/*: ['../d/e', '../d/in.key', '../d/other']",
+        "NLST: ['e', 'in.key', 'other']",
+        "NLST e: ['e/x']",
+    ]
+
+
 @pytest.mark.parametrize("line", LISTINGS)
 def test_the_section_of_what_a_link_leads_to_hides_the_link_as_well(line: str) -> None:
     links = {"to-d": "d", "to-in": "d/in.key", "fine": "a.txt"}
