@@ -39,6 +39,11 @@ class Timer:
         """Start again from now; cheap: the bucket is only looked at when the old deadline comes."""
         self._deadline = (monotonic() if now is None else now) + self.seconds
 
+    @property
+    def since(self) -> float:
+        """The moment it counts from."""
+        return self._deadline - self.seconds
+
     def cancel(self) -> None:
         """Never call back; safe to call twice, and from inside the callback."""
         self._callback = None

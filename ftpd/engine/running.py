@@ -46,6 +46,8 @@ class Running(Goodbyes):
                 self.generation.emit(INVALID_COMMAND, self.session)
             elif request is TOO_LONG:
                 self.session.log(Level.NOTICE, "client sent too-long command, ignoring")
+            for timer in self._idlers:
+                timer.reset()
             self.send(request)
             return
         verb, argument = request

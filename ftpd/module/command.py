@@ -93,6 +93,7 @@ class Transfer:
         "ascii",
         "direction",
         "file_size",
+        "last_moved",
         "moved",
         "offset",
         "path",
@@ -114,6 +115,8 @@ class Transfer:
         self.seconds = 0.0
         self.port = 0
         self.file_size: int | None = None
+        self.last_moved: float | None = None
+        """The moment (monotonic) of the last byte of a transfer that was waited for, where it is known."""
         self.status = "-"
         """success, failed, cancelled or timeout."""
 

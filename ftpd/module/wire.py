@@ -49,6 +49,8 @@ class Data(Protocol):
     announced: bool
     """The client has been told that it opens, and some bytes may have gone, as :attr:`moved` says."""
     local_port: int
+    last_moved: float | None
+    """The moment (monotonic) of the last byte, once the connection is closed; known where TimeoutStalled had begun."""
     rest: Iterable[bytes] | None
     """What is left of a listing that :meth:`Wire.lists` began: to be sent instead of what the command would make."""
 

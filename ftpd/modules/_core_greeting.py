@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from time import monotonic
 
 from ftpd.api import (
     FILES_RECEIVED,
@@ -129,10 +130,16 @@ def _idle_for(session: Session, seconds: int) -> None:
 
 @module.log("APPE", "LIST", "MLSD", "NLST", "RETR", "STOR", "STOU", steady=Steady.VERB, alike=True)
 @module.log_err("APPE", "LIST", "MLSD", "NLST", "RETR", "STOR", "STOU")
-def count_from_its_end(cmd: Command) -> None:
-    if cmd.transfer is not None:
-        _add_up(cmd.session[state], cmd.transfer)
-    count_from_here(cmd.session)
+def count_from_its_last_byte(cmd: Command) -> None:
+    if (transfer := cmd.transfer) is None:
+        return
+    _add_up(cmd.session[state], transfer)
+    if transfer.last_moved is None:
+        count_from_here(cmd.session)
+    elif (idle := cmd.session[state].idle) is not None:
+        # in ProFTPD the timer goes round and round while the transfer lasts, from its last byte
+        now = monotonic()
+        idle.reset(now - (now - transfer.last_moved) % idle.seconds)
 
 
 @module.on(FILES_SENT)

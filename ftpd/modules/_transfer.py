@@ -171,6 +171,7 @@ async def carry(
             # of a text, the bytes of the file are counted, as ProFTPD does
             transfer.moved = max(data.moved - data.grown, 0)
             counts.moved += transfer.moved
+            transfer.last_moved = data.last_moved
             if trace.active:
                 text = "%s of '%s': %s, %d bytes in %.3f s"
                 told = (cmd.name, transfer.real_path, transfer.status, transfer.moved, transfer.seconds)

@@ -68,7 +68,9 @@ _DATA_COMMANDS = ("RETR", "STOR", "APPE", "STOU", "LIST", "NLST", "MLSD")
 @module.log(*_DATA_COMMANDS, steady=Steady.VERB, alike=True)
 @module.log_err(*_DATA_COMMANDS)
 def start_anew(cmd: Command) -> None:
-    count_from_here(cmd.session)
+    # a command that was refused, or that no data connection came for, is no transfer
+    if cmd.transfer is not None and cmd.transfer.port:
+        count_from_here(cmd.session)
 
 
 @module.on(FILES_SENT)

@@ -16,6 +16,8 @@ NO_DATA = "Unable to build data connection: Connection refused"
 class MemoryData:
     """A data connection whose other end is a bytes object."""
 
+    last_moved: float | None = None
+
     def __init__(self, incoming: bytes = b"") -> None:
         self.moved = self.grown = 0
         self.announced = False

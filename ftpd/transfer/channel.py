@@ -103,6 +103,7 @@ class Channel(DTPHandler):  # type: ignore[misc]  # pyftpdlib is untyped
     """What the step waits for instead of the socket."""
     _patience = 0.0
     _stall: Timer | None = None
+    last_moved: float | None = None
     _puller: asyncio.Task[Any] | None = None
 
     def __init__(self, descriptor: int, ground: Ground, local_port: int = 0) -> None:
@@ -347,6 +348,7 @@ class Channel(DTPHandler):  # type: ignore[misc]  # pyftpdlib is untyped
         if self._pause is not None:
             self._pause.cancel()
         if self._stall is not None:
+            self.last_moved = self._stall.since
             self._stall.cancel()
         self._pause = self._stall = self._step = None
         if self._held is not None:

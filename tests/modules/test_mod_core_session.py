@@ -121,6 +121,24 @@ def test_a_transfer_is_no_idleness(monkeypatch: pytest.MonkeyPatch) -> None:
     assert asyncio.run(story()) == (None, "Timeout exceeded: TimeoutIdle")
 
 
+@pytest.mark.parametrize(("ago", "left"), [(None, 5), (0, 5), (3, 2), (5, 5), (12, 3)])
+def test_the_count_goes_round_from_the_last_byte_of_a_transfer(
+    ago: float | None, left: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ftpd.modules._core_greeting.monotonic", lambda: 1000.0)
+    monkeypatch.setattr("ftpd.core.clock.monotonic", lambda: 1000.0)
+    monkeypatch.setattr(MemoryData, "last_moved", None if ago is None else 1000.0 - ago)
+
+    async def story() -> float:
+        async with Bench(conf="TimeoutIdle 5\n") as ftp:
+            assert ftp.session is not None
+            timer = next(one for one in ftp.wire._timers if one.seconds == 5)
+            assert "226" in await ftp.upload("STOR new", b"x")
+            return timer._deadline - 1000.0
+
+    assert asyncio.run(story()) == left
+
+
 def test_timeoutidle_0_waits_for_ever() -> None:
     async def story() -> str | None:
         async with Bench(conf="TimeoutIdle 0\nTimeoutLogin 0\nTimeoutNoTransfer 0\nTimeoutSession 0\n") as ftp:

@@ -8,6 +8,7 @@ import pytest
 from xfer_ground import run, talk
 
 from ftpd.core.log import Level
+from ftpd.module.wire import TransferError
 from ftpd.testing import Bench
 from ftpd.testing.memory import MemoryWire
 
@@ -163,6 +164,35 @@ def test_the_log_says_what_may_be_the_matter_where_a_client_does_not_come_to_its
         "and any router, NAT, and firewall rules in the network path.",
     ]
     assert said[-4:] == [*why, "FTP no transfer timeout, disconnected"] if told else why[0] not in said
+
+
+@pytest.mark.parametrize(
+    ("line", "moves"),
+    [("STOR new", True), ("NLST", True), ("RETR nope", False), ("STOR no/where", False), ("MLSD nope", False)],
+)
+def test_only_what_has_had_a_data_connection_is_a_transfer(line: str, moves: bool) -> None:
+    async def tale(ftp: Bench) -> bool:
+        timer = next(one for one in ftp.wire._timers if one.seconds == 5)
+        timer._deadline = 0
+        await ftp.upload(line, b"x")
+        return timer._deadline > 0
+
+    assert run(tale, conf="TimeoutNoTransfer 5\nTimeoutIdle 600\n") is moves
+
+
+def test_a_command_that_no_data_connection_comes_for_is_no_transfer(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none_comes(*_: object, **__: object) -> None:
+        raise TransferError(425, "Unable to build data connection: Connection refused")
+
+    monkeypatch.setattr(MemoryWire, "data_at_once", none_comes)
+
+    async def tale(ftp: Bench) -> tuple[str, float]:
+        timer = next(one for one in ftp.wire._timers if one.seconds == 5)
+        timer._deadline = 0
+        return await ftp("LIST"), timer._deadline
+
+    reply, deadline = run(tale, conf="TimeoutNoTransfer 5\nTimeoutIdle 600\n")
+    assert (reply[:3], deadline) == ("425", 0)
 
 
 def test_timeoutnotransfer_0_lets_a_client_stay() -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from engine_ground import generation_of, serving
 
+from ftpd.core.clock import Timer
 from ftpd.core.reply import Refuse, Reply
 from ftpd.core.scoreboard import Board, read
 from ftpd.core.vocab import Outcome
@@ -116,6 +117,29 @@ def test_odd_lines_get_one_reply_and_the_session_lives(tmp_path: Path, sent: byt
             await client.send(sent)
             assert await client.line() == answer
             assert await client.ask("NOOP still") == "200 ok still"
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("sent", [b"\r\n", b" NOOP\r\n", b"x" * 100_000 + b"\r\n"])
+def test_a_line_that_is_no_command_is_no_idleness_either(tmp_path: Path, sent: bytes) -> None:
+    timers: list[tuple[Timer, Timer]] = []
+    module = talking()
+
+    @module.on(SESSION_OPEN)
+    def watch(session: Session) -> None:
+        wire = session.wire
+        timers.append((wire.timer(3600, lambda: None, idle=True), wire.timer(3600, lambda: None)))
+
+    async def story() -> None:
+        async with serving(tmp_path, module) as place, place.client() as client:
+            await client.line()
+            [(idle, other)] = timers
+            before = idle.since, other.since
+            await client.send(sent)
+            assert (await client.line()).startswith("500 ")
+            assert idle.since > before[0]
+            assert other.since == before[1]
 
     asyncio.run(story())
 

@@ -292,11 +292,32 @@ def test_every_byte_that_moves_puts_the_stall_off(loop: str, file: int) -> None:
             client.send(b"x")
             await until(lambda: data.moved == 1)
             assert timer._deadline > deadline
-            data.stall_after(0)
-            assert not timer.active
+            moment = timer.since
             client.close()
             assert await upload == 1
         await data.finish()
+        # the last byte's moment is known, not that of the end behind it
+        assert data.last_moved == moment
+        assert not timer.active
+
+    run(loop, story)
+    os.close(file)
+
+
+@loops
+def test_a_stall_timer_may_be_taken_away(loop: str, file: int) -> None:
+    async def story(ground: Ground) -> None:
+        data, client = pair(ground)
+        data.stall_after(3600)
+        async with awaiting(data.receive_file(file)) as upload:
+            timer = data._stall
+            assert timer is not None
+            data.stall_after(0)
+            assert not timer.active
+            client.close()
+            assert await upload == 0
+        await data.finish()
+        assert data.last_moved is None
 
     run(loop, story)
     os.close(file)
