@@ -63,8 +63,9 @@ async def _list_folder(cmd: Command) -> Outcome:
         found = await find(cmd, request.text)
     except OSError as error:
         found = Found([], False)
-        # ProFTPD lists nothing where <Limit> denies what is there
-        if not isinstance(error, Denied) and not _is_no_error(request, error):
+        # ProFTPD lists nothing where <Limit> denies what is there, nor for a pattern that nothing matches, be those off
+        nothing = isinstance(error, Denied) or (isinstance(error, _NOT_THERE) and _is_wild(request.text))
+        if not nothing and not _is_no_error(request, error):
             failure = _absent(request.text or ".", error)
     # ProFTPD announces the list before it looks: clients that wait for 150 get it, and the 450 after it
     await _send(cmd, request, found, lambda: lines(cmd, request, found), partial(send_plain, cmd, request, found))
@@ -105,6 +106,18 @@ async def _list_names(cmd: Command) -> Outcome:
 
 def _absent(text: str, error: OSError) -> Refuse:
     return Refuse(450, f"{text}: {error.strerror}")
+
+
+_NOT_THERE = FileNotFoundError, NotADirectoryError, PermissionError
+
+
+def _is_wild(text: str) -> bool:
+    """What ProFTPD takes for a pattern, be they on or off: nothing is said of what it does not match.
+
+    >>> [name for name in ("a*", "?", "[ab]", "a[", "]a[", "{a,b}") if _is_wild(name)]
+    ['a*', '?', '[ab]']
+    """
+    return "*" in text or "?" in text or "]" in text.partition("[")[2]
 
 
 def _is_no_error(request: Request, error: OSError) -> bool:

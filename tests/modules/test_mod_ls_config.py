@@ -82,12 +82,27 @@ def test_noerrorifabsent_makes_nothing_of_nothing() -> None:
     ]
 
 
-def test_useglobbing_off_takes_patterns_for_names() -> None:
-    async def tale(ftp: Bench) -> str:
-        await ftp.download("NLST *.txt")
-        return ftp.replies
+def test_useglobbing_off_takes_patterns_for_names_and_has_nothing_for_them() -> None:
+    async def tale(ftp: Bench) -> list[str]:
+        said = []
+        for line in (
+            "NLST *.txt",
+            "LIST *.txt",
+            "LIST [ab].txt",
+            "LIST a.txt/*",
+            "LIST [a.txt",
+            "LIST {a,b}.txt",
+            "LIST nope",
+        ):
+            assert await ftp.download(line) == b""
+            said.append(ftp.replies.splitlines()[-1])
+        return said
 
-    assert run(tale, files=TREE, conf="UseGlobbing off\n") == "450 *.txt: No such file or directory"
+    assert run(tale, files=TREE, conf="UseGlobbing off\n") == [
+        "450 *.txt: No such file or directory",
+        *["226 Transfer complete"] * 3,
+        *[f"450 {name}: No such file or directory" for name in ("[a.txt", "{a,b}.txt", "nope")],
+    ]
 
 
 def test_liststyle_windows() -> None:
