@@ -146,7 +146,7 @@ class Master(Succession):
     def _stop(self, number: int) -> None:
         if self._end:
             return
-        how = "killed" if number == signal.SIGTERM else "terminating"
+        how = "terminating" if number == signal.SIGQUIT else "killed"
         log(Level.NOTICE, "ProFTPD %s (signal %d)", how, number)
         systemd.notify(STOPPING=1, STATUS="ending sessions")
         self._end = monotonic() + _TO_END

@@ -32,7 +32,7 @@ from ftpd.module.events import RESTART, SHUTDOWN, SIGNAL_USR2, STARTUP
 _KEPT = "the configuration before stays in force"
 
 
-_ENDINGS: dict[int, str] = {signal.SIGTERM: "killed", signal.SIGXCPU: "CPU limit exceeded"}
+_ENDINGS: dict[int, str] = {signal.SIGTERM: "killed", signal.SIGINT: "killed", signal.SIGXCPU: "CPU limit exceeded"}
 
 
 class Daemon:

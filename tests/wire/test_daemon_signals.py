@@ -24,13 +24,21 @@ def daemon(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Watched]:
     daemon.kill()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGXCPU])
-def test_it_ends_in_order(site: Site, number: signal.Signals) -> None:
+@pytest.mark.parametrize(
+    ("number", "how"),
+    [
+        (signal.SIGTERM, "killed"),
+        (signal.SIGINT, "killed"),
+        (signal.SIGQUIT, "terminating"),
+        (signal.SIGXCPU, "CPU limit exceeded"),
+    ],
+)
+def test_it_ends_in_order(site: Site, number: signal.Signals, how: str) -> None:
     process = site.start()
     process.send_signal(number)
     assert process.wait(PATIENCE) == 0
     assert not site.pid_file.exists()
-    assert f"(signal {int(number)})" in site.said()
+    assert f"ProFTPD {how} (signal {int(number)})" in site.said()
     assert site.said().splitlines()[-1].endswith("standalone mode SHUTDOWN")
     assert not site.serves()
 
