@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 
 from ftpd.api import (
@@ -171,14 +172,25 @@ def record(cmd: Command) -> None:
                 )
 
 
+@dataclass(slots=True)
+class _Known:
+    begun: bool = False
+
+
+_known = module.session_state(_Known)
+
+
 @module.on(SESSION_OPEN, needed=_used)
 def record_connect(session: Session) -> None:
+    session[_known].begun = True
     _record_moment(session, "CONNECT", Class.CONNECT)
 
 
 @module.on(SESSION_CLOSE, needed=_used)
 def record_exit(session: Session) -> None:
-    _record_moment(session, "EXIT", Class.DISCONNECT)
+    # whom <Limit LOGIN> turns away at the door has no session, in ProFTPD as well
+    if session[_known].begun:
+        _record_moment(session, "EXIT", Class.DISCONNECT)
 
 
 def _record_moment(session: Session, name: str, kind: Class) -> None:

@@ -60,6 +60,18 @@ def visit(server: Daemon, port: int | None = None) -> None:
         ftp.quit()
 
 
+def test_who_is_turned_away_at_the_door_has_no_line_of_an_end(start: Start) -> None:
+    deny = "<Limit LOGIN>\nOrder allow,deny\nDeny from 127.0.0.2\n</Limit>\n"
+    server = start(f'LogFormat f "%m %a"\nExtendedLog {{run}}/moments CONNECT,EXIT f\n{deny}')
+    with socket.create_connection((server.host, server.port), PATIENCE, ("127.0.0.2", 0)) as stranger:
+        assert stranger.recv(100) == b""
+    visit(server)
+    until("the end is told", lambda: len(lines(server, "moments")) >= 4)
+    server.stop()
+    # of the client that waited for the daemon, and of the visitor
+    assert lines(server, "moments") == ["CONNECT 127.0.0.1", "EXIT 127.0.0.1"] * 2
+
+
 # -- SystemLog and ServerLog ---------------------------------------------------------------------------------
 
 
