@@ -11,8 +11,8 @@ import os
 import signal
 import struct
 import time
-from collections.abc import Hashable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Hashable, Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from threading import RLock
 from time import monotonic
@@ -191,17 +191,18 @@ class Locked:
 
     _held = 0
 
-    @contextmanager
-    def exclusively(self) -> Iterator[None]:
+    def exclusively(self) -> AbstractContextManager[object]:
+        return self
+
+    def __enter__(self) -> None:
         if not self._held:
             self._take_lock()
         self._held += 1
-        try:
-            yield
-        finally:
-            self._held -= 1
-            if not self._held:
-                self._let_go()
+
+    def __exit__(self, *exception: object) -> None:
+        self._held -= 1
+        if not self._held:
+            self._let_go()
 
     def _take_lock(self) -> None:
         raise NotImplementedError
@@ -243,6 +244,23 @@ class SharedTally(Locked):
         self._own = {}
 
     def add(self, key: Hashable, *, under: Hashable = None) -> int:
+        return self._sum(self._add(key, under))
+
+    def add_all(self, counted: Sequence[Counted]) -> None:
+        if all(key in self._own for key, _ in counted):
+            for key, _ in counted:
+                self._counts[self._own[key] * COLUMNS + self.column] += 1
+            return
+        # the lock once for all of them: to take it costs more than to count
+        with self.exclusively():
+            for place, (key, under) in enumerate(counted):
+                try:
+                    self._add(key, under)
+                except BaseException:
+                    self.drop_all([key for key, _ in counted[:place]])
+                    raise
+
+    def _add(self, key: Hashable, under: Hashable) -> int:
         row = self._own.get(key)
         if row is None:
             with self.exclusively():
@@ -251,15 +269,7 @@ class SharedTally(Locked):
             self._own[key] = row
         else:
             self._counts[row * COLUMNS + self.column] += 1
-        return self._sum(row)
-
-    def add_all(self, counted: Sequence[Counted]) -> None:
-        for place, (key, under) in enumerate(counted):
-            try:
-                self.add(key, under=under)
-            except BaseException:
-                self.drop_all([key for key, _ in counted[:place]])
-                raise
+        return row
 
     def drop(self, key: Hashable) -> None:
         row = self._own[key]

@@ -52,6 +52,31 @@ def test_who_comes_is_counted_and_who_goes_is_not(tally: Tally) -> None:
     assert (tally.count("tom"), len(tally)) == (0, 0)
 
 
+def test_what_a_login_counts_as_takes_the_lock_once_and_all_of_it_or_nothing_counts(
+    shared: SharedTally, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[int] = []
+    take, row_for = shared._take_lock, shared._row_for
+    monkeypatch.setattr(shared, "_take_lock", lambda: (taken.append(1), take()))
+    shared.add_all([("tom", None), ("host", "tom's"), ("class", None)])
+    assert (len(taken), shared.count("tom"), shared.count("host"), shared.distinct("tom's")) == (1, 1, 1, 1)
+    shared.add_all([("tom", None), ("class", None)])
+    assert (len(taken), shared.count("tom"), shared.count("class")) == (1, 2, 2)
+
+    def full(number: int, above: int) -> int:
+        if number == hash("third") & 0xFFFFFFFFFFFFFFFF:
+            raise Crowded("the table is full")
+        return row_for(number, above)
+
+    monkeypatch.setattr(shared, "_row_for", full)
+    with pytest.raises(Crowded):
+        shared.add_all([("tom", None), ("second", None), ("third", None)])
+    assert (shared.count("tom"), shared.count("second"), shared.count("third")) == (2, 0, 0)
+    # and the lock is free for others
+    elsewhere(lambda: shared.take(1) or shared.add_all([("tom", None)]))
+    assert shared.count("tom") == 3
+
+
 def test_hosts_of_a_user_count_once_however_many_clients_are_there(tally: Tally) -> None:
     for host in ("a", "a", "b"):
         tally.add(("at", "tom", host), under="tom's")
