@@ -47,7 +47,7 @@ def main(words: list[str] | None = None, path: str = PATH) -> int:
             moment_of(rest[0] if rest else "", time.time()),
             60 * _minutes(found, "-l", _DENIED),
             60 * _minutes(found, "-d", _ENDED),
-            " ".join(" ".join(rest[1:]).split("\n")) or "going down at %s",
+            " ".join(rest[1:]).replace("\n", " ") or "going down at %s",
         )
     except WrongError as error:
         return _fail(f"{error}\n{USAGE}")

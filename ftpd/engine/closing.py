@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import Callable, Collection
 from contextlib import suppress
+from functools import partial
 
 from ftpd.core import shutmsg
 from ftpd.core.clock import Sweep
@@ -36,7 +37,7 @@ class Closing:
         self._look()
 
     def _look(self) -> None:
-        self._timer = self._sweep.start(_EVERY, self._look)
+        self._sweep.start(_EVERY, self._look)
         self._heed()
         shutdown = self._shutdown
         now = time.time()
@@ -44,7 +45,7 @@ class Closing:
         if shutdown is not None and now >= shutdown.ends_from:
             for channel in self._sessions():
                 # the sweep gives others their turn in between, where there are thousands
-                self._sweep.start(0, Ending(channel, shutdown))
+                self._sweep.start(0, partial(_end, channel, shutdown))
 
     def _heed(self) -> None:
         try:
@@ -77,21 +78,15 @@ class Closing:
             sock.send(Reply(500, (f"FTP server shut down ({text}) -- please try again later",)).encode())
 
 
-class Ending:
-    """Tells a session of it and ends it, transfer or not."""
-
-    def __init__(self, channel: ControlChannel, shutdown: Shutdown) -> None:
-        self._channel = channel
-        self._shutdown = shutdown
-
-    def __call__(self) -> None:
-        if self._channel.ending:
-            return
-        session = self._channel.session
-        text = self._shutdown.text({
-            "C": session.cwd if session.logged_in else "(none)", "L": session.local.host,
-            "R": session.remote_name or session.remote.host, "U": session.user or "NONE",
-            "V": session.setting("ServerName", ""),
-        })  # fmt: skip
-        self._channel.send(Reply(421, (f"FTP server shutting down - {text}",)))
-        self._channel.end("Server shutting down")
+def _end(channel: ControlChannel, shutdown: Shutdown) -> None:
+    """Tell a session of it and end it, transfer or not."""
+    if channel.ending:
+        return
+    session = channel.session
+    text = shutdown.text({
+        "C": session.cwd if session.logged_in else _NOBODY["C"], "L": session.local.host,
+        "R": session.remote_name or session.remote.host, "U": session.user or _NOBODY["U"],
+        "V": session.setting("ServerName", ""),
+    })  # fmt: skip
+    channel.send(Reply(421, (f"FTP server shutting down - {text}",)))
+    channel.end("Server shutting down")
