@@ -308,11 +308,11 @@ give(Front *self, int fd, const struct epoll_event *event, PyObject *packet, PyO
 
 /* A data connection that was lent has something: have it gone on with; what becomes of it otherwise is for Python. */
 static int
-go_on(Front *self, const struct epoll_event *event, int alone, double when, PyObject *rest)
+go_on(Front *self, const struct epoll_event *event, double when, PyObject *rest)
 {
     line_t *line = &self->lines[event->data.fd];
     int control = line->control, failed;
-    PyObject *whose = Py_NewRef(line->whose), *answer = line->go_on(whose, alone);
+    PyObject *whose = Py_NewRef(line->whose), *answer = line->go_on(whose);
     double took = now() - self->when;
     if (took > self->slowest)
         self->slowest = took;
@@ -336,12 +336,12 @@ go_on(Front *self, const struct epoll_event *event, int alone, double when, PyOb
 
 /* One connection has something for us: answer it, or put on the list what Python has to do; -1 with an error set. */
 static int
-hear(Front *self, const struct epoll_event *event, int alone, double when, PyObject *rest)
+hear(Front *self, const struct epoll_event *event, double when, PyObject *rest)
 {
     int fd = event->data.fd;
     line_t *line = fd < self->size ? &self->lines[fd] : NULL;
     if (line != NULL && line->go_on != NULL)
-        return go_on(self, event, alone, when, rest);
+        return go_on(self, event, when, rest);
     if (event->events != EPOLLIN || line == NULL || line->known == NULL || PyDict_GET_SIZE(line->known) == 0
         || when >= line->until || line->lent)
         return put(rest, Py_BuildValue("iI", fd, event->events));
@@ -419,7 +419,7 @@ front_serve(Front *self, PyObject *arguments)
             failed = PyErr_CheckSignals();
         when = self->when = now();
         for (int i = 0; i < count && !failed; i++)
-            failed = hear(self, &events[i], count == 1, when, rest);
+            failed = hear(self, &events[i], when, rest);
     } while (!failed && count > 0 && PyList_GET_SIZE(rest) == 0 && when < until);
     PyObject *told = failed ? NULL : tell(self);
     if (told == NULL) {

@@ -5,9 +5,9 @@
 
 #define FRONT "ftpd.native._front.shared"
 
-/* Called when the connection has something; `alone`: nobody else had anything at that moment. Gives None for more to
-   come, the reply to the client once it is all over, and anything else where Python is to have its turn. */
-typedef PyObject *(*go_on_t)(PyObject *whose, int alone);
+/* Called when the connection has something. Gives None for more to come, the reply to the client once it is all over,
+   and anything else where Python is to have its turn. */
+typedef PyObject *(*go_on_t)(PyObject *whose);
 
 typedef struct {
     int (*is_front)(PyObject *it);

@@ -82,9 +82,9 @@ closes_surely(Walk *self)
 
 enum { COMES, WHOLE, ELSEWHERE };
 
-/* Receive what has come; `alone`: the client had said nothing when that was seen. */
+/* Receive what has come. */
 static int
-receive(Walk *self, int alone)
+receive(Walk *self)
 {
     if (self->file < 0 || self->connection < 0 || self->trouble)
         return ELSEWHERE;
@@ -101,7 +101,8 @@ receive(Walk *self, int alone)
         self->trouble = -errno;
         return ELSEWHERE;
     }
-    if (!alone && has_spoken(self->control))
+    /* asked behind the end, never before: an ABOR came before the end if that was seen */
+    if (has_spoken(self->control))
         return ELSEWHERE;
     if (closes_surely(self))
         return WHOLE;
@@ -120,15 +121,15 @@ receive(Walk *self, int alone)
 PyObject *
 walk_more(Walk *self, PyObject *nothing)
 {
-    return PyLong_FromLong(receive(self, 0));
+    return PyLong_FromLong(receive(self));
 }
 
 /* Something has come, and the front calls. */
 static PyObject *
-go_on(PyObject *whose, int alone)
+go_on(PyObject *whose)
 {
     Walk *self = (Walk *)whose;
-    switch (receive(self, alone)) {
+    switch (receive(self)) {
     case COMES:
         Py_RETURN_NONE;
     case WHOLE:

@@ -105,6 +105,18 @@ def hears(heard: list[Moved]) -> Module:
     return module
 
 
+async def is_taken_briefly_at_last(client: Client, heard: list[Moved]) -> bool:
+    """Whether of some more files of the size that is not heard of, one goes in brief."""
+    for _ in range(20):
+        before = len(heard)
+        assert (await store(client, "sub/a b", b"xxx"))[1] == COMPLETE
+        assert (await fetch(client, "sub/a b"))[0] == b"xxx"
+        await client.ask("NOOP")
+        if len(heard) < before + 2:
+            return True
+    return False
+
+
 def test_a_module_notes_files_in_brief_and_its_fault_is_nobody_elses(way: str) -> None:
     async def story() -> None:
         heard: list[Moved] = []
@@ -113,9 +125,12 @@ def test_a_module_notes_files_in_brief_and_its_fault_is_nobody_elses(way: str) -
             await both_ways(place, client, 5)
             assert [key for key in walked(place) if key != "EPSV"] in (["RETR sub/", "STOR sub/"], [])
             await client.ask("NOOP")
-            in_brief = {"whole road": "", "walk": "o", "front and walk": "io"}[way]
-            sizes = [n for n in (1, 2, 3, 4, 5) for direction in "io" if n != 3 or direction not in in_brief]
-            assert [size for _, size, _ in heard] == sizes
+            # what went in brief is not heard of; where a machine stood still for long, some went the whole road instead
+            briefly = {"whole road": 0, "walk": 1, "front and walk": 2}[way]
+            sizes = [size for _, size, _ in heard]
+            assert [size for size in sizes if size != 3] == [1, 1, 2, 2, 4, 4, 5, 5]
+            assert sizes == sorted(sizes) and 2 - briefly <= sizes.count(3) <= 2
+            assert sizes.count(3) < 2 or not briefly or await is_taken_briefly_at_last(client, heard)
             assert {path for path, _, _ in heard} == {f"{place.bench.root}/sub/a b"}
             assert all(seconds > 0 for _, _, seconds in heard)
 
