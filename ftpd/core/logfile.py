@@ -76,6 +76,11 @@ class LogFile(Outlet):
                     error.strerror,
                 )
 
+    def _let_go(self) -> None:
+        # where the name leads to nothing that can be written, what comes next has no other place
+        if self._astray is None:
+            self._close()
+
     def _is_current(self) -> bool:
         """Whether what is open still has the name: somebody may have moved it away (logrotate)."""
         if self._descriptor < 0:

@@ -112,11 +112,15 @@ class Outlet:
                 return True
             if not closes:
                 return False
-            self._close()
+            self._let_go()
 
     def _send(self) -> None:
         """Take out of ``_batch`` what can be delivered; OSError when the rest cannot be now."""
         raise NotImplementedError
+
+    def _let_go(self) -> None:
+        """Close what is open, unless nothing could take its place."""
+        self._close()
 
     def _close(self) -> None:
         """Let go of what is open."""

@@ -183,11 +183,12 @@ def _route(plan: Plan, server: Scope, above: Route) -> Route:
     """What a server says for its own sessions; only what is traced comes from the main server where it says nothing."""
     generation = plan.generation
     debug = value_of(generation, server, "DebugLevel", 0) if plan.options.debug is None else plan.options.debug
-    level = Level[value_of(generation, server, "SyslogLevel", "notice").upper()]
+    wanted = value_of(generation, server, "SyslogLevel", "debug" if debug else "notice")
     options = value_of(generation, server, "LogOptions", ())
     route = Route(
         server=_name(plan, server),
-        level=Level.DEBUG if plan.to_terminal or debug else level,
+        # -d is for who looks for something now, a DebugLevel for what SyslogLevel lets through, as in ProFTPD
+        level=Level.DEBUG if plan.to_terminal or plan.options.debug else Level[wanted.upper()],
         debug=debug,
         hidden=frozenset(option[1:].lower() for option in options if option[0] == "-"),
         labels="+RoleBasedProcessLabels" in options,

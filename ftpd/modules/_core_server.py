@@ -283,10 +283,10 @@ module.directive_list(
 )  # fmt: skip
 module.directive(
     "DebugLevel", types.takes(1, 1)(_debug_level), default=0, contexts=SERVERS,
-    usage="0-10", doc="How much the log tells; above 0 it tells everything that SyslogLevel would leave out.",
+    usage="0-10", doc="How much the log tells; above 0 SyslogLevel is debug unless a line says otherwise.",
 )  # fmt: skip
 module.directive(
-    "SyslogLevel", types.takes(1, 1)(_syslog_level), default="notice", contexts=SERVERS,
+    "SyslogLevel", types.takes(1, 1)(_syslog_level), default=None, contexts=SERVERS,
     usage="emerg|alert|crit|error|warn|notice|info|debug", doc="The least urgent messages that are logged.",
 )  # fmt: skip
 module.directive(

@@ -159,6 +159,14 @@ def test_where_no_new_one_can_be_made_the_old_one_goes_on(tmp_path: Path, caplog
     assert logfile.flush()
     assert lines_of(tmp_path / "log.1") == ["one", "two"]
     assert "the file from before goes on" in told(caplog)[0]
+    logfile.reopen()
+    logfile.append(str(log), "three", "TestLog")
+    assert logfile.flush()
+    assert lines_of(tmp_path / "log.1") == ["one", "two", "three"], "SIGHUP finds no other place, either"
+    log.rmdir()
+    logfile.append(str(log), "four", "TestLog")
+    assert logfile.flush()
+    assert lines_of(log) == ["four"]
 
 
 # -- nobody waits ----------------------------------------------------------------------------------------

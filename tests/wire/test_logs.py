@@ -100,6 +100,14 @@ def test_debuglevel_tells_of_each_handler(start: Start) -> None:
     assert any("dispatching CMD command 'PASS (hidden)' to mod_auth" in line for line in lines(server))
 
 
+def test_a_sysloglevel_beside_debuglevel_is_the_one_that_counts(start: Start) -> None:
+    server = start("DebugLevel 5\nSyslogLevel notice")
+    visit(server)
+    server.stop()
+    assert any("STARTUP" in line for line in lines(server))
+    assert not any("dispatching" in line or "session opened" in line for line in lines(server))
+
+
 def test_a_server_has_a_log_and_a_level_of_its_own(start: Start) -> None:
     port = free_port()
     server = start(
