@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ftpd import native
+from ftpd.core.allowance import Allowance
 from ftpd.engine.impatience import has_said_all
 from ftpd.module.wire import Data, Foreign
 from ftpd.transfer.channel import SERVICE, Ground
@@ -33,13 +34,22 @@ class DataPort:
     ``local`` and ``peer`` are the control connection's ends as the socket gives them.
     """
 
-    __slots__ = ("_channel", "_ground", "_label", "_local", "_met", "_opening", "_peer", "_prepared", "rest", "walk")
+    __slots__ = (
+        "_allowance", "_channel", "_ground", "_label", "_local", "_met", "_opening", "_peer", "_prepared", "rest",
+        "walk",
+    )  # fmt: skip
 
-    def __init__(self, ground: Ground, *, local: tuple[Any, ...], peer: tuple[Any, ...], label: str) -> None:
+    def __init__(
+        self, ground: Ground, *, local: tuple[Any, ...], peer: tuple[Any, ...], label: str,
+        allowance: Allowance | None = None,
+    ) -> None:  # fmt: skip
         self._ground = ground
         self._local = local
         self._peer = peer
         self._label = label
+        self._allowance = allowance
+        if allowance is not None:
+            allowance.sockets = self._holds
         self._prepared: PassiveListener | ActiveConnector | None = None
         self._opening: PassiveListener | ActiveConnector | None = None
         self._channel: DataChannel | None = None
@@ -104,6 +114,8 @@ class DataPort:
 
     def passive(self, *, ports: range | None, address: str | None, extended: int) -> tuple[str, int]:
         self._drop_prepared()
+        if self._allowance is not None:
+            self._allowance.connects("port for data")
         listener = PassiveListener(
             self._ground, local=self._local, peer=self._peer[0], ports=ports, extended=extended, label=self._label
         )
@@ -160,6 +172,7 @@ class DataPort:
         opening = self._prepared
         if not isinstance(opening, PassiveListener):
             return None, b""
+        self._may_connect()
         try:
             self._channel = opening.open_now(allow_foreign=allow_foreign)
         finally:
@@ -168,6 +181,7 @@ class DataPort:
         return self._channel, b""
 
     async def open(self, *, timeout: float, allow_foreign: Foreign) -> Data:
+        self._may_connect()
         opening = self._prepared
         self._prepare(None)
         if opening is None:
@@ -178,6 +192,21 @@ class DataPort:
         finally:
             self._opening = None
         return self._channel
+
+    def _may_connect(self) -> None:
+        """TransferError where the session has no descriptor left for the connection; the port closes then."""
+        if self._allowance is None or self._prepared is None:
+            return
+        try:
+            self._allowance.connects("connection for data")
+        except OSError as error:
+            self._drop_prepared()
+            raise cannot_connect(error.errno or errno.EMFILE) from None
+
+    def _holds(self) -> int:
+        """The sockets that are open now."""
+        listens = isinstance(self._prepared or self._opening, PassiveListener)
+        return listens + (self.data is not None)
 
     @property
     def data(self) -> DataChannel | None:

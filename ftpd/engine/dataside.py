@@ -32,6 +32,7 @@ class DataSide(Channel):
                 local=self.socket.getsockname(),
                 peer=self.socket.getpeername(),
                 label=self.session.peer,
+                allowance=self.session.allowance,
             )
         return self._port
 

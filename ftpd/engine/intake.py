@@ -174,6 +174,8 @@ class Intake(Showing):
             if self._meter is None:
                 self._take(line)
             else:
+                if self.session.allowance is not None:
+                    self.session.allowance.begin(self._waiting)
                 self._meter.step(partial(self._take, line))
         else:
             self._schedule()
@@ -182,6 +184,11 @@ class Intake(Showing):
             if self._peer_done and self._ending is None:
                 self.end("Read EOF from client")
         self._watch()
+
+    def _waiting(self) -> int:
+        """Bytes of lines that wait for their turn, and of replies that wait for the client."""
+        lines = sum(len(line) for line in self._queue or () if isinstance(line, bytes))
+        return lines + len(self._out)
 
     def _go_on(self) -> None:
         if self._ending is not None:

@@ -14,6 +14,7 @@ from functools import partial
 from types import TracebackType
 from typing import TypeVar
 
+from ftpd.core.allowance import Allowance
 from ftpd.core.aside import hop, leave, open_aside
 from ftpd.core.identity import Identity
 from ftpd.core.listing import Compact, Compiled, Layout, Tabled, packed
@@ -100,6 +101,15 @@ class FarFiles:
     def made(self, tell: Callable[[Path, int | str], None] | None) -> None:
         for files in self._both():
             files.made = tell
+
+    @property
+    def allowance(self) -> Allowance | None:
+        return self._files.allowance
+
+    @allowance.setter
+    def allowance(self, allowance: Allowance | None) -> None:
+        for files in self._both():
+            files.allowance = allowance
 
     def _both(self) -> tuple[LocalFiles, ...]:
         return (self._files,) if self._near is None else (self._files, self._near)

@@ -8,10 +8,11 @@ import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from types import TracebackType
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from ftpd import native
 from ftpd.core import paths
+from ftpd.core.allowance import NAME, TEXT
 from ftpd.core.identity import Identity, acting_as
 from ftpd.core.listing import Compact, Compiled, Layout, Odd, Tabled, packed, unpacked
 from ftpd.fs import kept, table
@@ -98,10 +99,11 @@ class LocalFolder:
             return _told(seen)
         with acting_as(self._identity):
             if native.lines is not None:
-                return _told(native.lines.read(folder.fd, True, False))
+                return _told(self._read(folder.fd, TEXT))
             before = kept.of(self.attributes)
             if before is not None:
                 return before
+            self._weigh(folder.fd)
             found = os.listdir(folder.fd)
         # the machine's own encoding need not be UTF-8, ours is
         names = found if _SAME_ENCODING else [paths.decode(os.fsencode(name)) for name in found]
@@ -119,19 +121,46 @@ class LocalFolder:
                 found.sort()
         else:
             with acting_as(self._identity):
-                found = native.lines.read(folder.fd, dotted, ordered)
+                found = self._read(folder.fd, NAME, dotted=dotted, ordered=ordered)
         # the order of other bytes is not that of their texts
         return None if found.odd() else found
+
+    def _read(self, fd: int, each: int, *, dotted: bool = True, ordered: bool = False) -> Any:
+        """The names, each of which takes so many bytes beside its own; Excess where the session may not hold them."""
+        allowance = self._files.allowance
+        left = None if allowance is None else allowance.left()
+        if allowance is None or left is None:
+            return native.lines.read(fd, dotted, ordered)
+        try:
+            return native.lines.read(fd, dotted, ordered, left, each)
+        except OSError as error:
+            if error.errno != errno.E2BIG:
+                raise
+        allowance.full(self._path.virtual)
+
+    def _weigh(self, fd: int) -> None:
+        """The same of names that Python is to read."""
+        allowance = self._files.allowance
+        left = None if allowance is None else allowance.left()
+        if allowance is None or left is None:
+            return
+        with os.scandir(fd) as entries:
+            for entry in entries:
+                left -= len(entry.name) + TEXT
+                if left < 0:
+                    allowance.full(self._path.virtual)
+        os.lseek(fd, 0, os.SEEK_SET)
 
     def links(self) -> list[str]:
         folder = self._open()
         with acting_as(self._identity):
             if native.lines is not None:
-                seen = native.lines.read(folder.fd, True, False)
+                seen = self._read(folder.fd, TEXT)
                 found: list[str] | None = seen.links()
                 if found is not None:
                     self._seen = seen
                     return found
+            self._weigh(folder.fd)
             with os.scandir(folder.fd) as entries:
                 told = [(entry.name, entry.is_symlink()) for entry in entries]
         if not _SAME_ENCODING:
@@ -205,6 +234,8 @@ class LocalFolder:
         if not isinstance(layout, Compiled):
             return self._tabled_at_once(layout, order, min(most, table.MOST), dotted)
         folder = self._open()
+        if (allowance := self._files.allowance) is not None and allowance.memory is not None:
+            return None
         with acting_as(self._identity):
             found = native.lines.survey(folder.fd, dotted, order, most, _PATIENCE)
         if found is None:

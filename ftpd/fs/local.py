@@ -11,6 +11,7 @@ from functools import lru_cache, partial
 
 from ftpd import native
 from ftpd.core import facl, paths
+from ftpd.core.allowance import Allowance, Kind
 from ftpd.core.identity import Identity, acting_as, acting_as_daemon, effective, neutral, privileged
 from ftpd.fs import jail, kernel, permissions
 from ftpd.fs.folder import Descriptor, LocalFolder, surveyed
@@ -38,12 +39,13 @@ class LocalFiles:
 
     slow = False
 
-    __slots__ = ("_closed", "_identity", "_opener", "_root", "folder_umask", "made", "root", "umask")
+    __slots__ = ("_closed", "_identity", "_opener", "_root", "allowance", "folder_umask", "made", "root", "umask")
 
     def __init__(self, identity: Identity, root: str, umask: int, *, opener: Opener | None = None) -> None:
         self.root = root
         self.umask = self.folder_umask = umask
         self.made: Callable[[Path, int | str], None] | None = None
+        self.allowance: Allowance | None = None
         self._identity = identity
         self._opener = opener or jail.open_beneath
         self._root: Descriptor | None = None
@@ -174,6 +176,9 @@ class LocalFiles:
             return self._open_to_enter(path)
         root = self._root or self._enter()
         flags = _AT_ONCE[use]
+        if self.allowance is not None and use != "read":
+            # it is opened when its turn comes, that there is no more open than is needed
+            return None
         try:
             fd = jail.without_links(self._identity, root.fd, encoded(there(path)), flags)
         except (NotADirectoryError, PermissionError):
@@ -192,6 +197,8 @@ class LocalFiles:
         opened = Opened(fd, known, use)
         if use == "enter":
             return opened
+        if self.allowance is not None:
+            self.allowance.opens("read", _label(path))
         return opened if (_is_listable(known) if use == "list" else _is_regular(known)) else None
 
     def _open_to_enter(self, path: Path) -> Opened | None:
@@ -211,9 +218,19 @@ class LocalFiles:
         if path.opened is not None and (fd := path.opened.take("read")) >= 0:
             return fd
         try:
-            return _regular(self._open(there(path), os.O_RDONLY | _TRANSFER), path)
+            fd = _regular(self._open(there(path), os.O_RDONLY | _TRANSFER), path)
         except OSError as error:
             raise _only_files(error, path) from None
+        return fd if self.allowance is None else self._counted(fd, "read", path)
+
+    def _counted(self, fd: int, kind: Kind, path: Path) -> int:
+        assert self.allowance is not None
+        try:
+            self.allowance.opens(kind, _label(path))
+        except BaseException:
+            os.close(fd)
+            raise
+        return fd
 
     def open_write(
         self,
@@ -224,6 +241,9 @@ class LocalFiles:
         exclusive: bool = False,
         mode: int = 0o666,
     ) -> int:
+        if self.allowance is not None:
+            # before there is a file
+            self.allowance.opens("write", _label(path))
         fd = self._open_write(path, append=append, truncate=truncate, exclusive=exclusive, mode=mode)
         if self.made is not None:
             try:
@@ -267,7 +287,8 @@ class LocalFiles:
         if path.opened is not None and (fd := path.opened.take("list")) >= 0:
             descriptor, known = Descriptor(fd), path.opened.attributes
         else:
-            descriptor = Descriptor(self._open(there(path), _LISTING))
+            fd = self._open(there(path), _LISTING)
+            descriptor = Descriptor(fd if self.allowance is None else self._counted(fd, "list", path))
             known = os.fstat(descriptor.fd)
             if not _is_listable(known):
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path.virtual)
@@ -374,6 +395,7 @@ class LocalFiles:
         """The same files, found by another way that takes nothing for the root's own path."""
         other = LocalFiles(self._identity, "/", self.umask, opener=opener)
         other.folder_umask, other.made, other._root = self.folder_umask, self.made, self._root or self._enter()
+        other.allowance = self.allowance
         return other
 
     def close(self) -> None:
@@ -456,6 +478,11 @@ def _only_files(error: OSError, path: Path) -> OSError:
     if error.errno in (errno.ENXIO, errno.ENODEV):
         return OSError(errno.EINVAL, "Not a regular file", path.virtual)
     return error
+
+
+def _label(path: Path) -> str:
+    """What a reply calls it; ProFTPD has the path of a folder that was not named."""
+    return path.virtual if path.given in ("", ".") else path.given
 
 
 def there(path: Path) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol
 
 from ftpd.conf.directive import EMPTY, Settings
+from ftpd.core.allowance import Allowance
 from ftpd.core.listing import Compact, Compiled, Layout, Tabled
 
 Use = Literal["", "read", "write", "list", "enter"]
@@ -175,6 +176,9 @@ class Files(Protocol):
 
     made: Callable[[Path, int | str], None] | None
     """Called with each file opened for writing and each folder made; ``os.chown`` and ``os.stat`` take its handle."""
+
+    allowance: Allowance | None
+    """Is asked before anything is opened for a transfer or a listing, and for the room that names take."""
 
     def enter(self) -> bool:
         """Open the root, and tell whether the user may go on from it; OSError where it cannot be opened as a folder."""

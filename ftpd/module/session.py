@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
 from ftpd.conf.directive import EMPTY, Directive, Settings
 from ftpd.core import log as _log
+from ftpd.core.allowance import Allowance
 from ftpd.core.charset import Recode
 from ftpd.core.identity import Identity
 from ftpd.core.reply import Refuse
@@ -139,7 +140,7 @@ class Session:
     """One client; lives with the control connection. What belongs to one command is on the Command."""
 
     __slots__ = (
-        "__weakref__", "_notes", "_peers", "_slots", "account", "anonymous", "bytes_in", "bytes_out",
+        "__weakref__", "_notes", "_peers", "_slots", "account", "allowance", "anonymous", "bytes_in", "bytes_out",
         "class_name", "cwd", "data_type", "enter", "files", "groups", "home", "id", "identity", "local", "login",
         "modules", "protocol", "recode", "remote", "remote_name", "rename_from", "restart", "server", "settings",
         "started", "translation", "user", "wire",
@@ -180,6 +181,8 @@ class Session:
         """The name sent by USER, as it came."""
         self.user: str | None = None
         """The name of the account; None until logged in."""
+        self.allowance: Allowance | None = None
+        """What it may hold of descriptors and memory; None where nothing says so."""
         self.account: Account | None = None
         self.groups: tuple[tuple[int, str], ...] = ()
         self.identity: Identity | None = None

@@ -288,13 +288,16 @@ class Module:
         limit = (550, f"OPTS {name}: Permission denied")
         return self._handle(Phase.CMD, (f"OPTS_{name}",), auth=auth, arity=arity, limit=limit, when=when)
 
-    def pre(self, *verbs: str, steady: int | Steadiness = False, alike: bool | Alikeness = False) -> Callable[[O], O]:
+    def pre(
+        self, *verbs: str, needed: Callable[[Config], bool] | None = None, steady: int | Steadiness = False,
+        alike: bool | Alikeness = False,
+    ) -> Callable[[O], O]:  # fmt: skip
         """Look at a command before it runs (PRE_CMD); Refuse or ERROR stops it. No verb means every verb.
 
-        ``steady``, as for :meth:`cmd`, lets the answers of others that say so be given again without asking, and
-        ``alike`` to other sessions.
+        ``needed`` says of a configuration whether it wants this at all. ``steady``, as for :meth:`cmd`, lets the
+        answers of others that say so be given again without asking, and ``alike`` to other sessions.
         """
-        return self._handle(Phase.PRE_CMD, verbs, steady=_every(steady), alike=_always(alike))
+        return self._handle(Phase.PRE_CMD, verbs, needed=needed, steady=_every(steady), alike=_always(alike))
 
     def post(
         self, *verbs: str, needed: Callable[[Config], bool] | None = None, steady: int | Steadiness = False,

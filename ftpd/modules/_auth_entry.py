@@ -74,6 +74,7 @@ def _settle(session: Session, visitor: Visitor, files: Files, home: str, cwd: st
     session.anonymous = visitor.target.anonymous
     session.home = home
     session.files = files
+    files.allowance = session.allowance
     session.cwd = cwd
     # nothing of what was said before the login may act on it
     session.restart = 0

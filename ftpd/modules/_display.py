@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-from ftpd.api import Path, Session, at_file, close_file, normalise
+from ftpd.api import Excess, Path, Session, at_file, close_file, normalise
 from ftpd.modules._display_cookies import default_admin, filled
 
 __all__ = ["changed_at", "default_admin", "lines_of", "of_machine", "of_session"]
@@ -66,7 +66,7 @@ def of_session(path: Path, session: Session) -> list[str]:
         return []
     try:
         descriptor = session.files.open_read(path)
-    except OSError:
+    except (OSError, Excess):
         return []
     return _lines(descriptor, session)
 

@@ -122,6 +122,8 @@ class Denied(FileNotFoundError):
 
 
 _DENIED = 450
+MATCH = 512
+"""Bytes that what a pattern has matched takes."""
 _ASKED_FOR = 64
 """Hidden entries of one folder that are asked for until one may be known of; those of a section answer alike."""
 
@@ -161,6 +163,8 @@ async def find(cmd: Command, text: str, *, patterns: bool = True) -> Found:
     # a pattern may look into many folders: only this session waits for that
     pattern = meant(cmd.session, text) if text.startswith("~/") else text
     found = await cmd.offload(lambda: list(_matches(cmd, pattern)))
+    if cmd.session.allowance is not None:
+        cmd.session.allowance.room(len(found) * MATCH, text)
     targets = [target for target in found if target is not None]
     return Found(targets, False, veiled=len(targets) < len(found))
 

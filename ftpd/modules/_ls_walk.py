@@ -35,6 +35,8 @@ from ftpd.modules._ls_view import View, clock, follows, view_of
 _WIDTH = 75
 _SIZE = 6
 NO_LIMIT = 1 << 62
+PLACE = 512
+"""Bytes that a folder takes which is to be listed yet."""
 _LASTS = 1.0
 """Seconds for which other sessions are told the same names of owners."""
 _CLOSED = (errno.EACCES, errno.EPERM)
@@ -246,6 +248,8 @@ async def _folders(
             if depth == 1 and error.errno not in _CLOSED:
                 raise
         if "R" in request.flags and depth < deepest:
+            if (allowance := cmd.session.allowance) is not None:
+                allowance.room((len(waiting) + len(below)) * PLACE, request.text or cmd.session.cwd)
             for name in reversed(below):
                 waiting.append((cmd.below(path, name), f"{shown.rstrip('/')}/{name}" if shown else name, depth + 1))
 

@@ -12,6 +12,7 @@ from ftpd.api import (
     TIMEOUT_STALLED,
     Command,
     Data,
+    Excess,
     Foreign,
     Level,
     Reply,
@@ -146,6 +147,11 @@ async def carry(
             await data.linger(seconds)
         await data.finish()
         transfer.status = "success"
+    except Excess as excess:
+        if data is None:
+            raise
+        tell_of_end(session, excess.cause)
+        raise TransferError(excess.during, f"{_ABORTED}{excess.cause}", moved=data.moved) from None
     except TransferError as caught:
         error = caught
         if error.code == 426 and not error.aborted and wire.hear():

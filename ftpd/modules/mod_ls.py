@@ -36,6 +36,8 @@ __all__ = ["module"]
 COMPLETE = "Transfer complete"
 _MOST_STATUS_LINES = 10_000
 """Lines of one STAT: all of it waits in memory for the control connection."""
+_STATUS_LINE = 256
+"""Bytes that such a line takes, and as a part of the reply once more."""
 
 
 def _lists(cmd: Command, folder: str) -> ShortAnswer | None:
@@ -191,6 +193,8 @@ async def _status_of_path(cmd: Command) -> Outcome:
         async with aclosing(lines(cmd, request, found)) as source:
             async for some in source:
                 made += [line for text in some for line in text.split("\r\n")]
+                if cmd.session.allowance is not None:
+                    cmd.session.allowance.room(len(made) * _STATUS_LINE, shown)
                 if len(made) > _MOST_STATUS_LINES:
                     del made[_MOST_STATUS_LINES:]
                     made.append("... and more, which LIST shows")

@@ -1,4 +1,4 @@
-"""mod_rlimit -- limits on what the daemon's process may use, and the guard of /etc and /lib inside a session's root."""
+"""mod_rlimit -- limits on what the process and each session may use, and the guard of /etc and /lib inside a root."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
+from math import inf
 from typing import NamedTuple
 
 from ftpd.api import (
@@ -20,6 +21,7 @@ from ftpd.api import (
     STARTUP,
     UPLOAD_GUARD,
     VHOST,
+    Allowance,
     Command,
     Config,
     ConfigError,
@@ -93,13 +95,6 @@ def _placed(reading: Reading, value: Rlimit) -> None:
         reading.warn("is no limit: the first number is above the second")
 
 
-def _told(reading: Reading, value: Rlimit) -> None:
-    """One process serves all sessions: what was meant for one of them would hit the others."""
-    _placed(reading, value)
-    if value.scope != "daemon" and value.possible and value.soft != resource.RLIM_INFINITY:
-        reading.warn("has no effect on sessions: they share one process")
-
-
 def _seconds(text: str, word: int) -> int:
     return types.to_integer(text, 0, word=word)
 
@@ -118,12 +113,14 @@ cpu = module.directive_list(
     doc="Processor time after which a session ends, or the daemon.",
 )  # fmt: skip
 memory = module.directive_list(
-    "RLimitMemory", _limits(_bytes, "bytes"), contexts=_SERVERS, act=_told,
-    usage="[daemon|session|none] bytes[B|KB|MB|GB]|max [bytes|max]", doc="Memory that the daemon may use for its data.",
+    "RLimitMemory", _limits(_bytes, "bytes"), contexts=_SERVERS, act=_placed,
+    usage="[daemon|session|none] bytes[B|KB|MB|GB]|max [bytes|max]",
+    doc="Memory that the daemon may use for its data, or a session for its answers.",
 )  # fmt: skip
 open_files = module.directive_list(
-    "RLimitOpenFiles", _limits(_count, "count"), contexts=_SERVERS, act=_told,
-    usage="[daemon|session|none] count|max [count|max]", doc="Files and connections that the daemon may have open.",
+    "RLimitOpenFiles", _limits(_count, "count"), contexts=_SERVERS, act=_placed,
+    usage="[daemon|session|none] count|max [count|max]",
+    doc="Files and connections that the daemon may have open, or a session.",
 )  # fmt: skip
 guard = module.directive(
     "RLimitChroot", types.boolean, default=True, contexts=_SERVERS,
@@ -230,28 +227,49 @@ def turn_away(_: Session) -> None:
         raise Refuse(421, "No descriptors are left for clients (RLimitOpenFiles), please try again later")
 
 
-# -- a session's processor time ------------------------------------------------------------------------
+# -- a session -----------------------------------------------------------------------------------------
 
 
-def _ration(settings: Settings) -> int | None:
-    """The seconds of a session, one being the least, as for the kernel.
+def _ration(lines: tuple[Rlimit, ...]) -> int | None:
+    """What a session may have; None is no limit.
 
     Each line is imposed in its turn, as ProFTPD does it for a session, which cannot raise its hard limit again.
     """
     soft = hard = resource.RLIM_INFINITY
-    for limit in settings[cpu]:
+    for limit in lines:
         if limit.scope not in (None, "session") or not limit.possible:
             continue
         if hard == resource.RLIM_INFINITY or resource.RLIM_INFINITY != limit.hard <= hard:
             soft, hard = limit.soft, limit.hard
-    return None if soft == resource.RLIM_INFINITY else max(soft, 1)
+    return None if soft == resource.RLIM_INFINITY else soft
 
 
-@module.on(SESSION_OPEN, needed=lambda config: any(_ration(server.settings) for server in config.servers))
+def _is_rationed(settings: Settings) -> bool:
+    return any(_ration(settings[key]) is not None for key in (cpu, memory, open_files))
+
+
+@module.on(SESSION_OPEN, needed=lambda config: any(_is_rationed(server.settings) for server in config.servers))
 def ration(session: Session) -> None:
-    seconds = _ration(session.settings)
+    settings = session.settings
+    seconds, files, size = _ration(settings[cpu]), _ration(settings[open_files]), _ration(settings[memory])
     if seconds is not None:
+        # the kernel takes 0 for 1
+        seconds = max(seconds, 1)
         session.wire.budget(seconds, partial(_end, session, seconds))
+    elif files is not None or size is not None:
+        # such a session goes no short ways, on which nothing is counted
+        session.wire.budget(inf, lambda: None)
+    if files is not None or size is not None:
+        session.allowance = Allowance(files, size, partial(session.log, Level.NOTICE, "%s"))
+
+
+@module.pre(
+    "PASS", needed=lambda config: any(_ration(server.settings[open_files]) is not None for server in config.servers)
+)
+def look_up_nobody(cmd: Command) -> None:
+    """ProFTPD cannot open the file of its users then."""
+    if cmd.session.allowance is not None and not cmd.session.allowance.admits():
+        raise Refuse(530, "Login incorrect.")
 
 
 def _end(session: Session, seconds: int) -> None:

@@ -78,12 +78,13 @@ make_room(gathered_t *found, size_t names, size_t letters)
     return 0;
 }
 
+/* 0 or errno. */
 static int
 take_out(gathered_t *found, const char *answer, long size)
 {
     /* no entry is shorter than its head, and names are shorter than the entries that they stand in */
     if (make_room(found, (size_t)size / sizeof(listed_t) + 1, (size_t)size) < 0)
-        return -1;
+        return ENOMEM;
     shelf_t *shelf = found->shelf;
     for (long at = 0; at < size;) {
         const listed_t *entry = (const listed_t *)(answer + at);
@@ -98,7 +99,7 @@ take_out(gathered_t *found, const char *answer, long size)
         memcpy(shelf->text + shelf->length, entry->name, length + 1);
         shelf->length += length + 1;
     }
-    return 0;
+    return found->count * found->each + shelf->length > found->allowed ? E2BIG : 0;
 }
 
 /* -- alone ---------------------------------------------------------------------------------------------------- */
@@ -164,8 +165,8 @@ take_from(void *of)
     int why = found->ordered && add_run(&runs, found->shelf, found->records, found->count) < 0 ? ENOMEM : 0;
     while (why == 0 && next_on(belt)) {
         unsigned place = belt->took % PLACES;
-        if (take_out(found, belt->answers + place * ANSWER, belt->sizes[place]) < 0
-            || (found->ordered && add_run(&runs, found->shelf, found->records, found->count) < 0))
+        why = take_out(found, belt->answers + place * ANSWER, belt->sizes[place]);
+        if (why == 0 && found->ordered && add_run(&runs, found->shelf, found->records, found->count) < 0)
             why = ENOMEM;
         taken_from(belt, why);
     }
@@ -246,8 +247,9 @@ gather_all(int folder, gathered_t *found, char *answer)
     long size = 0;
     int answers = 0, beside = -1;
     while (found->count <= found->most && (size = ask(folder, answer)) > 0) {
-        if (take_out(found, answer, size) < 0)
-            return ENOMEM;
+        int why = take_out(found, answer, size);
+        if (why != 0)
+            return why;
         if (++answers == ALONE && found->most == SIZE_MAX && (beside = gather_beside(folder, found)) >= 0)
             return beside;
     }

@@ -66,6 +66,7 @@ typedef struct {
     record_t *records; /* whoever asked frees them */
     size_t count, room;
     size_t most; /* nobody needs more of them */
+    size_t allowed, each; /* bytes that they may take, each so many beside its own */
     int dotted;  /* those that begin with a dot are wanted as well */
     int ordered; /* they are wanted in the order of their bytes */
     int odd;
@@ -79,7 +80,7 @@ int gather(int folder, gathered_t *found);
 extern PyTypeObject Names_Type;
 
 PyObject *read_names(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
-PyObject *names_in(int folder, int dotted, int ordered, size_t most);
+PyObject *names_in(int folder, int dotted, int ordered, size_t most, size_t allowed, size_t each);
 int sort_names(PyObject *names, int reverse);
 int any_odd_name(PyObject *names);
 

@@ -153,7 +153,7 @@ surveyed(int folder, PyObject *const *arguments)
     if (number(arguments[0], &dotted) < 0 || number(arguments[1], &order) < 0 || number(arguments[2], &most) < 0
         || number(arguments[3], &patience) < 0)
         return NULL;
-    PyObject *names = names_in(folder, dotted != 0, 0, most < 0 ? 0 : (size_t)most), *looked = NULL;
+    PyObject *names = names_in(folder, dotted != 0, 0, most < 0 ? 0 : (size_t)most, SIZE_MAX, 0), *looked = NULL;
     if (names == NULL)
         return NULL;
     if (count_names(names) > most || any_odd_name(names)) {

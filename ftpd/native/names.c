@@ -57,9 +57,9 @@ dealloc(PyObject *self)
 
    Others run meanwhile: os.listdir gives the interpreter away, and has to win it back, for each entry. */
 PyObject *
-names_in(int folder, int dotted, int ordered, size_t most)
+names_in(int folder, int dotted, int ordered, size_t most, size_t allowed, size_t each)
 {
-    gathered_t found = {.dotted = dotted, .ordered = ordered, .most = most};
+    gathered_t found = {.dotted = dotted, .ordered = ordered, .most = most, .allowed = allowed, .each = each};
     found.shelf = PyMem_RawCalloc(1, sizeof(shelf_t));
     if (found.shelf == NULL)
         return PyErr_NoMemory();
@@ -79,19 +79,22 @@ names_in(int folder, int dotted, int ordered, size_t most)
     return names;
 }
 
-/* read(folder, dotted, ordered) -> Names, sorted by their bytes, or as they come; OSError. */
+/* read(folder, dotted, ordered[, allowed, each]) -> Names, sorted by their bytes, or as they come; OSError, E2BIG where
+   they take more bytes than are allowed, each so many beside its own. */
 PyObject *
 read_names(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
 {
-    int64_t folder;
-    if (count != 3) {
-        PyErr_SetString(PyExc_TypeError, "read(folder, dotted, ordered)");
+    int64_t folder, allowed = INT64_MAX, each = 0;
+    if (count != 3 && count != 5) {
+        PyErr_SetString(PyExc_TypeError, "read(folder, dotted, ordered[, allowed, each])");
         return NULL;
     }
     int dotted = PyObject_IsTrue(arguments[1]), ordered = PyObject_IsTrue(arguments[2]);
-    return number(arguments[0], &folder) < 0 || dotted < 0 || ordered < 0
-               ? NULL
-               : names_in((int)folder, dotted, ordered, SIZE_MAX);
+    if (number(arguments[0], &folder) < 0 || dotted < 0 || ordered < 0)
+        return NULL;
+    if (count == 5 && (number(arguments[3], &allowed) < 0 || number(arguments[4], &each) < 0))
+        return NULL;
+    return names_in((int)folder, dotted, ordered, SIZE_MAX, allowed < 0 ? 0 : (size_t)allowed, (size_t)each);
 }
 
 /* -- sorting -------------------------------------------------------------------------------------------------- */

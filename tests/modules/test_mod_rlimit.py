@@ -110,26 +110,26 @@ def test_fewer_descriptors_than_the_daemon_needs_are_warned_of(line: str) -> Non
 
 
 @pytest.mark.parametrize(
-    ("line", "warned"),
+    "line",
     [
-        ("RLimitCPU session 30", False),
-        ("RLimitCPU daemon 3000000", False),
-        ("RLimitCPU max", False),
-        ("RLimitMemory session unlimited max", False),
-        ("RLimitMemory session 64M", True),
-        ("RLimitMemory daemon 8GB", False),
-        ("RLimitOpenFiles session 12", True),
-        ("RLimitOpenFiles daemon 64", False),
-        ("RLimitOpenFiles daemon 4096 max", False),
-        ("RLimitOpenFiles none", False),
+        "RLimitCPU session 30",
+        "RLimitCPU daemon 3000000",
+        "RLimitCPU max",
+        "RLimitMemory session unlimited max",
+        "RLimitMemory session 64M",
+        "RLimitMemory daemon 8GB",
+        "RLimitOpenFiles session 12",
+        "RLimitOpenFiles daemon 64",
+        "RLimitOpenFiles daemon 4096 max",
+        "RLimitOpenFiles none",
     ],
 )
-def test_what_has_no_effect_is_told(line: str, warned: bool) -> None:
-    async def tale(ftp: Bench) -> int:
+def test_what_is_counted_is_not_warned_of(line: str) -> None:
+    async def tale(ftp: Bench) -> list[str]:
         assert ftp.generation is not None
-        return len([fault for fault in ftp.generation.config.warnings if "has no effect" in str(fault)])
+        return [fault.message for fault in ftp.generation.config.warnings]
 
-    assert run(tale, conf=f"{line}\n") == int(warned)
+    assert run(tale, conf=f"{line}\n") == []
 
 
 @pytest.mark.parametrize("line", ["RLimitCPU session 10 5", "RLimitCPU max 5", "RLimitOpenFiles daemon 200 100"])
@@ -171,3 +171,33 @@ def test_the_seconds_of_a_session_are_those_that_proftpd_would_impose(
 
     run(tale, conf=f"{lines}\n")
     assert asked == ([] if seconds is None else [seconds])
+
+
+@pytest.mark.parametrize(
+    ("lines", "may"),
+    [
+        ("", None),
+        ("RLimitOpenFiles daemon 400\nRLimitMemory daemon 8GB", None),
+        ("RLimitOpenFiles session max\nRLimitMemory none", None),
+        ("RLimitOpenFiles 20", (20, None)),
+        ("RLimitOpenFiles session 12 400", (12, None)),
+        ("RLimitMemory session 1M", (None, 1 << 20)),
+        ("RLimitOpenFiles session 12\nRLimitMemory session 4K 8K", (12, 4096)),
+        ("RLimitOpenFiles session 12 5", None),
+    ],
+)
+def test_what_a_session_may_hold_is_decided_as_it_begins(lines: str, may: tuple[int | None, int | None] | None) -> None:
+    async def tale(ftp: Bench) -> tuple[int | None, int | None] | None:
+        assert ftp.session is not None
+        allowance = ftp.session.allowance
+        return None if allowance is None else (allowance.files, allowance.memory)
+
+    assert run(tale, conf=f"{lines}\n") == may
+
+
+def test_without_a_descriptor_for_the_file_of_users_nobody_is_let_in() -> None:
+    def answers(files: int) -> list[str]:
+        return talk("USER tom", "PASS secret", conf=f"RLimitOpenFiles session {files}\n", login=None)
+
+    assert answers(5)[-1] == "530 Login incorrect."
+    assert answers(6)[-1].startswith("230")
