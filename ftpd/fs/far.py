@@ -363,6 +363,11 @@ class FarFolder:
     def compact(self, *, dotted: bool = True, ordered: bool = False) -> Compact | None:
         return self._do(partial(self._folder.compact, dotted=dotted, ordered=ordered))
 
+    def parts(self, *, dotted: bool = True) -> Iterator[Sequence[str]]:
+        parts = self._folder.parts(dotted=dotted)
+        while (some := self._do(partial(next, parts, None))) is not None:
+            yield some
+
     def links(self) -> list[str]:
         return self._do(self._folder.links)
 

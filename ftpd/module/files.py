@@ -124,6 +124,12 @@ class Folder(Protocol):
         ``dotted``: with those that begin with a dot. ``ordered``: sorted, while they are read.
         """
 
+    def parts(self, *, dotted: bool = True) -> Iterator[Sequence[str]]:
+        """The same some at a time, as the file system tells them: none is read before it is asked for.
+
+        In one piece each where that is to be had, as by :meth:`compact`, and of any letters.
+        """
+
     def links(self) -> list[str]:
         """The entries that are symbolic links."""
 

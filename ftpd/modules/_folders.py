@@ -113,6 +113,13 @@ async def names_of(
 
     Neither choosing nor sorting many holds up anybody, and the first are there before all are sorted.
     """
+    if not order.sort and order.column is None and is_large(folder):
+        async with aclosing(parts_of(cmd, folder, dotted=choice.dotted)) as parts:
+            if dots:
+                yield [*dots]
+            async for part in parts:
+                yield part if choice.veil is None else choice.veil.names([*part])
+        return
     compact = await _in_one_piece(cmd, folder, choice, order)
     if compact is not None:
         above = order.sort and order.last_first
@@ -167,6 +174,18 @@ async def _in_one_piece(cmd: Command, folder: Folder, choice: Choice, order: Ord
         # many are sorted off the loop, which they do not hold up there
         await cmd.offload(sort) if len(compact) > AT_ONCE else sort()
     return compact
+
+
+def is_large(folder: Folder) -> bool:
+    """Whether its names are so many that they are read off the loop."""
+    return folder.attributes.st_size > _LARGE
+
+
+async def parts_of(cmd: Command, folder: Folder, *, dotted: bool = True) -> AsyncGenerator[Sequence[str], None]:
+    """The names of a large folder in its own order, some at a time: the first are there at once."""
+    parts = folder.parts(dotted=dotted)
+    while (some := await cmd.offload(partial(next, parts, None))) is not None:
+        yield some
 
 
 async def lines_as_they_are(
@@ -300,7 +319,7 @@ async def in_order(items: list[str], turn: Turn, *, last_first: bool = False) ->
 
 async def reading(cmd: Command, folder: Folder, work: Callable[[], T]) -> T:
     """What ``work`` reads from the whole folder: off the loop where that takes long."""
-    return await cmd.offload(work) if folder.attributes.st_size > _LARGE else work()
+    return await cmd.offload(work) if is_large(folder) else work()
 
 
 def dots_of(cmd: Command, path: Path, folder: Folder, veil: hidden.Veil | None) -> tuple[str, ...]:

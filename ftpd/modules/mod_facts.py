@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import posixpath
 import stat
-from collections.abc import AsyncGenerator, Awaitable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterable, Iterator, Sequence
 from contextlib import aclosing, suppress
 from functools import partial
 
@@ -44,9 +44,11 @@ from ftpd.modules._folders import (
     dots_of,
     fake_number,
     in_steps,
+    is_large,
     lines_as_they_are,
     lines_of_small,
     names_of,
+    parts_of,
     unveiled,
 )
 from ftpd.modules._lately import Lately
@@ -55,7 +57,7 @@ from ftpd.modules._transfer import carry, opening
 __all__ = ["module"]
 
 COMPLETE = "Transfer complete"
-_ALL, _BY_NAME = Choice(), Order()
+_ALL, _BY_NAME, _AS_THEY_COME = Choice(), Order(), Order(sort=False)
 _FEW = 32
 _MFF = "MFF " + "".join(f"{name};" for name in _facts_change.CHANGEABLE)
 
@@ -350,15 +352,33 @@ def _is_entry(cmd: Command, path: Path) -> bool:
     return True
 
 
-async def _plain(cmd: Command, path: Path, folder: Folder) -> Iterable[bytes] | None:
+async def _plain(cmd: Command, path: Path, folder: Folder) -> Iterable[bytes] | AsyncIterator[bytes] | None:
     """All lines, each chunk of them made in one short step; None where that is not to be had."""
     if cmd.veil(path) is not None:
         return None
     facts = _facts_in(cmd, folder.attributes)
     if facts.by_acl:
         return None
+    if is_large(folder) and not cmd.files.slow:
+        return _part_by_part(cmd, facts, path, folder) if isinstance(facts.layout, listing.Compiled) else None
     pieces = await lines_as_they_are(cmd, folder, facts.layout, _ALL, _BY_NAME)
     return None if pieces is None else map(cmd.session.spoken, _steps(facts, pieces, folder, path))
+
+
+async def _part_by_part(cmd: Command, facts: Facts, path: Path, folder: Folder) -> AsyncGenerator[bytes, None]:
+    """The same of a large folder, in its own order: nobody has to wait until all of it is read."""
+    layout = facts.layout
+    assert isinstance(layout, listing.Compiled)
+    for chunk in _steps(facts, (), folder, path):
+        yield cmd.session.spoken(chunk)
+    turn = Turn()
+    async with aclosing(parts_of(cmd, folder)) as parts:
+        async for names in parts:
+            pieces = folder.raw_lines(names, layout)
+            for chunk in in_steps(pieces, lambda name, known: facts.entry(name, known, folder, path)):
+                yield cmd.session.spoken(chunk)
+                if turn.over:
+                    await turn.give()
 
 
 def _sendable(cmd: Command, made: list[str]) -> bytes:
@@ -387,7 +407,7 @@ async def _chunks(cmd: Command, path: Path, folder: Folder) -> AsyncGenerator[by
     turn = Turn()
     made = facts.dots(folder, path, _dots_shown(cmd, path, folder, veil))
 
-    source = names_of(cmd, folder, turn, Choice(veil=veil))
+    source = names_of(cmd, folder, turn, Choice(veil=veil), _AS_THEY_COME if is_large(folder) else _BY_NAME)
     async with aclosing(source):
         async for names in source:
             if veil is not None and veil.looks:

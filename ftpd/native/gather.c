@@ -259,6 +259,21 @@ gather_all(int folder, gathered_t *found, char *answer)
 }
 
 int
+gather_some(int folder, gathered_t *found, int answers)
+{
+    char *answer = PyMem_RawMalloc(ANSWER);
+    int why = answer == NULL ? ENOMEM : 0;
+    long size = 0;
+    /* of an answer full of names that are not wanted, it could not be told that others follow */
+    while (why == 0 && (answers-- > 0 || found->count == 0) && (size = ask(folder, answer)) > 0)
+        why = take_out(found, answer, size);
+    if (why == 0 && size < 0)
+        why = errno;
+    PyMem_RawFree(answer);
+    return why;
+}
+
+int
 gather(int folder, gathered_t *found)
 {
     char *answer = PyMem_RawMalloc(ANSWER);

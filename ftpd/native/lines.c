@@ -117,6 +117,7 @@ write_lines(PyObject *names, PyObject *start, PyObject *packed, style_t *style)
 
 static PyMethodDef methods[] = {
     {"read", (PyCFunction)(void (*)(void))read_names, METH_FASTCALL, NULL},
+    {"more", (PyCFunction)(void (*)(void))more_names, METH_FASTCALL, NULL},
     {"look", (PyCFunction)(void (*)(void))look, METH_FASTCALL, NULL},
     {"survey", (PyCFunction)(void (*)(void))survey, METH_FASTCALL, NULL},
     {"survey_below", (PyCFunction)(void (*)(void))survey_below, METH_FASTCALL, NULL},

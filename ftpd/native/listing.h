@@ -74,12 +74,15 @@ typedef struct {
 
 /* All that is in the folder; 0 or errno. No Python object is touched. */
 int gather(int folder, gathered_t *found);
+/* What comes next in it, so many answers of the kernel; nothing only at the end. The same otherwise. */
+int gather_some(int folder, gathered_t *found, int answers);
 
 /* -- names.c: the names in a folder ------------------------------------------------------------------------- */
 
 extern PyTypeObject Names_Type;
 
 PyObject *read_names(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
+PyObject *more_names(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
 PyObject *names_in(int folder, int dotted, int ordered, size_t most, size_t allowed, size_t each);
 int sort_names(PyObject *names, int reverse);
 int any_odd_name(PyObject *names);

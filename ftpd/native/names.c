@@ -52,21 +52,19 @@ dealloc(PyObject *self)
 
 /* -- reading ------------------------------------------------------------------------------------------------ */
 
-/* All but "." and "..", those that begin with a dot only if `dotted`, sorted by their bytes if `ordered`, else as they
-   come; one more than `most` or a few at most, not all, where they are more. NULL with an OSError set.
+/* What was wanted of all, or of the next `answers` of the kernel if that is not 0; NULL with an OSError set.
 
    Others run meanwhile: os.listdir gives the interpreter away, and has to win it back, for each entry. */
-PyObject *
-names_in(int folder, int dotted, int ordered, size_t most, size_t allowed, size_t each)
+static PyObject *
+gathered(int folder, gathered_t found, int answers)
 {
-    gathered_t found = {.dotted = dotted, .ordered = ordered, .most = most, .allowed = allowed, .each = each};
     found.shelf = PyMem_RawCalloc(1, sizeof(shelf_t));
     if (found.shelf == NULL)
         return PyErr_NoMemory();
     found.shelf->users = 1;
     int why;
     Py_BEGIN_ALLOW_THREADS
-    why = gather(folder, &found);
+    why = answers > 0 ? gather_some(folder, &found, answers) : gather(folder, &found);
     Py_END_ALLOW_THREADS
     PyObject *names = NULL;
     if (why != 0) {
@@ -77,6 +75,16 @@ names_in(int folder, int dotted, int ordered, size_t most, size_t allowed, size_
         names = made_of(found.shelf, found.records, (Py_ssize_t)found.count, found.odd);
     let_go(found.shelf);
     return names;
+}
+
+/* All but "." and "..", those that begin with a dot only if `dotted`, sorted by their bytes if `ordered`, else as they
+   come; one more than `most` or a few at most, not all, where they are more. NULL with an OSError set. */
+PyObject *
+names_in(int folder, int dotted, int ordered, size_t most, size_t allowed, size_t each)
+{
+    return gathered(
+        folder, (gathered_t){.dotted = dotted, .ordered = ordered, .most = most, .allowed = allowed, .each = each}, 0
+    );
 }
 
 /* read(folder, dotted, ordered[, allowed, each]) -> Names, sorted by their bytes, or as they come; OSError, E2BIG where
@@ -95,6 +103,23 @@ read_names(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
     if (count == 5 && (number(arguments[3], &allowed) < 0 || number(arguments[4], &each) < 0))
         return NULL;
     return names_in((int)folder, dotted, ordered, SIZE_MAX, allowed < 0 ? 0 : (size_t)allowed, (size_t)each);
+}
+
+/* more(folder, dotted, answers) -> Names, as they come, from where the folder stands, so many answers of the kernel long:
+   none at its end; OSError. */
+PyObject *
+more_names(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
+{
+    int64_t folder, answers;
+    if (count != 3) {
+        PyErr_SetString(PyExc_TypeError, "more(folder, dotted, answers)");
+        return NULL;
+    }
+    int dotted = PyObject_IsTrue(arguments[1]);
+    if (number(arguments[0], &folder) < 0 || dotted < 0 || number(arguments[2], &answers) < 0)
+        return NULL;
+    gathered_t wanted = {.dotted = dotted, .most = SIZE_MAX, .allowed = SIZE_MAX};
+    return gathered((int)folder, wanted, answers < 1 ? 1 : (int)answers);
 }
 
 /* -- sorting -------------------------------------------------------------------------------------------------- */

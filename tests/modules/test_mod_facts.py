@@ -12,6 +12,7 @@ from xfer_ground import fetch, run, talk
 from ftpd.conf.faults import ConfigFaults
 from ftpd.core.identity import Identity, privileged
 from ftpd.fs.local import LocalFiles
+from ftpd.modules import _folders
 from ftpd.testing import Bench
 
 pytestmark = pytest.mark.usefixtures("way_to_list")
@@ -206,6 +207,32 @@ def test_a_large_folder_comes_whole() -> None:
         return await ftp.download("MLSD")
 
     assert len(_folder(run(tale))) == 1202
+
+
+def test_a_larger_one_comes_part_by_part_and_each_entry_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_folders, "_LARGE", 0)
+    files = [f"f{number:05}" for number in range(5000)]
+
+    async def tale(ftp: Bench) -> list[bytes]:
+        for name in [*files, ".h", "é;x"]:
+            os.close(os.open(f"{ftp.root}/{name}", os.O_CREAT))
+        os.symlink("f04000", f"{ftp.root}/l")
+        os.mkdir(f"{ftp.root}/e")
+        listings = [await ftp.download("MLSD"), await ftp.download("MLSD e"), await ftp.download("NLST -U")]
+        return [*listings, await ftp.download("NLST -aU")]
+
+    plain, empty, names, all_names = run(tale)
+    assert plain.count(b"\r\n") == len(files) + 6
+    entries = _folder(plain)
+    assert set(entries) == {".", "..", ".h", "é;x", "l", "e", *files}
+    assert (entries["l"]["type"], entries["e"]["type"]) == ("OS.unix=symlink", "dir")
+    assert set(_folder(empty)) == {".", ".."}
+    assert sorted(names.decode().split("\r\n")[:-1]) == sorted({*entries} - {".", "..", ".h"})
+    assert sorted(all_names.decode().split("\r\n")[:-1]) == sorted(entries)
+    plain, empty, names, _ = run(tale, conf="<Directory />\nHideFiles ^f0000\n</Directory>\n")
+    assert set(_folder(plain)) == {*entries} - set(files[:10])
+    assert set(_folder(empty)) == {".", ".."}
+    assert sorted(names.decode().split("\r\n")[:-1]) == sorted({*entries} - {".", "..", ".h", *files[:10]})
 
 
 def test_limit_on_dirs_closes_folders() -> None:

@@ -200,6 +200,33 @@ def test_the_names_that_are_asked_for_after_the_links_are_of_the_same_moment(
             assert sorted(folder.compact() or ()) == [".b", "a", "link"]
 
 
+@pytest.mark.parametrize("compiled", [True, False])
+def test_a_folder_read_in_parts_is_whole_and_each_part_read_when_it_is_asked_for(
+    here: Ground, compiled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not compiled:
+        monkeypatch.setattr(native, "lines", None)
+    # so many hidden ones that an answer of the kernel may hold nothing else
+    asked = [f"{'long' * 50}{number:05}" for number in range(5000)] + ["é", "\udcff", "\udcc3(", "a\nb"]
+    dotted = [f".{'long' * 50}{number:05}" for number in range(1000)] + [".h", "..."]
+    for name in asked + dotted:
+        os.close(os.open(os.fsencode(here.root / name), os.O_CREAT))
+    with here.files().open_folder(v("/")) as folder:
+        for _ in range(2):
+            parts = [list(part) for part in folder.parts()]
+            assert len(parts) > 1 and all(parts)
+            assert sorted(name for part in parts for name in part) == sorted(asked + dotted)
+        assert sorted(name for part in folder.parts(dotted=False) for name in part) == sorted(asked)
+        first = len(next(folder.parts()))
+        assert first < len(asked), "who asks for one part waits for that"
+        half = folder.parts()
+        next(half)
+        for name in asked + dotted:
+            os.unlink(os.fsencode(here.root / name))
+        assert sum(len(part) for part in half) < len(asked), "what is gone meanwhile was not read beforehand"
+        assert list(folder.parts()) == []
+
+
 @WAYS
 def test_links_and_the_folder_above_are_the_callers_and_what_is_no_entry_is_left_out(
     here: Ground, way: type[Columns]
