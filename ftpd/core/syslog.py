@@ -13,8 +13,9 @@ from ftpd.core.scribe import Outlet
 
 SOCKET = "/dev/log"
 
+# as in ProFTPD, AUTH is the one that not everybody may read; KERN is the kernel's own, and nobody else has it
 FACILITIES = {
-    "KERN": 0, "USER": 1, "MAIL": 2, "DAEMON": 3, "AUTH": 4, "LPR": 6, "NEWS": 7, "UUCP": 8, "CRON": 9, "AUTHPRIV": 10,
+    "KERN": 3, "USER": 1, "MAIL": 2, "DAEMON": 3, "AUTH": 10, "LPR": 6, "NEWS": 7, "UUCP": 8, "CRON": 9, "AUTHPRIV": 10,
     "FTP": 11, **{f"LOCAL{number}": 16 + number for number in range(8)},
 }  # fmt: skip
 SEVERITIES = {

@@ -9,6 +9,7 @@ import os
 import re
 import socket
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -24,6 +25,11 @@ from ftpd.engine.channel import prepare
 EVERY = ""
 _FTP_PORT = 21
 _FIRST_FREE_PORT = 1024
+_FREEBIND = {
+    # IP_FREEBIND of ip(7) and its like for IPv6, which the socket module does not name
+    socket.AF_INET: (socket.IPPROTO_IP, 15),
+    socket.AF_INET6: (socket.IPPROTO_IPV6, 78),
+}
 Endpoint = tuple[str, int]
 
 
@@ -328,12 +334,32 @@ def bind(endpoint: Endpoint, backlog: int, *, reuse_port: bool = False) -> socke
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if host == "::" else 1)
         # who connects as soon as it listens inherits them
         prepare(sock)
-        sock.bind((host, port))
+        _take(sock, endpoint)
         sock.listen(backlog)
     except OSError as error:
         sock.close()
         raise StartError(f"Failed binding to {host}, port {port}: {error.strerror}{_hint(error, port)}") from None
     return sock
+
+
+def _take(sock: socket.socket, endpoint: Endpoint) -> None:
+    """Bind it, be it to an address that no interface has yet: one may come up later, as while the machine starts."""
+    try:
+        sock.bind(endpoint)
+    except OSError as error:
+        if error.errno != errno.EADDRNOTAVAIL:
+            raise
+        with suppress(OSError):
+            sock.setsockopt(*_FREEBIND[sock.family], 1)
+        sock.bind(endpoint)
+
+
+def waits_for_its_address(sock: socket.socket) -> bool:
+    """Whether no interface had the address that it listens on."""
+    try:
+        return bool(sock.getsockopt(*_FREEBIND[sock.family]))
+    except OSError:
+        return False
 
 
 def _hint(error: OSError, port: int) -> str:

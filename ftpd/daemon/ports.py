@@ -8,7 +8,7 @@ from ftpd.core.identity import acting_as_daemon
 from ftpd.core.log import Level, log
 from ftpd.daemon import systemd
 from ftpd.daemon.errors import StartError
-from ftpd.daemon.listen import Endpoint, bind
+from ftpd.daemon.listen import Endpoint, bind, waits_for_its_address
 from ftpd.daemon.plan import Plan
 
 _EVERYWHERE = {"::", "0.0.0.0"}
@@ -45,10 +45,7 @@ class Ports:
             for end in wanted.bindings.endpoints:
                 if end in self.sockets:
                     continue
-                if self._in_the_way(end, wanted):
-                    # at least the address has to be there
-                    bind((end[0], 0), 1).close()
-                else:
+                if not self._in_the_way(end, wanted):
                     found[end] = self.open(end, wanted)
         except StartError:
             close(found)
@@ -72,6 +69,8 @@ class Ports:
             for sock in sockets:
                 sock.close()
             raise
+        if waits_for_its_address(sockets[0]):
+            log(Level.WARN, "no interface of this machine has %s: clients come to port %d there when one has", *end)
         return tuple(sockets)
 
     def unwanted(self, wanted: Plan) -> list[Endpoint]:

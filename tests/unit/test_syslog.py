@@ -56,6 +56,17 @@ def test_levels_are_severities(syslog: Syslog, listener: socket.socket, level: L
     assert listener.recv(1000).startswith(b"<%d>" % (3 * 8 + severity))
 
 
+@pytest.mark.parametrize(
+    ("name", "number"), [("AUTH", 10), ("AUTHPRIV", 10), ("KERN", 3), ("DAEMON", 3), ("FTP", 11), ("LOCAL7", 23)]
+)
+def test_a_facility_has_the_number_that_proftpd_gives_it(
+    syslog: Syslog, listener: socket.socket, name: str, number: int
+) -> None:
+    syslog.facility = FACILITIES[name]
+    syslog.record(Level.NOTICE, "x")
+    assert listener.recv(1000).startswith(b"<%d>" % (number * 8 + 5))
+
+
 def test_a_session_is_named_and_logins_are_kept_apart(syslog: Syslog, listener: socket.socket) -> None:
     handled("USER tom: Login successful.", Peer("ftp.test", "h[192.0.2.7]"), level=Level.INFO, auth=True)
     text = listener.recv(1000).decode()

@@ -217,9 +217,13 @@ def test_a_port_in_use_is_named(site: Site) -> None:
         assert fatal(site).startswith(expected)
 
 
-def test_an_address_of_another_machine_is_named(site: Site) -> None:
-    site.conf("SocketBindTight on\nDefaultAddress 192.0.2.1\n", without=["DefaultAddress"])
-    assert f"Failed binding to 192.0.2.1, port {site.port}: Cannot assign requested address" in fatal(site, "-n")
+def test_an_address_that_no_interface_has_yet_is_listened_on_and_told_of(site: Site) -> None:
+    site.conf("SocketBindTight on\nDefaultAddress 127.0.0.1 203.0.113.1\n", without=["DefaultAddress"])
+    site.start()
+    assert f"listening on 203.0.113.1, port {site.port}" in site.said()
+    assert f"has 203.0.113.1: clients come to port {site.port} there when one has" in site.said()
+    assert "no interface of this machine has 127.0.0.1" not in site.said()
+    assert site.serves()
 
 
 def test_a_check_may_explain_what_a_user_may_do(site: Site) -> None:

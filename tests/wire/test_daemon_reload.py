@@ -78,7 +78,6 @@ def test_a_faulty_configuration_is_told_in_full_and_changes_nothing(daemon: Watc
         ("DefaultAddress no.such.invalid", "unable to resolve 'no.such.invalid'"),
         ("ServerType inetd", "ServerType inetd: a daemon that listens cannot become one that inetd starts"),
         ("PidFile /no/such/folder/pid", "unable to write PidFile /no/such/folder/pid"),
-        ("SocketBindTight on\nDefaultAddress 192.0.2.1", "Failed binding to 192.0.2.1"),
         ("Port 0", "no valid servers configured"),
     ],
 )
