@@ -67,7 +67,10 @@ class FolderVeil:
             return [name for name in names if not hidden(name)]
         return [name for name in names if not hidden(name) and self._permitted(self._at(name))]
 
-    def shows(self, name: str, attributes: os.stat_result) -> bool:
+    def leads(self, name: str) -> bool:
+        return self._allowed is None or self._permitted(self._at(name))
+
+    def shows(self, name: str, attributes: os.stat_result, *, aim: bool = True) -> bool:
         path = self._folder.child(name)
         files = self._session.files
         assert files is not None
@@ -78,9 +81,9 @@ class FolderVeil:
             except OSError:
                 # it leads nowhere, or to where the client cannot look: what it says tells a hidden name all the same
                 place = self._said_by(path, name)
-                return not place or self._may_lead_to(place)
+                return not place or self._may_lead_to(place, aim)
             # what it leads to may have a section of its own, like the link
-            if not self._may_lead_to(place) or self._hiding_of(place).attributes(attributes, path):
+            if not self._may_lead_to(place, aim) or self._hiding_of(place).attributes(attributes, path):
                 return False
         return not self._hiding_of(self._at(name)).attributes(attributes, path)
 
@@ -89,9 +92,11 @@ class FolderVeil:
             return False
         return not self._hiding_of(self._place).attributes(attributes, self._folder)
 
-    def _may_lead_to(self, place: str) -> bool:
+    def _may_lead_to(self, place: str, aim: bool) -> bool:
         if self._allowed is not None and not self._permitted(place):
             return False
+        if not aim:
+            return True
         above, target = split(place)
         return not self._hiding_of(above).name(target)
 

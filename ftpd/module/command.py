@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -20,6 +21,7 @@ from ftpd.module.events import WORK_DONE
 from ftpd.module.files import Files, Path, Use
 from ftpd.module.hidden import Hiding, Veil
 from ftpd.module.home import meant
+from ftpd.module.links import resolved
 from ftpd.module.session import Session
 from ftpd.module.wire import Work
 
@@ -290,17 +292,30 @@ class Command:
         path = folder.child(name)
         return replace(path, settings=self.gate.settings_at(self.session, path.place or path.virtual))
 
-    def hides(self, path: Path, attributes: os.stat_result) -> bool:
-        """Whether a listing of its folder would leave the entry out."""
-        for place in dict.fromkeys((path.virtual, path.place or path.virtual)):
+    def hides(self, path: Path, attributes: os.stat_result, *, aim: bool = True) -> bool:
+        """Whether a listing of its folder would leave the entry out; without ``aim`` as :meth:`Veil.shows` has it."""
+        lies = path.place or path.virtual
+        if not aim and lies != path.virtual and stat.S_ISLNK(attributes.st_mode):
+            lies = self._of_itself(path.virtual)
+        for place in dict.fromkeys((path.virtual, lies)):
             folder, name = split(place)
             veil = self._veil_at(folder)
             if veil is None:
                 continue
             # the root is no entry of any folder
-            if not (veil.names([name]) and veil.shows(name, attributes) if name else veil.admits(attributes)):
+            if not (veil.names([name]) and veil.shows(name, attributes, aim=aim) if name else veil.admits(attributes)):
                 return True
         return False
+
+    def _of_itself(self, link: str) -> str:
+        """Where a link lies, which need not be where its path says."""
+        folder, name = split(link)
+        session = self.session
+        try:
+            assert session.files is not None
+            return f"{resolved(session.files, folder, session.settled).rstrip('/')}/{name}"
+        except OSError:
+            return link
 
     def own_sections(self) -> Callable[[str], bool] | None:
         """Whether a section that is an entry of the working directory itself has a HideFiles for its name.

@@ -137,8 +137,14 @@ class Veil(Protocol):
     def names(self, names: list[str]) -> list[str]:
         """Those that may be shown, as far as names tell."""
 
-    def shows(self, name: str, attributes: os.stat_result) -> bool:
-        """Whether the entry may be shown; the attributes are those of the entry itself, be it a link."""
+    def shows(self, name: str, attributes: os.stat_result, *, aim: bool = True) -> bool:
+        """Whether the entry may be shown; the attributes are those of the entry itself, be it a link.
+
+        Without ``aim`` the name of what a link leads to does not matter.
+        """
+
+    def leads(self, name: str) -> bool:
+        """Whether a link of that name may be shown as far as its own name tells, HideFiles aside."""
 
     def admits(self, attributes: os.stat_result) -> bool:
         """Whether the folder itself may be shown, by all but its name."""

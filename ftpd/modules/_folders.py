@@ -327,13 +327,20 @@ def dots_of(cmd: Command, path: Path, folder: Folder, veil: hidden.Veil | None) 
     if veil is None:
         return DOTS
     above = Path(posixpath.dirname(path.place or path.virtual))
-    shown: tuple[str, ...] = () if cmd.hides(path, folder.attributes) else (".",)
+    shown: tuple[str, ...] = () if cmd.hides(path, folder.attributes) or _is_hidden_root(cmd, path) else (".",)
     with suppress(OSError):
         attributes = folder.lstat("..")
         # unlike the folder itself, nobody has asked yet whether the command may use it
-        if cmd.admits(above.virtual, attributes) and not cmd.hides(above, attributes):
+        if cmd.admits(above.virtual, attributes) and not (cmd.hides(above, attributes) or _is_hidden_root(cmd, above)):
             shown += ("..",)
     return shown
+
+
+def _is_hidden_root(cmd: Command, path: Path) -> bool:
+    """Whether it is the root and hidden by its name, as ProFTPD does: where HideFiles has a `!`, that matters."""
+    if (path.place or path.virtual) != "/":
+        return False
+    return hidden.Hiding(cmd.session, cmd.gate.settings_at(cmd.session, "/")).name("/")
 
 
 async def unveiled(veil: hidden.Veil, folder: Folder, names: Sequence[str], turn: Turn) -> list[str]:

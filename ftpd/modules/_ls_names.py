@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import posixpath
 import stat
 from collections.abc import AsyncGenerator, Iterator
@@ -66,7 +67,9 @@ async def _inside(
         with cmd.files.open_folder(target.path) as folder:
             veil = cmd.veil(target.path)
             dots = dots_of(cmd, target.path, folder, veil) if "a" in flags else ()
-            hidden_links = await _useless_links(cmd, veil, folder, turn)
+            hidden_links, shown_links = await _links(cmd, veil, folder, turn)
+            if veil is not None and shown_links:
+                veil = _Aimed(veil, shown_links)
             async with aclosing(
                 names_of(cmd, folder, turn, chosen(veil, flags), Order(sort="U" not in flags), dots)
             ) as source:
@@ -99,16 +102,43 @@ def _fetchable(cmd: Command, target: Target) -> bool:
     return stat.S_ISREG(bits) or stat.S_ISDIR(bits)
 
 
-async def _useless_links(cmd: Command, veil: hidden.Veil | None, folder: Folder, turn: Turn) -> set[str]:
-    """The links of a folder that lead nowhere, or out of the session's root, or to what is hidden."""
-    useless = set()
+class _Aimed:
+    """A :class:`ftpd.api.hidden.Veil`: of a link in a folder NLST asks by the name that it leads to, as ProFTPD."""
+
+    def __init__(self, veil: hidden.Veil, links: set[str]) -> None:
+        self._veil = veil
+        self._links = links
+
+    @property
+    def looks(self) -> bool:
+        return self._veil.looks
+
+    def names(self, names: list[str]) -> list[str]:
+        seen = set(self._veil.names(names)) | self._links
+        return [name for name in names if name in seen]
+
+    def shows(self, name: str, attributes: os.stat_result, *, aim: bool = True) -> bool:
+        return self._veil.shows(name, attributes, aim=aim)
+
+    def leads(self, name: str) -> bool:
+        return self._veil.leads(name)
+
+    def admits(self, attributes: os.stat_result) -> bool:
+        return self._veil.admits(attributes)
+
+
+async def _links(cmd: Command, veil: hidden.Veil | None, folder: Folder, turn: Turn) -> tuple[set[str], set[str]]:
+    """The links of a folder that lead nowhere, or out of the session's root, or to what is hidden; and the others."""
+    useless, good = set(), set()
     for name in await reading(cmd, folder, folder.links):
         if turn.over:
             await turn.give()
         try:
             folder.stat(name)
-            if veil is not None and not veil.shows(name, folder.lstat(name)):
+            if veil is not None and not (veil.leads(name) and veil.shows(name, folder.lstat(name))):
                 useless.add(name)
+            else:
+                good.add(name)
         except OSError:
             useless.add(name)
-    return useless
+    return useless, good

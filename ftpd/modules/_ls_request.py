@@ -154,7 +154,7 @@ async def find(cmd: Command, text: str, *, patterns: bool = True) -> Found:
         # a link that leads nowhere is nothing to list, as with ProFTPD
         leads_to = cmd.files.stat(path) if stat.S_ISLNK(attributes.st_mode) else attributes
         is_folder = stat.S_ISDIR(leads_to.st_mode)
-        if not is_folder and cmd.hides(path, attributes):
+        if not is_folder and cmd.hides(path, attributes, aim=_asks_of_aim(cmd)):
             return Found([], True, veiled=True)
         return Found([Target(path, text or ".", attributes)], True, is_folder)
     except FileNotFoundError:
@@ -167,6 +167,11 @@ async def find(cmd: Command, text: str, *, patterns: bool = True) -> Found:
         cmd.session.allowance.room(len(found) * MATCH, text)
     targets = [target for target in found if target is not None]
     return Found(targets, False, veiled=len(targets) < len(found))
+
+
+def _asks_of_aim(cmd: Command) -> bool:
+    """Whether a link is hidden with the name that it leads to: not where NLST names it, as in ProFTPD."""
+    return cmd.name != "NLST"
 
 
 def is_pattern(cmd: Command, text: str) -> bool:
@@ -220,7 +225,7 @@ def _looked_at(cmd: Command, above: str, shown: dict[str, str]) -> Iterator[Targ
             for name, attributes in folder.lstat_many(seen):
                 if attributes is None:
                     continue
-                if veil is None or veil.shows(name, attributes):
+                if veil is None or veil.shows(name, attributes, aim=_asks_of_aim(cmd)):
                     yield Target(path.child(name), shown[name], attributes)
                 else:
                     hidden.append(name)

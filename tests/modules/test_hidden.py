@@ -99,13 +99,41 @@ def test_nor_does_a_link_to_a_hidden_name_where_nothing_is() -> None:
     assert _seen(conf, "LIST -1", files={"a.txt": b""}, links={"a": "no/x", "b": "yes/x"}) == [["a.txt", "b"]]
 
 
-@pytest.mark.parametrize("line", LISTINGS)
+LINKED = {
+    "files": {"a.txt": b"", "secret": b"", "d.txt/": b""},
+    "links": {"plain": "a.txt", "b.txt": "a.txt", "c.txt": "secret", "folder": "d.txt", "gone.txt": "nowhere"},
+}
+
+
+@pytest.mark.parametrize("line", [line for line in LISTINGS if not line.startswith("NLST")])
 def test_a_link_is_hidden_by_its_own_name_and_by_that_of_what_it_leads_to(line: str) -> None:
-    files, links = {"a.txt": b"", "secret": b""}, {"plain": "a.txt", "b.txt": "a.txt", "c.txt": "secret"}
     lines = line, line.replace("LIST -1", "LIST -1L")
-    for seen in _seen(_at_home("HideFiles !\\.txt$"), *lines, files=files, links=links):
+    for seen in _seen(_at_home("HideFiles !\\.txt$"), *lines, **LINKED):  # type: ignore[arg-type]
         # the last word of a long line is where a link leads
-        assert seen in (["a.txt", "a.txt"], ["a.txt", "b.txt"])
+        assert seen in (["a.txt", "a.txt", "d.txt"], ["a.txt", "b.txt", "d.txt"])
+
+
+@pytest.mark.parametrize(
+    ("rule", "inside", "matched", "named"),
+    [
+        ("!\\.txt$", "a.txt b.txt d.txt folder plain", "a.txt b.txt c.txt d.txt", "b.txt c.txt"),
+        ("\\.txt$", "c.txt secret", "folder plain secret", "plain"),
+        ("!^s", "c.txt secret", "secret", ""),
+    ],
+)
+def test_nlst_asks_of_links_in_a_folder_by_their_aim_and_of_those_it_names_by_themselves(
+    rule: str, inside: str, matched: str, named: str
+) -> None:
+    lines = "NLST", "NLST *", "NLST plain", "NLST b.txt", "NLST c.txt"
+    seen = _seen(_at_home(f"HideFiles {rule}"), *lines, **LINKED)  # type: ignore[arg-type]
+    assert seen[:2] == [inside.split(), matched.split()]
+    assert sorted(name for names in seen[2:] for name in names) == named.split()
+
+
+def test_nlst_shows_no_link_to_what_limit_denies_whatever_it_is_called() -> None:
+    conf = _at_home("HideFiles !\\.txt$") + "<Directory {root}/a.txt>\n<Limit ALL>\nDenyAll\n</Limit>\n</Directory>\n"
+    seen = _seen(conf, "NLST", "NLST *", **LINKED)  # type: ignore[arg-type]
+    assert seen == [["d.txt", "folder"], ["c.txt", "d.txt"]]
 
 
 @pytest.mark.parametrize(
@@ -120,6 +148,9 @@ def test_a_link_is_hidden_by_its_own_name_and_by_that_of_what_it_leads_to(line: 
         ("HideFiles \\.", "MLSD d", ""),
         ("HideFiles \\.\\.", "MLSD d", "."),
         ("HideFiles !e", "NLST -a d/e", "d/e/."),
+        ("HideFiles !d", "NLST -a", ""),
+        ("HideFiles !d", "NLST -a d", "d/."),
+        ("HideFiles ^$", "NLST -a", ". .."),
         ("HideUser ~", "NLST -a d/e", ""),
         ("HideUser ~", "MLSD d/e", ""),
         ("HideUser nobody-has-this-name", "MLSD d/e", ". .."),
@@ -538,7 +569,9 @@ def test_a_link_to_what_is_hidden_is_found_without_a_look_at_all_others(line: st
         return await ftp(line) if line.startswith("STAT") else (await ftp.download(line)).decode()
 
     shown = run(tale, files={"a.txt": b"1", "b.key": b"2", "c.txt": b"3"}, conf=_at_home("HideFiles key$"))
-    assert _names(shown.replace(" -> a.txt", "")) == ["a.txt", "c.txt", "m"]
+    # of links that a pattern matches NLST asks by their own names
+    named = ["l"] if line == "NLST *" else []
+    assert _names(shown.replace(" -> a.txt", "")) == ["a.txt", "c.txt", *named, "m"]
 
 
 def test_what_is_hidden_does_not_count_among_those_that_may_be_shown() -> None:
