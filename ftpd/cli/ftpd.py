@@ -138,7 +138,7 @@ def _with_configuration(line: CommandLine, record: BuildRecord) -> int:
     except ConfigFaults as found:
         if found.config is not None:
             found.faults += beforehand.obstacles(found.config, terminal=options.foreground and not options.quiet)
-        for fault in found.faults:
+        for fault in found.by_line():
             tell(fault.render())
         for warning in found.warnings:
             tell(f"warning: {warning.render()}")

@@ -61,9 +61,14 @@ class ConfigFaults(Exception):
         self.config = config
         """What could be read in spite of the faults, for those who look for more of them."""
 
+    def by_line(self) -> list[Fault]:
+        """File by file from the top down, whichever check found them: so they are looked for."""
+        files = {fault.file: rank for rank, fault in reversed([*enumerate(self.faults)])}
+        return sorted(self.faults, key=lambda fault: (files[fault.file], fault.line))
+
     def render(self) -> str:
         """Every fault in full."""
-        return "\n".join(fault.render() for fault in self.faults)
+        return "\n".join(fault.render() for fault in self.by_line())
 
 
 def of_check(error: ConfigError, path: str) -> Fault:

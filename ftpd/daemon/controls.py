@@ -188,7 +188,7 @@ class ControlDesk:
             await self._change(add, remove, renew)
         except ConfigFaults as faults:
             raise ControlError(
-                Status.INTERNAL, *(told(fault.summary(), fault.right) for fault in faults.faults)
+                Status.INTERNAL, *(told(fault.summary(), fault.right) for fault in faults.by_line())
             ) from None
         except ConfigError as error:
             raise ControlError(Status.INTERNAL, told(error.message, error.right)) from None

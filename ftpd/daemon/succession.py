@@ -64,7 +64,7 @@ class Succession(Staff):
             plan = self._team.plan
             team = self._begin(plan.changes.after(plan.generation, add, remove, renew))
         except ConfigFaults as faults:
-            lines = [told(fault.summary(), fault.right) for fault in faults.faults]
+            lines = [told(fault.summary(), fault.right) for fault in faults.by_line()]
         except ConfigError as error:
             lines = [told(error.message, error.right)]
         except StartError as error:

@@ -21,9 +21,11 @@ from ftpd.module.events import FILES_SENT, Sent
 from ftpd.module.files import Folder, Path
 from ftpd.module.session import Session
 from ftpd.module.wire import Lister
-from ftpd.transfer.data import PATIENCE, UNSENT_MOST
+from ftpd.transfer.data import UNSENT_MOST
 
 _MOST_PIECES = 8
+_PATIENCE = 0.002
+"""Seconds for a small folder, which is shown in one step."""
 
 
 class Listing(NamedTuple):
@@ -132,7 +134,7 @@ def _first(lines: Iterable[bytes]) -> tuple[tuple[bytes, ...], Iterator[bytes] |
     """What there is of them within one step, and what gives the others; None where that is all."""
     if isinstance(lines, tuple) and len(lines) <= _MOST_PIECES:
         return lines, None
-    until, pieces, rest = perf_counter() + PATIENCE, [], iter(lines)
+    until, pieces, rest = perf_counter() + _PATIENCE, [], iter(lines)
     for piece in rest:
         pieces.append(piece)
         if len(pieces) == _MOST_PIECES or perf_counter() > until:

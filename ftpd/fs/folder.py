@@ -25,9 +25,11 @@ if TYPE_CHECKING:
 
 BATCH = 512
 """Entries looked at in one stay under the session's identity."""
-_COMPILED_BATCH = 1024
-_PATIENCE = 1_500_000
+_COMPILED_BATCH = 512
+_PATIENCE = 750_000
 """Nanoseconds after which such a stay ends earlier: a disk may have to fetch each entry."""
+_ALL_AT_ONCE = 2 * _PATIENCE
+"""The same where a small folder is looked at in one stay."""
 _ANSWERS = 8
 """Those of the kernel, of 64 KiB each, of which one part of a large folder is made: some ten thousand names."""
 _SCANNED = 4096
@@ -270,7 +272,7 @@ class LocalFolder:
         if (allowance := self._files.allowance) is not None and allowance.memory is not None:
             return None
         with acting_as(self._identity):
-            found = native.lines.survey(folder.fd, dotted, order, most, _PATIENCE)
+            found = native.lines.survey(folder.fd, dotted, order, most, _ALL_AT_ONCE)
         if found is None:
             return None
         names, attributes, odd = found
@@ -346,7 +348,7 @@ def surveyed(
 ) -> tuple[Sequence[str], bytes] | None:  # fmt: skip
     """What :meth:`LocalFiles.survey` tells of the folder of that path beneath the root."""
     with acting_as(identity):
-        found = native.lines.survey_below(root, folder, devices, largest, dotted, order, most, _PATIENCE)
+        found = native.lines.survey_below(root, folder, devices, largest, dotted, order, most, _ALL_AT_ONCE)
     if found is None:
         return None
     names, attributes, odd = found

@@ -28,7 +28,7 @@ LOOKED_AT = 128
 """The same where each of them is looked at."""
 AT_ONCE = 10_000
 """Names that are picked and sorted in one go: two milliseconds."""
-_PATIENCE = 0.002
+_PATIENCE = 0.001
 """Seconds of work after which the others get their turn."""
 _LARGE = 256 * 1024
 """Bytes of a folder itself from which on its names, ten thousand or more, are read off the loop."""

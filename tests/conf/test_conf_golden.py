@@ -23,7 +23,7 @@ def told(file: Path) -> str:
         warnings = build.read(str(file), Host(), environment={"FTP_HOME": "/srv/my ftp"}).warnings
         faults = ["accepted"]
     except ConfigFaults as wrong:
-        faults, warnings = [fault.render() for fault in wrong.faults], wrong.warnings
+        faults, warnings = [fault.render() for fault in wrong.by_line()], wrong.warnings
     lines = [*faults, *(f"warning: {warning.render()}" for warning in warnings)]
     return "\n".join(lines).replace(f"{GOLDEN}/", "") + "\n"
 

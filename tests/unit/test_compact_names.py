@@ -219,7 +219,8 @@ def test_all_lines_of_a_small_folder_at_once_are_those_in_steps(
 ) -> None:
     """Whatever lies there: links are the caller's, and a disk that takes long is asked in several stays."""
     with fs_ground() as here, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ftpd.fs.folder, "_PATIENCE", patience)
+        for stay in ("_PATIENCE", "_ALL_AT_ONCE"):
+            patch.setattr(ftpd.fs.folder, stay, patience)
         for number, name in enumerate(sorted(given)):
             if number % 5 == 4:
                 (here.root / name).symlink_to("nowhere")
@@ -241,7 +242,7 @@ def _compare(here: Ground, dotted: bool, order: int) -> None:
         surveyed = here.files().survey(b"/", largest=1 << 20, dotted=dotted, order=order, most=25)
         if any((here.root / name).is_symlink() for name in names):
             assert surveyed is None
-        elif surveyed is not None or ftpd.fs.folder._PATIENCE > 0:
+        elif surveyed is not None or ftpd.fs.folder._ALL_AT_ONCE > 0:
             assert surveyed is not None
             text = layout.packed(surveyed[0], 0, surveyed[1])
             assert _raw([text] if text else []) == _raw([*at_once])

@@ -164,10 +164,10 @@ def test_a_client_that_takes_its_time_gets_all_of_it(verb: str, slow: bool) -> N
 
 
 @pytest.mark.parametrize("verb", VERBS)
-@pytest.mark.parametrize("bound", ["UNSENT_MOST", "PATIENCE", "_MOST_PIECES"])
+@pytest.mark.parametrize("bound", ["UNSENT_MOST", "_PATIENCE", "_MOST_PIECES"])
 def test_what_is_not_done_in_one_step_goes_on(verb: str, bound: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """By the whole road, from where it came to: it is too much at once, takes too long, or comes in many pieces."""
-    monkeypatch.setattr(showing, bound, -1 if bound == "PATIENCE" else 1)
+    monkeypatch.setattr(showing, bound, -1 if bound == "_PATIENCE" else 1)
 
     async def story() -> None:
         async with serving() as place, place.client() as client:

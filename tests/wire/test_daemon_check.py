@@ -181,6 +181,17 @@ def test_what_only_the_whole_shows_is_told_together_with_the_lines_that_are_wron
 
 
 @root_only
+def test_faults_stand_in_the_order_of_their_lines_whichever_check_finds_them(site: Site) -> None:
+    more = site.base / "more.conf"
+    more.write_text("Umask 9x\nLoadModule mod_nowhere.c\n")
+    site.conf(f"User nosuchuser\nDefaultAddress no.such.invalid\nInclude {more}\nUmask 8\n", without=["DefaultAddress"])
+    said = site.command("-t")
+    assert said.status == 1
+    places = [line.split(": ")[0] for line in said.err.splitlines() if line.startswith(f"{site.base}/")]
+    # of several files, the one whose fault was met first
+    assert places == [f"{more}:1", f"{more}:2", f"{site.path}:1", f"{site.path}:2", f"{site.path}:4"]
+
+
 def test_what_stands_in_global_is_told_once(site: Site) -> None:
     (site.base / "users").write_text("")
     (site.base / "users").chmod(0o666)
