@@ -67,13 +67,13 @@ class DelayTable:
         self._times.clear()
 
     def lines(self) -> Iterator[str]:
-        """As ``ftpdctl delay info`` shows them."""
-        for key, times in sorted(self._times.items()):
+        """As ``ftpdctl delay info`` shows them, in ProFTPD's layout."""
+        for key, times in sorted(self._times.items(), key=lambda item: _place(item[0])):
             server, verb = key.split(" ")
             yield f"Address {server}: {verb} values (usecs):"
-            yield f"  + Protocol ftp, {len(times.values)} values:"
-            row = [f"{value:9d}" for value in times.values]
-            yield from ("    " + " ".join(row[at : at + 8]) for at in range(0, len(row), 8))
+            yield f" + Protocol ftp, {len(times.values)} values:"
+            row = [f" {value:10d}" for value in times.values]
+            yield from ("    " + "".join(row[at : at + 5]) for at in range(0, len(row), 5))
             yield ""
 
     def read(self) -> None:
@@ -133,3 +133,9 @@ class DelayTable:
             with open(descriptor, "w") as file:
                 file.write(text)
             os.replace(beside, path)
+
+
+def _place(key: str) -> tuple[str, bool]:
+    """By server, and USER before PASS."""
+    server, _, verb = key.partition(" ")
+    return server, verb != "USER"

@@ -224,7 +224,8 @@ def answer(asked: Asked) -> Iterator[str]:
     if table.path == "none":
         raise ControlError(Status.DENIED, "delay: DelayTable disabled")
     if what == "info":
-        yield from table.lines()
+        lines = list(table.lines())
+        yield from lines or ["no times have been learnt yet"]
     elif what == "reset":
         table.reset()
         save(None)

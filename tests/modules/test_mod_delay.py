@@ -199,10 +199,28 @@ def test_ftpdctl_shows_and_clears_it() -> None:
         return asyncio.run(story(conf, request))
 
     status, lines = ask(allowed, "delay info")
-    assert (status, lines[:2]) == (0, [f"Address {SERVER}: USER values (usecs):", "  + Protocol ftp, 1 values:"])
+    assert (status, lines[:2]) == (0, [f"Address {SERVER}: USER values (usecs):", " + Protocol ftp, 1 values:"])
     assert ask(allowed, "delay reset") == (-2, ["access denied"])
     assert ask(allowed, "delay") == (-3, ["delay: missing required parameters"])
     assert ask(allowed, "delay please") == (-7, ["unknown delay action: 'please'"])
     assert ask(allowed + "DelayTable none\n", "delay info") == (-5, ["delay: DelayTable disabled"])
     everything = allowed.replace("info allow", "all allow")
     assert ask(everything, "delay reset") == (0, ["DelayTable 'in memory' reset"])
+    assert ask(allowed + "DelayEngine off\n", "delay info") == (0, ["no times have been learnt yet"])
+
+
+def test_times_are_shown_as_proftpd_shows_them() -> None:
+    for verb, values in (("PASS", (7,)), ("USER", (18, 30, 25, 17, 20, 123456))):
+        for value in values:
+            table.times("192.0.2.1#21", verb).add(value)
+    assert list(table.lines()) == [
+        "Address 192.0.2.1#21: USER values (usecs):",
+        " + Protocol ftp, 6 values:",
+        "             18         30         25         17         20",
+        "         123456",
+        "",
+        "Address 192.0.2.1#21: PASS values (usecs):",
+        " + Protocol ftp, 1 values:",
+        "              7",
+        "",
+    ]

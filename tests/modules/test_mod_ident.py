@@ -61,6 +61,11 @@ def test_why_no_user_is_told_is_noted_as_well(monkeypatch: pytest.MonkeyPatch) -
     assert found == "HIDDEN-USER"
 
 
+def test_a_long_user_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    found, _ = noted(b"40000, 2121 : USERID : UNIX : " + b"x" * 600 + b"\r\n", "IdentLookups on\n", monkeypatch)
+    assert found == "x" * 512
+
+
 @pytest.mark.parametrize(
     "answer", [b"40000, 2121 : ERROR : \r\n", b"1, 2 : USERID : UNIX : tom\r\n", b"x" * 5000, b"\r\n", None]
 )
