@@ -16,6 +16,9 @@ _KNOWN = frozenset(name.lower() for name in CHANGEABLE)
 _FORM = re.compile(r"([0-9]{14})(?![0-9]).*", re.DOTALL)
 """RFC 3659 2.3; what stands behind the seconds is passed over, as ProFTPD does."""
 
+_LAST = 61
+"""The last second of a minute, for ProFTPD."""
+
 _FRACTION = re.compile(r"(?<==[0-9]{14})\.[^;]*")
 """Passed over, and not told of as set."""
 
@@ -27,7 +30,7 @@ def _time(text: str, label: str) -> int:
     if (found := _FORM.fullmatch(text)) is None:
         raise _invalid(label)
     try:
-        return moment(found[1])
+        return moment(found[1], last=_LAST)
     except ValueError:
         raise _invalid(label) from None
 

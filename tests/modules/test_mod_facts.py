@@ -328,6 +328,16 @@ def test_a_fraction_of_a_second_is_passed_over_and_not_told_of(behind: str) -> N
         assert (said, attributes.st_mtime) == (reply, WHEN)
 
 
+@pytest.mark.parametrize(
+    ("stamp", "means"),
+    [("20230231000000", 1677801600), ("20230101240000", 1672617600), ("20230101006061", 1672534861)],
+)
+def test_what_no_calendar_has_is_that_much_later(stamp: str, means: int) -> None:
+    for line in (f"MFMT {stamp} a.txt", f"MFF Modify={stamp}; a.txt"):
+        said, attributes = _changed(line)
+        assert (said, attributes.st_mtime) == (f"213 Modify={stamp}; a.txt", means)
+
+
 def test_folders_and_names_with_blanks_have_times_too() -> None:
     assert talk("MFMT 20200102030405 d", "MFMT 20200102030405 c d.txt", files=TREE) == [
         "213 Modify=20200102030405; d",
@@ -347,8 +357,8 @@ def test_folders_and_names_with_blanks_have_times_too() -> None:
         ("MFMT ２０２００１０２０３０４０５ a.txt", "501 a.txt: Invalid argument"),
         *[
             (f"MFMT {wrong} a.txt", "501 a.txt: Invalid argument")
-            for wrong in ("20201302030405", "20200132030405", "20200131240405", "20200131236005", "20200131235961",
-                          "20200230000000", "00000101000000", "18990101000000", "99990101000000")
+            for wrong in ("20201302030405", "20200132030405", "20200131250405", "20200131236105", "20200131235962",
+                          "20200100000000", "00000101000000", "18990101000000", "99990101000000")
         ],
         ("MFMT x y z", "501 x: Invalid argument"),
         # what is wrong with the time is told before what is wrong with the name

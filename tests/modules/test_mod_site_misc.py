@@ -199,6 +199,7 @@ def _times(ftp: Bench) -> tuple[int, int]:
 def test_times_are_set_to_the_minute_or_the_second_in_utc() -> None:
     assert after("SITE UTIME 202001010101 a.txt", look=_times) == (1577840460, 1577840460)
     assert after("SITE UTIME 20200101010101 a.txt", look=_times) == (1577840461, 1577840461)
+    assert after("SITE UTIME 20191231240101 a.txt", look=_times) == (1577836861, 1577836861)
     assert talk("SITE UTIME 20200101010101 two words", conf=LOAD, files=TREE) == [TIMED]
 
 
@@ -217,7 +218,7 @@ def test_the_other_form_has_times_of_access_change_and_creation() -> None:
         "2021 a.txt",
         "2021xx01010101 a.txt",
         "20211301010101 a.txt",
-        "20210230010101 a.txt",
+        "20210232010101 a.txt",
         "20210101250101 a.txt",
         "00010101000000 a.txt",
         "30000101000000 a.txt",
