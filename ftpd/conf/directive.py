@@ -213,6 +213,11 @@ class Settings(dict[Any, Any]):
         self[key] = value
         return value
 
+    @property
+    def lines(self) -> dict[Directive[Any], Any]:
+        """What lines of the configuration set."""
+        return self._values
+
     def __bool__(self) -> bool:
         return True
 

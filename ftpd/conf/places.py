@@ -227,7 +227,7 @@ class Places:
         """Whether IgnoreHidden is on anywhere in reach."""
         self.verdicts: dict[tuple[Chain, tuple[str, ...], Who], Opinions] = {}
         """What <Limit> has said so far, by places, words and client."""
-        self.settings: dict[tuple[Scope | None, Chain], Settings] = {}
+        self.settings: dict[tuple[Scope | None, Chain, Chain], Settings] = {}
         """The settings worked out so far, by <Anonymous> and sections."""
         self.passes: dict[tuple[Scope | None, str, str, str, str, Who], Settings] = {}
         """What is in force where a client may do a thing, and nothing else is to be asked: by <Anonymous>, the

@@ -47,6 +47,8 @@ class Asked(NamedTuple):
     """The search had ended before; what it would have said counted for nothing."""
 
 
+_ALLOWING = frozenset({"AllowOverwrite", "AllowRetrieveRestart", "AllowStoreRestart"})
+"""Directives that let something be done where they are on."""
 _REMEMBERED = 4096
 
 
@@ -89,19 +91,32 @@ def settings_at(
     ``access`` are the .ftpaccess files that count there, the deepest first.
     """
     assert server.places is not None
-    chain = chain_at(server, anon, path, home=home, user=user)
+    chain = written = chain_at(server, anon, path, home=home, user=user)
+    if differs_as_written(server, anon):
+        written = chain_at(server, anon, path, home=home, user=user, as_written=True)
     if access:
+        as_found = chain
         chain = _woven(server, anon, chain, access, home, user)
+        written = chain if written == as_found else _woven(server, anon, written, access, home, user, as_written=True)
     if not chain:
         return server.settings if anon is None else anon.settings
     known = server.places.settings
-    found = known.get((anon, chain))
+    found = known.get((anon, chain, written))
     if found is None:
         if len(known) >= _REMEMBERED:
             # a .ftpaccess that changes is another section each time
             known.clear()
-        found = known[anon, chain] = settle(chain, anon, server)
+        found = settle(chain, anon, server)
+        if written != chain:
+            found = _narrowed(found, settle(written, anon, server))
+        known[anon, chain, written] = found
     return found
+
+
+def _narrowed(found: Settings, written: Settings) -> Settings:
+    """What is in force, but for what nothing allows but sections that ProFTPD does not find, named after a link."""
+    off = {key: False for key in found.lines if key.name in _ALLOWING and found[key] and not written[key]}
+    return Settings({**found.lines, **off}) if off else found
 
 
 def _woven(

@@ -244,6 +244,27 @@ def test_a_section_named_after_a_link_takes_no_bare_denyall_away() -> None:
     assert run_linked(tale, conf).startswith("550")
 
 
+@pytest.mark.parametrize(("section", "replaced"), [("alias", False), ("self/private", False), ("private", True)])
+def test_a_section_named_after_a_link_lets_nothing_be_replaced_or_gone_on_with(section: str, replaced: bool) -> None:
+    async def tale(ftp: Bench) -> list[str]:
+        told = [await ftp.upload("STOR alias/f", b"new"), await ftp.upload("STOR private/f", b"new")]
+        await ftp("CWD private")
+        told.append(await ftp.upload("APPE f", b"more"))
+        return [line.splitlines()[-1][:3] for line in told]
+
+    conf = f"<Directory {{root}}/{section}>\nAllowOverwrite on\nAllowStoreRestart on\nUmask 077\n</Directory>\n"
+    told = run_linked(tale, conf)
+    assert [code == "226" for code in told] == [replaced] * 3
+
+
+def test_what_a_section_named_after_a_link_says_besides_is_in_force_where_it_leads() -> None:
+    async def tale(ftp: Bench) -> int:
+        await ftp.upload("STOR private/new", b"new")
+        return os.stat(f"{ftp.root}/private/new").st_mode & 0o777
+
+    assert run_linked(tale, "<Directory {root}/alias>\nUmask 077\nAllowOverwrite on\n</Directory>\n") == 0o600
+
+
 def test_entries_of_one_folder_are_judged_by_the_sections_that_proftpd_sees_as_well() -> None:
     async def tale(ftp: Bench) -> str:
         return await ftp("STAT private")
