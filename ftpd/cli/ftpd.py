@@ -125,7 +125,7 @@ def _with_configuration(line: CommandLine, record: BuildRecord) -> int:
         for warning in plan.warnings:
             tell(f"warning: {warning.render()}")
         if line.act == "configtest":
-            for warning in beforehand.taken(plan):
+            for warning in beforehand.doubts(plan):
                 tell(f"warning: {warning.render()}")
             print("Syntax check complete.", flush=True)
             return 0 if line.question is None else _explain(plan.generation, line.question)

@@ -26,6 +26,12 @@ def obstacles(config: Config, *, terminal: bool = False) -> list[Fault]:
     return found
 
 
+def doubts(plan: Plan) -> list[Fault]:
+    """What may be otherwise when the daemon starts, or does not matter to each start."""
+    unnamed = [] if plan.options.foreground else pidfile.unwritable_default(plan.settings, plan.options.config)
+    return [*unnamed, *taken(plan)]
+
+
 def taken(plan: Plan) -> list[Fault]:
     """The ports at which somebody else listens now: a start would have to wait for that one's end.
 

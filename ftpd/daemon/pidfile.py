@@ -87,6 +87,16 @@ def unwritable(config: Config) -> list[Fault]:
     return [of_check(wrong, at[0])]
 
 
+def unwritable_default(settings: DaemonSettings, config: str) -> list[Fault]:
+    """The same of the file that is meant where no line names one: a start in the foreground does without it."""
+    if settings.inetd or settings.pid_file_wanted:
+        return []
+    path = settings.pid_file
+    reason, right = _obstacle(path)
+    told = f"no PidFile line, and {path} cannot be written: {reason}; a start without -n would end with that"
+    return [Fault(config, 0, "", told, f"{right}, or a PidFile line")] if reason else []
+
+
 def _obstacle(path: str) -> tuple[str, str]:
     """Why no PidFile can be there, and what would be right; both empty where nothing is in the way."""
     folder = os.path.dirname(path)
