@@ -373,7 +373,7 @@ class FarFolder:
 
     def lstat(self, name: str) -> os.stat_result:
         if name == "..":
-            return self._files.stat(Path(split(self._path.virtual)[0]))
+            return self._files.stat(Path(split(self._path.place or self._path.virtual)[0]))
         return self._do(partial(self._folder.lstat, name))
 
     def stat(self, name: str) -> os.stat_result:

@@ -88,7 +88,7 @@ class LocalFolder:
 
     def _above(self) -> os.stat_result:
         """The attributes of the parent as the session sees it: the root is its own."""
-        return self._files.stat(Path(paths.split(self._path.virtual)[0]))
+        return self._files.stat(Path(paths.split(self._path.place or self._path.virtual)[0]))
 
     def _open(self) -> Descriptor:
         if self._descriptor is None:

@@ -285,3 +285,15 @@ def test_what_is_not_there_is_450() -> None:
 
 def test_listings_need_a_data_connection() -> None:
     assert talk("LIST", "NLST", "LIST nope") == ["425 Unable to build data connection: Connection refused"] * 3
+
+
+@pytest.mark.parametrize("line", ["STAT link", "STAT down/here", "LIST -a link"])
+def test_above_a_folder_that_a_link_names_is_the_folder_that_it_lies_in(line: str) -> None:
+    async def tale(ftp: Bench) -> str:
+        os.symlink("down/there", f"{ftp.root}/link")
+        os.symlink("there", f"{ftp.root}/down/here")
+        os.chmod(f"{ftp.root}/down", 0o711)
+        told = await ftp(line) if line.startswith("STAT") else (await ftp.download(line)).decode()
+        return next(text.split()[0] for text in told.splitlines() if text.endswith(" .."))
+
+    assert run(tale, files={"down/there/f": b""}) == "drwx--x--x"
