@@ -40,6 +40,7 @@ from ftpd.core.paths import normalise, within
 from ftpd.core.reply import Refrain, Refuse, Reply
 from ftpd.core.scoreboard import check_place as check_board
 from ftpd.core.signs import Sign, sign
+from ftpd.core.slices import my_turn
 from ftpd.core.syslog import syslog
 from ftpd.core.tally import Tally, tally
 from ftpd.core.title import show as show_title
@@ -277,6 +278,7 @@ __all__ = [
     "mlsx",
     "module_name",
     "moment",
+    "my_turn",
     "near",
     "neutral",
     "normalise",

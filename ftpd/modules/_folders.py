@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import posixpath
 import stat
@@ -15,7 +14,7 @@ from time import monotonic, perf_counter
 from typing import TypeVar
 from weakref import ref
 
-from ftpd.api import TEXT, Command, Folder, Path, Session, Slot, hidden, listing
+from ftpd.api import TEXT, Command, Folder, Path, Session, Slot, hidden, listing, my_turn
 from ftpd.modules._transfer import goes_straight
 
 T = TypeVar("T")
@@ -55,7 +54,7 @@ class Turn:
         return perf_counter() - self._began > _PATIENCE
 
     async def give(self) -> None:
-        await asyncio.sleep(0)
+        await my_turn()
         self._began = perf_counter()
 
 

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from ftpd.core.aside import far_file
 from ftpd.core.eager import begin
+from ftpd.core.slices import my_turn
 from ftpd.transfer import kernel
 from ftpd.transfer.channel import Channel
 from ftpd.transfer.cold import AT_ONCE, fetch, flags_for, is_cold
@@ -259,10 +260,11 @@ class DataChannel(Channel):
             else:
                 began = perf_counter()
                 for chunk in chunks:
-                    if (given := self.give_at_once(chunk)) < len(chunk):
+                    given = self.give_at_once(chunk)
+                    if waits := given < len(chunk):
                         await self._send_chunk(memoryview(chunk)[given:])
-                    if perf_counter() - began > PATIENCE:
-                        await asyncio.sleep(0)
+                    if waits or perf_counter() - began > PATIENCE:
+                        await my_turn()
                         began = perf_counter()
             if self._failure is not None:  # aborted while the loop had its turn
                 raise self._cause()
