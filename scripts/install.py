@@ -21,7 +21,7 @@ from buildplan import BUILD, ROOT, Plan
 ENV = BUILD / "env"
 WHEELS = BUILD / "wheels"
 CONSTRAINTS = ROOT / "scripts" / "constraints.txt"
-ADMIN_COMMANDS = ("ftpd", "proftpd", "ftpshut", "ftpscrub")
+ADMIN_COMMANDS = ("ftpd", "proftpd", "ftpshut", "ftpasswd", "ftpscrub")
 MANIFEST = "installed.json"
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ftpd.cli import ftpcount, ftpshut, ftpwho, prxs
+from ftpd.cli import ftpasswd, ftpcount, ftpshut, ftpwho, prxs
 from ftpd.cli.options import OPTIONS
 
 MAN = Path(__file__).parents[2] / "doc" / "man"
@@ -44,6 +44,11 @@ def test_the_page_of_prxs_and_its_help_name_the_same_options() -> None:
 
 def test_the_page_of_ftpshut_and_its_help_name_the_same_options() -> None:
     assert set(re.findall(r"(?<![\w-])-[A-Za-z]\b", ftpshut.USAGE)) - options("ftpshut.8") == set()
+
+
+def test_the_page_of_ftpasswd_and_its_help_name_the_same_options() -> None:
+    named = set(re.findall(r"(?<![\w-])--?[A-Za-z][a-z0-9-]*", ftpasswd.USAGE))
+    assert named - {"--"} == options("ftpasswd.8")
 
 
 def test_proftpd_has_the_page_of_ftpd() -> None:
