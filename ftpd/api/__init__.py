@@ -1,5 +1,8 @@
 """The one door for module authors: everything a module may import, and nothing else is promised."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from ftpd.conf import types
 from ftpd.conf.acl import LIMIT_DIRECTIVES
 from ftpd.conf.directive import (
@@ -37,6 +40,7 @@ from ftpd.core.moments import moment
 from ftpd.core.mounts import pool_at
 from ftpd.core.nearness import near
 from ftpd.core.paths import normalise, within
+from ftpd.core.record import dataclass
 from ftpd.core.reply import Refrain, Refuse, Reply
 from ftpd.core.scoreboard import check_place as check_board
 from ftpd.core.signs import Sign, sign
@@ -46,33 +50,7 @@ from ftpd.core.tally import Tally, tally
 from ftpd.core.title import show as show_title
 from ftpd.core.translation import Catalogue
 from ftpd.core.vocab import ANY, DECLINED, ERROR, HANDLED, Class, Group, Outcome, Phase, Steady
-from ftpd.module import (
-    acls,
-    conversions,
-    copycommand,
-    copying,
-    digestlines,
-    digestrequest,
-    digests,
-    emptying,
-    execlines,
-    execrun,
-    globbing,
-    hidden,
-    ledger,
-    logformat,
-    lookup,
-    program,
-    ratioaccount,
-    ratiolines,
-    ratios,
-    ratiotext,
-    rewritelines,
-    rewritematch,
-    rewritetext,
-    siteline,
-    template,
-)
+from ftpd.module import acls, copying, globbing, hidden, logformat, lookup, program
 from ftpd.module.auth import Account, Accounts, Assurance, AuthAnswer, AuthBackend, AuthUnavailable
 from ftpd.module.build import CORE_MODULES, DISPENSABLE
 from ftpd.module.command import Command, Transfer
@@ -117,6 +95,36 @@ from ftpd.module.session import GREETING, Address, Session, Slot
 from ftpd.module.table import API_VERSION, Module, Moved, Note
 from ftpd.module.wire import Data, Foreign, TransferError, Wire, Work
 from ftpd.module.writers import check_folder, check_way, check_writers
+
+if TYPE_CHECKING:
+    from ftpd.module import (
+        conversions,
+        copycommand,
+        digestlines,
+        digestrequest,
+        digests,
+        emptying,
+        execlines,
+        execrun,
+        ledger,
+        ratioaccount,
+        ratiolines,
+        ratios,
+        ratiotext,
+        rewritelines,
+        rewritematch,
+        rewritetext,
+        siteline,
+        template,
+    )
+else:
+
+    def __getattr__(name):
+        """What is for shared modules alone is imported when the first of them asks, not at each start."""
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return import_module(f"ftpd.module.{name}")
+
 
 __all__ = [
     "ALLOW_OVERRIDE",
@@ -253,6 +261,7 @@ __all__ = [
     "copycommand",
     "copying",
     "crypt",
+    "dataclass",
     "debug",
     "denies",
     "digestlines",

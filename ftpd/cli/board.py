@@ -6,8 +6,8 @@ import getopt
 import os
 import re
 import sys
-from dataclasses import dataclass
 
+from ftpd.core.record import dataclass
 from ftpd.core.scoreboard import Entry, ScoreboardError, Scores, alive, read
 from ftpd.module.build import build_record
 

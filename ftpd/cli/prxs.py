@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from pathlib import Path
 
 from ftpd.cli import prxs_check, prxs_place
 from ftpd.cli.prxs_new import write_module
 from ftpd.conf.directive import ConfigError
+from ftpd.core.record import dataclass
 from ftpd.module.build import BuildError, BuildRecord, build_record, ftpd_version
 from ftpd.module.names import module_name
 from ftpd.module.table import API_VERSION

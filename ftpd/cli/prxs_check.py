@@ -8,13 +8,14 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 
 import ftpd
 from ftpd.conf.directive import ConfigError
 from ftpd.conf.known import known
+from ftpd.core.record import dataclass
 from ftpd.dispatch.assemble import static_modules
 from ftpd.module import loader
 from ftpd.module.build import BuildRecord

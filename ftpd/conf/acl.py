@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +21,7 @@ from ftpd.conf.directive import (
 )
 from ftpd.conf.expr import Expression, class_expression, group_expression, user_expression
 from ftpd.conf.types import boolean, one_of, present, takes
+from ftpd.core.record import dataclass
 from ftpd.core.vocab import Group
 
 if TYPE_CHECKING:

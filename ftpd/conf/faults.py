@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ftpd.conf.directive import ConfigError
 from ftpd.conf.lexer import BLANKS, Line, logical_lines, split
 from ftpd.core.identity import acting_as_daemon
 from ftpd.core.log import escape
+from ftpd.core.record import dataclass
 
 if TYPE_CHECKING:
     from ftpd.conf.tree import Config

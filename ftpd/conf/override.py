@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from ftpd.conf.acl import Who
 from ftpd.conf.directive import (
@@ -20,6 +20,7 @@ from ftpd.conf.directive import (
 )
 from ftpd.conf.expr import Expression, class_expression, group_expression, user_expression
 from ftpd.conf.types import takes, to_boolean
+from ftpd.core.record import dataclass
 
 _KINDS: dict[str, tuple[int, Callable[[list[str]], Expression]]] = {
     # the narrower the audience, the more its line counts

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from ftpd.conf.acl import ALLOW_ALL, DENY_ALL, Who, class_of, words_of
@@ -12,6 +11,7 @@ from ftpd.conf.fixup import settle, specialise
 from ftpd.conf.places import Chain
 from ftpd.conf.rule import Rule, Stance
 from ftpd.conf.tree import Scope, Where, merged
+from ftpd.core.record import dataclass
 from ftpd.core.vocab import Group
 
 

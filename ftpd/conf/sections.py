@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from ftpd.conf.directive import (
     ANON,
@@ -20,6 +19,7 @@ from ftpd.conf.directive import (
     Context,
 )
 from ftpd.conf.tree import Scope
+from ftpd.core.record import dataclass
 
 TITLES = {
     SERVER: "server config",

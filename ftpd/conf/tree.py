@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from ftpd.conf.directive import EMPTY, Context, Directive, Multi, Settings
 from ftpd.core.log import Route
+from ftpd.core.record import dataclass
 
 if TYPE_CHECKING:
     from ftpd.conf.faults import Fault

@@ -10,8 +10,9 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Generator
-from dataclasses import dataclass
 from typing import TypeVar
+
+from ftpd.core.record import dataclass
 
 T = TypeVar("T")
 

@@ -14,9 +14,10 @@ import threading
 from array import array
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from ftpd import native
+from ftpd.core.record import dataclass
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _setgroups = _libc["syscall"]

@@ -10,8 +10,10 @@ import socket
 import time
 import traceback
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
+
+from ftpd.core.record import dataclass
 
 logger = logging.getLogger("ftpd")
 

@@ -14,12 +14,12 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from ftpd.core import trace
 from ftpd.core.identity import acting_as_daemon
+from ftpd.core.record import dataclass
 
 MAGIC = 0xDEADBEEF
 VERSION = 0x01040003

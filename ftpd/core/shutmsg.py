@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from ftpd.core.record import dataclass
 
 PATH = "/etc/shutmsg"
 """Where ProFTPD has it, and its ftpshut."""

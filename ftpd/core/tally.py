@@ -13,13 +13,13 @@ import struct
 import time
 from collections.abc import Hashable, Sequence
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass
 from threading import RLock
 from time import monotonic
 from typing import Any, Protocol
 
 from ftpd import native
 from ftpd.core.log import Level, log
+from ftpd.core.record import dataclass
 
 COLUMNS = 32
 """Processes that may count at once: the workers in service, and those whose last sessions are still on."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 
 from ftpd.conf.directive import ConfigError
 from ftpd.conf.faults import ConfigFaults
@@ -13,6 +12,7 @@ from ftpd.core.fault import is_cancelled
 from ftpd.core.identity import acting_as_daemon
 from ftpd.core.log import Level, log
 from ftpd.core.logfile import ModuleLog
+from ftpd.core.record import dataclass
 from ftpd.daemon.ctrlsock import ControlSocket, Place
 from ftpd.daemon.errors import StartError
 from ftpd.daemon.values import value_of

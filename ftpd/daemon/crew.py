@@ -8,13 +8,14 @@ import signal
 import socket
 from collections.abc import Collection
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 from ftpd.conf.tree import Scope
 from ftpd.core import logfile
 from ftpd.core.ctrlwire import Answer
 from ftpd.core.log import Level, log
+from ftpd.core.record import dataclass
 from ftpd.core.scoreboard import Board
 from ftpd.core.tally import COLUMNS, SharedTally, share
 from ftpd.daemon import logs, rights

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 import shlex
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import cast
 
 from ftpd.conf import resolve
 from ftpd.conf.tree import Scope
 from ftpd.core.log import escape
+from ftpd.core.record import dataclass
 from ftpd.core.reply import Refuse
 from ftpd.daemon.values import value_of
 from ftpd.dispatch.access import who

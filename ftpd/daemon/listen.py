@@ -10,13 +10,14 @@ import re
 import socket
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 
 from ftpd.conf.directive import ConfigError
 from ftpd.conf.faults import ConfigFaults, Fault, Report, of_check
 from ftpd.conf.tree import Config, Scope
 from ftpd.core.devices import addresses_of_device
+from ftpd.core.record import dataclass
 from ftpd.daemon.errors import StartError
 from ftpd.daemon.values import DaemonSettings, value_of
 from ftpd.dispatch.registry import Generation

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from ftpd.conf.faults import ConfigFaults, Fault
 from ftpd.core.identity import Identity, acting_as_daemon
+from ftpd.core.record import dataclass
 from ftpd.daemon import rights
 from ftpd.daemon.listen import Bindings, bindings, unresolved
 from ftpd.daemon.values import DaemonSettings, daemon_settings

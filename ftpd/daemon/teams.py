@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from time import monotonic
 from typing import Any
 
+from ftpd.core.record import dataclass
 from ftpd.core.scoreboard import Board
 from ftpd.daemon.line import Line, Message
 from ftpd.daemon.pidfile import PidFile

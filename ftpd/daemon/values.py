@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from ftpd.conf.tree import Scope
 from ftpd.core import crypt
+from ftpd.core.record import dataclass
 from ftpd.dispatch.registry import Generation
 from ftpd.engine.tuning import together
 from ftpd.module.build import BuildRecord

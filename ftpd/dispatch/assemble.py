@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import traceback
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from ftpd.conf.faults import ConfigFaults, Fault, of_check
 from ftpd.conf.tree import Config
 from ftpd.core import turns
 from ftpd.core.fault import is_interrupt
+from ftpd.core.record import dataclass
 from ftpd.dispatch.auth import vain_entries
 from ftpd.dispatch.registry import Generation
 from ftpd.module import loader

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from ftpd.conf.tree import Config
 from ftpd.core import turns
+from ftpd.core.record import dataclass
 from ftpd.core.vocab import ANY, Class, Group, Phase, Steady
 from ftpd.module.table import Alikeness, Handler, Module, Shortcut, Steadiness, always_alike
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ftpd.core.mould import mould_of
+from ftpd.core.record import dataclass
 from ftpd.dispatch.gate import welcomes_all
 from ftpd.engine.control import ControlChannel
 from ftpd.engine.gone import Gone

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ftpd.core.record import dataclass
 from ftpd.engine.lines import BUFFER
 from ftpd.transfer.sockets import DEFAULT, SocketOptions
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Awaitable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Protocol
+
+from ftpd.core.record import dataclass
 
 if TYPE_CHECKING:
     from ftpd.module.session import Session

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 from ftpd import __version__
+from ftpd.core.record import dataclass
 
 CORE_MODULES = (
     "mod_core",
@@ -70,6 +70,8 @@ class BuildRecord:
         return f"{self.rundir}/proftpd.scoreboard"
 
     def to_json(self) -> str:
+        import json
+
         return json.dumps(asdict(self), indent=1)
 
 
@@ -90,6 +92,9 @@ def build_record() -> BuildRecord:
         return unconfigured()
     except OSError as error:
         raise BuildError(f"the build record {RECORD} cannot be read: {error.strerror}") from None
+    # a build that nobody configured has no record, and its start no use for it
+    import json
+
     try:
         fields = json.loads(text)
         return BuildRecord(**{**fields, "static": tuple(fields["static"]), "options": tuple(fields.get("options", ()))})

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import enum
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ftpd.conf.directive import ConfigError, Directive
 from ftpd.conf.types import takes
+from ftpd.core.record import dataclass
 
 if TYPE_CHECKING:
     from ftpd.conf.tree import Config

@@ -8,12 +8,12 @@ import os
 import zlib
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from time import monotonic, time_ns
 from typing import NamedTuple, Protocol
 
 from ftpd.core.aside import at_file, close_file
+from ftpd.core.record import dataclass
 from ftpd.module.command import Command
 
 _BLOCK = 1 << 20

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 from weakref import WeakValueDictionary
+
+from ftpd.core.record import dataclass
 
 if TYPE_CHECKING:
     from ftpd.module.command import Command

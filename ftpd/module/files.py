@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal, NamedTuple, Protocol
 
 from ftpd.conf.directive import EMPTY, Settings
 from ftpd.core.allowance import Allowance
 from ftpd.core.listing import Compact, Compiled, Layout, Tabled
+from ftpd.core.record import dataclass
 
 Use = Literal["", "read", "write", "list", "enter"]
 """What a command goes on to do with a path: nothing that is known yet, or to open the file or the folder there.

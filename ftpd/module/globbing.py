@@ -6,11 +6,11 @@ import re
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 
 from ftpd.core import paths
+from ftpd.core.record import dataclass
 from ftpd.module.files import Folder
 
 OpenFolder = Callable[[str], AbstractContextManager[Folder]]

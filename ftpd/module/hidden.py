@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from ftpd.conf.directive import Settings
 from ftpd.conf.expr import Expression
 from ftpd.conf.patterns import Pattern, denies
+from ftpd.core.record import dataclass
 from ftpd.module import acls
 from ftpd.module.files import Files, Path
 from ftpd.module.session import Session

@@ -7,10 +7,10 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import IO, Any, BinaryIO
 
 from ftpd.core.identity import Identity, privileged
+from ftpd.core.record import dataclass
 
 _MOST = 64 * 1024
 """The most that is kept of what a program writes; the rest is read and dropped, so that it never waits for us."""

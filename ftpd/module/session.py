@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass
 from time import time
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
@@ -13,6 +12,7 @@ from ftpd.core import log as _log
 from ftpd.core.allowance import Allowance
 from ftpd.core.charset import Recode
 from ftpd.core.identity import Identity
+from ftpd.core.record import dataclass
 from ftpd.core.reply import Refuse
 from ftpd.core.vocab import Group
 from ftpd.module.auth import Account, Accounts

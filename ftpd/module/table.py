@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar, overload
 
@@ -13,6 +12,7 @@ from ftpd.conf.directive import ConfigError, Context, Directive, Multi, Reading
 from ftpd.conf.tree import Config
 from ftpd.core import turns
 from ftpd.core.answers import ShortAnswer
+from ftpd.core.record import dataclass
 from ftpd.core.vocab import ANY, Class, Group, Outcome, Phase, Steady
 from ftpd.module.auth import AuthBackend
 from ftpd.module.command import Command

@@ -6,7 +6,7 @@ import enum
 import os
 import stat
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ftpd.api import (
     ANON,
@@ -21,6 +21,7 @@ from ftpd.api import (
     Reading,
     class_expression,
     crypt,
+    dataclass,
     group_expression,
     types,
     user_expression,

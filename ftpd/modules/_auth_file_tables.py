@@ -7,10 +7,9 @@ import re
 import stat
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from ftpd.api import Account, AuthBackend, Level, Pattern, Sign, acting_as_daemon, crypt, log, near, sign
+from ftpd.api import Account, AuthBackend, Level, Pattern, Sign, acting_as_daemon, crypt, dataclass, log, near, sign
 
 T = TypeVar("T")
 

@@ -6,9 +6,7 @@ otherwise by then; only where the account and the groups are as they were counts
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from ftpd.api import Assurance, Session
+from ftpd.api import Assurance, Session, dataclass
 from ftpd.modules._auth_login import Visitor
 from ftpd.modules._auth_place import Plan
 

@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import lru_cache
 
-from ftpd.api import Account, AuthAnswer, AuthUnavailable, Command, Identity, Level, Pattern, Session, crypt, denies
+from ftpd.api import (
+    Account,
+    AuthAnswer,
+    AuthUnavailable,
+    Command,
+    Identity,
+    Level,
+    Pattern,
+    Session,
+    crypt,
+    dataclass,
+    denies,
+)
 from ftpd.modules import _auth_directives as d
 from ftpd.modules import _auth_lists as lists
 from ftpd.modules._auth_denied import Denied

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
-from ftpd.api import ANON, Scope, Session, Settings
+from ftpd.api import ANON, Scope, Session, Settings, dataclass
 from ftpd.modules import _auth_directives as d
 
 

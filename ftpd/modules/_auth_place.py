@@ -7,7 +7,7 @@ import os
 import posixpath
 import stat
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from ftpd.api import (
     Account,
@@ -18,6 +18,7 @@ from ftpd.api import (
     Session,
     Settings,
     acting_as_daemon,
+    dataclass,
     resolved,
     trace,
 )

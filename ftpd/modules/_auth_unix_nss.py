@@ -8,9 +8,9 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
-from dataclasses import dataclass, field
+from dataclasses import field
 
-from ftpd.api import acting_as_daemon
+from ftpd.api import acting_as_daemon, dataclass
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _BUFFER = 16 * 1024

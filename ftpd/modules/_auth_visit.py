@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
-from ftpd.api import Timer
+from ftpd.api import Timer, dataclass
 from ftpd.modules._auth_census import Key
 from ftpd.modules._auth_directives import module
 from ftpd.modules._auth_known import Regular

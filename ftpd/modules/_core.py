@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
-from ftpd.api import ANON, DIRECTORY, FTPACCESS, GLOBAL, SERVER, VHOST, Module, Timer, Transfer
+from ftpd.api import ANON, DIRECTORY, FTPACCESS, GLOBAL, SERVER, VHOST, Module, Timer, Transfer, dataclass
 
 module = Module("mod_core", version="1.0")
 

@@ -7,7 +7,6 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from time import time
 
 from ftpd.api import (
@@ -20,6 +19,7 @@ from ftpd.api import (
     Reply,
     Session,
     ShortAnswer,
+    dataclass,
     resolved,
     types,
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 
 from ftpd.api import (
@@ -17,6 +17,7 @@ from ftpd.api import (
     Session,
     Slot,
     acting_as_daemon,
+    dataclass,
     privileged,
     types,
 )

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
-from ftpd.api import GLOBAL, SERVER, ConfigError, Multi, types
+from ftpd.api import GLOBAL, SERVER, ConfigError, Multi, dataclass, types
 from ftpd.modules._core import SERVERS, module
 
 _LEVELS = re.compile(r"(\d{1,3})(?:-(\d{1,3}))?", re.ASCII)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from ftpd.api import GLOBAL, SERVER, VHOST, ConfigError, Module, Session, mlsx, types
+from ftpd.api import GLOBAL, SERVER, VHOST, ConfigError, Module, Session, dataclass, mlsx, types
 
 module = Module("mod_facts", version="1.0")
 

@@ -7,14 +7,14 @@ import posixpath
 import stat
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing, suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from secrets import SystemRandom
 from time import monotonic, perf_counter
 from typing import TypeVar
 from weakref import ref
 
-from ftpd.api import TEXT, Command, Folder, Path, Session, Slot, hidden, listing, my_turn
+from ftpd.api import TEXT, Command, Folder, Path, Session, Slot, dataclass, hidden, listing, my_turn
 from ftpd.modules._transfer import goes_straight
 
 T = TypeVar("T")
@@ -85,6 +85,9 @@ class Order:
     """A link has the time and the size of what it leads to."""
 
 
+_AS_THEY_COME = Order()
+
+
 @dataclass(frozen=True, slots=True)
 class Choice:
     """Which of a folder's names are to be listed."""
@@ -105,7 +108,7 @@ async def names_of(
     folder: Folder,
     turn: Turn,
     choice: Choice,
-    order: Order = Order(),  # it is frozen
+    order: Order = _AS_THEY_COME,
     dots: tuple[str, ...] = (),
 ) -> AsyncGenerator[Sequence[str], None]:
     """The chosen names of a folder, and the ``dots``: all at once, or some at a time if there are many.
@@ -205,7 +208,7 @@ async def lines_as_they_are(
 
 
 def lines_of_small(
-    folder: Folder, layout: listing.Layout, choice: Choice, order: Order = Order()
+    folder: Folder, layout: listing.Layout, choice: Choice, order: Order = _AS_THEY_COME
 ) -> Iterable[Piece] | None:  # fmt: skip
     """The same of a small folder, without any waiting."""
     if not isinstance(layout, (listing.Compiled, listing.Tabled)) or folder.attributes.st_size > SMALL:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
-from ftpd.api import Catalogue
+from ftpd.api import Catalogue, dataclass
 
 ENGLISH = "en_US"
 

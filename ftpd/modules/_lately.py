@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 from weakref import ref
 
-from ftpd.api import Session, Slot
+from ftpd.api import Session, Slot, dataclass
 
 T = TypeVar("T")
 MOST = 256

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 
 from ftpd.api import (
@@ -20,6 +19,7 @@ from ftpd.api import (
     Scope,
     Session,
     Steady,
+    dataclass,
     log,
     logfile,
     logformat,

@@ -6,9 +6,8 @@ import ipaddress
 import os
 import struct
 import time
-from dataclasses import dataclass
 
-from ftpd.api import LOGGED_IN, SESSION_CLOSE, Level, Session, logfile
+from ftpd.api import LOGGED_IN, SESSION_CLOSE, Level, Session, dataclass, logfile
 from ftpd.modules._log_config import module
 
 WTMP = "/var/log/wtmp"

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
-from ftpd.api import ANON, DIRECTORY, FTPACCESS, GLOBAL, SERVER, VHOST, ConfigError, Module, Reading, types
+from ftpd.api import ANON, DIRECTORY, FTPACCESS, GLOBAL, SERVER, VHOST, ConfigError, Module, Reading, dataclass, types
 
 module = Module("mod_ls", version="1.0")
 

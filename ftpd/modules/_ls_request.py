@@ -8,10 +8,9 @@ import posixpath
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass
 from itertools import groupby
 
-from ftpd.api import Command, Folder, Path, Refuse, globbing, meant, normalise
+from ftpd.api import Command, Folder, Path, Refuse, dataclass, globbing, meant, normalise
 from ftpd.modules._ls_config import NO_LIMITS, Listing, list_style, options, show_symlinks, use_globbing
 
 

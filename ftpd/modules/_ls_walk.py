@@ -7,12 +7,12 @@ import posixpath
 import stat
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache, partial
 from math import inf
 from time import monotonic
 
-from ftpd.api import Command, Folder, Path, Session, hidden, listing
+from ftpd.api import Command, Folder, Path, Session, dataclass, hidden, listing
 from ftpd.modules._folders import (
     DOTS,
     Choice,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
 from typing import Protocol
@@ -21,6 +20,7 @@ from ftpd.api import (
     Slot,
     Transfer,
     TransferError,
+    dataclass,
     trace,
 )
 

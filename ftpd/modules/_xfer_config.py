@@ -6,7 +6,6 @@ import os
 import re
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from ftpd.api import (
@@ -22,6 +21,7 @@ from ftpd.api import (
     Reading,
     Session,
     class_expression,
+    dataclass,
     group_expression,
     types,
     user_expression,

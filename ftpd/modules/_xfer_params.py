@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from ftpd.api import (
     SESSION_OPEN,
@@ -19,6 +19,7 @@ from ftpd.api import (
     Session,
     ShortAnswer,
     Steady,
+    dataclass,
 )
 from ftpd.modules._transfer import plural, tell_of_end
 from ftpd.modules._xfer_config import allow_retrieve_restart, allow_store_restart, default_mode, module, option

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
-from ftpd.api import Command, Event, Level, Refuse, Scope, Session, tally
+from ftpd.api import Command, Event, Level, Refuse, Scope, Session, dataclass, tally
 from ftpd.modules._xfer_config import Transfers, max_transfers_per_host, max_transfers_per_user, module
 
 _Key = tuple[str, str, str, str]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from ftpd.api import (
     GLOBAL,
@@ -24,6 +23,7 @@ from ftpd.api import (
     Refuse,
     Session,
     codec_named,
+    dataclass,
     debug,
     types,
 )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from ftpd.api import (
     FILES_RECEIVED,
     FILES_SENT,
@@ -17,6 +15,7 @@ from ftpd.api import (
     Session,
     Steady,
     Timer,
+    dataclass,
 )
 from ftpd.modules import _xfer_params, _xfer_send, _xfer_store
 from ftpd.modules._transfer import tally

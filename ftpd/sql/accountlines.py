@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from ftpd.conf import types
 from ftpd.conf.directive import GLOBAL, SERVER, VHOST, Directive
+from ftpd.core.record import dataclass
 from ftpd.module.table import Module
 from ftpd.sql.accounts import MAX_ID
 from ftpd.sql.lines import Columns, authenticate_line, columns_line

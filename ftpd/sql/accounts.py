@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from ftpd.conf.directive import ConfigError
 from ftpd.core import crypt
 from ftpd.core.log import Level, log
+from ftpd.core.record import dataclass
 from ftpd.module.auth import Account, AuthAnswer, AuthBackend, AuthUnavailable
 from ftpd.module.errands import Errands
 from ftpd.module.session import Session

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ftpd.conf.directive import ConfigError
+from ftpd.core.record import dataclass
 from ftpd.module.offers import Offer
 
 if TYPE_CHECKING:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Generator
-from dataclasses import dataclass
 
 from ftpd.conf import types
 from ftpd.conf.directive import GLOBAL, SERVER, VHOST, ConfigWarning, Directive
 from ftpd.conf.tree import Scope
+from ftpd.core.record import dataclass
 from ftpd.module.table import Module
 from ftpd.sql.backend import Backend, Target, backend_named
 from ftpd.sql.lines import (

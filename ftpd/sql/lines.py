@@ -6,12 +6,13 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any
 
 from ftpd.conf import types
 from ftpd.conf.directive import ConfigError, Directive, Reading
 from ftpd.core.log import Level, log
+from ftpd.core.record import dataclass
 
 if TYPE_CHECKING:
     from ftpd.conf.tree import Scope

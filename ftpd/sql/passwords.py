@@ -7,12 +7,12 @@ import hashlib
 import hmac
 import re
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from ftpd.conf.directive import ConfigError, Directive
 from ftpd.core import crypt
 from ftpd.core.log import Level, log
+from ftpd.core.record import dataclass
 from ftpd.sql.backend import Backend, PasswordCheck
 
 if TYPE_CHECKING:

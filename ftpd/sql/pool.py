@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 from time import monotonic
 
 from ftpd.core.log import Level, log
+from ftpd.core.record import dataclass
 from ftpd.sql.backend import Backend, Connection, Row, SqlError, SqlLost, Statement, Target, Value
 from ftpd.sql.patience import Patience
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
 from time import monotonic
 
 from ftpd.conf.directive import ConfigError, ConfigWarning
 from ftpd.core.log import Level, log
+from ftpd.core.record import dataclass
 from ftpd.module.command import Command
 from ftpd.module.session import Session
 from ftpd.sql.backend import Dialect, Row, SqlError, SqlLost, Statement, Value

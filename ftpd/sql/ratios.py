@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from ftpd.conf.directive import ConfigError
+from ftpd.core.record import dataclass
 from ftpd.module.offers import Four
 from ftpd.module.session import Session
 from ftpd.sql.backend import SqlError

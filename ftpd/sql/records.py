@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from ftpd.conf.directive import ConfigError, ConfigWarning
 from ftpd.conf.tree import Where
 from ftpd.core.log import Level
+from ftpd.core.record import dataclass
 from ftpd.module.command import Command
 from ftpd.module.errands import Errands
 from ftpd.module.session import Session

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from ftpd.conf import types
 from ftpd.conf.directive import ANON, GLOBAL, SERVER, VHOST, Directive, Reading
+from ftpd.core.record import dataclass
 from ftpd.module.table import Module
 from ftpd.sql.accountlines import AccountLines
 from ftpd.sql.lines import (

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from ftpd.conf.directive import ConfigError
+from ftpd.core.record import dataclass
 from ftpd.module import logformat
 from ftpd.module.command import Command
 from ftpd.module.session import Session

@@ -11,13 +11,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep
 
 import pytest
 
 from ftpd.core import crypt
+from ftpd.core.record import dataclass
 
 _PATIENCE = 10.0
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import socket
-from dataclasses import dataclass
 
 from ftpd.core import trace
 from ftpd.core.log import debug
+from ftpd.core.record import dataclass
 
 _NAMES = {
     (socket.SOL_SOCKET, socket.SO_KEEPALIVE): "SO_KEEPALIVE",
