@@ -17,6 +17,8 @@ GATHER = 0.01
 """Seconds in which records gather, so that a busy log costs one write for many."""
 HELD = 1 << 20
 """Bytes that an outlet keeps while it cannot be written; what comes then is lost, and counted."""
+_PRESSED = 0.05
+"""Seconds between two times that :func:`press` counts: a row of short sessions is no reason to write often."""
 _BATCH = 256 << 10
 _RETRY = 1.0
 _LONGEST_RETRY = 30.0
@@ -168,6 +170,8 @@ class Scribe:
         self._since = 0.0
         self._hung: set[Outlet] = set()
         self._hurry = 0
+        self._pressed = False
+        self._pressed_at = 0.0
         self._round = 0
         """Outlets that are delivered without another pause: their records have waited."""
 
@@ -228,6 +232,7 @@ class Scribe:
                     continue
                 if self._round == 0:
                     self._gather(now + GATHER)
+                    self._pressed = False
                     self._round = len(self._due)
                     continue
                 self._round -= 1
@@ -237,8 +242,16 @@ class Scribe:
 
     def _gather(self, end: float) -> None:
         """Give the records a moment to come together."""
-        while not self._hurry and (left := end - monotonic()) > 0:
+        while not (self._hurry or self._pressed) and (left := end - monotonic()) > 0:
             self._changed.wait(left)
+
+    def press(self) -> None:
+        """What waits now is to be written without the pause."""
+        if not self._due or (now := monotonic()) - self._pressed_at < _PRESSED:
+            return
+        with self._changed:
+            self._pressed, self._pressed_at = True, now
+            self._changed.notify_all()
 
     def flush(self, seconds: float) -> bool:
         """Wait until all is delivered that can be; False when it was not in time."""
@@ -279,6 +292,11 @@ _outlets: WeakSet[Outlet] = WeakSet()
 def look() -> None:
     """See to it that no log waits behind one that hangs; for a timer."""
     _scribe.look()
+
+
+def press() -> None:
+    """Have written soon what was handed over, and wait for nothing: nobody is there whose records could join it."""
+    _scribe.press()
 
 
 def flush(seconds: float = 2.0) -> bool:

@@ -12,7 +12,7 @@ from time import monotonic
 from typing import Any
 
 from ftpd.conf.tree import Scope
-from ftpd.core import aside
+from ftpd.core import aside, scribe
 from ftpd.core.clock import Sweep
 from ftpd.core.identity import Identity
 from ftpd.core.log import Level, debug, log
@@ -335,9 +335,12 @@ class Worker:
         if channel.generation.session_ended():
             self._endings = [task for task in self._endings if not task.done()]
             self._endings.append(self.loop.create_task(self.leavings.stop(channel.generation)))
-        if self._idle is not None and not self.sessions:
-            self._idle.set()
-            self._idle = None
+        if not self.sessions:
+            # whoever has just left may look into the logs, or have them looked into
+            scribe.press()
+            if self._idle is not None:
+                self._idle.set()
+                self._idle = None
 
     def enter(self, identity: Identity, root: str, umask: int) -> Files:
         return around(LocalFiles(identity, root, umask), identity)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from engine_ground import generation_of, serving
 
+from ftpd.core import scribe
 from ftpd.core.clock import Timer
 from ftpd.core.reply import Refuse, Reply
 from ftpd.core.scoreboard import Board, read
@@ -376,3 +377,22 @@ def test_a_session_that_is_over_is_not_kept_in_memory_for_its_lingering(tmp_path
                     gc.collect()
 
     asyncio.run(story())
+
+
+def test_logs_are_written_at_once_when_the_last_session_has_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pressed: list[int] = []
+
+    async def story() -> None:
+        async with serving(tmp_path, talking()) as place:
+            monkeypatch.setattr(scribe, "press", lambda: pressed.append(len(place.worker.sessions)))
+            async with place.client() as one, place.client() as other:
+                for client in (one, other):
+                    assert await client.line() == "220 ready"
+                for client in (one, other):
+                    assert await client.ask("QUIT") == "221 Goodbye."
+                    assert await client.rest() == ""
+
+    asyncio.run(story())
+    assert pressed == [0]

@@ -6,6 +6,7 @@ import fcntl
 import os
 import select
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -55,6 +56,33 @@ def test_threads_may_write_to_one_log(tmp_path: Path) -> None:
     assert logfile.flush()
     for name in "abcd":
         assert [line for line in lines_of(path) if line[0] == name] == [f"{name} {number}" for number in range(500)]
+
+
+def test_with_the_last_session_its_records_are_written_without_a_pause(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert logfile.flush()
+    monkeypatch.setattr(scribe, "GATHER", 3600.0)
+    path = tmp_path / "log"
+    logfile.append(str(path), "QUIT", "TestLog")
+    monkeypatch.setattr(scribe, "_PRESSED", 0.0)
+    end = monotonic() + 30
+    while not path.exists() and monotonic() < end:
+        scribe.press()
+        time.sleep(0.001)
+    assert lines_of(path) == ["QUIT"]
+
+
+def test_a_row_of_short_sessions_presses_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert logfile.flush()
+    busy = scribe.Scribe()
+    monkeypatch.setattr(busy, "_look", lambda: None)
+    monkeypatch.setattr(scribe, "_PRESSED", 3600.0)
+    busy.wake(Outlet("a log"))
+    busy.press()
+    busy._pressed = False
+    busy.press()
+    assert not busy._pressed
 
 
 # -- what may be opened ----------------------------------------------------------------------------------
