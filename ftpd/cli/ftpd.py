@@ -7,13 +7,14 @@ import gc
 import os
 import sys
 import time
-from typing import TYPE_CHECKING
 
-from ftpd.cli.options import CommandLine, UsageError, parse, usage
-from ftpd.module.build import BuildError, BuildRecord, build_record, ftpd_version
+from ftpd.daemon import doorstep
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ftpd.cli.options import CommandLine
     from ftpd.dispatch.registry import Generation
+    from ftpd.module.build import BuildRecord
 
 _INTERRUPTED = 130
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
@@ -23,7 +24,13 @@ def main(words: list[str] | None = None) -> int:
     """Run with these words (default: those of the command line); gives the exit status."""
     _open_what_is_closed()
     try:
-        status = _run(sys.argv[1:] if words is None else words)
+        words = sys.argv[1:] if words is None else words
+        # before all that takes time to import
+        doorstep.open_early(words)
+        try:
+            status = _run(words)
+        finally:
+            doorstep.keep(())
         sys.stdout.flush()
         return status
     except OSError as error:
@@ -53,6 +60,9 @@ def _open_what_is_closed() -> None:
 
 
 def _run(words: list[str]) -> int:
+    from ftpd.cli.options import UsageError, parse, usage
+    from ftpd.module.build import BuildError, build_record
+
     program = os.path.basename(sys.argv[0]).removesuffix(".py").replace("__main__", "ftpd")
     try:
         line = parse(words)
@@ -70,6 +80,8 @@ def _run(words: list[str]) -> int:
 def _act(line: CommandLine, record: BuildRecord, program: str) -> int:
     match line.act:
         case "help":
+            from ftpd.cli.options import usage
+
             print(usage(program))
         case "list":
             print("Compiled-in modules:")
@@ -80,6 +92,8 @@ def _act(line: CommandLine, record: BuildRecord, program: str) -> int:
 
             print(show.settings(record))
         case "version" if line.verbose == 1:
+            from ftpd.module.build import ftpd_version
+
             print(f"ProFTPD Version {ftpd_version()}")
         case _:
             return _with_configuration(line, record)

@@ -18,6 +18,7 @@ from ftpd.conf.faults import ConfigFaults, Fault, Report, of_check
 from ftpd.conf.tree import Config, Scope
 from ftpd.core.devices import addresses_of_device
 from ftpd.core.record import dataclass
+from ftpd.daemon import doorstep
 from ftpd.daemon.errors import StartError
 from ftpd.daemon.values import DaemonSettings, value_of
 from ftpd.dispatch.registry import Generation
@@ -325,6 +326,10 @@ def resolved(name: str, *, use_ipv6: bool) -> list[str]:
 def bind(endpoint: Endpoint, backlog: int, *, reuse_port: bool = False) -> socket.socket:
     """A listening socket; StartError says who cannot have what."""
     host, port = endpoint
+    if (early := doorstep.taken(endpoint)) is not None:
+        sock = socket.socket(fileno=early)
+        sock.listen(backlog)
+        return sock
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
     try:

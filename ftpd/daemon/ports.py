@@ -6,7 +6,7 @@ import socket
 
 from ftpd.core.identity import acting_as_daemon
 from ftpd.core.log import Level, log
-from ftpd.daemon import systemd
+from ftpd.daemon import doorstep, systemd
 from ftpd.daemon.errors import StartError
 from ftpd.daemon.listen import Endpoint, bind, waits_for_its_address
 from ftpd.daemon.plan import Plan
@@ -28,6 +28,9 @@ class Ports:
 
     def begin(self, wanted: Plan) -> None:
         """Take what systemd hands over, else open all that is wanted; StartError when that cannot be."""
+        # others can share the port of one that has said so beforehand
+        shared = self.workers > 0 or wanted.settings.reuse_port
+        doorstep.keep(() if shared else wanted.bindings.endpoints)
         self.sockets = {sock.getsockname()[:2]: (sock,) for sock in systemd.inherited_sockets()}
         self.handed_over = bool(self.sockets)
         if not self.handed_over:
