@@ -49,12 +49,12 @@ def _configuration(words: list[str]) -> str | None:
 
 
 def _lines(path: str) -> Iterable[bytes]:
-    # what can be read once only is not for us, and nothing is waited for
+    # what can be read once only is not even to be opened: whoever writes to it would take us for its reader
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        return []
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return []
-        return os.read(descriptor, _LONGEST).splitlines()
+        return os.read(descriptor, _LONGEST).splitlines() if os.fstat(descriptor).st_size < _LONGEST else []
     finally:
         os.close(descriptor)
 
