@@ -148,8 +148,8 @@ def session_limit(words: list[str]) -> SessionLimit:
 
 
 def _mode(words: list[str], index: int) -> int:
-    """Special bits are read and fall away, as with ProFTPD."""
-    return types.to_octal(words[index], 0o7777, word=index) & 0o777
+    """Setuid and setgid are read and fall away, as with mkdir(2), and so with ProFTPD; the sticky bit stays."""
+    return types.to_octal(words[index], 0o7777, word=index) & 0o1777
 
 
 def _skeleton(path: str, word: int) -> str:

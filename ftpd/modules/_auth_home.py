@@ -103,7 +103,8 @@ def _copy_folder(source: str, target: int, uid: int, gid: int) -> None:
     """Copy a skeleton's files, folders and links into an open folder; devices, FIFOs and sockets stay behind."""
     with os.scandir(source) as entries:
         for entry in entries:
-            mode = stat.S_IMODE(entry.stat(follow_symlinks=False).st_mode) & 0o777
+            # as of a mode in CreateHome, the sticky bit stays: in a folder for all, it is what keeps them apart
+            mode = stat.S_IMODE(entry.stat(follow_symlinks=False).st_mode) & 0o1777
             if entry.is_symlink():
                 os.symlink(os.readlink(entry.path), entry.name, dir_fd=target)
                 if privileged():

@@ -69,6 +69,12 @@ def test_homegid_is_for_the_home_and_not_for_what_lies_in_it(top: str) -> None:
     assert look(f"{top}/tom/readme")[1:] == look(f"{top}/tom/sub/deep")[1:] == (2500, 2500)
 
 
+def test_a_folder_of_a_skeleton_keeps_its_sticky_bit(top: str) -> None:
+    os.chmod(f"{skeleton(top)}/sub", 0o3777)
+    assert made(f"{top}/tom", NewHome(skeleton=f"{top}/skel"))
+    assert look(f"{top}/tom/sub")[0] == 0o1777
+
+
 def test_what_is_there_is_left_alone(top: str) -> None:
     os.mkdir(f"{top}/tom", 0o755)
     assert not made(f"{top}/tom")
