@@ -270,9 +270,7 @@ def _aim(cmd: Command, path: Path, there: os.stat_result | None) -> tuple[Path, 
     if there is None or stat.S_ISREG(there.st_mode):
         return path, there
     links = option(cmd.session, "AllowSymlinkUpload") or option(cmd.session, "AllowSymlinkUploads")
-    # HiddenStores would put a file in the link's place
-    follows = links or cmd.name == "APPE" or cmd.config[hidden] is None
-    if stat.S_ISLNK(there.st_mode) and follows:
+    if stat.S_ISLNK(there.st_mode):
         try:
             virtual = resolved(cmd.files, path.virtual, cmd.session.settled, to_be_made=links)
         except FileNotFoundError:
@@ -448,6 +446,14 @@ def _publish(cmd: Command, spot: Spot) -> None:
         spot.files.rename(spot.work, spot.target, replace=cmd.config[allow_overwrite] and cmd.name != "STOU")
     except FileExistsError:
         raise _no_overwrite(spot.label) from None
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        work, target, reason = spot.work, spot.target, error.strerror
+        real = spot.files.real
+        cmd.session.log(Level.WARN, "Rename of %s to %s failed: %s.", real(work), real(target), reason)
+        text = f"{target.virtual}: Rename of hidden file {work.virtual} failed: {reason}"
+        raise Refuse(550, text) from None
 
 
 def _unwanted(cmd: Command, spot: Spot, transfer: Transfer, error: BaseException) -> bool:

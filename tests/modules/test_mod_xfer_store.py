@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import errno
 import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from xfer_ground import Breaking, closed, names, run, talk, upload_over
 
 from ftpd.api import Command, Module, TransferError
 from ftpd.core.log import Level
+from ftpd.fs.local import LocalFiles
 from ftpd.testing import Bench
 from ftpd.testing.memory import MemoryData
 
@@ -117,16 +120,35 @@ def test_uploads_follow_a_link_to_a_file_and_no_other() -> None:
     assert (refused[0], refused[-1]) == ("550 link: Overwrite permission denied", "old")
 
 
-def test_a_hidden_upload_follows_a_link_only_where_transferoptions_says_so() -> None:
-    async def tale(ftp: Bench) -> tuple[str, bool, bytes]:
+def test_a_hidden_upload_follows_a_link_to_a_file() -> None:
+    async def tale(ftp: Bench) -> tuple[str, str, bool, bytes, list[str]]:
         os.symlink("sub/a", f"{ftp.root}/link")
-        reply = await ftp.upload("STOR link", b"new")
-        return reply.splitlines()[-1], os.path.islink(f"{ftp.root}/link"), ftp.read("sub/a")
+        os.symlink("sub/b", f"{ftp.root}/dangling")
+        replies = [(await ftp.upload(f"STOR {name}", b"new")).splitlines()[-1] for name in ("link", "dangling")]
+        there = sorted(os.listdir(f"{ftp.root}/sub"))
+        return replies[0], replies[1], os.path.islink(f"{ftp.root}/link"), ftp.read("sub/a"), there
 
     conf, files = OVERWRITE + "HiddenStores on\n", {"sub/a": b"old"}
-    assert run(tale, files=files, conf=conf) == ("550 link: Not a regular file", True, b"old")
+    whole, no_file = "226 Transfer complete", "550 dangling: Not a regular file"
+    assert run(tale, files=files, conf=conf) == (whole, no_file, True, b"new", ["a"])
     conf += "TransferOptions AllowSymlinkUpload\n"
-    assert run(tale, files=files, conf=conf) == ("226 Transfer complete", True, b"new")
+    assert run(tale, files=files, conf=conf) == (whole, whole, True, b"new", ["a", "b"])
+    assert run(tale, files=files, conf="HiddenStores on\n")[0] == "550 link: Overwrite permission denied"
+
+
+def test_a_hidden_upload_that_cannot_have_its_name_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    def refused(*paths: object, **how: object) -> None:
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+
+    async def tale(ftp: Bench) -> tuple[str, list[str]]:
+        with patch.object(LocalFiles, "rename", refused):
+            reply = await ftp.upload("STOR sub/late", b"new")
+        return reply.splitlines()[-1], os.listdir(f"{ftp.root}/sub")
+
+    reply, left = run(tale, files={"sub/": b""}, conf=OVERWRITE + "HiddenStores on\n")
+    assert reply == "550 /sub/late: Rename of hidden file /sub/.in.late. failed: Is a directory"
+    assert left == []
+    assert re.search(r"Rename of /\S+/sub/.in.late. to /\S+/sub/late failed: Is a directory\.", caplog.text)
 
 
 def test_a_link_does_not_lead_an_upload_past_a_limit_or_allowoverwrite() -> None:
