@@ -19,6 +19,11 @@
 #define PACKET 8192
 /* No longer packet is ever known: to look one up costs a copy. */
 #define LONGEST 256
+/* Seconds: for whom a function took as long, as for a listing, is heard behind the others, for some time; and those all
+   together for so long in one go. */
+#define LONG 0.00025
+#define SOME_TIME 1.0
+#define IN_ONE_GO 0.001
 
 typedef struct {
     PyObject *known; /* packet -> answer or function, verb and a blank -> function; NULL where nothing is remembered */
@@ -30,6 +35,7 @@ typedef struct {
     PyObject *whose;
     int control;
     int lent; /* of a control connection: one of its has been lent to us, and all that the client says is for Python */
+    double took_long; /* until then it is one that functions took long for */
     double since;
 } line_t;
 
@@ -39,6 +45,7 @@ typedef struct {
     int size;
     double when;    /* the last look at who has something to say */
     double slowest; /* seconds that a function took to answer, with those before it */
+    double took;    /* the same of the last one alone */
     int *told; /* the descriptors with something to tell */
     int told_count;
     int epoll;       /* the one that was served last */
@@ -222,12 +229,14 @@ put(PyObject *list, PyObject *item)
 static PyObject *
 ask(Front *self, PyObject *function, const char *text, Py_ssize_t length)
 {
+    double began = now();
     PyObject *argument = PyBytes_FromStringAndSize(text, length);
     PyObject *answer = argument == NULL ? NULL : PyObject_CallOneArg(function, argument);
     Py_XDECREF(argument);
-    double took = now() - self->when;
-    if (took > self->slowest)
-        self->slowest = took;
+    double done = now();
+    self->took = done - began;
+    if (done - self->when > self->slowest)
+        self->slowest = done - self->when;
     if (answer == NULL && PyErr_ExceptionMatches(PyExc_Exception)) {
         /* who takes the whole road will be told */
         PyErr_Clear();
@@ -353,8 +362,12 @@ hear(Front *self, const struct epoll_event *event, double when, PyObject *rest)
         return -1;
     PyObject *known = Py_NewRef(line->known), *answer = NULL;
     int failed = 0;
+    self->took = 0.0;
     if (got > 0 && got <= LONGEST)
         answer = answer_to(self, known, packet);
+    /* it may have made room for others */
+    if (self->took > LONG)
+        self->lines[fd].took_long = when + SOME_TIME;
     Py_DECREF(known);
     if (PyErr_Occurred())
         failed = -1;
@@ -364,6 +377,31 @@ hear(Front *self, const struct epoll_event *event, double when, PyObject *rest)
         failed = give(self, fd, event, packet, answer, when, rest);
     Py_XDECREF(answer);
     Py_DECREF(packet);
+    return failed;
+}
+
+static int
+takes_long(Front *self, const struct epoll_event *event)
+{
+    return event->events == EPOLLIN && event->data.fd < self->size
+           && self->lines[event->data.fd].took_long > self->when;
+}
+
+/* All that have something for us: who wants little first, so that it does not wait for all who want much. Who has not
+   come to their turn then is told of again. */
+static int
+hear_all(Front *self, struct epoll_event *events, int count, PyObject *rest)
+{
+    double when = self->when;
+    int failed = 0, late = 0;
+    for (int i = 0; i < count && !failed; i++)
+        if (takes_long(self, &events[i]))
+            events[late++] = events[i];
+        else
+            failed = hear(self, &events[i], when, rest);
+    double until = late > 1 ? now() + IN_ONE_GO : 0.0;
+    for (int i = 0; i < late && !failed && (i == 0 || now() < until); i++)
+        failed = hear(self, &events[i], when, rest);
     return failed;
 }
 
@@ -418,8 +456,8 @@ front_serve(Front *self, PyObject *arguments)
         } else if (count < 0)
             failed = PyErr_CheckSignals();
         when = self->when = now();
-        for (int i = 0; i < count && !failed; i++)
-            failed = hear(self, &events[i], when, rest);
+        if (!failed)
+            failed = hear_all(self, events, count, rest);
     } while (!failed && count > 0 && PyList_GET_SIZE(rest) == 0 && when < until);
     PyObject *told = failed ? NULL : tell(self);
     if (told == NULL) {
