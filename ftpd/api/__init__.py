@@ -27,7 +27,7 @@ from ftpd.conf.override import ALLOW_OVERRIDE
 from ftpd.conf.patterns import GivenUp, Pattern, bound_patterns, compile_groups, denies
 from ftpd.conf.tree import Config, Scope
 from ftpd.core import crypt, facl, listing, logfile, mlsx, trace
-from ftpd.core.allowance import TEXT, Allowance, Excess
+from ftpd.core.allowance import Allowance, Excess
 from ftpd.core.answers import ShortAnswer
 from ftpd.core.aside import at_file, close_file
 from ftpd.core.charset import Recode, codec_named
@@ -167,7 +167,6 @@ __all__ = [
     "SHUTDOWN",
     "SIGNAL_USR2",
     "STARTUP",
-    "TEXT",
     "TIMEOUT_IDLE",
     "TIMEOUT_LOGIN",
     "TIMEOUT_NO_TRANSFER",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal, NoReturn
 
 from ftpd.core.reply import Refuse
@@ -84,6 +84,10 @@ class Allowance:
         """So many bytes more are to be held for an answer; Excess where that is too much."""
         if self.memory is not None and more + self._waiting() > self.memory:
             self.full(label)
+
+    def twice(self, names: Sequence[str], label: str) -> None:
+        """So many names are to be held twice, each as an object of its own; Excess where that is too much."""
+        self.room(2 * (len(names) * TEXT + sum(map(len, names))), label)
 
     def left(self) -> int | None:
         """The bytes that an answer may take; None is no limit."""

@@ -14,7 +14,7 @@ from time import monotonic, perf_counter
 from typing import TypeVar
 from weakref import ref
 
-from ftpd.api import TEXT, Command, Folder, Path, Session, Slot, dataclass, hidden, listing, my_turn
+from ftpd.api import Command, Folder, Path, Session, Slot, dataclass, hidden, listing, my_turn
 from ftpd.modules._transfer import goes_straight
 
 T = TypeVar("T")
@@ -145,8 +145,8 @@ async def names_of(
     elif order.column is not None:
         found[:0] = dots
         if (allowance := cmd.session.allowance) is not None:
-            # each is there twice while they are sorted
-            allowance.room(2 * len(found) * TEXT + sum(map(len, found)) * 2, cmd.argument or cmd.session.cwd)
+            # while they are sorted
+            allowance.twice(found, cmd.argument or cmd.session.cwd)
         keys = await _keys(folder, turn, found, order.column, order)
         async with aclosing(in_order(keys, turn)) as sorted_keys:
             async for some in sorted_keys:

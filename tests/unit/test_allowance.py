@@ -53,6 +53,13 @@ def test_what_waits_takes_of_the_room() -> None:
     assert said == ["RLimitMemory (100 bytes) reached: 'x' takes more than that"]
 
 
+def test_names_that_are_sorted_are_there_twice() -> None:
+    allowance, _ = told(memory=1000)
+    allowance.twice(["name"] * 5, "x")
+    with pytest.raises(Excess):
+        allowance.twice(["name"] * 6, "x")
+
+
 def test_no_limit_refuses_nothing() -> None:
     allowance, said = told()
     allowance.sockets = lambda: 1000
