@@ -1,4 +1,4 @@
-"""What ftpwho and ftpcount share: their options, and the scoreboard that these lead to."""
+"""What ftpwho and its kin share: their options, and the scoreboard that these lead to."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import getopt
 import os
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from ftpd.core.record import dataclass
 from ftpd.core.scoreboard import Entry, ScoreboardError, Scores, alive, read
@@ -60,22 +62,36 @@ def understand(words: list[str], letters: str) -> Wanted:
 
 
 def scores(wanted: Wanted) -> Scores:
-    """The scoreboard of ``-f``, of the configuration of ``-c``, or of the build; NoScoresError says why not."""
-    record = build_record()
-    path = wanted.file or _named_in(wanted.config or record.configuration, told=wanted.config is not None)
-    if path is not None and path.lower() in ("none", "/dev/null", "off", "no", "false", "0"):
+    """The scoreboard that the options lead to; NoScoresError says why there is none."""
+    path = place(wanted)
+    if path is None:
         return Scores(0, 0, ())
-    path = path or record.scoreboard
-    try:
+    with reasons(path):
         found = read(path)
-    except OSError as error:
-        raise NoScoresError(f"{path}: {error.strerror}\n{_HINT}") from None
-    except ScoreboardError as error:
-        raise NoScoresError(f"error opening scoreboard: {error}") from None
     if found.pid and not alive(found.pid):
         # killed, or in another container
         print(f"{path}: process {found.pid}, which kept it, is not there; this is what it wrote last", file=sys.stderr)
     return found
+
+
+def place(wanted: Wanted) -> str | None:
+    """Where it is: by ``-f``, by the configuration of ``-c``, or by the build; None where none is kept."""
+    record = build_record()
+    path = wanted.file or _named_in(wanted.config or record.configuration, told=wanted.config is not None)
+    if path is not None and path.lower() in ("none", "/dev/null", "off", "no", "false", "0"):
+        return None
+    return path or record.scoreboard
+
+
+@contextmanager
+def reasons(path: str) -> Iterator[None]:
+    """What goes wrong with a scoreboard, as a NoScoresError."""
+    try:
+        yield
+    except OSError as error:
+        raise NoScoresError(f"{path}: {error.strerror}\n{_HINT}") from None
+    except ScoreboardError as error:
+        raise NoScoresError(f"error opening scoreboard: {error}") from None
 
 
 def _named_in(config: str, *, told: bool) -> str | None:

@@ -12,7 +12,7 @@ import stat
 import struct
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from typing import Any
@@ -283,14 +283,7 @@ class CommonBoard(Board):
 
     def _scrub_entries(self) -> None:
         """Free the places of those who were killed and could not do it themselves (ScoreboardScrub)."""
-        for place in range(self._places()):
-            at = self._at(place)
-            pid = self._pid_at(at)
-            if pid and not alive(pid) and self._hold(at, ""):
-                try:
-                    os.pwrite(self._file, _NOTHING, at)
-                finally:
-                    fcntl.lockf(self._file, fcntl.LOCK_UN, _ENTRY.size, at)
+        _free_dead(self._file, lambda at: self._hold(at, ""))
 
     def _places(self) -> int:
         return max(os.fstat(self._file).st_size - _HEADER.size, 0) // _ENTRY.size
@@ -337,6 +330,9 @@ _AT_ONCE = 8
 
 def alive(pid: int) -> bool:
     """Whether there is a process of that number."""
+    if not 0 < pid < 1 << 31:
+        # what a damaged file says; to kill(2) it would be a group of processes
+        return False
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -388,3 +384,48 @@ def read(path: str) -> Scores:
     # most are free where several processes write: each has places of its own
     taken = (at for at in range(0, whole, _ENTRY.size) if body[at : at + 4] != b"\0\0\0\0")
     return Scores(pid, started, tuple(unpack(body[at : at + _ENTRY.size]) for at in taken))
+
+
+def scrub(path: str) -> tuple[list[Entry], int]:
+    """Free the places of processes that are gone; returns what stood there, and how many a reader's lock has kept.
+
+    OSError, or ScoreboardError where the file is no scoreboard.
+    """
+    with open(os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC), "r+b") as file:
+        descriptor, kept = file.fileno(), 0
+        _understood(os.pread(descriptor, _HEADER.size, 0))
+
+        def hold(at: int) -> bool:
+            nonlocal kept
+            for _ in range(_ATTEMPTS):
+                try:
+                    fcntl.lockf(descriptor, _LOCK, _ENTRY.size, at)
+                    return True
+                except (BlockingIOError, PermissionError):
+                    time.sleep(_PAUSE)
+            kept += 1
+            return False
+
+        return _free_dead(descriptor, hold), kept
+
+
+def _free_dead(file: int, hold: Callable[[int], bool]) -> list[Entry]:
+    """Free the places of the dead that ``hold`` can lock."""
+    freed = []
+    for at in range(_HEADER.size, os.fstat(file).st_size - _ENTRY.size + 1, _ENTRY.size):
+        if not _is_dead(os.pread(file, _ENTRY.size, at)) or not hold(at):
+            continue
+        try:
+            # meanwhile it may have been given to somebody who lives
+            data = os.pread(file, _ENTRY.size, at)
+            if _is_dead(data):
+                os.pwrite(file, _NOTHING, at)
+                freed.append(unpack(data))
+        finally:
+            fcntl.lockf(file, fcntl.LOCK_UN, _ENTRY.size, at)
+    return freed
+
+
+def _is_dead(data: bytes) -> bool:
+    (pid,) = struct.unpack_from("=i", data)
+    return pid != 0 and not alive(pid)

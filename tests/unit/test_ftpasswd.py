@@ -334,6 +334,25 @@ def test_the_owner_stays() -> None:
     assert (now.st_uid, now.st_gid) == (12345, 54321)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else for a moment")
+def test_who_cannot_leave_a_file_to_its_owner_leaves_it_alone(tmp_path: Path) -> None:
+    for folder in (tmp_path, *tmp_path.parents):
+        if folder.name.startswith("pytest-") or folder == tmp_path:
+            folder.chmod(0o711)
+    tmp_path.chmod(0o777)
+    Path("ftpd.group").write_text("staff:x:5:tom\n")
+    Path("ftpd.group").chmod(0o644)
+    pid = os.fork()
+    if pid == 0:
+        os.setgroups([])
+        os.setgid(65534)
+        os.setuid(65534)
+        os._exit(ftpasswd.main([*GROUP, "--gid", "6"]))
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 255
+    assert Path("ftpd.group").read_text() == "staff:x:5:tom\n"
+    assert os.listdir() == ["ftpd.group"]
+
+
 def test_a_link_stays_a_link() -> None:
     Path("real").mkdir()
     Path("ftpd.passwd").symlink_to("real/passwd")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ftpd.cli import ftpasswd, ftpcount, ftpshut, ftpwho, prxs
+from ftpd.cli import ftpasswd, ftpcount, ftpscrub, ftpshut, ftpwho, prxs
 from ftpd.cli.options import OPTIONS
 
 MAN = Path(__file__).parents[2] / "doc" / "man"
@@ -55,6 +55,9 @@ def test_proftpd_has_the_page_of_ftpd() -> None:
     assert (MAN / "proftpd.8").read_text() == ".so man8/ftpd.8\n"
 
 
-@pytest.mark.parametrize(("page", "usage"), [("ftpwho.1", ftpwho.USAGE), ("ftpcount.1", ftpcount.USAGE)])
+@pytest.mark.parametrize(
+    ("page", "usage"),
+    [("ftpwho.1", ftpwho.USAGE), ("ftpcount.1", ftpcount.USAGE), ("ftpscrub.8", ftpscrub.USAGE)],
+)
 def test_the_pages_of_those_who_read_the_scoreboard_name_their_options(page: str, usage: str) -> None:
     assert set(re.findall(r"(?<![\w-])--?[A-Za-z][a-z-]*", usage)) - options(page) == set()

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.wire.command import Watched
 from tests.wire.daemon import Daemon, until
 from tests.wire.hostile import Raw
 
@@ -54,6 +55,27 @@ def test_it_is_gone_when_the_daemon_is(tmp_path: Path) -> None:
     assert {"scoreboard", "scoreboard.lck"} <= {path.name for path in server._run.iterdir()}
     server.stop()
     assert not {"scoreboard", "scoreboard.lck"} & {path.name for path in server._run.iterdir()}
+
+
+def test_what_a_daemon_that_was_killed_left_is_scrubbed(tmp_path: Path) -> None:
+    server = Watched(tmp_path)
+    server.start()
+    score = str(server._run / "scoreboard")
+    scrub = [str(Path(sys.prefix, "bin", "ftpscrub")), "-v", "-f", score]
+    session = server.login()
+    try:
+        until("the session is there", lambda: [one.get("user") for one in connections(server, OURS)] == ["alice"])
+        done = subprocess.run(scrub, capture_output=True, text=True, check=True)
+        assert done.stdout == f"scrubbing ScoreboardFile {score}\n"
+        assert len(connections(server, OURS)) == 1
+        pid = server.pid
+    finally:
+        server.kill()
+        session.close()
+    assert len(connections(server, OURS)) == 1
+    done = subprocess.run(scrub, capture_output=True, text=True, check=True)
+    assert done.stdout.endswith(f"scrubbing scoreboard slot for PID {pid}, alice from 127.0.0.1\n")
+    assert connections(server, OURS) == []
 
 
 def test_where_it_cannot_be_kept_clients_are_served_and_the_log_says_why(tmp_path: Path) -> None:
