@@ -6,10 +6,11 @@ import getopt
 import os
 import re
 import sys
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from ftpd.cli.accounts import FileFaultError, MalformedError, Table, change, look
 from ftpd.cli.passwords import SCHEMES, RefusedError, Rule, hashed, not_current, not_of_system, not_weak
+from ftpd.core.record import dataclass
 from ftpd.module.build import ftpd_version
 
 USAGE = """\
