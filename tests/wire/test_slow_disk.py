@@ -6,6 +6,7 @@ import ftplib
 import io
 import os
 import select
+import shutil
 import signal
 import socket
 import time
@@ -156,6 +157,25 @@ def listed(ftp: ftplib.FTP) -> list[str]:
     lines: list[str] = []
     ftp.retrlines("LIST", lines.append)
     return lines
+
+
+def test_a_large_folder_on_a_slow_disk_comes_whole_also_over_a_stall(ground: Ground) -> None:
+    names = {f"{number:05}" for number in range(14_000)}
+    large = ground.disk.behind / "large"
+    large.mkdir()
+    for name in names:
+        (large / name).touch()
+    bob = ground.login("bob", PATIENCE)
+    assert {name for name, _ in bob.mlsd("large")} - {".", ".."} == names
+    with bob.transfercmd("MLSD large") as data:
+        first = data.recv(100)
+        ground.disk.stall()
+        ground.others_are_served()
+        ground.disk.recover()
+        content = first + b"".join(iter(lambda: data.recv(1 << 16), b""))
+    assert bob.voidresp().startswith("226")
+    assert content.count(b"\r\n") == len(names) + 2
+    shutil.rmtree(large)
 
 
 @pytest.mark.parametrize(
