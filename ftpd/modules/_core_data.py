@@ -194,12 +194,12 @@ def _connect(cmd: Command, host: Address, port: int) -> Outcome:
     if host != peer and _is_private(host) and not _is_private(local):
         # a client behind NAT names its inner address, which cannot be reached from here: its outer one is meant
         host = peer
-    if port < 1024:
-        raise _refused(cmd, f"port {port} below 1024, possible bounce attack")
     if host.is_multicast or host.is_unspecified or host == ipaddress.IPv4Address("255.255.255.255"):
         raise _refused(cmd, "bounce attack")
     if host != peer and not foreign_allowed(session, host):
         raise _refused(cmd, "address mismatch")
+    if port < 1024:
+        raise _refused(cmd, f"port {port} below 1024, possible bounce attack")
     # without RootRevoke ProFTPD takes any port as well
     from_before = session.setting("RootRevoke", Revoke.ANY_PORT) is not Revoke.ANY_PORT
     session.wire.active(session.remote.host if host == peer else str(host), port, from_before=from_before)

@@ -246,6 +246,7 @@ def test_a_client_behind_nat_is_reached_at_its_outer_address() -> None:
     ("line", "why"),
     [
         ("PORT 127,0,0,2,200,10", "address mismatch"),
+        ("PORT 127,0,0,2,0,80", "address mismatch"),
         ("EPRT |1|127.0.0.1|80|", "port 80 below 1024, possible bounce attack"),
     ],
 )
