@@ -126,6 +126,25 @@ def by_class(entries: list[Entry]) -> list[str]:
     return [f"Service class {name:<20} - {count:3d} user{'s' if count > 1 else ''}" for name, count in counts.items()]
 
 
+def up_for(found: Scores, now: float) -> str:
+    """How long the daemon has been there."""
+    days, rest = divmod(max(int(now) - found.started, 0), 86400)
+    hours, minutes = rest // 3600, rest // 60 % 60
+    up = f"{days} day{'' if days == 1 else 's'}, " if days else ""
+    return up + (f"{hours:2d} hr{'' if hours == 1 else 's'} {minutes:02d} min" if hours or days else f"{minutes} min")
+
+
+def span(seconds: float) -> str:
+    """A time in few letters."""
+    whole = max(int(seconds), 0)
+    return f"{whole // 3600}h{whole // 60 % 60}m" if whole >= 3600 else f"{whole // 60}m{whole % 60}s"
+
+
+def percent(entry: Entry) -> int:
+    """How much of what is sent is done."""
+    return min(round(entry.done * 100 / entry.size), 100) if entry.size else 0
+
+
 def fail(message: str) -> int:
     print(message, file=sys.stderr)
     return 1

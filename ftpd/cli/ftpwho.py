@@ -6,7 +6,18 @@ import json
 import sys
 from time import time
 
-from ftpd.cli.board import NoScoresError, UsageError, by_class, fail, of_server, scores, understand
+from ftpd.cli.board import (
+    NoScoresError,
+    UsageError,
+    by_class,
+    fail,
+    of_server,
+    percent,
+    scores,
+    span,
+    understand,
+    up_for,
+)
 from ftpd.core.scoreboard import IDLE, NOBODY, Entry, Scores
 
 USAGE = """\
@@ -52,35 +63,22 @@ def main(words: list[str] | None = None) -> int:
 def _headline(found: Scores, now: float) -> str:
     if found.pid == 0:
         return "inetd FTP daemon:"
-    days, rest = divmod(max(int(now) - found.started, 0), 86400)
-    hours, minutes = rest // 3600, rest // 60 % 60
-    up = f"{days} day{'' if days == 1 else 's'}, " if days else ""
-    up += f"{hours:2d} hr{'' if hours == 1 else 's'} {minutes:02d} min" if hours or days else f"{minutes} min"
-    return f"standalone FTP daemon [{found.pid}], up for {up}"
-
-
-def _span(seconds: float) -> str:
-    whole = max(int(seconds), 0)
-    return f"{whole // 3600}h{whole // 60 % 60}m" if whole >= 3600 else f"{whole // 60}m{whole % 60}s"
-
-
-def _percent(entry: Entry) -> int:
-    return min(round(entry.done * 100 / entry.size), 100) if entry.size else 0
+    return f"standalone FTP daemon [{found.pid}], up for {up_for(found, now)}"
 
 
 def _what(entry: Entry) -> str:
     done = "(n/a)"
     if entry.command == "RETR" and entry.size:
-        done = f"({_percent(entry):3d}%)"
+        done = f"({percent(entry):3d}%)"
     return f"{done} {entry.command} {entry.argument}".rstrip()
 
 
 def _state(entry: Entry, now: float) -> str:
-    on = f"[{_span(now - entry.began):>6}]"
+    on = f"[{span(now - entry.began):>6}]"
     if entry.user == NOBODY:
         return f"{on} (authenticating)"
     if entry.command == IDLE:
-        return f"{on} {_span(now - entry.idle_since):>6} idle"
+        return f"{on} {span(now - entry.idle_since):>6} idle"
     return f"{on} {_what(entry)}"
 
 
@@ -112,9 +110,9 @@ def _compat(entry: Entry, now: float, verbose: bool) -> str:
     if entry.user == NOBODY:
         line = f"{entry.pid:5d} -       "
     elif entry.command == IDLE:
-        line = f"{entry.pid:5d} {_span(now - entry.idle_since):<6} idle"
+        line = f"{entry.pid:5d} {span(now - entry.idle_since):<6} idle"
     else:
-        line = f"{entry.pid:5d} {_span(now - entry.began):<6} {_what(entry)}"
+        line = f"{entry.pid:5d} {span(now - entry.began):<6} {_what(entry)}"
     if not verbose:
         return line
     more = [f"             (host: {entry.name} [{entry.address}])", f"              (protocol: {entry.protocol})"]
@@ -159,7 +157,7 @@ def _connection(entry: Entry) -> dict[str, object]:
         return shown
     shown |= {"command": entry.command, "command_args": entry.argument}
     if entry.command == "RETR":
-        shown |= {"downloading": True, "transfer_completed": str(_percent(entry))}
+        shown |= {"downloading": True, "transfer_completed": str(percent(entry))}
     elif entry.command in ("STOR", "STOU", "APPE"):
         shown["uploading"] = True
     else:

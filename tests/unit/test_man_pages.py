@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ftpd.cli import ftpasswd, ftpcount, ftpscrub, ftpshut, ftpwho, prxs
+from ftpd.cli import ftpasswd, ftpcount, ftpscrub, ftpshut, ftptop, ftpwho, prxs
 from ftpd.cli.options import OPTIONS
 
 MAN = Path(__file__).parents[2] / "doc" / "man"
@@ -57,7 +57,12 @@ def test_proftpd_has_the_page_of_ftpd() -> None:
 
 @pytest.mark.parametrize(
     ("page", "usage"),
-    [("ftpwho.1", ftpwho.USAGE), ("ftpcount.1", ftpcount.USAGE), ("ftpscrub.8", ftpscrub.USAGE)],
+    [
+        ("ftpwho.1", ftpwho.USAGE),
+        ("ftpcount.1", ftpcount.USAGE),
+        ("ftpscrub.8", ftpscrub.USAGE),
+        ("ftptop.1", ftptop.USAGE),
+    ],
 )
 def test_the_pages_of_those_who_read_the_scoreboard_name_their_options(page: str, usage: str) -> None:
     assert set(re.findall(r"(?<![\w-])--?[A-Za-z][a-z-]*", usage)) - options(page) == set()

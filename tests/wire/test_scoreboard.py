@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import select
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.wire.command import Watched
-from tests.wire.daemon import Daemon, until
+from tests.wire.daemon import PATIENCE, Daemon, until
 from tests.wire.hostile import Raw
 
 OURS = str(Path(sys.prefix, "bin", "ftpwho"))
@@ -55,6 +59,28 @@ def test_it_is_gone_when_the_daemon_is(tmp_path: Path) -> None:
     assert {"scoreboard", "scoreboard.lck"} <= {path.name for path in server._run.iterdir()}
     server.stop()
     assert not {"scoreboard", "scoreboard.lck"} & {path.name for path in server._run.iterdir()}
+
+
+def test_ftptop_shows_them_on_a_terminal_until_q_is_pressed(server: Daemon) -> None:
+    command = str(Path(sys.prefix, "bin", "ftptop"))
+    with Raw(server).login():
+        until("the session is there", lambda: [one.get("user") for one in connections(server, OURS)] == ["alice"])
+        pid, terminal = pty.fork()
+        if pid == 0:
+            os.execve(command, [command, "-f", f"{server._run}/scoreboard"], {**os.environ, "TERM": "vt100"})
+        screen = b""
+        end = time.monotonic() + PATIENCE
+        while select.select([terminal], [], [], max(end - time.monotonic(), 0))[0]:
+            try:
+                screen += os.read(terminal, 4096)
+            except OSError:
+                # it has ended
+                break
+            if b"alice" in screen and b"q quit" in screen:
+                os.write(terminal, b"q")
+        os.close(terminal)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0, screen
+        assert b"1 Total FTP Sessions" in screen
 
 
 def test_what_a_daemon_that_was_killed_left_is_scrubbed(tmp_path: Path) -> None:
