@@ -172,8 +172,15 @@ def _on_screen(path: str, told: Told) -> int:
     except ImportError:
         return fail("ftptop: this Python was built without curses; ftptop -b needs none")
     locale.setlocale(locale.LC_ALL, "")
+
+    def run(screen: curses.window) -> None:
+        if not curses.tigetstr("cup"):
+            # curses itself would print blanks for ever
+            raise curses.error("its cursor cannot be moved")
+        Screen(curses, screen, path, told).run()
+
     try:
-        curses.wrapper(lambda screen: Screen(curses, screen, path, told).run())
+        curses.wrapper(run)
     except curses.error as error:
         return fail(f"ftptop: this terminal cannot be used ({error}); ftptop -b needs no more than lines")
     return 0

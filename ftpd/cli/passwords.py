@@ -86,9 +86,12 @@ def _asked() -> str:
         reason = f"there is no terminal to ask at ({error.strerror}); --stdin reads the password from standard input"
         raise RefusedError(reason) from None
     for _ in range(_ATTEMPTS):
-        password = getpass.getpass("Password: ")
-        if getpass.getpass("Re-type password: ") == password:
-            return password
+        try:
+            password = getpass.getpass("Password: ")
+            if getpass.getpass("Re-type password: ") == password:
+                return password
+        except UnicodeDecodeError:
+            raise RefusedError("the terminal sends other letters than the locale has (see locale(1))") from None
         print("ftpasswd: these were two different ones; once more", file=sys.stderr)
     raise RefusedError("the two passwords were never the same")
 

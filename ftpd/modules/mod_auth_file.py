@@ -83,7 +83,7 @@ def _wanted(text: str, word: int) -> Wanted:
 
 
 _LINES = {
-    "AuthUserFile": "name:hash:uid:gid:gecos:home:shell, the hash that of 'openssl passwd -6'",
+    "AuthUserFile": "name:hash:uid:gid:gecos:home:shell, as 'ftpasswd --passwd' makes them",
     "AuthGroupFile": "name::gid:member,member",
 }
 

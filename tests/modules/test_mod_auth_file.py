@@ -339,6 +339,6 @@ def test_a_file_that_is_not_there_is_said_with_what_stands_in_one() -> None:
         return wrong.value.right
 
     assert right("AuthUserFile") == (
-        "a file with lines as name:hash:uid:gid:gecos:home:shell, the hash that of 'openssl passwd -6'"
+        "a file with lines as name:hash:uid:gid:gecos:home:shell, as 'ftpasswd --passwd' makes them"
     )
     assert right("AuthGroupFile") == "a file with lines as name::gid:member,member"

@@ -7,6 +7,7 @@ import os
 import pty
 import select
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -61,26 +62,41 @@ def test_it_is_gone_when_the_daemon_is(tmp_path: Path) -> None:
     assert not {"scoreboard", "scoreboard.lck"} & {path.name for path in server._run.iterdir()}
 
 
-def test_ftptop_shows_them_on_a_terminal_until_q_is_pressed(server: Daemon) -> None:
+def at_a_terminal(kind: str, *words: str) -> tuple[int, bytes]:
+    """ftptop at a terminal of this kind, ended by q when its keys are shown; its status and what it wrote there."""
     command = str(Path(sys.prefix, "bin", "ftptop"))
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execve(command, [command, *words], {**os.environ, "TERM": kind})
+    screen = b""
+    end = time.monotonic() + PATIENCE
+    while select.select([terminal], [], [], max(end - time.monotonic(), 0))[0]:
+        try:
+            screen += os.read(terminal, 4096)
+        except OSError:
+            # it has ended
+            break
+        if b"q quit" in screen:
+            os.write(terminal, b"q")
+    else:
+        os.kill(pid, signal.SIGKILL)
+    os.close(terminal)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), screen
+
+
+def test_ftptop_shows_them_on_a_terminal_until_q_is_pressed(server: Daemon) -> None:
     with Raw(server).login():
         until("the session is there", lambda: [one.get("user") for one in connections(server, OURS)] == ["alice"])
-        pid, terminal = pty.fork()
-        if pid == 0:
-            os.execve(command, [command, "-f", f"{server._run}/scoreboard"], {**os.environ, "TERM": "vt100"})
-        screen = b""
-        end = time.monotonic() + PATIENCE
-        while select.select([terminal], [], [], max(end - time.monotonic(), 0))[0]:
-            try:
-                screen += os.read(terminal, 4096)
-            except OSError:
-                # it has ended
-                break
-            if b"alice" in screen and b"q quit" in screen:
-                os.write(terminal, b"q")
-        os.close(terminal)
-        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0, screen
-        assert b"1 Total FTP Sessions" in screen
+        status, screen = at_a_terminal("vt100", "-f", f"{server._run}/scoreboard")
+    assert status == 0, screen
+    assert b"1 Total FTP Sessions" in screen
+    assert b"alice" in screen
+
+
+def test_ftptop_says_what_helps_where_no_cursor_can_be_moved(server: Daemon) -> None:
+    status, screen = at_a_terminal("dumb", "-f", f"{server._run}/scoreboard")
+    assert status == 1, screen
+    assert b"this terminal cannot be used (its cursor cannot be moved); ftptop -b" in screen
 
 
 def test_what_a_daemon_that_was_killed_left_is_scrubbed(tmp_path: Path) -> None:
