@@ -154,20 +154,8 @@ def main(words: list[str] | None = None) -> int:
 def understand(words: list[str]) -> Wanted:
     """What the words ask for; WrongError where that makes no sense."""
     wanted = Wanted()
-    # the only option whose argument may be left out
-    kept = []
-    for at, word in enumerate(words):
-        if word == "--":
-            kept += words[at:]
-            break
-        option, _, path = word.partition("=")
-        if option == "--use-cracklib":
-            wanted.marks.add("use-cracklib")
-            wanted.cracklib = path
-        else:
-            kept.append(word)
     try:
-        found, rest = getopt.gnu_getopt(kept, "Fhlum:", [*(f"{name}=" for name in _VALUES), *_MARKS])
+        found, rest = getopt.gnu_getopt(_spelled(words, wanted), "Fhlum:", [*(f"{name}=" for name in _VALUES), *_MARKS])
     except getopt.GetoptError as error:
         raise WrongError(f"{error}; ftpasswd --help lists what there is") from None
     for option, value in found:
@@ -184,6 +172,33 @@ def understand(words: list[str]) -> Wanted:
             raise WrongError("a word that belongs to no option; a password is asked for, or read with --stdin")
         _settle(wanted)
     return wanted
+
+
+def _spelled(words: list[str], wanted: Wanted) -> list[str]:
+    """The words as getopt knows them: scripts for ProFTPD's, which is written in Perl, may say -name, --NAME or -m=tom.
+
+    Left out is the only option whose argument may be left out.
+    """
+    kept: list[str] = []
+    takes = False
+    for at, word in enumerate(words):
+        if word == "--":
+            return kept + words[at:]
+        option, equals, value = word.partition("=")
+        name = option.lstrip("-").lower()
+        if takes or not word.startswith("-"):
+            takes = False
+            kept.append(word)
+        elif name == "use-cracklib":
+            wanted.marks.add(name)
+            wanted.cracklib = value
+        elif option == "-m" and equals:
+            kept.append(f"--member={value}")
+        else:
+            known = name in (*_VALUES, *_MARKS)
+            kept.append(f"--{name}{equals}{value}" if known else word)
+            takes = (name in _VALUES or option == "-m") and not equals
+    return kept
 
 
 def _settle(wanted: Wanted) -> None:

@@ -284,6 +284,28 @@ def test_what_makes_no_sense_is_status_255(words: list[str], told: str, capsys: 
     assert os.listdir() == []
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "-group -name staff -gid 5 -m=tom -member=tim",
+        "--GROUP --Name staff --GID=5 -m tom -mtim",
+        "--gr --na staff --gi 5 --membe tom,tim",
+        "--group --name staff --gid 5 --member tom --member=tim",
+    ],
+)
+def test_options_may_be_spelled_as_perl_takes_them(words: str) -> None:
+    assert run(*words.split()) == 0
+    assert Path("ftpd.group").read_text() == "staff:x:5:tom,tim\n"
+
+
+def test_what_belongs_to_an_option_is_none() -> None:
+    assert run(*TOM, "--gecos", "-HASH", say="secret") == 0
+    assert entry()[4] == "-HASH"
+    assert run(*TOM, "--gecos", "--use-cracklib", say="secret") == 0
+    assert entry()[4] == "--use-cracklib"
+    assert run("--passwd", "--name=tom", "--lock", "--", "word") == 255
+
+
 def test_a_password_on_the_command_line_is_refused_and_not_repeated(capsys: Said) -> None:
     assert run("--hash", "--stdin", "hunter2", say="secret") == 255
     said = capsys.readouterr()
