@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 import time
+from contextlib import suppress
 from dataclasses import replace
 from types import ModuleType
 from typing import Any
@@ -177,6 +178,9 @@ def _on_screen(path: str, told: Told) -> int:
         if not curses.tigetstr("cup"):
             # curses itself would print blanks for ever
             raise curses.error("its cursor cannot be moved")
+        with suppress(curses.error):
+            # a terminal with colours keeps its own, where the library's default is white on black
+            curses.use_default_colors()
         Screen(curses, screen, path, told).run()
 
     try:
@@ -199,11 +203,9 @@ class Screen:
 
     def run(self) -> None:
         """Until q is pressed, or as many looks are done as were asked for."""
-        try:
+        with suppress(self._curses.error):
+            # where the terminal can hide it
             self._curses.curs_set(0)
-        except self._curses.error:
-            # a terminal that cannot hide it
-            pass
         looks = 0
         while True:
             found, trouble = self._watch.look()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import select
 import shutil
 import signal
@@ -87,10 +88,12 @@ def at_a_terminal(kind: str, *words: str) -> tuple[int, bytes]:
 def test_ftptop_shows_them_on_a_terminal_until_q_is_pressed(server: Daemon) -> None:
     with Raw(server).login():
         until("the session is there", lambda: [one.get("user") for one in connections(server, OURS)] == ["alice"])
-        status, screen = at_a_terminal("vt100", "-f", f"{server._run}/scoreboard")
-    assert status == 0, screen
-    assert b"1 Total FTP Sessions" in screen
-    assert b"alice" in screen
+        screens = [at_a_terminal(kind, "-f", f"{server._run}/scoreboard") for kind in ("vt100", "xterm-256color")]
+    for status, screen in screens:
+        assert status == 0, screen
+        assert b"1 Total FTP Sessions" in screen
+        assert b"alice" in screen
+        assert not re.search(rb"\x1b\[(3[0-7]|4[0-7])m", screen), "it keeps the terminal's colours"
 
 
 def test_ftptop_says_what_helps_where_no_cursor_can_be_moved(server: Daemon) -> None:
