@@ -177,7 +177,7 @@ def _held(cmd: Command, *, failed: bool) -> Awaitable[Outcome | None] | None:
     verb = cmd.name
     wait = _asked_for(session, verb)
     if failed and verb == "PASS":
-        wait += _asked_for(session, "FailedLogin")
+        wait = max(wait, _asked_for(session, "FailedLogin"))
     if table.path != "none":
         # from wrong passwords nothing is learnt: whoever guesses at a slow hash would slow down everybody's login
         learns = verb == "USER" or not failed
@@ -207,7 +207,9 @@ def _learnt(session: Session, verb: str, spent: float, *, learns: bool) -> float
 
 
 def _asked_for(session: Session, event: str) -> float:
-    for span in session.server.settings[spans]:
+    # the last line of an event counts, those of <Global> behind the server's own: so it is in ProFTPD
+    asked = session.server.settings[spans]
+    for span in reversed(asked):
         if span.event == event:
             return random.uniform(span.least, span.most)  # noqa: S311
     return 0.0

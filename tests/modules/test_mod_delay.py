@@ -15,6 +15,7 @@ from test_mod_ctrls import desk_of
 from ftpd.conf.faults import ConfigFaults
 from ftpd.module.control import Asker
 from ftpd.module.events import SHUTDOWN, STARTUP
+from ftpd.modules import mod_delay
 from ftpd.modules._delay_table import KEPT, Times
 from ftpd.modules.mod_delay import table
 from ftpd.testing import Bench
@@ -81,6 +82,30 @@ def test_delays_that_are_asked_for() -> None:
     assert user[0] >= 0.06
     assert wrong[0] >= 0.09
     assert took(conf, "USER tom", "PASS secret")[1][0] < 0.09
+
+
+@pytest.mark.parametrize(
+    ("conf", "line", "seconds"),
+    [
+        ("DelayOnEvent USER 900\nDelayOnEvent USER 300\n", "USER tom", 0.3),
+        ("DelayOnEvent USER 300\nDelayOnEvent USER 900\n", "USER tom", 0.9),
+        ("<Global>\nDelayOnEvent USER 300\n</Global>\nDelayOnEvent USER 900\n", "USER tom", 0.3),
+        ("DelayOnEvent PASS 900\nDelayOnEvent FailedLogin 300\n", "PASS wrong", 0.9),
+        ("DelayOnEvent PASS 300\nDelayOnEvent FailedLogin 900\n", "PASS wrong", 0.9),
+        ("DelayOnEvent PASS 300\nDelayOnEvent FailedLogin 900\n", "PASS secret", 0.3),
+    ],
+)
+def test_of_several_lines_the_last_counts_and_of_two_events_the_longer_one(
+    monkeypatch: pytest.MonkeyPatch, conf: str, line: str, seconds: float
+) -> None:
+    waited = []
+
+    async def rest(asked: float) -> None:
+        waited.append(asked)
+
+    monkeypatch.setattr(mod_delay, "_rest", rest)
+    took(f"DelayTable none\n{conf}", *dict.fromkeys(["USER tom", line]))
+    assert waited == [seconds]
 
 
 def test_a_connection_waits_for_its_greeting() -> None:
