@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from ftpd.conf.acl import DENY_ALL
 from ftpd.conf.directive import ANON, DIRECTORY, LIMIT, Settings
@@ -15,9 +15,12 @@ _HIDES = frozenset({"HideFiles", "HideGroup", "HideNoAccess", "HideUser"})
 """Declared by mod_core, and known here by name only."""
 
 
-def add_globals(server: Scope, globals_: Iterable[Scope]) -> None:
-    """Append the contents of <Global> sections to a server: its own values win, its own sections come first."""
-    for scope in globals_:
+def add_globals(server: Scope, globals_: Sequence[Scope]) -> None:
+    """Append the contents of <Global> sections to a server: its own values win, its own sections come first.
+
+    Of several <Global> sections the last comes before the others, as in ProFTPD.
+    """
+    for scope in reversed(globals_):
         # once for all servers
         compile_limits(_below(scope))
         server.values = merged(server.values, scope.values, inheriting=False)

@@ -117,6 +117,12 @@ def test_the_limits_of_global_come_after_the_servers_own(tmp_path: Path) -> None
     assert not ask(tmp_path, text, "STOR", who=Who("bert")).allowed
 
 
+@pytest.mark.parametrize(("first", "last", "allowed"), [("DenyAll", "AllowAll", True), ("AllowAll", "DenyAll", False)])
+def test_the_limits_of_the_last_global_come_first(tmp_path: Path, first: str, last: str, allowed: bool) -> None:
+    sections = (f"<Global>\n<Limit STOR>\n{rule}\n</Limit>\n</Global>\n" for rule in (first, last))
+    assert ask(tmp_path, "".join(sections), "STOR").allowed is allowed
+
+
 def test_an_anonymous_session_is_asked_of_its_section_before_the_server(tmp_path: Path) -> None:
     main = configured(
         tmp_path,

@@ -63,8 +63,21 @@ def test_global_stands_behind_each_servers_own(tmp_path: Path) -> None:
     )
     main, host = config.servers
     assert [pattern.pattern for pattern in main.settings[HIDE_FILES]] == ["m", "g"]
-    assert (main.settings[UMASK], host.settings[UMASK]) == ((0o27, 0o27), (0o77, 0o77))
+    assert (main.settings[UMASK], host.settings[UMASK]) == ((0, 0), (0o77, 0o77))
     assert host.settings[ALLOW_OVERWRITE]
+
+
+def test_the_last_global_comes_before_the_others(tmp_path: Path) -> None:
+    config = configured(
+        tmp_path,
+        "<Global>\nUmask 077\nAllowOverwrite on\n<Directory /a>\nUmask 007\n</Directory>\n</Global>\n"
+        "<VirtualHost b>\nUmask 002\n</VirtualHost>\n"
+        "<Global>\nUmask 027\nUmask 022\n<Directory /a>\nUmask 005\n</Directory>\n</Global>\n",
+    )
+    main, host = config.servers
+    assert [server.settings[UMASK][0] for server in (main, host)] == [0o27, 0o2]
+    assert main.settings[ALLOW_OVERWRITE]
+    assert umask(config, "/a") == "005"
 
 
 def test_sections_in_global_are_in_every_server(tmp_path: Path) -> None:
