@@ -137,6 +137,7 @@ def test_no_entry_is_looked_at_twice_however_long_it_takes(monkeypatch: pytest.M
         monkeypatch.setattr(folder, "native", SimpleNamespace(lines=Counted()))
         # every stay is over at once, and every turn
         monkeypatch.setattr(folder, "_PATIENCE", -1)
+        monkeypatch.setattr(folder, "_ALL_AT_ONCE", -1)
         monkeypatch.setattr(_folders, "_PATIENCE", 0)
         return await ftp.download(line)
 

@@ -263,11 +263,14 @@ def test_the_times_of_what_is_anothers_are_anothers(server: Daemon) -> None:
         ):  # fmt: skip
             assert client.ask(line)[:3] in ("550", "501"), line
         for time in (
-            "00000101000000", "18990101000000", "99990101000000", "20201301000000", "20200001000000", "20200230000000",
-            "20200101240000", "20200101006000", "2020", "x", "2020010100000²",
+            "00000101000000", "18990101000000", "99990101000000", "20201301000000", "20200001000000", "20200132000000",
+            "20200101250000", "20200101006100", "2020", "x", "2020010100000²",
         ):  # fmt: skip
             for line in (f"MFMT {time} own", f"MFF modify={time}; own"):
                 assert client.ask(line)[:3] in ("550", "501"), line
+        # what no calendar has rolls over, as in ProFTPD
+        assert client.ask("MFMT 20200230000000 own") == "213 Modify=20200230000000; own"
+        assert own.stat().st_mtime == 1583020800  # 1 March
         assert client.ask("MFMT 20390101000000 own") == "213 Modify=20390101000000; own"
         assert own.stat().st_mtime == 2177452800
         assert client.ask("MFMT 20200101000000 given") == "213 Modify=20200101000000; given"
