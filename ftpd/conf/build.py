@@ -62,13 +62,16 @@ def read(
     return builder.config()
 
 
-def read_ftpaccess(file: str, text: str, modules: ModuleHost) -> tuple[Scope, tuple[Fault, ...]]:
+def read_ftpaccess(
+    file: str, text: str, modules: ModuleHost, *, defines: Iterable[str] = ()
+) -> tuple[Scope, tuple[Fault, ...]]:  # fmt: skip
     """What a .ftpaccess file says, as the innermost section of its folder, and what there is to tell of it.
 
-    With a faulty line in it the section is marked as faulty: what it was to forbid is not known then.
+    With a faulty line in it the section is marked as faulty: what it was to forbid is not known then. There is no
+    environment in it: users write such files, and the daemon's may hold what is not for them.
     """
     top = Scope(FTPACCESS, ".ftpaccess", [os.path.dirname(file)], file, 0, None)
-    builder = _Builder(top, modules, (), {})
+    builder = _Builder(top, modules, defines, {})
     builder.reader.read_text(file, text)
     builder.walk()
     top.settings = Settings(top.values)
@@ -373,8 +376,9 @@ class _Builder:
         for scope in self._classes:
             scope.settings = Settings(scope.values)
         config = Config(
-            self.top, servers, tuple(self._classes), warnings, tuple(self.reader.files), dict(self.environment)
-        )
+            self.top, servers, tuple(self._classes), warnings, tuple(self.reader.files), dict(self.environment),
+            frozenset(self.defines),
+        )  # fmt: skip
         if self.report.faults:
             raise ConfigFaults(self.report.faults, warnings, config)
         return config

@@ -102,6 +102,8 @@ class Config:
     """The files read, in order."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """What ``%{env:NAME}`` stood for in the end: the daemon's environment, and SetEnv's."""
+    labels: frozenset[str] = frozenset()
+    """What ``<IfDefine>`` found defined in the end, by ``-D`` and by Define."""
 
 
 def merged(inner: Values, outer: Values, *, inheriting: bool = True) -> Values:

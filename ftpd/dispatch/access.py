@@ -110,10 +110,14 @@ class _Held(NamedTuple):
 class AccessFiles:
     """The .ftpaccess files that a generation's sessions have met."""
 
-    def __init__(self, modules: Sequence[Module], left_out: frozenset[str]) -> None:
-        """``left_out``: directives whose lines are passed over, as those of :class:`DirectiveTable`."""
+    def __init__(self, modules: Sequence[Module], left_out: frozenset[str], labels: frozenset[str]) -> None:
+        """``left_out``: directives whose lines are passed over, as those of :class:`DirectiveTable`.
+
+        ``labels``: what ``<IfDefine>`` in such a file finds defined.
+        """
         self._modules = modules
         self._left_out = left_out
+        self._labels = labels
         self._host: _Loaded | None = None
         self._absent: dict[str, float] = {}
         """Folders without such a file, and until when that is believed."""
@@ -280,7 +284,7 @@ class AccessFiles:
         if self._host is None:
             self._host = _Loaded(self._modules, self._left_out)
         self._told.pop(file, None)
-        scope, told = build.read_ftpaccess(file, text, self._host)
+        scope, told = build.read_ftpaccess(file, text, self._host, defines=self._labels)
         for fault in told:
             session.log(Level.WARN, "%s%s", fault.summary(), f"; right: {escape(fault.right)}" if fault.right else "")
         if scope.faulty:

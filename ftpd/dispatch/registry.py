@@ -63,7 +63,7 @@ class Generation:
         """None where there is but the one server."""
         self.table = Table(modules, config)
         self.accounts = OrderedAccounts(modules)
-        self.gate = PathGate(AccessFiles(self.modules, left_out))
+        self.gate = PathGate(AccessFiles(self.modules, left_out, config.labels))
         self.offload = offload
         self.sessions = 0
         self.kept: dict[object, Any] = {}

@@ -96,6 +96,21 @@ def test_settings_hold_for_what_is_made_there() -> None:
     assert asyncio.run(story()) == [0o600, 0o644]
 
 
+@pytest.mark.parametrize(("conf", "refused"), [("Define STRICT\n", True), ("Define OTHER\n", False)])
+def test_ifdefine_knows_what_the_configuration_defines(conf: str, refused: bool) -> None:
+    content = b"<IfDefine STRICT>\n<Limit DELE>\nDenyAll\n</Limit>\n</IfDefine>\n"
+    denied, done = "550 in/f: Operation not permitted", "250 DELE command successful"
+    assert with_file(content, "DELE in/f", conf=conf) == [denied if refused else done]
+    content = content.replace(b"STRICT", b"!STRICT")
+    assert with_file(content, "DELE in/f", conf=conf) == [done if refused else denied]
+
+
+def test_the_daemons_environment_is_not_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_PASSWORD", "secret")
+    (reply,) = with_file(b"DirFakeUser on %{env:DATABASE_PASSWORD}\n", "STAT in/f")
+    assert "secret" not in reply
+
+
 def test_a_bare_denyall_hides_the_folder() -> None:
     assert with_file(b"DenyAll\n", "RETR in/f", "CWD in")[0] == "550 in/f: Permission denied"
 
@@ -177,9 +192,9 @@ def test_it_is_read_once_as_long_as_it_does_not_change(monkeypatch: pytest.Monke
     read: list[str] = []
     real = build.read_ftpaccess
 
-    def counted(file: str, text: str, modules: object) -> object:
+    def counted(file: str, text: str, modules: object, *, defines: frozenset[str]) -> object:
         read.append(file)
-        return real(file, text, modules)  # type: ignore[arg-type]
+        return real(file, text, modules, defines=defines)  # type: ignore[arg-type]
 
     monkeypatch.setattr(build, "read_ftpaccess", counted)
     with_file(DENY_STOR, "CWD in", "CWD deep", "CDUP", "DELE f", "MKD x")
