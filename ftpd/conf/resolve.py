@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from ftpd.conf.acl import ALLOW_ALL, DENY_ALL, Who, class_of, words_of
-from ftpd.conf.directive import ANON, Settings
+from ftpd.conf.directive import ANON, Multi, Settings
 from ftpd.conf.fixup import settle, specialise
 from ftpd.conf.places import Chain
 from ftpd.conf.rule import Rule, Stance
@@ -106,11 +106,36 @@ def settings_at(
         if len(known) >= _REMEMBERED:
             # a .ftpaccess that changes is another section each time
             known.clear()
-        found = settle(chain, anon, server)
+        found = _in_force(chain, access, anon, server, home)
         if written != chain:
-            found = _narrowed(found, settle(written, anon, server))
+            found = _narrowed(found, _in_force(written, access, anon, server, home))
         known[anon, chain, written] = found
     return found
+
+
+def _in_force(chain: Chain, access: Chain, anon: Scope | None, server: Scope, home: str) -> Settings:
+    """What the levels say together, the deepest first.
+
+    Where a .ftpaccess lies in the folder that a <Directory> is for, and no pattern, of directives of which one line
+    counts that of the section does, as in ProFTPD (but not in an <Anonymous>): a user cannot take it back.
+    """
+    found = settle(chain, anon, server)
+    levels = list(chain)
+    for file in access if anon is None else ():
+        folder = file.args[0]
+        own = [scope for scope in chain if scope not in access and _text_of(scope, home) == folder]
+        for scope in own:
+            levels.remove(scope)
+        levels[levels.index(file) : levels.index(file)] = own
+    if tuple(levels) == chain:
+        return found
+    firm = settle(levels, anon, server).lines
+    return Settings({key: firm[key] if key.multi is Multi.FIRST else value for key, value in found.lines.items()})
+
+
+def _text_of(scope: Scope, home: str) -> str:
+    text = scope.args[0].rstrip("/")
+    return f"{home.rstrip('/')}{text[1:]}" if text == "~" or text.startswith("~/") else text
 
 
 def _narrowed(found: Settings, written: Settings) -> Settings:

@@ -306,8 +306,8 @@ def test_a_conditional_section_is_applied_on_demand_and_comes_first(tmp_path: Pa
     assert not settings_at(main, None, "/srv/x")[ALLOW_OVERWRITE]
 
 
-def test_ftpaccess_wins_over_directories_and_never_stops_anything(tmp_path: Path) -> None:
-    main = configured(tmp_path, "<Directory /srv>\nUmask 022\nAllowOverwrite on\n</Directory>\n").main
+def test_ftpaccess_wins_over_directories_above_and_never_stops_anything(tmp_path: Path) -> None:
+    main = configured(tmp_path, "<Directory />\nUmask 022\nAllowOverwrite on\n</Directory>\n").main
     access, told = build.read_ftpaccess("/srv/.ftpaccess", "Umask 077\nPort 21\nUmask 9x\nNonsense\n", Host())
     inside = settings_at(main, None, "/srv/x", access=(access,))
     assert inside[UMASK] == (0o77, 0o77) and inside[ALLOW_OVERWRITE]

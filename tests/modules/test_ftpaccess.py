@@ -69,6 +69,36 @@ def test_it_comes_before_the_section_of_its_folder_and_after_one_below_it(sectio
     assert reply.startswith("550" if refused else "250")
 
 
+@pytest.mark.parametrize(
+    ("section", "denied"),
+    [
+        ("<Directory ~/in>", "xx"),
+        ("<Directory ~>", "yy"),
+        ("<Directory ~/i*>", "yy"),
+        ("<Directory ~/in/*>", "xx"),
+        ("<Directory ~/in/deep>", "yy"),
+    ],
+)
+def test_a_directive_of_its_folders_section_is_not_taken_back(section: str, denied: str) -> None:
+    conf = f"{section}\nPathDenyFilter xx$\n</Directory>\n"
+    replies = with_file(b"PathDenyFilter yy$\n", "MKD in/xx", "MKD in/yy", conf=conf)
+    assert [reply[:3] for reply in replies] == (["550", "257"] if denied == "xx" else ["257", "550"])
+
+
+def test_what_its_folders_section_does_not_say_is_its_own() -> None:
+    conf = "<Directory ~/in>\nUmask 077\n</Directory>\n"
+    replies = with_file(b"PathDenyFilter yy$\n", "MKD in/xx", "MKD in/yy", conf=conf)
+    assert [reply[:3] for reply in replies] == ["257", "550"]
+
+
+def test_one_below_the_sections_folder_counts_before_it() -> None:
+    conf = "<Directory ~/in>\nPathDenyFilter xx$\n</Directory>\n"
+    replies = with_file(
+        b"PathDenyFilter yy$\n", "MKD in/deep/xx", "MKD in/deep/yy", conf=conf, where="in/deep/.ftpaccess"
+    )
+    assert [reply[:3] for reply in replies] == ["257", "550"]
+
+
 def test_a_link_leads_to_what_is_said_of_the_folder_behind_it(tmp_path: Path) -> None:
     async def story() -> list[str]:
         async with Bench(conf=HOME, files={**TREE, "in/.ftpaccess": b"<Limit RETR>\nDenyAll\n</Limit>\n"}) as ftp:
