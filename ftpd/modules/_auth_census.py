@@ -152,7 +152,8 @@ def _counted(session: Session, server: str, where: str, user: str) -> tuple[tupl
     host = session.remote.host
     # each host that a user is at is one of the user's hosts, however many clients are there
     at = ("at", where, user, host), ("hosts", where, user)
-    more: list[Key] = [("client", server)] if where != server else []
+    # a guest is one of the server's clients, too, and one of those from its host
+    more: list[Key] = [("client", server), ("host", server, host)] if where != server else []
     if session.class_name:
         more.append(("class", server, session.class_name))
     plain: list[Key] = [("client", where), ("host", where, host), ("user", where, user), *more]

@@ -93,3 +93,30 @@ def test_a_failed_login_takes_nobody_s_place() -> None:
         return told
 
     assert asyncio.run(run()) == TOM
+
+
+@pytest.mark.parametrize(
+    ("cap", "remote", "let_in"),
+    [
+        ("MaxClientsPerHost 1", "10.0.0.1", False),
+        ("MaxClientsPerHost 1", "10.0.0.2", True),
+        ("MaxClientsPerHost 2", "10.0.0.1", True),
+        ("MaxClients 1", "10.0.0.2", False),
+        ("MaxClientsPerUser 1", "10.0.0.1", True),
+    ],
+)
+def test_a_guest_is_one_of_the_servers_clients_and_of_its_hosts(cap: str, remote: str, let_in: bool) -> None:
+    async def run() -> str:
+        conf = f"{cap}\n<Anonymous {{root}}>\nUser bob\nUserAlias anonymous bob\nRequireValidShell off\n</Anonymous>\n"
+        guest, told = await enter(conf, "anonymous")
+        assert told == "230 Anonymous access granted, restrictions apply"
+        other, told = await enter(conf, "tom", remote)
+        await guest.close()
+        await other.close()
+        again, said = await enter(conf, "tom", remote)
+        assert said == TOM
+        await again.close()
+        return told
+
+    assert asyncio.run(run()).startswith("230" if let_in else "530")
+    assert len(tally()) == 0
