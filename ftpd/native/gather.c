@@ -59,26 +59,13 @@ is_utf8(const unsigned char *at, size_t length)
 static int
 make_room(gathered_t *found, size_t names, size_t letters)
 {
-    if (found->count + names > found->room) {
-        size_t room = (found->count + names) * 2;
-        record_t *records = PyMem_RawRealloc(found->records, room * sizeof *records);
-        if (records == NULL)
-            return -1;
-        found->records = records;
-        found->room = room;
-    }
-    if (found->shelf->length + letters > found->shelf->room) {
-        size_t room = (found->shelf->length + letters) * 2;
-        char *text = room > UINT32_MAX ? NULL : PyMem_RawRealloc(found->shelf->text, room);
-        if (text == NULL)
-            return -1;
-        found->shelf->text = text;
-        found->shelf->room = room;
-    }
-    return 0;
+    area_t *text = &found->shelf->text, *records = &found->records;
+    size_t wanted = (found->count + names) * sizeof(record_t), long_wanted = found->shelf->length + letters;
+    if (wanted > records->room && area_grow(records, wanted * 2) < 0)
+        return -1;
+    return long_wanted <= text->room ? 0 : long_wanted > UINT32_MAX ? -1 : area_grow(text, long_wanted * 2);
 }
 
-/* 0 or errno. */
 static int
 take_out(gathered_t *found, const char *answer, long size)
 {
@@ -92,11 +79,11 @@ take_out(gathered_t *found, const char *answer, long size)
         if (entry->name[0] == '.' && (!found->dotted || is_dots(entry->name)))
             continue;
         size_t length = strlen(entry->name);
-        found->records[found->count++] = (record_t){
+        records_in(&found->records)[found->count++] = (record_t){
             .at = (uint32_t)shelf->length, .length = (uint16_t)length, .type = entry->type,
         };
         found->odd |= !is_utf8((const unsigned char *)entry->name, length);
-        memcpy(shelf->text + shelf->length, entry->name, length + 1);
+        memcpy(shelf->text.at + shelf->length, entry->name, length + 1);
         shelf->length += length + 1;
     }
     return found->count * found->each + shelf->length > found->allowed ? E2BIG : 0;
@@ -113,11 +100,11 @@ ask(int folder, char *answer)
 static int
 sort_all(gathered_t *found)
 {
-    record_t *spare = PyMem_RawMalloc(found->count * sizeof *spare / 2 + 1);
-    if (spare == NULL)
+    area_t spare = {0};
+    if (area_grow(&spare, found->count * sizeof(record_t) / 2 + 1) < 0)
         return ENOMEM;
-    put_in_order(found->shelf, found->records, spare, found->count, 0);
-    PyMem_RawFree(spare);
+    put_in_order(found->shelf, records_in(&found->records), records_in(&spare), found->count, 0);
+    area_drop(&spare);
     return 0;
 }
 
@@ -162,17 +149,17 @@ take_from(void *of)
     belt_t *belt = of;
     gathered_t *found = belt->found;
     runs_t runs = {0};
-    int why = found->ordered && add_run(&runs, found->shelf, found->records, found->count) < 0 ? ENOMEM : 0;
+    int why = found->ordered && add_run(&runs, found->shelf, records_in(&found->records), found->count) < 0 ? ENOMEM : 0;
     while (why == 0 && next_on(belt)) {
         unsigned place = belt->took % PLACES;
         why = take_out(found, belt->answers + place * ANSWER, belt->sizes[place]);
-        if (why == 0 && found->ordered && add_run(&runs, found->shelf, found->records, found->count) < 0)
+        if (why == 0 && found->ordered && add_run(&runs, found->shelf, records_in(&found->records), found->count) < 0)
             why = ENOMEM;
         taken_from(belt, why);
     }
-    if (why == 0 && found->ordered && join_runs(&runs, found->shelf, found->records, found->count) < 0)
+    if (why == 0 && found->ordered && join_runs(&runs, found->shelf, records_in(&found->records), found->count) < 0)
         why = ENOMEM;
-    PyMem_RawFree(runs.spare);
+    area_drop(&runs.spare);
     pthread_mutex_lock(&belt->lock);
     belt->why = why;
     pthread_cond_signal(&belt->taken);

@@ -19,13 +19,25 @@ number(PyObject *value, int64_t *out)
     return *out == -1 && PyErr_Occurred() ? -1 : 0;
 }
 
+/* -- area.c: memory that grows ---------------------------------------------------------------------------------------- */
+
+/* Zeroed it is empty. */
+typedef struct {
+    char *at;
+    size_t room;
+} area_t;
+
+/* Room for so many bytes, with what is there already; -1 where there is none. No Python object is touched. */
+int area_grow(area_t *area, size_t wanted);
+void area_drop(area_t *area);
+
 /* -- order.c: names in their order --------------------------------------------------------------------------------- */
 
 /* The buffer; parts of what was read share it. Counted under the GIL. */
 typedef struct {
     Py_ssize_t users;
-    size_t length, room;
-    char *text;
+    size_t length;
+    area_t text;
 } shelf_t;
 
 typedef struct {
@@ -38,7 +50,13 @@ typedef struct {
 static inline const char *
 text_of(const shelf_t *shelf, const record_t *record)
 {
-    return shelf->text + record->at;
+    return shelf->text.at + record->at;
+}
+
+static inline record_t *
+records_in(const area_t *area)
+{
+    return (record_t *)area->at;
 }
 
 /* Sort them; `spare` has room for half of them. No Python object is touched. */
@@ -50,8 +68,7 @@ typedef struct {
     int count;
     size_t end;      /* of the last of them */
     size_t skip;     /* letters that all names begin with */
-    record_t *spare; /* for who used it to free */
-    size_t room;
+    area_t spare;    /* for who used it to drop */
 } runs_t;
 
 /* Make what stands behind the last part, up to `count`, another one; -1 where there is no memory. */
@@ -63,8 +80,8 @@ int join_runs(runs_t *runs, const shelf_t *shelf, record_t *records, size_t coun
 
 typedef struct {
     shelf_t *shelf;
-    record_t *records; /* whoever asked frees them */
-    size_t count, room;
+    area_t records; /* whoever asked drops them */
+    size_t count;
     size_t most; /* nobody needs more of them */
     size_t allowed, each; /* bytes that they may take, each so many beside its own */
     int dotted;  /* those that begin with a dot are wanted as well */

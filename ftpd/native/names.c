@@ -10,18 +10,24 @@
 typedef struct {
     PyObject_HEAD
     shelf_t *shelf;
-    record_t *records;
+    area_t records;
     Py_ssize_t count;
     int odd; /* one of them, or of those that they were with, is no UTF-8 */
 } Names;
 
-/* `shelf` and `records`, which PyMem_RawMalloc made, are the new object's, or gone. */
+static const record_t *
+record_at(const Names *names, Py_ssize_t index)
+{
+    return &records_in(&names->records)[index];
+}
+
+/* The records are the new object's, or gone. */
 static PyObject *
-made_of(shelf_t *shelf, record_t *records, Py_ssize_t count, int odd)
+made_of(shelf_t *shelf, area_t records, Py_ssize_t count, int odd)
 {
     Names *made = PyObject_New(Names, &Names_Type);
     if (made == NULL) {
-        PyMem_RawFree(records);
+        area_drop(&records);
         return NULL;
     }
     shelf->users++;
@@ -36,7 +42,7 @@ static void
 let_go(shelf_t *shelf)
 {
     if (shelf != NULL && --shelf->users == 0) {
-        PyMem_RawFree(shelf->text);
+        area_drop(&shelf->text);
         PyMem_RawFree(shelf);
     }
 }
@@ -46,7 +52,7 @@ dealloc(PyObject *self)
 {
     Names *names = (Names *)self;
     let_go(names->shelf);
-    PyMem_RawFree(names->records);
+    area_drop(&names->records);
     PyObject_Free(self);
 }
 
@@ -70,7 +76,7 @@ gathered(int folder, gathered_t found, int answers)
     if (why != 0) {
         errno = why;
         PyErr_SetFromErrno(PyExc_OSError);
-        PyMem_RawFree(found.records);
+        area_drop(&found.records);
     } else
         names = made_of(found.shelf, found.records, (Py_ssize_t)found.count, found.odd);
     let_go(found.shelf);
@@ -132,17 +138,17 @@ sort_names(PyObject *self, int reverse)
     Py_ssize_t count = names->count;
     if (count == 0) /* none there are, or another thread sorts them */
         return 0;
-    record_t *records = names->records, *spare = PyMem_RawMalloc((size_t)count * sizeof *records / 2 + 1);
-    if (spare == NULL) {
+    area_t records = names->records, spare = {0};
+    if (area_grow(&spare, (size_t)count * sizeof(record_t) / 2 + 1) < 0) {
         PyErr_NoMemory();
         return -1;
     }
-    names->records = NULL;
+    names->records = (area_t){0};
     names->count = 0;
     Py_BEGIN_ALLOW_THREADS
-    put_in_order(names->shelf, records, spare, (size_t)count, reverse);
+    put_in_order(names->shelf, records_in(&records), records_in(&spare), (size_t)count, reverse);
     Py_END_ALLOW_THREADS
-    PyMem_RawFree(spare);
+    area_drop(&spare);
     names->records = records;
     names->count = count;
     return 0;
@@ -181,7 +187,7 @@ item(PyObject *self, Py_ssize_t index)
         PyErr_SetString(PyExc_IndexError, "there are not so many names");
         return NULL;
     }
-    return as_str(names->shelf, &names->records[index]);
+    return as_str(names->shelf, record_at(names, index));
 }
 
 static PyObject *
@@ -191,11 +197,11 @@ slice(Names *names, PyObject *wanted)
     if (PySlice_Unpack(wanted, &start, &stop, &step) < 0)
         return NULL;
     Py_ssize_t count = PySlice_AdjustIndices(names->count, &start, &stop, step);
-    record_t *records = PyMem_RawMalloc((size_t)count * sizeof *records + 1);
-    if (records == NULL)
+    area_t records = {0};
+    if (area_grow(&records, (size_t)count * sizeof(record_t)) < 0)
         return PyErr_NoMemory();
     for (Py_ssize_t i = 0; i < count; i++)
-        records[i] = names->records[start + i * step];
+        records_in(&records)[i] = *record_at(names, start + i * step);
     return made_of(names->shelf, records, count, names->odd);
 }
 
@@ -215,13 +221,13 @@ static PyObject *
 undotted(PyObject *self, PyObject *unused)
 {
     Names *names = (Names *)self;
-    record_t *records = PyMem_RawMalloc((size_t)names->count * sizeof *records + 1);
-    if (records == NULL)
+    area_t records = {0};
+    if (area_grow(&records, (size_t)names->count * sizeof(record_t)) < 0)
         return PyErr_NoMemory();
     Py_ssize_t count = 0;
     for (Py_ssize_t i = 0; i < names->count; i++)
-        if (*text_of(names->shelf, &names->records[i]) != '.')
-            records[count++] = names->records[i];
+        if (*text_of(names->shelf, record_at(names, i)) != '.')
+            records_in(&records)[count++] = *record_at(names, i);
     return made_of(names->shelf, records, count, names->odd);
 }
 
@@ -232,13 +238,13 @@ links(PyObject *self, PyObject *unused)
     Names *names = (Names *)self;
     PyObject *found = PyList_New(0);
     for (Py_ssize_t i = 0; found != NULL && i < names->count; i++) {
-        if (names->records[i].type == DT_UNKNOWN) {
+        if (record_at(names, i)->type == DT_UNKNOWN) {
             Py_DECREF(found);
             Py_RETURN_NONE;
         }
-        if (names->records[i].type != DT_LNK)
+        if (record_at(names, i)->type != DT_LNK)
             continue;
-        PyObject *name = as_str(names->shelf, &names->records[i]);
+        PyObject *name = as_str(names->shelf, record_at(names, i));
         if (name == NULL || PyList_Append(found, name) < 0)
             Py_CLEAR(found);
         Py_XDECREF(name);
@@ -338,7 +344,7 @@ name_at(PyObject *names, Py_ssize_t index, name_t *name)
     if (!Py_IS_TYPE(names, &Names_Type))
         return bytes_of_str(PyList_GET_ITEM(names, index), name);
     const Names *held = (const Names *)names;
-    name->bytes = text_of(held->shelf, &held->records[index]);
-    name->length = held->records[index].length;
+    name->bytes = text_of(held->shelf, record_at(held, index));
+    name->length = record_at(held, index)->length;
     return 0;
 }

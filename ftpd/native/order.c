@@ -101,9 +101,9 @@ static void
 sort_keyed(const shelf_t *shelf, record_t *records, record_t *spare, size_t count)
 {
     /* many file systems give the newest first */
-    if (after(shelf->text, &records[0], &records[count - 1]))
+    if (after(shelf->text.at, &records[0], &records[count - 1]))
         turn_round(records, count);
-    merge_sort(shelf->text, records, spare, count);
+    merge_sort(shelf->text.at, records, spare, count);
 }
 
 void
@@ -120,15 +120,10 @@ put_in_order(const shelf_t *shelf, record_t *records, record_t *spare, size_t co
 
 /* -- part by part --------------------------------------------------------------------------------------------- */
 
-static int
+static record_t *
 make_spare(runs_t *runs, size_t count)
 {
-    if (count <= runs->room)
-        return 0;
-    PyMem_RawFree(runs->spare);
-    runs->spare = PyMem_RawMalloc(count * sizeof *runs->spare);
-    runs->room = runs->spare == NULL ? 0 : count;
-    return runs->spare == NULL ? -1 : 0;
+    return area_grow(&runs->spare, count * sizeof(record_t)) < 0 ? NULL : records_in(&runs->spare);
 }
 
 /* The last two parts become one. */
@@ -137,11 +132,12 @@ join_last(runs_t *runs, const shelf_t *shelf, record_t *records)
 {
     size_t start = runs->starts[runs->count - 2], half = runs->starts[runs->count - 1] - start;
     runs->count--;
-    if (!after(shelf->text, &records[start + half - 1], &records[start + half]))
+    if (!after(shelf->text.at, &records[start + half - 1], &records[start + half]))
         return 0;
-    if (make_spare(runs, half) < 0)
+    record_t *spare = make_spare(runs, half);
+    if (spare == NULL)
         return -1;
-    merge(shelf->text, records + start, runs->spare, half, runs->end - start);
+    merge(shelf->text.at, records + start, spare, half, runs->end - start);
     return 0;
 }
 
@@ -151,7 +147,8 @@ add_run(runs_t *runs, const shelf_t *shelf, record_t *records, size_t count)
     size_t start = runs->end, more = count - start;
     if (more == 0)
         return 0;
-    if (make_spare(runs, more / 2 + 1) < 0)
+    record_t *spare = make_spare(runs, more / 2 + 1);
+    if (spare == NULL)
         return -1;
     const record_t *first = &records[runs->count == 0 ? start : 0];
     size_t same = runs->count == 0 ? first->length : runs->skip;
@@ -160,7 +157,7 @@ add_run(runs_t *runs, const shelf_t *shelf, record_t *records, size_t count)
     if (runs->count > 0 && skip != runs->skip)
         fill_keys(shelf, records, start, skip);
     fill_keys(shelf, records + start, more, skip);
-    sort_keyed(shelf, records + start, runs->spare, more);
+    sort_keyed(shelf, records + start, spare, more);
     runs->skip = skip;
     runs->starts[runs->count++] = start;
     runs->end = count;
