@@ -12,6 +12,7 @@ import pytest
 from ftpd.cli.ftpd import main
 from ftpd.daemon import doorstep
 from ftpd.daemon.listen import bind
+from tests.wire.daemon import free_port
 
 
 @pytest.fixture(autouse=True)
@@ -22,8 +23,8 @@ def nothing_is_left() -> Iterator[None]:
 
 @pytest.fixture
 def port() -> int:
-    with socket.create_server(("::", 0), family=socket.AF_INET6) as sock:
-        return int(sock.getsockname()[1])
+    # one that the kernel hands out would be somebody else's by the time it is wanted
+    return free_port()
 
 
 def listens(port: int) -> bool:
