@@ -266,7 +266,7 @@ def measure(account: Account, port: int, only: set[str], sessions: int, shorter:
 
         try:
             # what a process does but once is no part of an operation, and of several workers each has to have done it
-            for _ in range(max(1, times // 5)):
+            for _ in range(min(times, 100)):
                 _at_once(crowd, once)
             time.sleep(0.05)
             cpu, wall, done = account.cpu(), time.perf_counter(), 0
