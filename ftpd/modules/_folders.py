@@ -85,7 +85,7 @@ class Order:
     """A link has the time and the size of what it leads to."""
 
 
-_AS_THEY_COME = Order()
+_BY_NAME = Order()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ async def names_of(
     folder: Folder,
     turn: Turn,
     choice: Choice,
-    order: Order = _AS_THEY_COME,
+    order: Order = _BY_NAME,
     dots: tuple[str, ...] = (),
 ) -> AsyncGenerator[Sequence[str], None]:
     """The chosen names of a folder, and the ``dots``: all at once, or some at a time if there are many.
@@ -208,7 +208,7 @@ async def lines_as_they_are(
 
 
 def lines_of_small(
-    folder: Folder, layout: listing.Layout, choice: Choice, order: Order = _AS_THEY_COME
+    folder: Folder, layout: listing.Layout, choice: Choice, order: Order = _BY_NAME
 ) -> Iterable[Piece] | None:  # fmt: skip
     """The same of a small folder, without any waiting."""
     if not isinstance(layout, (listing.Compiled, listing.Tabled)) or folder.attributes.st_size > SMALL:
