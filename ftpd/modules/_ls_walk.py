@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import posixpath
+import os
 import stat
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing
@@ -113,13 +114,17 @@ class SmallFolders:
             pieces = lines_of_small(folder, self._common(cmd).layout, _PLAIN[False])
             if pieces is None or isinstance(pieces, tuple):
                 return None if pieces is None else in_steps(pieces, lambda name, known: None)
-            # what is to be told of one by one may take longer than the others' view lasts
-            self._linked = True
+        # what takes more than one step may take longer than the others' view lasts
         view, virtual = view_of(cmd, cmd.config, NO_FLAGS), path.virtual
         pieces = lines_of_small(folder, view.layout, _PLAIN[False])
         if pieces is None:
             return None
-        return in_steps(pieces, lambda name, known: view.line(name, known, folder, name, virtual))
+
+        def line(name: str, known: os.stat_result) -> str | None:
+            self._linked = True
+            return view.line(name, known, folder, name, virtual)
+
+        return in_steps(pieces, line)
 
     def at_once(self, session: Session, folder: bytes) -> bytes | None:
         view = self._view

@@ -17,6 +17,7 @@ from ftpd.core.vocab import Outcome
 from ftpd.dispatch.gate import PathGate
 from ftpd.engine import showing
 from ftpd.engine.common import forget_common
+from ftpd.fs import folder as fs_folder
 from ftpd.module.command import Command
 from ftpd.module.session import Session
 from ftpd.module.table import Module
@@ -340,15 +341,23 @@ def test_names_of_owners_are_those_of_all_who_stand_alike_for_a_second(monkeypat
     tell(story)
 
 
-def test_each_folder_is_listed_in_one_step_as_by_the_whole_road(way: str) -> None:
-    """By a session that finds known how entries look, and has listed nothing itself."""
-    at_once: list[bool] = []
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Whether each listing that could be made in one step was."""
+    told: list[bool] = []
 
     class Counted(_ls_walk.SmallFolders):
         def at_once(self, session: Session, folder: bytes) -> bytes | None:
             text = super().at_once(session, folder)
-            at_once.append(text is not None)
+            told.append(text is not None)
             return text
+
+    monkeypatch.setattr(mod_ls, "SmallFolders", Counted)
+    return told
+
+
+def test_each_folder_is_listed_in_one_step_as_by_the_whole_road(way: str, at_once: list[bool]) -> None:
+    """By a session that finds known how entries look, and has listed nothing itself."""
 
     async def story() -> None:
         async with serving() as place:
@@ -368,9 +377,25 @@ def test_each_folder_is_listed_in_one_step_as_by_the_whole_road(way: str) -> Non
                         assert await listing(client, line) == reference, line
             assert ({*at_once} == {True, False}) == (way != "by Python")
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(mod_ls, "SmallFolders", Counted)
-        tell(story)
+    tell(story)
+
+
+def test_a_folder_that_took_long_once_is_listed_in_one_step_the_next_time(way: str, at_once: list[bool]) -> None:
+    async def story() -> None:
+        async with serving() as place, place.client() as client:
+            furnish(place)
+            await client.ask("TYPE I")
+            reference = await by_the_whole_road(client, "LIST many")
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(fs_folder, "_ALL_AT_ONCE", -1)
+                for _ in range(3):
+                    assert await listing(client, "LIST many") == reference
+            assert True not in at_once
+            for _ in range(3):
+                assert await listing(client, "LIST many") == reference
+            assert (True in at_once) == (way != "by Python")
+
+    tell(story)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
