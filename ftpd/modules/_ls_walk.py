@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import errno
-import posixpath
 import os
+import posixpath
 import stat
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing
