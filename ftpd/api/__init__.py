@@ -85,7 +85,7 @@ from ftpd.module.events import (
     Rehousing,
     Sent,
 )
-from ftpd.module.files import Files, Folder, Path, Use
+from ftpd.module.files import Files, Folder, Path, Surveyed, Use
 from ftpd.module.home import meant
 from ftpd.module.links import resolved
 from ftpd.module.missing import missing_folders
@@ -233,6 +233,7 @@ __all__ = [
     "Slot",
     "Status",
     "Steady",
+    "Surveyed",
     "Tally",
     "Timer",
     "Transfer",

@@ -225,7 +225,7 @@ class FarFiles:
     def way_within(self, folder: bytes) -> None:
         return None
 
-    def survey(self, folder: bytes, *, largest: int, dotted: bool, order: int, most: int) -> None:
+    def survey(self, folder: bytes, *, largest: int, dotted: bool, order: int, most: int, dots: bool = False) -> None:
         return None
 
     def glances(self, folder: str) -> None:

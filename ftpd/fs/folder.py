@@ -18,7 +18,7 @@ from ftpd.core.identity import Identity, acting_as
 from ftpd.core.listing import Compact, Compiled, Layout, Odd, Tabled, packed, unpacked
 from ftpd.fs import kept, table
 from ftpd.fs.jail import encoded
-from ftpd.module.files import Path
+from ftpd.module.files import Path, Surveyed
 
 if TYPE_CHECKING:
     from ftpd.fs.local import LocalFiles
@@ -344,15 +344,17 @@ class LocalFolder:
 
 def surveyed(
     identity: Identity, root: int, folder: bytes, devices: frozenset[int], largest: int, order: int, most: int, *,
-    dotted: bool,
-) -> tuple[Sequence[str], bytes] | None:  # fmt: skip
+    dotted: bool, dots: bool,
+) -> Surveyed | None:  # fmt: skip
     """What :meth:`LocalFiles.survey` tells of the folder of that path beneath the root."""
     with acting_as(identity):
-        found = native.lines.survey_below(root, folder, devices, largest, dotted, order, most, _ALL_AT_ONCE)
+        found = native.lines.survey_below(root, folder, devices, largest, dots, dotted, order, most, _ALL_AT_ONCE)
     if found is None:
         return None
-    names, attributes, odd = found
-    return None if odd or len(attributes) != len(names) * native.lines.ENTRY else (names, attributes)
+    told, (names, attributes, odd) = found
+    if odd or len(attributes) != len(names) * native.lines.ENTRY or (dots and told is None):
+        return None
+    return Surveyed(names, attributes, told and (os.stat_result(told[0]), os.stat_result(told[1])))
 
 
 def lines_of(

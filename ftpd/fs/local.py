@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache, partial
 
@@ -18,7 +18,7 @@ from ftpd.fs.folder import Descriptor, LocalFolder, surveyed
 from ftpd.fs.jail import Opener, encoded
 from ftpd.fs.rights import may_remove, permits
 from ftpd.fs.roots import shared
-from ftpd.module.files import Opened, Path, Use, Way
+from ftpd.module.files import Opened, Path, Surveyed, Use, Way
 
 _LOOK = os.O_PATH | os.O_CLOEXEC
 _FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
@@ -90,12 +90,12 @@ class LocalFiles:
         return Way(who, neutral().raw, self._root or self._enter(), kernel.kernel_devices(), folder)
 
     def survey(
-        self, folder: bytes, *, largest: int, dotted: bool, order: int, most: int
-    ) -> tuple[Sequence[str], bytes] | None:  # fmt: skip
+        self, folder: bytes, *, largest: int, dotted: bool, order: int, most: int, dots: bool = False
+    ) -> Surveyed | None:
         if native.lines is None or self._opener is not jail.by_kernel:
             return None
         root, devices = self._root or self._enter(), kernel.kernel_devices()
-        return surveyed(self._identity, root.fd, folder, devices, largest, order, most, dotted=dotted)
+        return surveyed(self._identity, root.fd, folder, devices, largest, order, most, dotted=dotted, dots=dots)
 
     def glances(self, folder: str) -> Callable[[bytes], tuple[int, int] | None] | None:
         way = self.way(folder)

@@ -109,6 +109,16 @@ class Way(NamedTuple):
     """From the root, with a slash at its end."""
 
 
+class Surveyed(NamedTuple):
+    """A folder whose entries are all plain ones, found out in one step."""
+
+    names: Sequence[str]
+    attributes: bytes
+    """What :class:`ftpd.core.listing.Compiled` makes lines of, those of all the names."""
+    dots: tuple[os.stat_result, os.stat_result] | None
+    """The folder's own, and those of the one above it as the session sees it, where they were asked for."""
+
+
 class Folder(Protocol):
     """An open directory: names and their attributes without any path walked again."""
 
@@ -255,12 +265,13 @@ class Files(Protocol):
         """The same to what another way has as its :attr:`Way.folder`."""
 
     def survey(
-        self, folder: bytes, *, largest: int, dotted: bool, order: int, most: int
-    ) -> tuple[Sequence[str], bytes] | None:  # fmt: skip
-        """The names in a folder and what their entries look like, for :class:`ftpd.core.listing.Compiled`, in one step.
+        self, folder: bytes, *, largest: int, dotted: bool, order: int, most: int, dots: bool = False
+    ) -> Surveyed | None:
+        """The names in a folder and what their entries look like, in one step.
 
-        The arguments are those of :meth:`Folder.lines_at_once`. None where a link is on the way or among the entries,
-        for what is no folder, or a larger one than ``largest``, and where that is not to be had so.
+        The arguments are those of :meth:`Folder.lines_at_once`; ``dots`` asks for those of the folder itself too. None
+        where a link is on the way or among the entries, for what is no folder, or a larger one than ``largest``, and
+        where that is not to be had so.
         """
 
     def glances(self, folder: str) -> Callable[[bytes], tuple[int, int] | None] | None:

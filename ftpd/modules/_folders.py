@@ -14,7 +14,7 @@ from time import monotonic, perf_counter
 from typing import TypeVar
 from weakref import ref
 
-from ftpd.api import Command, Folder, Path, Session, Slot, dataclass, hidden, listing, my_turn
+from ftpd.api import Command, Folder, Path, Session, Slot, Surveyed, dataclass, hidden, listing, my_turn
 from ftpd.modules._transfer import goes_straight
 
 T = TypeVar("T")
@@ -217,13 +217,12 @@ def lines_of_small(
     return folder.lines_at_once(layout, by_name, _FEW, dotted=choice.dotted)
 
 
-def text_of_small(session: Session, folder: bytes, layout: listing.Layout, choice: Choice) -> bytes | None:
-    """The same as one text, of a folder whose entries are all plain ones; None also where it takes more to find out."""
+def surveyed(session: Session, folder: bytes, choice: Choice, *, dots: bool = False) -> Surveyed | None:
+    """A small folder whose entries are all plain ones, by name; None also where it takes more to find out."""
     files = session.files
-    if files is None or not isinstance(layout, listing.Compiled):
+    if files is None:
         return None
-    found = files.survey(folder, largest=SMALL, dotted=choice.dotted, order=1, most=_FEW)
-    return None if found is None else layout.packed(found[0], 0, found[1])
+    return files.survey(folder, largest=SMALL, dotted=choice.dotted, order=1, most=_FEW, dots=dots)
 
 
 def can_be_shown_again(cmd: Command) -> bool:

@@ -25,7 +25,7 @@ from ftpd.modules._folders import (
     lines_of_small,
     names_of,
     sliced,
-    text_of_small,
+    surveyed,
     unveiled,
 )
 from ftpd.modules._ls_config import list_style
@@ -130,7 +130,10 @@ class SmallFolders:
         view = self._view
         if self._linked or view is None or self._until <= monotonic() or not view.goes_on(session):
             return None
-        return text_of_small(session, folder, view.layout, _PLAIN[False])
+        if not isinstance(view.layout, listing.Compiled):
+            return None
+        found = surveyed(session, folder, _PLAIN[False])
+        return None if found is None else view.layout.packed(found.names, 0, found.attributes)
 
     def _common(self, cmd: Command) -> View:
         view, now = self._view, monotonic()

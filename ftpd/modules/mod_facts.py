@@ -21,6 +21,7 @@ from ftpd.api import (
     Phase,
     Refuse,
     Session,
+    Settings,
     ShortAnswer,
     Transfer,
     acls,
@@ -49,6 +50,7 @@ from ftpd.modules._folders import (
     lines_of_small,
     names_of,
     parts_of,
+    surveyed,
     unveiled,
 )
 from ftpd.modules._lately import Lately
@@ -113,12 +115,12 @@ class Facts:
         self._users = Owners(session, group=False, fake=user)
         self._groups = Owners(session, group=True, fake=group)
 
-    def serves(self, cmd: Command) -> bool:
+    def serves(self, session: Session, config: Settings) -> bool:
         """Whether it is what a listing that begins now would make anew, and is small enough to be kept."""
-        same = self._config is cmd.config and self._files is cmd.files and self._own is cmd.session.settings
+        same = self._config is config and self._files is session.files and self._own is session.settings
         few = len(self._users) + len(self._groups) <= _FEW
         fresh = few and not (self._users.stale or self._groups.stale)
-        return same and fresh and self._facts == chosen(cmd.session)
+        return same and fresh and self._facts == chosen(session)
 
     def enter(self, above: os.stat_result) -> None:
         """Go on in a folder with these attributes, which say what may be done with its entries."""
@@ -159,20 +161,43 @@ class Facts:
             path = Path(posixpath.normpath(at.child(name).virtual))
             perm = _perm_by_acl(self._files, path, what, at, folder.attributes)
         else:
-            perm = self._perms[what.st_mode, what.st_uid, what.st_gid]
+            perm = self._perm_of(what)
         return self.line(name, attributes, perm, kind=kind, unique=target)
+
+    def _perm_of(self, known: os.stat_result) -> str:
+        return self._perms[known.st_mode, known.st_uid, known.st_gid]
 
     def dots(self, folder: Folder, at: Path, shown: Sequence[str] = DOTS) -> list[str]:
         """The lines of the folder itself and of the one above it, as far as they are ``shown``."""
         here, above = folder.attributes, None
         with suppress(OSError):
             above = folder.lstat("..")
-        if self.by_acl or self._dots is None or self._dots[:2] != (here, above):
-            lines = {".": self.entry(".", here, folder, at)}
-            if above is not None:
-                lines[".."] = self.entry("..", above, folder, at)
+        if self.by_acl:
+            lines = {name: self.entry(name, known, folder, at) for name, known in ((".", here), ("..", above)) if known}
+        else:
+            lines = self._lines_of_dots(here, above)
+        return [line for name, line in lines.items() if name in shown]
+
+    def _lines_of_dots(self, here: os.stat_result, above: os.stat_result | None) -> dict[str, str]:
+        if self._dots is None or self._dots[:2] != (here, above):
+            lines = {
+                name: self.line(name, known, self._perm_of(known), kind=kind, unique=None)
+                for name, kind, known in ((".", "cdir", here), ("..", "pdir", above))
+                if known is not None
+            }
             self._dots = here, above, lines
-        return [line for name, line in self._dots[2].items() if name in shown]
+        return self._dots[2]
+
+    def at_once(self, session: Session, folder: bytes) -> bytes | None:
+        """The lines of a small folder without links, as of any other that is entered."""
+        found = surveyed(session, folder, _ALL, dots=True)
+        if found is None or found.dots is None:
+            return None
+        self.enter(found.dots[0])
+        if not isinstance(self.layout, listing.Compiled):
+            return None
+        dots = listing.packed("\r\n".join(self._lines_of_dots(*found.dots).values()))
+        return dots + self.layout.packed(found.names, 0, found.attributes)
 
     def kind_of_link(self, path: Path) -> str:
         if not self.slink:
@@ -235,7 +260,7 @@ _last: Lately[Facts] = Lately("facts")
 def _facts_in(cmd: Command, above: os.stat_result) -> Facts:
     """Those of a folder's listing that begins now."""
     facts = _last.of(cmd.session)
-    if facts is None or not facts.serves(cmd):
+    if facts is None or not facts.serves(cmd.session, cmd.config):
         facts = Facts(cmd)
         _last.keep(cmd.session, facts)
     facts.enter(above)
@@ -295,13 +320,34 @@ def _lists(cmd: Command, folder: str) -> ShortAnswer | None:
     """What lists other folders as this one was listed, where nothing is to be asked of each of them."""
     if acls.count(cmd.session) or not can_be_shown_again(cmd):
         return None
-    return cmd.session.wire.lists(cmd, folder, opening(cmd, "MLSD"), COMPLETE, _small)
+    return cmd.session.wire.lists(cmd, folder, opening(cmd, "MLSD"), COMPLETE, SmallFolders())
 
 
-def _small(cmd: Command, folder: Folder, path: Path) -> Iterable[bytes] | None:
-    facts = _facts_in(cmd, folder.attributes)
-    pieces = lines_of_small(folder, facts.layout, _ALL)
-    return None if pieces is None else _steps(facts, pieces, folder, path)
+class SmallFolders:
+    """Makes the lines of small folders, where nothing is said of any path."""
+
+    __slots__ = ("_linked",)
+
+    def __init__(self) -> None:
+        self._linked = False
+
+    def __call__(self, cmd: Command, folder: Folder, path: Path) -> Iterable[bytes] | None:
+        facts = _facts_in(cmd, folder.attributes)
+        pieces = lines_of_small(folder, facts.layout, _ALL)
+        if pieces is None:
+            return None
+
+        def line(name: str, known: os.stat_result) -> str:
+            self._linked = True
+            return facts.entry(name, known, folder, path)
+
+        return in_steps(pieces, line, facts.dots(folder, path))
+
+    def at_once(self, session: Session, folder: bytes) -> bytes | None:
+        facts = None if self._linked else _last.of(session)
+        if facts is None or not facts.serves(session, session.settings):
+            return None
+        return facts.at_once(session, folder)
 
 
 def _steps(facts: Facts, pieces: Iterable[Piece], folder: Folder, path: Path) -> Iterable[bytes]:

@@ -3,6 +3,8 @@
 #include "listing.h"
 
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -149,7 +151,7 @@ static PyObject *
 surveyed(int folder, PyObject *const *arguments)
 {
     int64_t dotted, order, most, patience;
-    int odd;
+    int odd = 0;
     if (number(arguments[0], &dotted) < 0 || number(arguments[1], &order) < 0 || number(arguments[2], &most) < 0
         || number(arguments[3], &patience) < 0)
         return NULL;
@@ -198,33 +200,71 @@ is_small(int folder, PyObject *devices, int64_t largest)
     return kept < 0 ? -1 : !kept;
 }
 
-/* survey_below(root, path, devices, largest, dotted, order, most, patience) -> as survey does
+/* A folder beneath the root, with no link on the way; -1 where there is none such. */
+static int
+open_below(int root, const char *path, int flags)
+{
+    struct {
+        uint64_t flags, mode, resolve;
+    } how = {(uint64_t)(flags | O_DIRECTORY | O_CLOEXEC), 0, RESOLVE_NO_LINKS};
+    return (int)syscall(SYS_openat2, root, path, &how, sizeof how);
+}
 
-   Of the folder beneath the root, with no link on the way. None also where there is none such, it is longer than
-   `largest`, or on one of the devices of the kernel's own files. */
+/* The same as in an os.stat_result, and of the one above that folder; the root is its own. None where that is not to
+   be had. */
+static PyObject *
+dots_of(int folder, int root, const char *path)
+{
+    char above[PATH_MAX];
+    struct stat st[2];
+    int length = snprintf(above, sizeof above, "%s/..", path);
+    int other = length < (int)sizeof above ? open_below(root, above, O_PATH) : -1;
+    int seen = other >= 0 && fstat(folder, &st[0]) == 0 && fstat(other, &st[1]) == 0;
+    if (other >= 0)
+        close(other);
+    if (!seen)
+        Py_RETURN_NONE;
+    PyObject *dots[2];
+    for (int i = 0; i < 2; i++)
+        dots[i] = Py_BuildValue("(IKKKLLLLLL)", st[i].st_mode, (unsigned long long)st[i].st_ino,
+                                (unsigned long long)st[i].st_dev, (unsigned long long)st[i].st_nlink,
+                                (long long)id_number(st[i].st_uid), (long long)id_number(st[i].st_gid),
+                                (long long)st[i].st_size, (long long)st[i].st_atime, (long long)st[i].st_mtime,
+                                (long long)st[i].st_ctime);
+    return Py_BuildValue("(NN)", dots[0], dots[1]);
+}
+
+/* survey_below(root, path, devices, largest, dots, dotted, order, most, patience) -> (dots, what survey gives)
+
+   Of the folder beneath the root, with no link on the way. `dots`: what it looks like itself, and the one above it, as
+   two tuples, where that is asked for. None where there is no such folder, it is longer than `largest`, or on one of
+   the devices of the kernel's own files. */
 PyObject *
 survey_below(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
 {
-    int64_t root, largest;
-    if (count != 8 || !PyBytes_CheckExact(arguments[1])) {
-        PyErr_SetString(PyExc_TypeError, "survey_below(root, path, devices, largest, dotted, order, most, patience)");
+    int64_t root, largest, dots;
+    if (count != 9 || !PyBytes_CheckExact(arguments[1])) {
+        PyErr_SetString(PyExc_TypeError,
+                        "survey_below(root, path, devices, largest, dots, dotted, order, most, patience)");
         return NULL;
     }
     const char *path = PyBytes_AS_STRING(arguments[1]);
-    if (number(arguments[0], &root) < 0 || number(arguments[3], &largest) < 0)
+    if (number(arguments[0], &root) < 0 || number(arguments[3], &largest) < 0 || number(arguments[4], &dots) < 0)
         return NULL;
-    struct {
-        uint64_t flags, mode, resolve;
-    } how = {O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC, 0, RESOLVE_NO_LINKS};
     int folder = strlen(path) == (size_t)PyBytes_GET_SIZE(arguments[1])
-                     ? (int)syscall(SYS_openat2, (int)root, path, &how, sizeof how)
+                     ? open_below((int)root, path, O_RDONLY | O_NONBLOCK)
                      : -1;
     if (folder < 0)
         Py_RETURN_NONE;
     int small = is_small(folder, arguments[2], largest);
-    PyObject *found = small < 0 ? NULL : small ? surveyed(folder, arguments + 4) : Py_NewRef(Py_None);
+    PyObject *told = small < 0 ? NULL : small && dots ? dots_of(folder, (int)root, path) : Py_NewRef(Py_None);
+    PyObject *found = told == NULL ? NULL : small ? surveyed(folder, arguments + 5) : Py_NewRef(Py_None);
     close(folder);
-    return found;
+    if (found == NULL || found == Py_None) {
+        Py_XDECREF(told);
+        return found;
+    }
+    return Py_BuildValue("(NN)", told, found);
 }
 
 static int

@@ -244,7 +244,7 @@ def _compare(here: Ground, dotted: bool, order: int) -> None:
             assert surveyed is None
         elif surveyed is not None or ftpd.fs.folder._ALL_AT_ONCE > 0:
             assert surveyed is not None
-            text = layout.packed(surveyed[0], 0, surveyed[1])
+            text = layout.packed(surveyed.names, 0, surveyed.attributes)
             assert _raw([text] if text else []) == _raw([*at_once])
         tabled = Columns({os.getuid(): "ann"}, {os.getgid(): "staff"}, now=0)
         in_python = folder.lines_at_once(tabled, order, 25, dotted=dotted)
@@ -256,7 +256,7 @@ def _compare(here: Ground, dotted: bool, order: int) -> None:
 def test_a_folder_is_surveyed_in_one_step_or_not_at_all(here: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
     def names(path: bytes, *, largest: int = 1 << 20, most: int = 9) -> list[str] | None:
         found = here.files().survey(path, largest=largest, dotted=True, order=1, most=most)
-        return None if found is None else list(found[0])
+        return None if found is None else list(found.names)
 
     (here.root / "a").mkdir()
     for name in ("y", "x"):
@@ -277,7 +277,7 @@ def test_a_folder_is_surveyed_in_one_step_or_not_at_all(here: Ground, monkeypatc
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ftpd.fs.kernel, "kernel_devices", lambda: frozenset({device}))
         assert names(b"/a") is None
-    for wrong in ((0, "a", (), 0, 1, 1, 1, 1), (0, b"a", (), 0, 1, 1, 1), ("", b"a", (), 0, 1, 1, 1, 1)):
+    for wrong in ((0, "a", (), 0, 0, 1, 1, 1, 1), (0, b"a", (), 0, 0, 1, 1, 1), ("", b"a", (), 0, 0, 1, 1, 1, 1)):
         with pytest.raises(TypeError):
             native.lines.survey_below(*wrong)
     monkeypatch.setattr(native, "lines", None)

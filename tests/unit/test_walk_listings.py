@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from engine_ground import Client
@@ -21,7 +23,7 @@ from ftpd.fs import folder as fs_folder
 from ftpd.module.command import Command
 from ftpd.module.session import Session
 from ftpd.module.table import Module
-from ftpd.modules import _folders, _ls_walk, mod_ls
+from ftpd.modules import _folders, _ls_walk, mod_facts
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
@@ -268,6 +270,25 @@ def test_without_a_folder_it_is_that_in_which_the_session_is(verb: str, way: str
     tell(story)
 
 
+def test_the_folder_above_is_told_of_as_it_is_now(way: str, at_once: list[bool]) -> None:
+    """By MLSD, whose first lines are the folder itself and the one above it; above its root a session sees the root."""
+
+    async def story() -> None:
+        async with serving() as place, place.client() as client:
+            await client.ask("TYPE I")
+            place.bench.write("a/b/x", b"1")
+            for mode in (0o700, 0o755, 0o750):
+                for name in ("a", "a/b", "."):
+                    os.chmod(os.path.join(place.bench.root, name), mode)
+                    for folder in ("/a/b", "/a", "/", "/a/b/", "/a/../a/b", "/a/b/.."):
+                        reference = await by_the_whole_road(client, f"MLSD {folder}")
+                        for _ in range(2):
+                            assert await listing(client, f"MLSD {folder}") == reference, folder
+            assert (True in at_once) == (way != "by Python")
+
+    tell(story)
+
+
 @pytest.mark.parametrize(
     ("conf", "known"),
     [
@@ -346,17 +367,24 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """Whether each listing that could be made in one step was."""
     told: list[bool] = []
 
-    class Counted(_ls_walk.SmallFolders):
-        def at_once(self, session: Session, folder: bytes) -> bytes | None:
-            text = super().at_once(session, folder)
-            told.append(text is not None)
-            return text
-
-    monkeypatch.setattr(mod_ls, "SmallFolders", Counted)
+    for lister in (_ls_walk.SmallFolders, mod_facts.SmallFolders):
+        monkeypatch.setattr(lister, "at_once", noted(lister.at_once, told))
     return told
 
 
-def test_each_folder_is_listed_in_one_step_as_by_the_whole_road(way: str, at_once: list[bool]) -> None:
+def noted(
+    at_once: Callable[[Any, Session, bytes], bytes | None], told: list[bool]
+) -> Callable[[Any, Session, bytes], bytes | None]:
+    def noting(lister: Any, session: Session, folder: bytes) -> bytes | None:
+        text = at_once(lister, session, folder)
+        told.append(text is not None)
+        return text
+
+    return noting
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_each_folder_is_listed_in_one_step_as_by_the_whole_road(verb: str, way: str, at_once: list[bool]) -> None:
     """By a session that finds known how entries look, and has listed nothing itself."""
 
     async def story() -> None:
@@ -365,34 +393,38 @@ def test_each_folder_is_listed_in_one_step_as_by_the_whole_road(way: str, at_onc
             os.chmod(os.path.join(place.bench.root, "closed"), 0)
             for folder in (*FOLDERS, "sub"):
                 forget_common(place.worker.generation)
-                line = f"LIST {folder}".rstrip()
+                line = f"{verb} {folder}".rstrip()
                 async with place.client() as client:
                     await client.ask("TYPE I")
                     reference = await by_the_whole_road(client, line)
                     for _ in range(2):
-                        await listing(client, "LIST one")
+                        await listing(client, f"{verb} one")
                 for _ in range(2):
                     async with place.client() as client:
                         await client.ask("TYPE I")
-                        assert await listing(client, line) == reference, line
+                        for _ in range(2):
+                            assert await listing(client, line) == reference, line
             assert ({*at_once} == {True, False}) == (way != "by Python")
 
     tell(story)
 
 
-def test_a_folder_that_took_long_once_is_listed_in_one_step_the_next_time(way: str, at_once: list[bool]) -> None:
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_folder_that_took_long_once_is_listed_in_one_step_the_next_time(
+    verb: str, way: str, at_once: list[bool]
+) -> None:
     async def story() -> None:
         async with serving() as place, place.client() as client:
             furnish(place)
             await client.ask("TYPE I")
-            reference = await by_the_whole_road(client, "LIST many")
+            reference = await by_the_whole_road(client, f"{verb} many")
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(fs_folder, "_ALL_AT_ONCE", -1)
                 for _ in range(3):
-                    assert await listing(client, "LIST many") == reference
+                    assert await listing(client, f"{verb} many") == reference
             assert True not in at_once
             for _ in range(3):
-                assert await listing(client, "LIST many") == reference
+                assert await listing(client, f"{verb} many") == reference
             assert (True in at_once) == (way != "by Python")
 
     tell(story)
