@@ -14,7 +14,7 @@ from xfer_ground import fetch, run
 from ftpd import native
 from ftpd.fs import folder
 from ftpd.module import globbing
-from ftpd.modules import _folders, _ls_walk, mod_facts
+from ftpd.modules import _facts_walk, _folders, _ls_walk
 from ftpd.modules._folders import Turn, in_order, sliced
 from ftpd.testing import Bench
 
@@ -102,7 +102,7 @@ def test_a_folder_is_listed_alike_at_once_in_short_steps_and_as_any_listing(
         at_once = await ftp.download(line)
         monkeypatch.setattr(_folders, "SMALL", -1)
         in_steps = await ftp.download(line)
-        for module in (_ls_walk, mod_facts):
+        for module in (_ls_walk, _facts_walk):
             monkeypatch.setattr(module, "lines_as_they_are", nothing)
         return at_once, in_steps, await ftp.download(line)
 

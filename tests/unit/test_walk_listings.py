@@ -23,7 +23,7 @@ from ftpd.fs import folder as fs_folder
 from ftpd.module.command import Command
 from ftpd.module.session import Session
 from ftpd.module.table import Module
-from ftpd.modules import _folders, _ls_walk, mod_facts
+from ftpd.modules import _facts_walk, _folders, _ls_walk
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
@@ -367,7 +367,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """Whether each listing that could be made in one step was."""
     told: list[bool] = []
 
-    for lister in (_ls_walk.SmallFolders, mod_facts.SmallFolders):
+    for lister in (_ls_walk.SmallFolders, _facts_walk.SmallFolders):
         monkeypatch.setattr(lister, "at_once", noted(lister.at_once, told))
     return told
 
