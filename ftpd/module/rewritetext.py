@@ -73,7 +73,7 @@ _VARIABLES: dict[str, Callable[[Moment], str]] = {
     "p": lambda moment: str(moment.cmd.session.local.port),
     "t": lambda moment: str(int(time.time())),
     "U": lambda moment: moment.cmd.session.login,
-    "u": lambda moment: moment.cmd.session.user or "",
+    "u": lambda moment: moment.cmd.session.user or moment.cmd.notes.get("mod_auth.admitted", ""),
     "v": lambda moment: str(moment.cmd.setting("ServerName", "")),
     "w": _renamed,
     "TIME": _now("%Y%m%d%H%M%S"),

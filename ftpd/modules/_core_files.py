@@ -6,13 +6,11 @@ import errno
 import os
 import stat
 import time
-from collections.abc import Callable
 
-from ftpd.api import Class, Command, Group, Outcome, Path, Refuse, Settings, ShortAnswer
+from ftpd.api import Class, Command, Group, Outcome, Path, Refuse, ShortAnswer
 from ftpd.modules._core import module
 from ftpd.modules._core_folders import nothing_beneath_files
 from ftpd.modules._core_move import move
-from ftpd.modules._core_server import times_gmt
 
 
 @module.cmd("DELE", group=Group.WRITE, classes=Class.WRITE, usage="<sp> pathname", arity=(1, None))
@@ -114,21 +112,17 @@ def _times(cmd: Command, folder: str) -> ShortAnswer | None:
     glance = cmd.files.glances(folder)
     if glance is None:
         return None
-    broken_down = _broken_down(cmd.config)
 
     def answer(name: bytes) -> bytes | None:
         found = glance(name)
-        return None if found is None else b"213 %s\r\n" % _written(broken_down(found[1])).encode()
+        return None if found is None else b"213 %s\r\n" % _written(found[1]).encode()
 
     return answer
 
 
-def _broken_down(settings: Settings) -> Callable[[float], time.struct_time]:
-    return time.gmtime if settings[times_gmt] else time.localtime
-
-
-def _written(moment: time.struct_time) -> str:
-    return time.strftime("%Y%m%d%H%M%S", moment)
+def _written(moment: float) -> str:
+    """RFC 3659 3.1: always UTC, whatever TimesGMT says of listings."""
+    return time.strftime("%Y%m%d%H%M%S", time.gmtime(moment))
 
 
 @module.cmd(
@@ -139,4 +133,4 @@ def modified(cmd: Command) -> Outcome:
     found = _attributes(cmd, path)
     if not stat.S_ISREG(found.st_mode):
         raise Refuse(550, f"{cmd.argument}: not a plain file")
-    return cmd.ok(213, _written(_broken_down(path.settings)(found.st_mtime)))
+    return cmd.ok(213, _written(found.st_mtime))

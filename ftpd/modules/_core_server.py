@@ -293,9 +293,9 @@ module.directive(
     "TransferLog", types.path_or_none, contexts=SESSIONS,
     usage="path|none", doc="Where mod_log writes a line of the xferlog for each transfer.",
 )  # fmt: skip
-times_gmt = module.directive(
+module.directive(
     "TimesGMT", types.boolean, default=True, contexts=SESSIONS,
-    usage="on|off", doc="Tell times in UTC instead of the server's time zone.",
+    usage="on|off", doc="Show the times of LIST and STAT in UTC instead of the server's time zone.",
 )  # fmt: skip
 module.directive(
     "Umask", types.umask, default=(0o022, 0o022), contexts=PLACES, combine=types.umasks,

@@ -14,6 +14,7 @@ from ftpd.api import (
     SESSION_OPEN,
     SESSION_REINIT,
     TIMEOUT_LOGIN,
+    Account,
     Class,
     Command,
     Level,
@@ -243,7 +244,7 @@ async def _let_in(cmd: Command, visitor: Visitor, visit: Visit, known: Regular |
     session, target = cmd.session, visitor.target
     rewritten = target.settings[d.rewrite_home]
     if rewritten:
-        visitor = replace(visitor, account=replace(visitor.account, home=await _other_home(cmd, visitor.account.home)))
+        visitor = replace(visitor, account=replace(visitor.account, home=await _other_home(cmd, visitor.account)))
     account = visitor.account
     how = target.settings[d.create_home]
     if how is not None and target.anonymous is None:
@@ -305,9 +306,11 @@ def _may_come_again(cmd: Command, target: Target) -> bool:
     return session.setting("Protocols", None) is None
 
 
-async def _other_home(cmd: Command, home: str) -> str:
+async def _other_home(cmd: Command, account: Account) -> str:
     """RewriteHome: what the rules for the command REWRITE_HOME make of the home."""
-    asked = Command(cmd.session, "REWRITE_HOME", home, gate=cmd.gate, offload=cmd.offload_pool)
+    asked = Command(cmd.session, "REWRITE_HOME", account.home, gate=cmd.gate, offload=cmd.offload_pool)
+    # the session is nobody's yet, and the rules may ask whose home it is
+    asked.notes["mod_auth.admitted"] = account.name
     rehousing = Rehousing(asked)
     if not cmd.session.modules.emit(REWRITE_HOME, rehousing):
         raise failed_module(cmd.session, "rewrite the home")

@@ -53,17 +53,19 @@ class Charsets:
     chosen: bool = False
     """The administrator has named them."""
     fixed: bool = False
-    """``on`` and ``off``: OPTS UTF8 may not change it."""
+    """``on`` and ``off``, or ``strict`` behind the charsets: OPTS UTF8 may not change it."""
     on: bool = True
 
 
-@types.takes(1, 2)
+@types.takes(1, 3)
 def _encoding(words: list[str]) -> Charsets:
-    """``on`` or ``off``, or the charset of the disk and that of the client."""
+    """``on`` or ``off``, or the charset of the disk and that of the client, and perhaps ``strict``."""
     if len(words) == 1:
         return Charsets(fixed=True, on=types.to_boolean(words[0]))
+    if len(words) == 3 and words[2].lower() != "strict":
+        raise ConfigError(f"unknown UseEncoding keyword '{words[2]}'", right="strict, or nothing", word=2)
     found = []
-    for index, word in enumerate(words):
+    for index, word in enumerate(words[:2]):
         codec = codec_named(word)
         if codec is None:
             raise ConfigError(
@@ -72,7 +74,7 @@ def _encoding(words: list[str]) -> Charsets:
                 word=index,
             )
         found.append(codec)
-    return Charsets(found[0], found[1], chosen=True)
+    return Charsets(found[0], found[1], chosen=True, fixed=len(words) == 3)
 
 
 lang_engine = module.directive(
@@ -94,8 +96,8 @@ lang_path = module.directive(
 )  # fmt: skip
 use_encoding = module.directive(
     "UseEncoding", _encoding, default=Charsets(), contexts=_SERVERS,
-    usage="on|off|local-charset client-charset",
-    doc="How names on disk become those that clients see; on and off keep OPTS UTF8 from changing it.",
+    usage="on|off|local-charset client-charset [strict]",
+    doc="How names on disk become those that clients see; on, off and strict keep OPTS UTF8 from changing it.",
 )  # fmt: skip
 
 

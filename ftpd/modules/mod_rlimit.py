@@ -330,7 +330,9 @@ def leave_alone(cmd: Command) -> None:
 def leave_alone_what_is_named_second(cmd: Command) -> None:
     _, _, given = cmd.argument.strip().partition(" ")
     if given and _sensitive(cmd, meant(cmd.session, given, cmd.name)):
-        raise Refuse(550, f"{given}: Permission denied")
+        # ProFTPD repeats the line of a CHMOD, and of the others the path alone
+        told = f"CHMOD {cmd.argument}" if cmd.name == "SITE CHMOD" else given
+        raise Refuse(550, f"{told}: Permission denied")
 
 
 @module.pre("RNTO")

@@ -119,8 +119,8 @@ def test_size_is_told_in_binary_only() -> None:
     ]
 
 
-@pytest.mark.parametrize(("conf", "told"), [("", "20240305060708"), ("TimesGMT off\n", "20240305080708")])
-def test_mdtm_tells_utc_or_the_servers_time(conf: str, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("conf", ["", "TimesGMT off\n"])
+def test_mdtm_tells_utc_whatever_listings_show(conf: str, monkeypatch: pytest.MonkeyPatch) -> None:
     import time
 
     monkeypatch.setenv("TZ", "Europe/Athens")
@@ -136,7 +136,7 @@ def test_mdtm_tells_utc_or_the_servers_time(conf: str, told: str, monkeypatch: p
     finally:
         monkeypatch.undo()
         time.tzset()
-    assert replies == [f"213 {told}", "550 sub: not a plain file", "550 nope: No such file or directory"]
+    assert replies == ["213 20240305060708", "550 sub: not a plain file", "550 nope: No such file or directory"]
 
 
 def test_a_fifo_is_no_file() -> None:

@@ -77,6 +77,7 @@ def test_limit_on_opts_utf8_alone() -> None:
         ("UseEncoding utf8 ../x", "'../x' is not the name of a charset"),
         ("UseEncoding utf8 nonsense", "'nonsense' is not the name of a charset"),
         ("UseEncoding utf-16 utf8", "'utf-16' is not the name of a charset"),
+        ("UseEncoding utf8 cp1251 strictly", "unknown UseEncoding keyword 'strictly'"),
         ("UseEncoding utf8 iso-2022-jp", "'iso-2022-jp' is not the name of a charset"),
     ],
 )
@@ -160,6 +161,7 @@ def test_opts_utf8_changes_the_clients_side_and_back() -> None:
         (KOI8, "200 UTF8 set to on", "200 UTF8 set to off", True),
         ("UseEncoding on\n", "200 UTF8 set to on", "451 Unable to accept OPTS UTF8", True),
         ("UseEncoding off\n", "451 Unable to accept OPTS UTF8", "200 UTF8 set to off", True),
+        ("UseEncoding koi8-r cp1251 strict\n", "451 Unable to accept OPTS UTF8", "200 UTF8 set to off", False),
         (KOI8 + "LangOptions PreferServerEncoding\n", "451 Unable to accept OPTS UTF8", "200 UTF8 set to off", False),
     ],
 )

@@ -193,6 +193,11 @@ def test_a_home_is_rewritten_when_rewritehome_says_so() -> None:
     assert _home("RewriteHome off\n" + HOME.format("$1/pub")) == ("230", ".")
 
 
+def test_the_rules_know_whose_home_it_is() -> None:
+    named = "RewriteCondition %m ^REWRITE_HOME$\nRewriteCondition %u =tom\nRewriteRule ^(.*)/ $1/ftp%u\n"
+    assert _home("RewriteHome on\nCreateHome on\n" + named) == ("230", "../ftptom")
+
+
 def test_nobody_gets_in_with_a_home_that_is_no_path() -> None:
     assert _home("RewriteHome on\n" + HOME.format("pub"))[0] == "530"
 

@@ -24,7 +24,7 @@ def test_etc_and_lib_of_a_root_are_left_alone() -> None:
         "550 lib: Permission denied",
         "550 etc/passwd: Permission denied",
         "550 /lib/x: Permission denied",
-        "550 etc/passwd: Permission denied",
+        "550 CHMOD 600 etc/passwd: Permission denied",
         "550 etc/passwd: Permission denied",
     ]  # fmt: skip
 

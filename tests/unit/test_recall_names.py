@@ -53,17 +53,24 @@ def test_sizes_and_times_are_those_of_now() -> None:
     tell(story)
 
 
-def test_local_times_are_local() -> None:
+def test_times_are_utc_where_listings_show_local_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "XXX-05:30")
+    time.tzset()
+
     async def story() -> None:
         async with serving(conf="TimesGMT off") as place, place.client() as client:
             place.bench.write("file")
             path = os.path.join(place.bench.root, "file")
             for moment in (0, 1_700_000_000, 1_720_000_000):
                 os.utime(path, (moment, moment))
-                wanted = time.strftime("%Y%m%d%H%M%S", time.localtime(moment))
+                wanted = time.strftime("%Y%m%d%H%M%S", time.gmtime(moment))
                 assert await client.ask("MDTM file") == await client.ask("MDTM file") == f"213 {wanted}"
 
-    tell(story)
+    try:
+        tell(story)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_whatever_is_asked_for_the_answer_is_that_of_the_whole_road() -> None:
