@@ -236,7 +236,8 @@ class _Builder:
         file, number = self.scope.where[directive][0]
         if directive.multi is Multi.ERROR:
             raise ConfigError(f"has already been set at {file}:{number}", right="only one such line here")
-        if value != self.scope.values[directive]:
+        held = self.scope.values[directive]
+        if value != held and directive.behind(held, value) == held:
             self.warn(f"has no effect: the first line of a section counts, and that is {file}:{number}")
 
     # -- sections ----------------------------------------------------------------------------------

@@ -116,9 +116,9 @@ class Directive(Generic[T]):
     ``parse`` takes the words behind the name; a LIST directive's value is the tuple of all its parsed lines.
     ``usage`` is the argument syntax as the documents write it, ``act`` runs as soon as the line is read.
     An ``inert`` directive is read and checked but has no effect in this version, and the reader is warned of it.
-    ``combine(inner, outer)`` gives what holds where a section and one around it both say something; without it the
-    inner one's value does, and of a LIST the lines of both. One that ``keeps_variables`` gets ``%{env:NAME}`` as it
-    stands, and fills it in itself.
+    ``combine(inner, outer)`` gives what holds where a section and one around it both say something, or a line and one
+    above it; without it the inner one's value does, or the upper one's, and of a LIST the lines of both.
+    One that ``keeps_variables`` gets ``%{env:NAME}`` as it stands, and fills it in itself.
     """
 
     __slots__ = (
@@ -159,6 +159,10 @@ class Directive(Generic[T]):
 
     def __repr__(self) -> str:
         return f"<Directive {self.name} of {self.module or 'nobody'}>"
+
+    def behind(self, first: Any, second: Any) -> Any:
+        """What holds of two lines in one section: the first one, and what the second has to add to it."""
+        return first if self.combine is None else self.combine(first, second)
 
 
 class DirectiveTable:

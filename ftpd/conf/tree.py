@@ -74,6 +74,8 @@ class Scope:
             self.values[directive] = (*self.values.get(directive, ()), value)
         elif directive.multi is Multi.LAST or directive not in self.values:
             self.values[directive] = value
+        else:
+            self.values[directive] = directive.behind(self.values[directive], value)
         self.where.setdefault(directive, []).append(where)
 
     def copy(self, parent: Scope | None) -> Scope:

@@ -337,18 +337,21 @@ class PathGate:
         session = command.session
         given_access, looked = access, Path(virtual)
         lies_at = _places(command, looked)
-        for place in self._asked_for(command, virtual, lies_at):
-            if not limit_allows(command, place, access if place == virtual else self._at(command, place)):
-                raise Refuse(*refusal)
         place = (virtual, *lies_at)[-1]
-        if place != virtual:
-            access = self._at(command, place)
+        asked = {
+            one: access if one == virtual else self._at(command, one)
+            for one in self._asked_for(command, virtual, lies_at)
+        }
+        for one, there in asked.items():
+            if not limit_allows(command, one, there):
+                raise Refuse(*refusal)
+        access = asked[place]
         path = Path(virtual, given, _settings(session, place, access), False, place, looked.seen, looked.vacant)
         if _ignored(command, path, place, given_access, access):
             if command.name in MAKING:
                 raise Refuse(550, f"{given}: {os.strerror(errno.ENOENT)}")
             path = replace(path, absent=True, seen=None, vacant=False)
-        if _barred(session, path, place, access):
+        if any(_barred(session, path, one, there) for one, there in asked.items()):
             code, text = refusal
             # not the command is denied here, but what is there
             raise Refuse(code, text.replace(os.strerror(errno.EPERM), os.strerror(errno.EACCES)))

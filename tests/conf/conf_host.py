@@ -37,6 +37,7 @@ from ftpd.conf.types import (
     string,
     takes,
     umask,
+    umasks,
     words,
 )
 
@@ -60,7 +61,7 @@ def brittle(words: list[str]) -> int:
 
 USER = Directive("User", string, default="", contexts=A, usage="name|uid")
 PORT = Directive("Port", integer(0, 65535), default=21, contexts=SERVER | VHOST, usage="port")
-UMASK = Directive("Umask", umask, default=(0o22, 0o22), contexts=D, usage="octal-file [octal-dir]")
+UMASK = Directive("Umask", umask, default=(0o22, 0o22), contexts=D, usage="octal-file [octal-dir]", combine=umasks)
 ALLOW_OVERWRITE = Directive("AllowOverwrite", boolean, default=False, contexts=D, usage="on|off")
 SERVER_NAME = Directive(
     "ServerName", string, default="ProFTPD", contexts=SERVER | VHOST, multi=Multi.LAST, usage="name"

@@ -42,6 +42,14 @@ def test_the_first_line_counts_or_the_last_or_all(tmp_path: Path) -> None:
     assert main.settings[PORT] == 21 and PORT not in main.settings
 
 
+def test_the_umask_of_directories_may_stand_in_a_later_line(tmp_path: Path) -> None:
+    later = configured(tmp_path, "Umask 022\nUmask 027 077\n")
+    assert later.main.settings[UMASK] == (0o22, 0o77) and not later.warnings
+    early = configured(tmp_path, "Umask 022 027\nUmask 000 077\n")
+    assert early.main.settings[UMASK] == (0o22, 0o27)
+    assert [warning.message for warning in early.warnings]
+
+
 def test_each_value_remembers_its_lines(tmp_path: Path) -> None:
     main = configured(tmp_path, "HideFiles x\n\nHideFiles y\n").main
     assert [line for _, line in main.where[HIDE_FILES]] == [1, 3]

@@ -144,6 +144,14 @@ def test_but_not_for_what_is_asked_for_as_the_path_is_written_too(line: str) -> 
 
 
 @pytest.mark.parametrize("line", [*OUT, *BOTH])
+def test_a_link_in_a_folder_that_nothing_of_is_there_for_anybody(line: str) -> None:
+    conf = "AllowOverwrite on\nAllowStoreRestart on\n<Directory {root}/private>\n%s\n</Directory>\n"
+    asks = lambda ftp: _used(ftp, line.format("private/out"))  # noqa: E731
+    assert run(asks, conf=conf % "DenyAll", files=FILES) == (line in OUT)
+    assert run(asks, conf=conf % "AllowAll", files=FILES)
+
+
+@pytest.mark.parametrize("line", [*OUT, *BOTH])
 def test_a_link_into_a_closed_folder_opens_it_to_no_command(line: str) -> None:
     conf = CLOSED % "READ WRITE DIRS" + "AllowOverwrite on\nAllowStoreRestart on\n"
     assert not run(lambda ftp: _used(ftp, line.format("free/in")), conf=conf, files=FILES)
