@@ -13,7 +13,7 @@ from ftpd.core.aside import Journey
 from ftpd.core.log import Level, debug
 from ftpd.engine.channel import LINGER, READ
 from ftpd.engine.impatience import GRACE, refusal
-from ftpd.engine.lines import LineTooLong
+from ftpd.engine.lines import CRLF, LineTooLong
 from ftpd.engine.outlet import BACKLOG
 from ftpd.engine.pace import Pace
 from ftpd.engine.request import is_abort
@@ -102,6 +102,9 @@ class Intake(Showing):
     def _take_all(self, data: bytes) -> None:
         session, reader = self.session, self._reader
         reader.telnet_is_text = session.recode is not None and session.recode.telnet_is_text
+        if reader.end is None and reader.between and session.bytes_in > len(data):
+            # the lines before were answered without it, and only such are as end in CR LF
+            reader.end = CRLF
         lines = reader.feed(data)
         if reader.telnet:
             self._write(reader.telnet)

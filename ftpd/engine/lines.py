@@ -7,6 +7,8 @@ import re
 BUFFER = 4096 + 7
 """ProFTPD's line buffer, a longest path and a verb; a line with its end must be shorter (CommandBufferSize)."""
 
+CRLF = b"\r\n"
+_CR = 0x0D
 _IAC = 0xFF
 _WILL, _WONT, _DO, _DONT = 0xFB, 0xFC, 0xFD, 0xFE
 _ANSWERS = {_WILL: _DONT, _WONT: _DONT, _DO: _WONT, _DONT: _WONT}
@@ -60,9 +62,14 @@ def strip_head(line: bytes) -> tuple[bytes, bytes]:
 
 
 class LineReader:
-    """Feeds on packets and gives whole lines; holds at most one unfinished line."""
+    """Feeds on packets and gives whole lines; holds at most one unfinished line.
 
-    __slots__ = ("_dropping", "_rest", "limit", "telnet", "telnet_is_text")
+    The first line says how the client ends its lines. Where that is CR LF, an LF alone is part of an argument, as in
+    ProFTPD: who can put one into a name that another sends has put no command into that session. A client that begins
+    with LF alone, and has sent no CR LF by then, ends all its lines so, with a CR before it or not.
+    """
+
+    __slots__ = ("_dropping", "_rest", "end", "limit", "telnet", "telnet_is_text")
 
     def __init__(self, size: int = BUFFER) -> None:
         self.limit = size - 2
@@ -71,6 +78,8 @@ class LineReader:
         """Answers to telnet options that are due; whoever sends them takes them away."""
         self.telnet_is_text = False
         """The client's charset has letters where telnet has commands: they are commands before the verb only."""
+        self.end: bytes | None = None
+        """What ends a line; None before the first one."""
         self._rest = b""
         self._dropping = False
 
@@ -80,22 +89,30 @@ class LineReader:
         return not (self._rest or self._dropping)
 
     def single(self, data: bytes) -> bytes | None:
-        """The line, where ``data`` is one and nothing else, as nearly always; if not, feed on it."""
-        if self._rest or self._dropping or not 0 <= data.find(b"\n") == len(data) - 1 <= self.limit or b"\xff" in data:
+        """The line, where ``data`` is one that ends in CR LF and nothing else, as nearly always; if not, feed on it."""
+        at = data.find(b"\n")
+        if self._rest or self._dropping or not 0 <= at == len(data) - 1 <= self.limit:
             return None
-        return data[:-1].rstrip(b"\r")
+        if data[at - 1] != _CR or _IAC in data:
+            return None
+        return data.rstrip(b"\r\n")
 
     def feed(self, data: bytes) -> list[bytes | LineTooLong]:
         """The lines that ``data`` completes, without their ends; a line too long is told once."""
         found: list[bytes | LineTooLong] = []
-        *whole, self._rest = (self._rest + data).split(b"\n")
+        data = self._rest + data
+        if self.end is None and (CRLF in data or data.endswith(b"\n")):
+            self.end = CRLF if CRLF in data else b"\n"
+        end = self.end or CRLF
+        *whole, self._rest = data.split(end)
+        most = self.limit + 1 - len(end)
         for line in whole:
             if self._dropping:
                 self._dropping = False
-            elif len(line) > self.limit:
+            elif len(line) > most:
                 found.append(LineTooLong())
             else:
-                bare = line.rstrip(b"\r")
+                bare = line.rstrip(b"\r\n")
                 if _IAC in bare:
                     bare, answers = (strip_head if self.telnet_is_text else strip_telnet)(bare)
                     self.telnet += answers
@@ -104,5 +121,7 @@ class LineReader:
             if not self._dropping:
                 found.append(LineTooLong())
             self._dropping = True
-            self._rest = b""
+        if self._dropping:
+            # the first half of its end may be there
+            self._rest = self._rest[-1:] if self._rest[-1:] == b"\r" else b""
         return found

@@ -16,7 +16,7 @@ TOO_LONG = Reply(500, ("Command line too long",))
 _HTTP = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 _SMTP = frozenset({"DATA", "EHLO", "HELO", "MAIL", "RCPT", "RSET", "VRFY"})
 # what ends the verb; ProFTPD takes any white space of C's, where RFC 959 has the blank only
-_GAP = re.compile("[ \t\v\f\r]")
+_GAP = re.compile("[ \t\n\v\f\r]")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 _VERBS = (

@@ -11,8 +11,33 @@ from hypothesis import strategies as st
 from ftpd.engine.lines import BUFFER, LineReader, LineTooLong, strip_telnet
 
 
-def test_lines_end_at_lf_with_or_without_cr() -> None:
-    assert LineReader().feed(b"NOOP\r\nPWD\nQUIT\r\r\n") == [b"NOOP", b"PWD", b"QUIT"]
+def test_where_the_first_line_ends_in_cr_lf_a_lone_lf_is_part_of_a_line() -> None:
+    assert LineReader().feed(b"NOOP\r\nMKD a\nDELE b\r\nQUIT\r\r\n") == [b"NOOP", b"MKD a\nDELE b", b"QUIT"]
+
+
+@pytest.mark.parametrize(
+    "pieces", [[b"USER a\nDELE b\r\n"], [b"USER a\nDE", b"LE b\r\n"], [b"USER a\nDELE b\r", b"\n"]]
+)
+def test_an_lf_in_the_very_first_line_puts_no_command_there(pieces: list[bytes]) -> None:
+    reader = LineReader()
+    assert [line for piece in pieces for line in reader.feed(piece)] == [b"USER a\nDELE b"]
+
+
+@pytest.mark.parametrize("pieces", [[b"USER a\nPASS b\n"], [b"USER a\nPA", b"SS b\n"], [b"USER a\n", b"PASS b\r\n"]])
+def test_where_the_first_line_ends_in_lf_alone_all_do(pieces: list[bytes]) -> None:
+    reader = LineReader()
+    assert [line for piece in pieces for line in reader.feed(piece)] == [b"USER a", b"PASS b"]
+    assert reader.feed(b"MKD a\nQUIT\r\r\n") == [b"MKD a", b"QUIT"]
+
+
+def test_an_lf_before_the_end_of_a_line_is_dropped_with_it() -> None:
+    assert LineReader().feed(b"NOOP\r\nMKD a\n\r\n") == [b"NOOP", b"MKD a"]
+
+
+@pytest.mark.parametrize("packet", [b"NOOP\n", b"\n", b"MKD a\nb\r\n", b"NOOP\r\nNOOP\r\n", b"NOOP\r", b"NO\xff\r\n"])
+def test_a_single_line_is_one_that_ends_in_cr_lf(packet: bytes) -> None:
+    assert LineReader().single(packet) is None
+    assert LineReader().single(b"NOOP\r\n") == b"NOOP"
 
 
 def test_a_line_may_come_in_pieces() -> None:
@@ -57,6 +82,15 @@ def test_an_endless_line_is_told_once_and_costs_no_memory() -> None:
     assert reader.feed(b"\r\nNOOP\r\n") == [b"NOOP"]
 
 
+def test_a_line_too_long_ends_where_its_end_comes_in_two_pieces() -> None:
+    reader = LineReader(64)
+    assert reader.feed(b"NOOP\r\n") == [b"NOOP"]
+    assert [type(item) for item in reader.feed(b"x" * 100)] == [LineTooLong]
+    assert reader.feed(b"y\nz") == []
+    assert reader.feed(b"xx\r") == []
+    assert reader.feed(b"\nNOOP\r\n") == [b"NOOP"]
+
+
 @pytest.mark.parametrize("size", [BUFFER, 64])
 def test_a_line_has_to_be_shorter_than_the_buffer_with_its_end(size: int) -> None:
     reader = LineReader(size)
@@ -74,9 +108,13 @@ def test_a_million_iacs_take_no_time() -> None:
     assert reader.feed(b"NOOP\n") == [b"NOOP"]
 
 
-@given(st.lists(st.binary(max_size=60)))
-def test_any_bytes_in_any_pieces_give_the_same_lines(pieces: list[bytes]) -> None:
+@given(
+    st.lists(st.one_of(st.binary(max_size=60), st.sampled_from([b"\r", b"\n", b"\r\n"]))),
+    st.sampled_from([b"\n", b"\r\n"]),
+)
+def test_any_bytes_in_any_pieces_give_the_same_lines(pieces: list[bytes], end: bytes) -> None:
     whole, split = LineReader(), LineReader()
+    assert whole.feed(b"NOOP" + end) == split.feed(b"NOOP" + end) == [b"NOOP"]
     assert whole.feed(b"".join(pieces)) == [line for piece in pieces for line in split.feed(piece)]
 
 

@@ -21,6 +21,7 @@ pytestmark = pytest.mark.usefixtures("ends_alive")
 FORGERY = "2026-01-01 00:00:00,000 host proftpd[1]: USER root: Login successful."
 NAMES = {
     "CR": f"cr\r{FORGERY}",
+    "LF": f"lf\n{FORGERY}",
     "ESC": f"esc\x1b[2K\x1b[1A{FORGERY}",
     "NEL": f"nel\u0085{FORGERY}",
     "LS": f"ls\u2028{FORGERY}",
