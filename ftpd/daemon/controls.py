@@ -21,6 +21,9 @@ from ftpd.module.build import BuildRecord
 from ftpd.module.control import Asked, Asker, Control, ControlError, ControlRule, Status, one_by_one, permitted
 from ftpd.module.table import Module
 
+_SOCKET_ACL = "ControlsSocketACL"
+"""Who may ask anything; without such a line everybody may, as in ProFTPD, and each action has rules of its own."""
+
 
 @dataclass(frozen=True)
 class ControlSettings:
@@ -111,10 +114,14 @@ class ControlDesk:
         return rules
 
     def _admits(self, asker: Asker) -> bool:
-        return permitted(self._rules("ControlsSocketACL"), "", asker)
+        rules = self._rules(_SOCKET_ACL)
+        return not rules or permitted(rules, "", asker)
 
     def _may(self, asker: Asker, control: Control, words: Sequence[str] = ()) -> bool:
-        return any(permitted(self._rules(_rules_of(control)), action, asker) for action in control.named(words))
+        directive = _rules_of(control)
+        if directive == _SOCKET_ACL:
+            return self._admits(asker)
+        return any(permitted(self._rules(directive), action, asker) for action in control.named(words))
 
     def _unknown(self) -> set[str]:
         named = {action for rule in self._rules("ControlsACLs") for action in rule.actions}

@@ -95,7 +95,16 @@ def test_the_log_says_which_line_lets_in_who_is_denied(monkeypatch: pytest.Monke
     assert len(told) == 2
 
 
-@pytest.mark.parametrize(("acl", "status"), [("", -2), ("ControlsSocketACL allow user root\n", 0)])
+@pytest.mark.parametrize(
+    ("acl", "status"),
+    [
+        ("", 0),
+        ("ControlsSocketACL allow user root\n", 0),
+        ("ControlsSocketACL deny user tom\n", 0),
+        ("ControlsSocketACL allow user tom\n", -2),
+        ("ControlsSocketACL deny user root\n", -2),
+    ],
+)
 def test_help_is_for_those_whom_the_socket_lets_in(acl: str, status: int) -> None:
     assert ask(acl, "help")[0].status == status
 

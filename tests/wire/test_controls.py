@@ -318,6 +318,18 @@ def test_another_user_of_the_system_is_refused(daemon: Controlled) -> None:
     assert daemon.ctl("insmod", "mod_hello.c") == (0, "'mod_hello.c' loaded")
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+def test_without_a_line_for_the_socket_everybody_may_ask(daemon: Controlled) -> None:
+    daemon.hang_up(daemon.conf.replace("ControlsSocketACL", "# "))
+    program = [sys.executable, "-c", AS_NOBODY, "-s", daemon.socket]
+    told = [
+        subprocess.run([*program, action], capture_output=True, text=True, check=False, timeout=PATIENCE)
+        for action in ("help", "lsmod")
+    ]
+    assert "ftpdctl: lsmod: list modules\n" in told[0].stdout
+    assert (told[1].returncode, told[1].stdout) == (2, "ftpdctl: access denied\n")
+
+
 def test_proftpds_own_ftpdctl_is_understood(daemon: Controlled) -> None:
     theirs = shutil.which("ftpdctl", path="/usr/bin")
     if theirs is None or Path(theirs).read_bytes()[:4] != b"\x7fELF":
