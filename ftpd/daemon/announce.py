@@ -13,20 +13,20 @@ from ftpd.daemon.plan import Plan
 
 
 def announce(plan: Plan, endpoints: Sequence[Endpoint], version: str, *, handed_over: bool) -> None:
-    """Log it all; the last line is the one that scripts wait for."""
+    """Log it all; the last line is the one that scripts wait for, and the one at notice, which a log has by default."""
     if not plan.to_terminal:
         # on a terminal they were printed in full already
         for warning in plan.warnings:
             log(Level.WARN, "%s", warning.summary())
     for host, port in endpoints:
-        log(Level.NOTICE, "listening on %s, port %d", host, port)
+        log(Level.INFO, "listening on %s, port %d", host, port)
     if handed_over:
         _compare(plan, endpoints)
-    log(Level.NOTICE, "modules: %s", " ".join(plan.generation.loaded))
+    log(Level.INFO, "modules: %s", " ".join(plan.generation.loaded))
     example = plan.bindings.example()
     if example is not None:
         (host, port), server = example
-        log(Level.NOTICE, "try: %s", _try(host, port, server))
+        log(Level.INFO, "try: %s", _try(host, port, server))
     rights.tell_what_is_lost(plan.settings)
     log(Level.NOTICE, "ProFTPD %s standalone mode STARTUP", version)
 

@@ -108,8 +108,16 @@ def test_where_anybody_may_log_in_the_line_to_try_needs_no_user(site: Site) -> N
 
 def test_quietly_in_the_foreground_the_log_is_where_the_configuration_says(site: Site) -> None:
     site.start("-q")
-    assert f"listening on 0.0.0.0, port {site.port}" in site.logged()
+    assert site.logged().endswith(" standalone mode STARTUP\n")
     assert site.said() == ""
+
+
+@pytest.mark.parametrize(("level", "told"), [("notice", False), ("info", True)])
+def test_a_log_tells_where_and_what_to_those_who_ask_for_more_than_notices(site: Site, level: str, told: bool) -> None:
+    site.conf(f"SyslogLevel {level}\n")
+    site.start("-q")
+    for line in (f"listening on 0.0.0.0, port {site.port}\n", ": modules: mod_core/", ": try: curl "):
+        assert (line in site.logged()) == told
 
 
 def test_the_debug_level_of_the_command_line_wins(site: Site) -> None:
