@@ -25,7 +25,7 @@ from ftpd.conf.directive import (
 )
 from ftpd.conf.faults import ConfigFaults, Fault, Report
 from ftpd.conf.filters import OPENERS
-from ftpd.conf.fixup import add_globals, compile_limits, finish
+from ftpd.conf.fixup import add_globals, compile_limits, finish, name_after
 from ftpd.conf.known import known, similar, unknown
 from ftpd.conf.lexer import Line
 from ftpd.conf.limited import doubt
@@ -372,6 +372,7 @@ class _Builder:
         servers = (self.top, *self._hosts)
         for server in servers:
             turns.rest()
+            name_after(self.top, server)
             add_globals(server, self._globals)
             finish(server)
         for scope in self._classes:

@@ -15,6 +15,17 @@ _HIDES = frozenset({"HideFiles", "HideGroup", "HideNoAccess", "HideUser"})
 """Declared by mod_core, and known here by name only."""
 
 
+_NAME = "ServerName"
+"""Declared by mod_core as well."""
+
+
+def name_after(main: Scope, server: Scope) -> None:
+    """A virtual host that has no name of its own is called as the main server is, as in ProFTPD."""
+    for directive, value in main.values.items():
+        if directive.name == _NAME:
+            server.values.setdefault(directive, value)
+
+
 def add_globals(server: Scope, globals_: Sequence[Scope]) -> None:
     """Append the contents of <Global> sections to a server: its own values win, its own sections come first.
 

@@ -75,8 +75,11 @@ def question(words: list[str]) -> Question:
 
 def _called(generation: Generation, scope: Scope) -> list[str]:
     """By what names and addresses a server can be asked for, its ServerName first."""
-    names = [value_of(generation, scope, "ServerName", "")]
-    if scope is generation.config.main:
+    main = scope is generation.config.main
+    # a virtual host may have its name from the main server, who is meant by it then
+    named = main or any(key.name == "ServerName" for key in scope.where)
+    names = [value_of(generation, scope, "ServerName", "")] if named else []
+    if main:
         names += value_of(generation, scope, "DefaultAddress", ())
     names += [*scope.args, *(name for line in value_of(generation, scope, "ServerAlias", ()) for name in line)]
     port = value_of(generation, scope, "Port", 21)

@@ -199,7 +199,8 @@ def _refusal(session: Session, name: str, cap: Cap, event: Event[Session], defau
     session.modules.emit(event, session)
     # what %E of a LogFormat tells: the directive by its name alone
     reason = f"Configured policy: Denied by {name.partition(' ')[0]}"
-    return Refuse(530, (cap.message or default).replace("%m", str(cap.most)), close=True, reason=reason)
+    text = default if cap.message is None else cap.message
+    return Refuse(530, text.replace("%m", str(cap.most)), close=True, reason=reason)
 
 
 def _class_cap(name: str, settings: Settings) -> Cap:

@@ -45,7 +45,8 @@ class Cap:
     """MaxClients and its kin: how many at most (None: any number), and what the one too many is told."""
 
     most: int | None = None
-    message: str = ""
+    message: str | None = None
+    """None: the usual one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,7 @@ class Revoke(enum.Enum):
 @types.takes(1, 2)
 def cap(words: list[str]) -> Cap:
     """``count|none [message]``; ``%m`` in the message is the count."""
-    return Cap(types.limit_or_none(words[:1]), words[1] if len(words) > 1 else "")
+    return Cap(types.limit_or_none(words[:1]), words[1] if len(words) > 1 else None)
 
 
 @types.takes(2, 3)

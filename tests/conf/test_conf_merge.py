@@ -63,6 +63,12 @@ def test_virtual_hosts_take_nothing_from_the_main_server(tmp_path: Path) -> None
     assert [UMASK in server.settings for server in config.servers] == [True, False, False]
 
 
+def test_a_virtual_host_without_a_name_has_that_of_the_main_server(tmp_path: Path) -> None:
+    hosts = "<VirtualHost 192.0.2.1>\n</VirtualHost>\n<VirtualHost 192.0.2.2>\nServerName own\n</VirtualHost>\n"
+    config = configured(tmp_path, f"{hosts}ServerName main\n")
+    assert [server.settings[SERVER_NAME] for server in config.servers] == ["main", "main", "own"]
+
+
 def test_global_stands_behind_each_servers_own(tmp_path: Path) -> None:
     config = configured(
         tmp_path,

@@ -55,6 +55,7 @@ SORRY = "530 Sorry, the maximum number of "
         ("MaxClientsPerHost 1", "bob", "10.0.0.1", SORRY + "clients (1) from your host are already connected."),
         ("MaxClientsPerHost 1", "bob", "10.0.0.2", "230 User bob logged in"),
         ('MaxClientsPerHost 1 "Only %m of you"', "bob", "10.0.0.1", "530 Only 1 of you"),
+        ('MaxClientsPerHost 1 ""', "bob", "10.0.0.1", "530 "),
         ("MaxClientsPerUser 1", "tom", "10.0.0.2", SORRY + "clients (1) for this user are already connected."),
         ("MaxClientsPerUser 1", "bob", "10.0.0.1", "230 User bob logged in"),
         ("MaxHostsPerUser 1", "tom", "10.0.0.2", SORRY + "hosts (1) for this user are already connected."),

@@ -135,6 +135,11 @@ def test_groups_come_from_the_group_file(files: Files) -> None:
     assert groups_of(files.bench()) == (((7000, "own"), (7001, "staff")), (7000, 7001))
 
 
+def test_a_group_may_lack_its_last_colon(files: Files) -> None:
+    files.users(files.line(gid=7000)).groups("own:x:7000", "staff:x:7001:tom", "broken:7000")
+    assert groups_of(files.bench()) == (((7000, "own"), (7001, "staff")), (7000, 7001))
+
+
 def test_without_a_group_file_a_user_has_the_primary_group_alone(files: Files) -> None:
     files.users(files.line(gid=7000))
     assert groups_of(files.bench()) == (((7000, "7000"),), (7000,))

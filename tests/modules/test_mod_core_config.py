@@ -63,6 +63,10 @@ def faults(conf: str) -> str:
         ("<Global>\nUmask 007 077\n</Global>\nUmask 027", "Umask", (0o027, 0o077)),
         ("<Global>\nUmask 007 077\n</Global>\nUmask 027 022", "Umask", (0o027, 0o022)),
         ("<Global>\nUmask 007\n</Global>\nUmask 027", "Umask", (0o027, 0o027)),
+        # of two lines in one place as well
+        ("Umask 077\nUmask 022 002", "Umask", (0o077, 0o002)),
+        ("Umask 077\nUmask 022 002\nUmask 000 001", "Umask", (0o077, 0o002)),
+        ("Umask 077 007\nUmask 022 002", "Umask", (0o077, 0o007)),
         ("TimeoutIdle 5min", "TimeoutIdle", 300),
         ("User root", "User", "root"),
         ("User 0", "User", "0"),
