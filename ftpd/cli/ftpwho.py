@@ -97,8 +97,9 @@ def _details(entry: Entry) -> list[str]:
 
 
 def _full(entry: Entry, now: float, verbose: bool) -> str:
-    more = _details(entry) if verbose else []
-    return "\n\t".join([f"{entry.pid:5d} {entry.user:<8} {_state(entry, now)}", *more])
+    line = f"{entry.pid:5d} {entry.user:<8} {_state(entry, now)}"
+    # an empty line ends what is told of one
+    return "\n\t".join([line, *_details(entry)]) + "\n" if verbose else line
 
 
 def _oneline(entry: Entry, now: float, verbose: bool) -> str:
@@ -110,9 +111,11 @@ def _compat(entry: Entry, now: float, verbose: bool) -> str:
     if entry.user == NOBODY:
         line = f"{entry.pid:5d} -       "
     elif entry.command == IDLE:
-        line = f"{entry.pid:5d} {span(now - entry.idle_since):<6} idle"
+        # the blank at the end is there for whoever reads by columns
+        line = f"{entry.pid:5d} {span(now - entry.idle_since):<6} idle "
     else:
-        line = f"{entry.pid:5d} {span(now - entry.began):<6} {_what(entry)}"
+        done = f"({percent(entry)}%) " if entry.command == "RETR" and entry.size else ""
+        line = f"{entry.pid:5d} {span(now - entry.began):<6} {done}{entry.command} {entry.argument}".rstrip()
     if not verbose:
         return line
     more = [f"             (host: {entry.name} [{entry.address}])", f"              (protocol: {entry.protocol})"]
@@ -150,7 +153,7 @@ def _connection(entry: Entry) -> dict[str, object]:
     shown["protocol"] = entry.protocol
     if logged_in:
         shown["location"] = entry.cwd
-    if entry.command == IDLE:
+    if entry.command == IDLE or not logged_in:
         shown["idling"] = True
         if logged_in:
             shown["idle_since_ms"] = entry.idle_since * 1000

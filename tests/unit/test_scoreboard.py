@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -143,6 +144,7 @@ def test_ftpwho_shows_who_does_what(
     shown = capsys.readouterr().out
     assert shown.startswith("inetd FTP daemon:\n   42 alice    [")
     assert "] ( 50%) RETR big file\n\tKB/s: 1.95\n\tclient: host.example [10.0.0.2]\n" in shown
+    assert "\tclass: local\n\n   43 (none)   [" in shown
     assert "(authenticating)" in shown
     assert shown.endswith(
         "Service class local                -   1 user\nService class                      -   2 users\n"
@@ -155,6 +157,34 @@ def test_ftpwho_shows_who_does_what(
     assert capsys.readouterr().out == (
         "inetd FTP connections:\nProFTPD Server 'other'\nService class                      -   1 user\n"
     )
+    board.close()
+
+
+def test_the_compat_form_has_no_padding_and_says_what_is_sent_alone_in_percent(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ftpwho, "time", lambda: 60.0)
+    board = Board(str(tmp_path / "score"), pid=0, started=0)
+    upload = Entry(45, user="bob", began=55, command="STOR", argument="up.bin", length=9)
+    idle = Entry(44, user="bob", began=50, idle_since=57)
+    for entry in (replace(ALICE, began=50), Entry(43), idle, upload):
+        board.write(board.claim(), entry)
+    assert ftpwho.main(["-o", "compat", "-f", str(tmp_path / "score")]) == 0
+    assert capsys.readouterr().out.splitlines()[1:5] == [
+        "   42 0m10s  (50%) RETR big file", "   43 -       ", "   44 0m3s   idle ", "   45 0m5s   STOR up.bin",
+    ]  # fmt: skip
+    board.close()
+
+
+def test_who_is_not_logged_in_is_idle_in_json_whatever_ran_last(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    board = Board(str(tmp_path / "score"), pid=0, started=0)
+    board.write(board.claim(), Entry(43, command=""))
+    assert ftpwho.main(["-o", "json", "-f", str(tmp_path / "score")]) == 0
+    (connection,) = json.loads(capsys.readouterr().out)["connections"]
+    assert (connection["authenticating"], connection["idling"]) == (True, True)
+    assert "command" not in connection
     board.close()
 
 
