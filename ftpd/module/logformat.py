@@ -76,6 +76,7 @@ class Format:
         return "".join(value if part[0] is None else escape(value) for value, part in values)
 
 
+_CLOCK = "[%d/%b/%Y:%H:%M:%S %z]"
 _VARIABLE = re.compile(r"%(?:\{var:%\{(?P<var>\w+)\}\}|\{(?P<name>[^{}]*)\}(?P<kind>[et]?)|(?P<letter>.))", re.DOTALL)
 
 
@@ -118,7 +119,7 @@ def _named(name: str) -> str | tuple[Value, str]:
             case "note":
                 return (lambda session, command: _note(session, command, rest)), ""
             case "time":
-                return _clock(rest), ""
+                return _clock(rest or _CLOCK), ""
             case "var":
                 return _VARS.get(rest, "")
     if name.lower() == "version":
@@ -330,7 +331,7 @@ _LETTERS: dict[str, tuple[Value, str]] = {
     "S": (_of_command(lambda c: c.status[1] if c.status else None), "-"),
     "s": (_of_command(lambda c: str(c.status[0]) if c.status else None), "-"),
     "T": (_of_command(lambda c: None if c.transfer is None else f"{c.transfer.seconds:.3f}"), "-"),
-    "t": (_clock("[%d/%b/%Y:%H:%M:%S %z]"), "-"),
+    "t": (_clock(_CLOCK), "-"),
     "U": (_of_session(lambda s: s.login or None), "-"),
     "u": (_of_session(lambda s: s.user or s.notes.get("mod_auth.admitted")), "-"),
     "V": (_of_session(lambda s: s.server.args[0] if s.server.args else s.local.host), "-"),

@@ -32,7 +32,7 @@ class Filter:
     def __init__(self, words: str | None) -> None:
         """``words`` are classes, and behind a ``+`` verbs; None means everything."""
         classes, _, verbs = (words or "ALL,CONNECT,EXIT").partition("+")
-        named = re.split(r"[,|]", classes) if classes else []
+        named = [name for name in re.split(r"[,|]", classes) if name]
         for name in named:
             if name.removeprefix("!").upper() not in _CLASSES:
                 raise ConfigError(f"invalid log class '{name}' in '{words}'", right=", ".join(_CLASSES), word=1)
@@ -40,6 +40,9 @@ class Filter:
         for name in named:
             if name.startswith("!"):
                 unwanted |= _CLASSES[name[1:].upper()]
+            elif name.upper() == "NONE":
+                # begins anew, as in ProFTPD
+                wanted = Class.NONE
             else:
                 wanted |= _CLASSES[name.upper()]
         if named and all(name.startswith("!") for name in named):
@@ -70,7 +73,7 @@ class Filter:
 class Extended:
     """One ExtendedLog line; the format and the permission for links are known when all lines are read."""
 
-    __slots__ = ("filter", "follow", "form", "level", "name", "path")
+    __slots__ = ("anonymous", "filter", "follow", "form", "level", "name", "path")
 
     def __init__(self, path: str, level: Level | None, filter: Filter, name: str | None) -> None:
         self.path = path
@@ -82,6 +85,8 @@ class Extended:
         """Of its LogFormat."""
         self.form: logformat.Format | None = None
         self.follow = False
+        self.anonymous = False
+        """It stands in an <Anonymous>."""
 
     @property
     def ends(self) -> bool:

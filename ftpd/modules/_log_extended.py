@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from ftpd.api import (
+    ANON,
     RESTART,
     SESSION_CLOSE,
     SESSION_OPEN,
@@ -46,9 +47,10 @@ def find_formats(config: Config) -> None:
     standard = logformat.Format(logformat.DEFAULT)
     _configured.clear()
     for server in config.servers:
-        for line in _lines_of(server):
+        for scope, line in _lines_of(server):
             line.form = standard if line.name is None else formats.get(line.name)
             line.follow = server.settings[allow_symlinks]
+            line.anonymous = scope.kind is ANON
             _configured.append(line)
 
 
@@ -71,8 +73,9 @@ def _without_format(scope: Scope) -> Iterator[ConfigError]:
         yield from _without_format(inner)
 
 
-def _lines_of(scope: Scope) -> Iterator[Extended]:
-    yield from scope.values.get(extended_log, ())
+def _lines_of(scope: Scope) -> Iterator[tuple[Scope, Extended]]:
+    for line in scope.values.get(extended_log, ()):
+        yield scope, line
     for inner in (*scope.children, *scope.conditional):
         yield from _lines_of(inner)
 
@@ -126,15 +129,17 @@ class _Recorder:
     def __init__(self, lines: tuple[Extended, ...]) -> None:
         self._targets: list[_Target] = []
         self._by_verb: dict[str, tuple[_Target, ...]] = {}
-        seen: set[str] = set()
+        # one of an <Anonymous> is in the place of the server's with its path; of one place there may be any number
+        instead = {line.path for line in lines if line.anonymous and line.path}
         # the lines of inner sections come first
         for line in lines:
             if line.ends:
                 break
-            if line.form is None or (line.path and line.path in seen):
+            if line.form is None or (line.path in instead and not line.anonymous):
                 continue
-            seen.add(line.path)
             self._targets.append(_Target(line, line.form))
+        # what is written last in the configuration is recorded first, as in ProFTPD
+        self._targets.reverse()
 
     def of(self, cmd: Command) -> tuple[_Target, ...]:
         # what no module knows has no classes; clients can make up any number of such verbs

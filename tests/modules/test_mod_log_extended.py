@@ -66,6 +66,10 @@ SENT = ("NOOP", "PWD", "RETR a.txt", "DELE a.txt", "MKD new", "SITE CHMOD 700 su
         ("ALL,!READ,WRITE", ["NOOP", "PWD", "PASV", "DELE", "MKD", "SITE CHMOD"]),
         ("ALL,EXIT", ["NOOP", "PWD", "PASV", "RETR", "DELE", "MKD", "SITE CHMOD", "XYZZY", "EXIT"]),
         ("NONE", []),
+        ("READ,NONE", []),
+        ("READ,NONE,WRITE", ["DELE", "MKD"]),
+        ("READ,,WRITE,", ["RETR", "DELE", "MKD"]),
+        (",", []),
         # MKD is of WRITE and of DIRS
         ("ALL,!DIRS", ["NOOP", "PASV", "RETR", "DELE", "SITE CHMOD"]),
         ("READ+NOOP,SITE_CHMOD", ["NOOP", "RETR", "SITE CHMOD"]),
@@ -201,11 +205,22 @@ def test_several_logs_have_each_their_own(tmp_path: Path) -> None:
     assert reads.read_text().splitlines() == ["RETR"]
 
 
+def test_one_file_may_have_lines_of_several_kinds(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    conf = (
+        f'LogFormat read "read %m"\nLogFormat write "write %m"\nExtendedLog {log} READ read\n'
+        f"ExtendedLog {log} WRITE write\n<Global>\n  ExtendedLog {log} WRITE read\n</Global>\n"
+    )
+    # where a command is of several, the line that was written last comes first
+    assert recorded(log, conf, "RETR a.txt", "DELE a.txt") == ["read RETR", "read DELE", "write DELE"]
+
+
 @pytest.mark.parametrize(
     ("inside", "everywhere", "anonymous"),
     [
         ("ExtendedLog {inner} MISC verb", ["NOOP"], ["NOOP"]),
         ("ExtendedLog {outer} INFO verb\n  ExtendedLog {inner} MISC verb", ["SYST"], ["NOOP"]),
+        ("ExtendedLog {outer} INFO verb\n  ExtendedLog {outer} MISC verb", ["NOOP", "SYST"], []),
         ("ExtendedLog none", [], []),
         ("ExtendedLog off\n  ExtendedLog {inner} ALL verb", [], []),
         ("ExtendedLog {inner} INFO verb\n  ExtendedLog none", [], ["SYST"]),

@@ -66,6 +66,8 @@ def test_times_and_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     assert re.fullmatch(r"\[\d\d/\w{3}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}\]", stamp)
     assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}", iso)
+    form = r"\[\d\d/\w{3}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}\]"
+    assert all(re.fullmatch(form, moment) for moment in _after("NOOP", "%{}t", "%{time:}"))
     assert year == same_year and year.isdigit()
     assert word == "word"
 
