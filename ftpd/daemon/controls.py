@@ -22,7 +22,7 @@ from ftpd.module.control import Asked, Asker, Control, ControlError, ControlRule
 from ftpd.module.table import Module
 
 _SOCKET_ACL = "ControlsSocketACL"
-"""Who may ask anything; without such a line everybody may, as in ProFTPD, and each action has rules of its own."""
+"""Who may ask anything; without such a line that is whoever may have an action, each of which has rules of its own."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,10 @@ class ControlDesk:
 
     def _admits(self, asker: Asker) -> bool:
         rules = self._rules(_SOCKET_ACL)
-        return not rules or permitted(rules, "", asker)
+        if rules:
+            return permitted(rules, "", asker)
+        others = [control for control in self.controls.values() if _rules_of(control) != _SOCKET_ACL]
+        return any(self._may(asker, control) for control in others)
 
     def _may(self, asker: Asker, control: Control, words: Sequence[str] = ()) -> bool:
         directive = _rules_of(control)

@@ -89,7 +89,7 @@ module.directive_list(
 )  # fmt: skip
 socket_acl = module.directive_list(
     "ControlsSocketACL", socket_rule, contexts=SERVER,
-    usage="allow|deny user|group list", doc="Who may ask at all; everybody without such a line.",
+    usage="allow|deny user|group list", doc="Who may ask at all; without such a line, who may have an action.",
 )  # fmt: skip
 
 

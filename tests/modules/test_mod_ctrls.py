@@ -98,7 +98,9 @@ def test_the_log_says_which_line_lets_in_who_is_denied(monkeypatch: pytest.Monke
 @pytest.mark.parametrize(
     ("acl", "status"),
     [
-        ("", 0),
+        ("", -2),
+        ("ModuleControlsACLs lsmod allow user root\n", 0),
+        ("ModuleControlsACLs lsmod allow user tom\n", -2),
         ("ControlsSocketACL allow user root\n", 0),
         ("ControlsSocketACL deny user tom\n", 0),
         ("ControlsSocketACL allow user tom\n", -2),
