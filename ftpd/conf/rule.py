@@ -57,11 +57,14 @@ class Rule:
         """Whether an AllowFilter or DenyFilter looks at the argument of the command, too."""
         return self.allow_filter is not None or self.deny_filter is not None
 
-    def opinion(self, who: Who, argument: str = "") -> bool | None:
-        """True to allow and False to deny, both ending the search; None is no opinion."""
+    def opinion(self, who: Who, argument: str | None = None) -> bool | None:
+        """True to allow and False to deny, both ending the search; None is no opinion.
+
+        Filters are asked of an argument only: whoever logs in has none.
+        """
         return self.stance(who).opinion(argument)
 
-    def because(self, who: Who, argument: str = "") -> Line | None:
+    def because(self, who: Who, argument: str | None = None) -> Line | None:
         """The line that makes the opinion; None where there is none, or where it is that nothing was allowed."""
         return self.stance(who).because(argument)
 
@@ -102,7 +105,7 @@ class Stance(NamedTuple):
         """Whether the argument makes no difference."""
         return not self.rule.filters or (self.denying if self.rule.deny_first else self.allowing) is not None
 
-    def opinion(self, argument: str = "") -> bool | None:
+    def opinion(self, argument: str | None = None) -> bool | None:
         """As :meth:`Rule.opinion`."""
         if self.rule.deny_first:
             return self._denied(argument) is None and self._allowed(argument) is not None
@@ -110,22 +113,22 @@ class Stance(NamedTuple):
             return True
         return False if self._denied(argument) is not None else None
 
-    def because(self, argument: str = "") -> Line | None:
+    def because(self, argument: str | None = None) -> Line | None:
         """As :meth:`Rule.because`."""
         first, then = (self._denied, self._allowed) if self.rule.deny_first else (self._allowed, self._denied)
         return first(argument) or then(argument)
 
-    def _allowed(self, argument: str) -> Line | None:
+    def _allowed(self, argument: str | None) -> Line | None:
         if self.allowing is not None:
             return self.allowing
         pattern = self.rule.allow_filter
-        if pattern is not None and pattern.search(argument) is not None:
+        if pattern is not None and argument is not None and pattern.search(argument) is not None:
             return "AllowFilter", 0
         return ("AllowAll", 0) if self.rule.allow_all else None
 
-    def _denied(self, argument: str) -> Line | None:
+    def _denied(self, argument: str | None) -> Line | None:
         pattern = self.rule.deny_filter
-        if self.denying is None and pattern is not None and denies(pattern, argument):
+        if self.denying is None and pattern is not None and argument is not None and denies(pattern, argument):
             return "DenyFilter", 0
         return self.denying
 

@@ -206,6 +206,17 @@ def test_a_user_without_groups_is_in_none(tmp_path: Path) -> None:
     assert rules(tmp_path, "AllowGroup !staff\nDenyAll", Who("anna")).allowed
 
 
+def test_filters_have_no_say_in_who_may_log_in(tmp_path: Path) -> None:
+    lines = "AllowFilter ^\nDenyAll"
+    assert rules(tmp_path, lines, argument="").allowed
+    closed = configured(tmp_path, LOGIN.format(lines)).main
+    assert not connect_allowed(closed, NOBODY).allowed
+    assert not login_allowed(closed, None, ANNA).allowed
+    open_to_all = configured(tmp_path, LOGIN.format("DenyFilter ^")).main
+    assert connect_allowed(open_to_all, NOBODY).allowed
+    assert login_allowed(open_to_all, None, ANNA).allowed
+
+
 def test_filters_look_at_the_argument(tmp_path: Path) -> None:
     assert not rules(tmp_path, r"DenyFilter \.exe$", argument="a.exe").allowed
     assert rules(tmp_path, r"DenyFilter \.exe$", argument="a.txt").allowed
