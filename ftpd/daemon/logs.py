@@ -180,18 +180,19 @@ def _file(plan: Plan, server: Scope, path: str, directive: str) -> logfile.LogFi
 
 
 def _route(plan: Plan, server: Scope, above: Route) -> Route:
-    """What a server says for its own sessions; only what is traced comes from the main server where it says nothing."""
+    """What a server says for its sessions; what is traced, and how lines look, the main one says where it does not."""
     generation = plan.generation
     debug = value_of(generation, server, "DebugLevel", 0) if plan.options.debug is None else plan.options.debug
     wanted = value_of(generation, server, "SyslogLevel", "debug" if debug else "notice")
-    options = value_of(generation, server, "LogOptions", ())
+    options = value_of(generation, server, "LogOptions", None)
+    signs = _signs(options or ())
     route = Route(
         server=_name(plan, server),
         # -d is for who looks for something now, a DebugLevel for what SyslogLevel lets through, as in ProFTPD
         level=Level.DEBUG if plan.to_terminal or plan.options.debug else Level[wanted.upper()],
         debug=debug,
-        hidden=frozenset(option[1:].lower() for option in options if option[0] == "-"),
-        labels="+RoleBasedProcessLabels" in options,
+        hidden=above.hidden if options is None else frozenset(name.lower() for name, on in signs.items() if not on),
+        labels=above.labels if options is None else signs.get("RoleBasedProcessLabels", False),
     )
     if value_of(generation, server, "Trace", ()):
         route.channels, route.own_channels = (_channels(plan, server, daemon=daemon) for daemon in (False, True))
@@ -240,9 +241,17 @@ def _begin_to_trace(plan: Plan) -> None:
 
 
 def _trace_style(options: Sequence[str]) -> TraceStyle:
+    signs = _signs(options)
     return TraceStyle(
-        timestamp="-Timestamp" not in options, millis="-TimestampMillis" not in options, ends="+ConnIPs" in options
+        timestamp=signs.get("Timestamp", True),
+        millis=signs.get("TimestampMillis", True),
+        ends=signs.get("ConnIPs", False),
     )
+
+
+def _signs(options: Sequence[str]) -> dict[str, bool]:
+    """Whether each is on; of several words about one the last counts."""
+    return {option[1:]: option[0] == "+" for option in options}
 
 
 def _channels(plan: Plan, server: Scope, *, daemon: bool) -> Mapping[str, range]:

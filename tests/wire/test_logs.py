@@ -141,6 +141,28 @@ def test_logoptions_take_parts_away_and_name_roles(start: Start) -> None:
     assert {line.partition("[")[0] for line in lines(server)} == {"daemon", "session"}
 
 
+@pytest.mark.parametrize(
+    ("own", "looks"),
+    [
+        ("", r"session\[\d+\] \(127"),
+        ("LogOptions -VirtualHost", r"\d{4}-\d\d-\d\d \S+ \S+ proftpd\[\d+\] \(127"),
+        ("LogOptions -Hostname +Hostname +VirtualHost", r"\d{4}-\d\d-\d\d \S+ \S+ proftpd\[\d+\] 127\.0\.0\.1 \(127"),
+    ],
+    ids=["none", "others", "the last word counts"],
+)
+def test_logoptions_of_the_main_server_are_for_those_without_their_own(start: Start, own: str, looks: str) -> None:
+    port = free_port()
+    server = start(
+        "LogOptions -Timestamp -Hostname -VirtualHost +RoleBasedProcessLabels\n"
+        f"<VirtualHost 127.0.0.1>\nPort {port}\nServerLog {{run}}/own\nSyslogLevel info\n{own}\n</VirtualHost>"
+    )
+    with ftplib.FTP() as ftp:
+        ftp.connect(server.host, port, timeout=PATIENCE)
+        ftp.quit()
+    until("the end is told", lambda: any("session closed" in line for line in lines(server, "own")))
+    assert all(re.match(looks, line) for line in lines(server, "own")), lines(server, "own")
+
+
 def test_an_unsafe_log_is_told_at_the_start_and_the_daemon_serves(start: Start, tmp_path: Path) -> None:
     (tmp_path / "open").mkdir()
     (tmp_path / "open").chmod(0o777)
