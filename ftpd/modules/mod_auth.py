@@ -318,7 +318,8 @@ async def _other_home(cmd: Command, account: Account) -> str:
         await in_task()
         await work
     if not asked.argument.startswith("/"):
-        raise Denied(f"USER {cmd.session.login}: the home was rewritten to '{asked.argument}', which is no full path")
+        why = f"USER {cmd.session.login}: the home was rewritten to '{asked.argument}', which is no full path"
+        raise Denied(why, final=True)
     return asked.argument
 
 

@@ -199,7 +199,11 @@ def test_the_rules_know_whose_home_it_is() -> None:
 
 
 def test_nobody_gets_in_with_a_home_that_is_no_path() -> None:
-    assert _home("RewriteHome on\n" + HOME.format("pub"))[0] == "530"
+    async def tale(ftp: Bench) -> list[str]:
+        return [await ftp("USER tom"), await ftp("PASS secret"), str(ftp.wire.gone)]
+
+    conf = ON + "RewriteHome on\n" + HOME.format("pub")
+    assert run(tale, login=None, files=FOLDERS, conf=conf)[1:] == ["530 Login incorrect.", "True"]
 
 
 # -- conditions ---------------------------------------------------------------------------------------------
