@@ -109,8 +109,8 @@ group_file: Directive[FileSpec | None] = module.directive(
     "AuthGroupFile", _spec("AuthGroupFile", homes=False), contexts=_SERVERS, usage="path [id min-max] [name regex]",
     doc="The file that holds the groups, as /etc/group.",
 )  # fmt: skip
-options: Directive[frozenset[str]] = module.directive(
-    "AuthFileOptions", types.flags("InsecurePerms", "SyntaxCheck"), default=frozenset(), contexts=_SERVERS,
+options = module.directive_list(
+    "AuthFileOptions", types.flags("InsecurePerms", "SyntaxCheck"), contexts=_SERVERS,
     usage="InsecurePerms|SyntaxCheck ...",
     doc="InsecurePerms takes files that everybody may read; SyntaxCheck refuses files with malformed entries.",
 )  # fmt: skip
@@ -123,7 +123,8 @@ def files_are_safe(config: Config) -> Iterator[ConfigError]:
     One that the daemon itself cannot read is worth a word only, as who checks need not be who starts it.
     """
     for server in config.servers:
-        chosen = server.settings[options]
+        # in ProFTPD all lines add up; here a VirtualHost's are for its own files
+        chosen = frozenset[str]().union(*config.main.settings[options], *server.settings[options])
         for key, secret in ((user_file, True), (group_file, False)):
             spec = server.settings[key]
             if spec is None:

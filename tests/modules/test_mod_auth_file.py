@@ -284,6 +284,23 @@ def test_a_file_that_others_can_read_is_refused_unless_one_insists(files: Files)
     assert login(files.users(files.line(), mode=0o640).bench()) == "230 User tom logged in"
 
 
+INSECURE = "AuthFileOptions InsecurePerms\n"
+
+
+def test_several_lines_of_options_add_up(files: Files) -> None:
+    files.users(files.line(), mode=0o644)
+    assert login(files.bench(conf="AuthFileOptions SyntaxCheck\n" + INSECURE)) == "230 User tom logged in"
+
+
+def test_options_of_the_main_server_are_for_the_files_of_all_servers(files: Files) -> None:
+    files.users(files.line(), mode=0o644)
+    host = f"<VirtualHost 192.0.2.1>\nAuthUserFile {files.passwd}\n%s</VirtualHost>\n"
+    asyncio.run(Bench(conf=INSECURE + host % "").open())
+    asyncio.run(Bench(conf=host % INSECURE).open())
+    with pytest.raises(ConfigFaults):
+        asyncio.run(Bench(conf=f"<VirtualHost 192.0.2.2>\n{INSECURE}</VirtualHost>\n" + host % "").open())
+
+
 def test_a_file_that_others_can_write_is_refused_always(files: Files) -> None:
     files.users(files.line(), mode=0o602)
     assert "world-writable AuthUserFile" in refusal(files.bench())
