@@ -9,7 +9,7 @@ class Denied(Exception):
     """A login is refused. ``reason`` is for the log; fail2ban and its kin know ProFTPD's wording of it.
 
     ``first`` is a line before the usual refusal, ``final`` ends the session at once, and ``ending`` is what the logs
-    have as the reason of that: nothing in most cases, as in ProFTPD.
+    have as the reason of that: nothing in most cases, as in ProFTPD. One that is not ``counted`` is no login attempt.
     """
 
     def __init__(
@@ -21,6 +21,7 @@ class Denied(Exception):
         first: str = "",
         final: bool = False,
         ending: str = "",
+        counted: bool = True,
     ) -> None:
         super().__init__(reason)
         self.reason = reason
@@ -29,3 +30,4 @@ class Denied(Exception):
         self.first = first
         self.final = final
         self.ending = ending
+        self.counted = counted

@@ -236,7 +236,8 @@ def _worth_a_try(session: Session, target: Target, password: str) -> None:
         raise Denied(f"USER {session.login} (Login failed): Incorrect password")
     if not password and not settings[d.allow_empty_passwords]:
         session.modules.emit(EMPTY_PASSWORD, session)
-        raise Denied(f"Refusing empty password from user '{target.user or session.login}'", code=501)
+        # no guess at anything, and so no attempt for MaxLoginAttempts, as in ProFTPD
+        raise Denied(f"Refusing empty password from user '{target.user or session.login}'", code=501, counted=False)
 
 
 async def _let_in(cmd: Command, visitor: Visitor, visit: Visit, known: Regular | None) -> Regular:
@@ -326,9 +327,9 @@ async def _other_home(cmd: Command, account: Account) -> str:
 def _refuse(cmd: Command, target: Target, visit: Visit, denied: Denied) -> Outcome:
     session = cmd.session
     session.log_login(denied.level, "%s", denied.reason)
-    visit.failures += 1
+    visit.failures += denied.counted
     most = session.server.settings[d.max_login_attempts]
-    if most is not None and visit.failures >= most:
+    if denied.counted and most is not None and visit.failures >= most:
         session.log(Level.NOTICE, "Maximum login attempts (%d) exceeded, connection refused", most)
         session.modules.emit(MAX_LOGIN_ATTEMPTS, session)
         session.end("Configured policy: Denied by MaxLoginAttempts")

@@ -155,6 +155,12 @@ def test_an_empty_password_may_be_refused_out_of_hand() -> None:
     assert login(fresh("AllowEmptyPasswords off", users=users), "tom", "") == ["501 Login incorrect."]
 
 
+def test_an_empty_password_that_is_refused_is_no_attempt() -> None:
+    conf = "AllowEmptyPasswords off\nMaxLoginAttempts 2"
+    assert attempts(conf, *["USER tom", "PASS"] * 4, "USER tom", "PASS x")[1] is None
+    assert attempts(conf, "USER tom", "PASS x", "USER tom", "PASS", "USER tom", "PASS x")[1] is not None
+
+
 def test_an_empty_password_of_a_guest_may_be_refused_as_well() -> None:
     area = "<Anonymous {root}>\nUser tom\n%s</Anonymous>\n"
     assert login(fresh(area % ""), "tom", "") == ["230 Anonymous access granted, restrictions apply"]
