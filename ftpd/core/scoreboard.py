@@ -125,7 +125,9 @@ class Board:
 
     def _begin(self, flags: int, header: bytes) -> None:
         """What an earlier daemon left is no longer true; should sessions of it live, they may go on writing there."""
-        if os.fstat(self._file).st_size:
+        found = os.fstat(self._file)
+        if found.st_size or found.st_uid != os.geteuid():
+            # whom an empty file belongs to may write there as well
             try:
                 os.unlink(self.path)
             except OSError:
@@ -374,9 +376,16 @@ def _understood(data: bytes) -> tuple[int, int]:
     return pid, started
 
 
+def _without_waiting(path: str, flags: int) -> int:
+    """A FIFO is opened at once, whether somebody is at its other end or not."""
+    return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)
+
+
 def read(path: str) -> Scores:
     """The scoreboard in that file; OSError, or ScoreboardError where the file is none."""
-    with open(path, "rb") as file:
+    with open(path, "rb", opener=_without_waiting) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise ScoreboardError("bad/corrupted file")
         data = file.read(_HEADER.size + _MOST_ENTRIES * _ENTRY.size)
     pid, started = _understood(data)
     body = data[_HEADER.size :]

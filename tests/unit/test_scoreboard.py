@@ -129,6 +129,23 @@ def test_what_is_no_scoreboard_is_said_to_be_none(
         assert why in capsys.readouterr().err
 
 
+def test_a_fifo_is_no_scoreboard_and_nobody_waits_for_its_other_end(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "score")
+    with pytest.raises(ScoreboardError, match="bad/corrupted file"):
+        read(str(tmp_path / "score"))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_an_empty_file_of_another_is_replaced_by_one_of_the_daemons(tmp_path: Path) -> None:
+    score = tmp_path / "score"
+    score.touch()
+    os.chown(score, 65534, 65534)
+    board = Board(str(score), pid=7, started=100)
+    assert score.stat().st_uid == 0
+    assert read(str(score)).pid == 7
+    board.close()
+
+
 # -- the commands --------------------------------------------------------------------------------------
 
 
