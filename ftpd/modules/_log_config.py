@@ -103,8 +103,8 @@ def _extended_log(words: list[str]) -> Extended:
     target, classes, name = (*words, None, None)[:3]
     assert target is not None
     filter = Filter(classes)
-    if target.startswith("syslog:"):
-        level = _LEVELS.get(target.removeprefix("syslog:").lower())
+    if target[:7].lower() == "syslog:":
+        level = _LEVELS.get(target[7:].lower())
         if level is None:
             right = f"syslog: and one of {', '.join(_LEVELS)}"
             raise ConfigError(f"'{target}' names no level of syslog", right=right, word=0)

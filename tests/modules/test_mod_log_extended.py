@@ -343,12 +343,13 @@ def test_a_password_behind_a_verb_that_is_nearly_pass_stands_in_no_log(tmp_path:
 # -- syslog, wtmp ------------------------------------------------------------------------------------------------
 
 
-def test_syslog_may_be_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("word", ["syslog:warn", "SYSLOG:WARN"])
+def test_syslog_may_be_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, word: str) -> None:
     monkeypatch.setattr(syslog, "path", str(tmp_path / "devlog"))
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind(syslog.path)
         listener.settimeout(5)
-        recorded(tmp_path / "no", 'LogFormat verb "%m of %u"\nExtendedLog syslog:warn MISC verb\n', "NOOP")
+        recorded(tmp_path / "no", f'LogFormat verb "%m of %u"\nExtendedLog {word} MISC verb\n', "NOOP")
         text = listener.recv(1000).decode()
     assert text.startswith("<28>")
     assert text.endswith(f"proftpd[{os.getpid()}]: NOOP of tom")
