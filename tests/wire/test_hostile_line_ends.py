@@ -18,7 +18,7 @@ SHOWN = "a?DELE kept"
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    with Daemon(tmp_path_factory.mktemp("daemon"), "AllowOverwrite on\nDenyFilter \\*.*/\n") as daemon:
+    with Daemon(tmp_path_factory.mktemp("daemon"), "AllowOverwrite on\nDenyFilter q.*/\n") as daemon:
         daemon.give("kept", b"kept")
         yield daemon
 
@@ -67,9 +67,9 @@ def test_a_file_with_an_lf_in_its_name_is_one_entry_of_every_listing(server: Dae
 def test_it_is_no_way_around_a_filter(server: Daemon) -> None:
     with Raw(server) as client:
         client.login()
-        assert client.ask(b"MKD *a\nb/c\r\n").startswith("550")
-        assert client.ask(b"MKD *a\nb\r\n").startswith("257")
-        assert client.ask(b"RMD *a\nb\r\n").startswith("250")
+        assert client.ask(b"MKD q\nb/c\r\n") == "550 q?b/c: Forbidden command argument"
+        assert client.ask(b"MKD q\nb\r\n").startswith("257")
+        assert client.ask(b"RMD q\nb\r\n").startswith("250")
 
 
 def test_it_puts_no_command_into_a_session_that_begins_with_it(server: Daemon) -> None:
