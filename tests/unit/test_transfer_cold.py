@@ -6,7 +6,8 @@ import asyncio
 import os
 import random
 import re
-from collections.abc import Awaitable, Callable
+import tempfile
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -36,8 +37,15 @@ class Counting(Pools):
         return await super().__call__(work, kind)
 
 
+@pytest.fixture
+def disk() -> Iterator[Path]:
+    """A folder that is on a disk where any is: that of temporary files may be in memory, and pytest's as well."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp", prefix="ftpd-cold-") as folder:
+        yield Path(folder)
+
+
 def cold_file(folder: Path, content: bytes = CONTENT) -> int:
-    """A file of which nothing is in memory; skips where the file system under /tmp is memory itself."""
+    """A file of which nothing is in memory; skips where the file system of the folder is memory itself."""
     # the question alone has the kernel bring the file: another one is asked about
     asked = _on_disk(folder / "asked", content)
     can_be_cold = is_cold(asked, os.fstat(asked).st_dev, 0)
@@ -81,9 +89,7 @@ def with_threads(loop: str, story: Callable[[Ground, Counting], Awaitable[None]]
 
 @loops
 @pytest.mark.parametrize("how", [{}, {"sendfile": False}, {"ascii": True}, {"offset": 1 << 20}])
-def test_a_cold_file_arrives_whole_and_threads_waited_for_the_disk(
-    loop: str, how: dict[str, int], tmp_path: Path
-) -> None:
+def test_a_cold_file_arrives_whole_and_threads_waited_for_the_disk(loop: str, how: dict[str, int], disk: Path) -> None:
     content = CONTENT.replace(b"\r", b" ").replace(b"\n", b" ") if "ascii" in how else CONTENT
 
     def waited(place: Path) -> bool:
@@ -104,13 +110,13 @@ def test_a_cold_file_arrives_whole_and_threads_waited_for_the_disk(
         assert kinds <= {f"files:{os.major(device)}:{os.minor(device)}"}
         return bool(kinds)
 
-    until_waited_for(tmp_path, waited)
+    until_waited_for(disk, waited)
 
 
 @loops
-def test_what_is_in_memory_goes_out_without_a_thread(loop: str, tmp_path: Path) -> None:
-    (tmp_path / "file").write_bytes(CONTENT)
-    file = os.open(tmp_path / "file", os.O_RDONLY)
+def test_what_is_in_memory_goes_out_without_a_thread(loop: str, disk: Path) -> None:
+    (disk / "file").write_bytes(CONTENT)
+    file = os.open(disk / "file", os.O_RDONLY)
 
     async def story(ground: Ground, pools: Counting) -> None:
         data, client = pair(ground)
@@ -125,7 +131,7 @@ def test_what_is_in_memory_goes_out_without_a_thread(loop: str, tmp_path: Path) 
 
 
 @loops
-def test_a_transfer_that_waits_for_the_disk_can_be_aborted_and_its_file_closed(loop: str, tmp_path: Path) -> None:
+def test_a_transfer_that_waits_for_the_disk_can_be_aborted_and_its_file_closed(loop: str, disk: Path) -> None:
     def waited(place: Path) -> bool:
         kinds: set[str] = set()
 
@@ -147,11 +153,11 @@ def test_a_transfer_that_waits_for_the_disk_can_be_aborted_and_its_file_closed(l
         with_threads(loop, story)
         return bool(kinds)
 
-    until_waited_for(tmp_path, waited)
+    until_waited_for(disk, waited)
 
 
 @loops
-def test_a_disk_that_does_not_answer_is_451(loop: str, tmp_path: Path) -> None:
+def test_a_disk_that_does_not_answer_is_451(loop: str, disk: Path) -> None:
     def waited(place: Path) -> bool:
         file = cold_file(place)
         asked: list[str] = []
@@ -177,4 +183,4 @@ def test_a_disk_that_does_not_answer_is_451(loop: str, tmp_path: Path) -> None:
         os.close(file)
         return bool(asked)
 
-    until_waited_for(tmp_path, waited)
+    until_waited_for(disk, waited)

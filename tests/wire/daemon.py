@@ -13,7 +13,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -69,7 +68,8 @@ def until(what: str, true: Callable[[], bool], seconds: float = PATIENCE) -> Non
 # each process of the tests from a place of its own, and none of them the same port twice
 _ports = itertools.count(os.getpid() * 100)
 _claims = os.open(
-    os.path.join(tempfile.gettempdir(), f"ftpd-ports-of-tests-{os.geteuid()}"),
+    # in one place for all, which that of temporary files is not
+    f"/tmp/ftpd-ports-of-tests-{os.geteuid()}",
     os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC,
     0o600,
 )
