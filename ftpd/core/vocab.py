@@ -16,6 +16,8 @@ class Phase(enum.Enum):
     LOG_CMD = "LOG_CMD"
     LOG_CMD_ERR = "LOG_CMD_ERR"
 
+    __hash__ = object.__hash__  # enum's own is a Python function, and each start asks some thousand times
+
 
 class Outcome(enum.Enum):
     """What a handler says of a command; ``None`` (DECLINED) means: not mine, ask the next one."""
@@ -50,7 +52,7 @@ class Group(enum.Enum):
     WRITE = "WRITE"
     DIRS = "DIRS"
 
-    __hash__ = object.__hash__  # enum's own is a Python function, and every command asks
+    __hash__ = object.__hash__  # as above, and every command asks
 
 
 class Class(enum.Flag):

@@ -66,19 +66,27 @@ class _Rows:
     """The handlers by phase and name, each row in the order in which they are asked."""
 
     def __init__(self, handlers: Iterable[Handler]) -> None:
-        self._rows: dict[tuple[Phase, str], list[Handler]] = {}
+        rows: dict[Phase, dict[str, list[Handler]]] = {phase: {} for phase in Phase}
         for handler in handlers:
-            self._rows.setdefault((handler.phase, handler.verb), []).append(handler)
+            rows[handler.phase].setdefault(handler.verb, []).append(handler)
+        self._rows: dict[Phase, dict[str, Chain]] = {
+            phase: {verb: tuple(row) for verb, row in named.items()} for phase, named in rows.items()
+        }
 
     def named(self, phase: Phase | None = None) -> set[str]:
-        return {verb for of, verb in self._rows if phase in (None, of)} - {ANY}
+        return {verb for of, named in self._rows.items() if phase in (None, of) for verb in named} - {ANY}
 
-    def chain(self, phase: Phase, *verbs: str) -> Chain:
-        """The handlers of a phase for these names; those of the first name (the wildcard) come first."""
-        return tuple(row for verb in verbs for row in self._rows.get((phase, verb), ()))
+    def chain(self, phase: Phase, verb: str) -> Chain:
+        """The handlers of a phase for this name."""
+        return self._rows[phase].get(verb, ())
+
+    def all_for(self, phase: Phase, verb: str) -> Chain:
+        """The handlers of a phase for a command of this name; those of the wildcard come first."""
+        named = self._rows[phase]
+        return named.get(ANY, ()) + named.get(verb, ())
 
     def _behind(self, verb: str, post: Phase, log: Phase) -> Chains:
-        chains = ((post, self.chain(post, ANY, verb)), (log, self.chain(log, ANY)), (log, self.chain(log, verb)))
+        chains = ((post, self.all_for(post, verb)), (log, self.chain(log, ANY)), (log, self.chain(log, verb)))
         return tuple((phase, chain) for phase, chain in chains if chain)
 
     def plan(self, verb: str, *, known: bool) -> Plan:
@@ -87,7 +95,7 @@ class _Rows:
         classes = Class.NONE
         for row in rows:
             classes |= row.classes
-        pre, cmd = self.chain(Phase.PRE_CMD, ANY, verb), self.chain(Phase.CMD, ANY, verb)
+        pre, cmd = self.all_for(Phase.PRE_CMD, verb), self.all_for(Phase.CMD, verb)
         only = _only_answering(cmd)
         records = None if only is None else only.records
         after = self._behind(verb, Phase.POST_CMD, Phase.LOG_CMD)
