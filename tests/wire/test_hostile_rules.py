@@ -103,14 +103,14 @@ SPELLINGS = ["{}", "  {}", "\t{}", "{} ", "{}\t"]
         "xcwd ./closed",
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("spelling", SPELLINGS, ids=repr)
-def test_no_spelling_is_a_way_past_a_limit(server: Daemon, line: str, spelling: str) -> None:
+def test_no_spelling_is_a_way_past_a_limit(server: Daemon, line: str) -> None:
     before = tree(server)
     with Raw(server) as client:
         client.login()
-        assert client.ask(spelling.format(line)).startswith("5"), line
-        assert client.ask("NOOP").startswith("200")
-    assert tree(server) == before
+        for spelling in SPELLINGS:
+            assert client.ask(spelling.format(line)).startswith("5"), spelling
+            assert client.ask("NOOP").startswith("200")
+            assert tree(server) == before, spelling
 
 
 @pytest.mark.parametrize("line", ["STOR fixed/new", "stor fixed/new", "APPE fixed/there", "aPpE fixed/there", "STOU"])
