@@ -292,13 +292,18 @@ def test_several_lines_of_options_add_up(files: Files) -> None:
     assert login(files.bench(conf="AuthFileOptions SyntaxCheck\n" + INSECURE)) == "230 User tom logged in"
 
 
+async def come_and_go(conf: str) -> None:
+    async with Bench(conf=conf):
+        pass
+
+
 def test_options_of_the_main_server_are_for_the_files_of_all_servers(files: Files) -> None:
     files.users(files.line(), mode=0o644)
     host = f"<VirtualHost 192.0.2.1>\nAuthUserFile {files.passwd}\n%s</VirtualHost>\n"
-    asyncio.run(Bench(conf=INSECURE + host % "").open())
-    asyncio.run(Bench(conf=host % INSECURE).open())
+    asyncio.run(come_and_go(INSECURE + host % ""))
+    asyncio.run(come_and_go(host % INSECURE))
     with pytest.raises(ConfigFaults):
-        asyncio.run(Bench(conf=f"<VirtualHost 192.0.2.2>\n{INSECURE}</VirtualHost>\n" + host % "").open())
+        asyncio.run(come_and_go(f"<VirtualHost 192.0.2.2>\n{INSECURE}</VirtualHost>\n" + host % ""))
 
 
 def test_a_file_that_others_can_write_is_refused_always(files: Files) -> None:
