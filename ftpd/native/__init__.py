@@ -45,8 +45,8 @@ lines = _compiled("_lines")
 """The lines of listings: ``lines.c`` and what stands around it."""
 
 data = _compiled("_data")
-"""What the kernel is asked for data connections: ``data.c``; small files by what was decided before: ``walk.c``,
-``send.c``, ``show.c`` and ``receive.c``."""
+"""What the kernel is asked for data connections: ``data.c``; the middle of long files: ``pump.c``; small ones by what
+was decided before: ``walk.c``, ``send.c``, ``show.c`` and ``receive.c``."""
 
 moulds = _compiled("_moulds")
 """Objects that are made as another one is: ``moulds.c``."""

@@ -294,6 +294,7 @@ static PyMethodDef methods[] = {
     {"deliver", (PyCFunction)(void (*)(void))deliver, METH_FASTCALL, NULL},
     {"receive", (PyCFunction)(void (*)(void))receive, METH_FASTCALL, NULL},
     {"end", (PyCFunction)(void (*)(void))end, METH_FASTCALL, NULL},
+    {"serve_pumps", (PyCFunction)(void (*)(void))serve_pumps, METH_FASTCALL, NULL},
     {NULL, NULL, 0, NULL},
 };
 
@@ -305,7 +306,7 @@ PyMODINIT_FUNC
 PyInit__data(void)
 {
     PyObject *module = PyModule_Create(&definition);
-    if (module != NULL && add_walk(module) < 0)
+    if (module != NULL && (add_walk(module) < 0 || add_pump(module) < 0))
         Py_CLEAR(module);
     return module;
 }

@@ -35,3 +35,8 @@ int end_connection(int fd);
 
 /* Add the type Walk; -1 with an error set. */
 int add_walk(PyObject *module);
+
+/* The same of the type Pump. */
+int add_pump(PyObject *module);
+
+PyObject *serve_pumps(PyObject *module, PyObject *const *arguments, Py_ssize_t count);

@@ -250,6 +250,11 @@ class Channel(DTPHandler):  # type: ignore[misc]  # pyftpdlib is untyped
         """How many of the ``wanted`` bytes the throttle lets through now."""
         return wanted if self._bucket is None else self._bucket.grant(wanted)
 
+    def went(self, count: int) -> None:
+        """So many bytes went without a step of ours."""
+        self.moved += count
+        self.passed(count)
+
     def passed(self, count: int) -> None:
         """So many bytes went over the wire: the throttle and the stall timer hear of it."""
         if self._bucket is not None:
@@ -272,6 +277,7 @@ class Channel(DTPHandler):  # type: ignore[misc]  # pyftpdlib is untyped
     def throttle(self, bytes_per_second: float, free_bytes: int = 0) -> None:
         """Move no more than so much a second once the free bytes have passed; 0 is no limit."""
         self._bucket = Bucket(bytes_per_second, free_bytes) if bytes_per_second > 0 else None
+        self.ioloop.pumps.pop(self._fileno, None)
 
     def stall_after(self, seconds: float) -> None:
         """End the transfer with 421 when nothing moves for so long; 0 never."""

@@ -9,7 +9,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import aclosing, suppress
 from time import perf_counter
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ftpd.core.aside import far_file
 from ftpd.core.eager import begin
@@ -145,11 +145,16 @@ class DataChannel(Channel):
         copying: Callable[[], bool] | None = None
         here = at
         much = known and end - at > LAST
+        pump: Any = None
 
         def step() -> bool:
-            nonlocal at, here, copying, much
+            nonlocal at, here, copying, much, pump
             if copying is not None:
                 return copying()
+            if pump is not None:
+                at = here = pump.at
+                pump = None
+                self.ioloop.pumps.pop(self._fileno, None)
             if at == end:
                 return True
             if much and end - at <= LAST:
@@ -179,9 +184,16 @@ class DataChannel(Channel):
             at += sent
             self.moved += sent
             self.passed(sent)
+            if much and kernel.pump is not None and self._is_left_alone():
+                pump = kernel.pump(self._fileno, descriptor, at, end - LAST, most, flags_for(device))
+                self.ioloop.pumps[self._fileno] = pump
             return at == end
 
         return step
+
+    def _is_left_alone(self) -> bool:
+        """Whether nobody has a say in each piece, and the loop waits for the connection."""
+        return bool(self._watched == self.ioloop.WRITE) and self._bucket is None and self.ground.meter is None
 
     def _look_ahead(self, descriptor: int, device: int, at: int, end: int) -> tuple[int, bool]:
         """How far the file can be read without waiting; True: once the disk has brought that, for which we wait now."""

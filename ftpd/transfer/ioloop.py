@@ -12,6 +12,7 @@ from ftpd import native
 from ftpd.core import trace, watchdog
 from ftpd.core.answers import Answers
 from ftpd.core.log import Level, log
+from ftpd.transfer import kernel
 from ftpd.transfer.library import Epoll
 
 _SOON = 0.001
@@ -284,6 +285,29 @@ class DataLoop(_Guest):
     def __init__(self, host: AsyncioLoop) -> None:
         super().__init__(host.aio)
         self.host = host
+        self.pumps: dict[int, Any] = {}
+        """By descriptor, what goes out without its channel being asked (:data:`ftpd.transfer.kernel.pump`)."""
+
+    def register(self, fd: int, channel: Any, events: int) -> None:
+        # a number may be another connection's by now
+        self.pumps.pop(fd, None)
+        super().register(fd, channel, events)
+
+    def unregister(self, fd: int) -> None:
+        self.pumps.pop(fd, None)
+        super().unregister(fd)
+
+    def serve(self, timeout: float) -> int:
+        if not self.pumps:
+            return super().serve(timeout)
+        began = perf_counter()
+        ready, went = kernel.serve_pumps(self.fileno(), int(timeout * 1000), self.batch, self.pumps)
+        for fd, sent in went:
+            self.socket_map[fd].went(sent)
+        if (spent := perf_counter() - began) > watchdog.LIMIT:
+            watchdog.note("the middle of a file", spent)
+        self._serve_each(ready)
+        return len(ready) + len(went)
 
     def call_later(self, seconds: float, target: Callable[..., Any], *args: Any, **kwargs: Any) -> LoopTimer:
         return self.host.call_later(seconds, target, *args, **kwargs)

@@ -16,6 +16,8 @@ def way_to_call(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
     for name in ("listen", "accept", "give", "deliver", "receive", "end"):
         by_python, compiled = getattr(kernel, f"{name}_by_python"), getattr(native.data, name, None)
         monkeypatch.setattr(kernel, name, by_python if request.param == "python" else compiled)
+    if request.param == "python":
+        monkeypatch.setattr(kernel, "pump", None)
 
 
 @pytest.fixture(params=["python", "compiled"])
