@@ -5,7 +5,18 @@ from __future__ import annotations
 import pytest
 
 from ftpd import native
+from ftpd.core import mounts
 from ftpd.transfer import kernel
+
+_near = mounts.Mounts({}, mounts.mounts().near)
+
+
+@pytest.fixture(autouse=True)
+def no_mount_comes_or_goes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What other tests mount meanwhile has nothing to do with these; those of mounts have tables of their own."""
+    if request.module.__name__.rpartition(".")[2] != "test_mounts":
+        monkeypatch.setattr(mounts, "_now", _near)
+        monkeypatch.setattr(mounts, "_read", lambda: _near)
 
 
 @pytest.fixture(params=["python", "compiled"])

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -127,10 +128,15 @@ class Running:
         try:
             until("the daemon greets with 220", self._greets)
         except BaseException:
-            self._process.kill()
-            self._process.wait()
+            self._kill()
             print(self.log())
             raise
+
+    def _kill(self) -> None:
+        self._process.kill()
+        # whoever waits for a file system that does not answer outlives that, and the test is to tell of it
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(10)
 
     def stop(self) -> None:
         """End it as a service manager does; it has to go without a complaint."""
@@ -140,8 +146,7 @@ class Running:
             # while the kernel still knows of it
             self.assert_no_fault()
         except AssertionError:
-            self._process.kill()
-            self._process.wait()
+            self._kill()
             print(self.log())
             raise
         code = self._process.wait()

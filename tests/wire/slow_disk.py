@@ -34,6 +34,9 @@ class SlowDisk:
     def stall(self) -> None:
         """From now on nothing on the disk is answered."""
         self._signal(signal.SIGSTOP)
+        assert self._server is not None
+        # it stops some moments later; a question that it has taken by then could not even be killed
+        os.waitid(os.P_PID, self._server.pid, os.WSTOPPED)
 
     def recover(self) -> None:
         self._signal(signal.SIGCONT)
