@@ -110,19 +110,17 @@ class SmallFolders:
         self._linked = False
 
     def __call__(self, cmd: Command, folder: Folder, path: Path) -> Iterable[bytes] | None:
-        if not self._linked:
-            pieces = lines_of_small(folder, self._common(cmd).layout, _PLAIN[False])
-            if pieces is None or isinstance(pieces, tuple):
-                return None if pieces is None else in_steps(pieces, lambda name, known: None)
-        # what takes more than one step may take longer than the others' view lasts
-        view, virtual = view_of(cmd, cmd.config, NO_FLAGS), path.virtual
+        view = view_of(cmd, cmd.config, NO_FLAGS) if self._linked else self._common(cmd)
         pieces = lines_of_small(folder, view.layout, _PLAIN[False])
         if pieces is None:
             return None
 
         def line(name: str, known: os.stat_result) -> str | None:
-            self._linked = True
-            return view.line(name, known, folder, name, virtual)
+            nonlocal view
+            if not self._linked:
+                # what is told of one by one may take longer than the others' view lasts
+                self._linked, view = True, view_of(cmd, cmd.config, NO_FLAGS)
+            return view.line(name, known, folder, name, path.virtual)
 
         return in_steps(pieces, line)
 
