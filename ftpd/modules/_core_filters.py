@@ -30,6 +30,7 @@ _WHILE_RENAMING = frozenset(
     # what may stand between RNFR and RNTO: help, a sign of life, and the verbs that change the protection of the line
     ["RNTO", "HELP", "NOOP", "QUIT", "STAT", "CCC", "CONF", "ENC", "MIC", "PBSZ", "PROT"]
 )
+_ENDS_RENAMING = frozenset(["APPE", "LIST", "MLSD", "NLST", "RETR", "STOR", "STOU"])
 _SECRET = frozenset({"PASS", "ACCT", "ADAT"})
 
 
@@ -45,6 +46,9 @@ def before_every_command(cmd: Command) -> None | Awaitable[None]:
     if idle is not None:
         idle.reset()
     if session.rename_from is not None and cmd.name not in _WHILE_RENAMING:
+        if cmd.name in _ENDS_RENAMING:
+            # the RNTO is waited for all the same, and will hear that there is nothing to rename
+            session.rename_from = ""
         raise Refuse(501, "Bad sequence of commands")
     settings = session.settings
     if (settings[allow_filter] or settings[deny_filter]) and cmd.name not in _SECRET:
@@ -97,7 +101,7 @@ def only_fitting_names(cmd: Command) -> None:
 @module.pre("RNTO")
 def only_fitting_new_names(cmd: Command) -> None:
     # without an RNFR before it, that is what the client has to hear
-    if cmd.session.rename_from is not None:
+    if cmd.session.rename_from:
         _filter_name(cmd, cmd.argument, f"{cmd.argument}: Forbidden filename")
 
 

@@ -338,7 +338,7 @@ def leave_alone_what_is_named_second(cmd: Command) -> None:
 @module.pre("RNTO")
 def leave_alone_when_renaming(cmd: Command) -> None:
     source = cmd.session.rename_from
-    ends = [meant(cmd.session, cmd.argument, cmd.name), *([] if source is None else [source.virtual])]
+    ends = [meant(cmd.session, cmd.argument, cmd.name), *([source.virtual] if source else [])]
     if any(_sensitive(cmd, end) for end in ends):
         raise Refuse(550, f"{cmd.argument}: Permission denied")
 

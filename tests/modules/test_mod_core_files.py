@@ -71,6 +71,26 @@ def test_after_rnfr_only_rnto_and_a_few_harmless_verbs_are_taken() -> None:
     ]
 
 
+@pytest.mark.parametrize("line", ["STOR", "APPE b.txt", "STOU", "RETR", "RETR b.txt", "LIST", "NLST", "MLSD"])
+def test_a_command_for_data_ends_the_rename_that_it_is_refused_in(line: str) -> None:
+    conf = "PathDenyFilter z\n"
+    assert talk("RNFR a.txt", line, "PWD", "RNTO z.txt", "RNTO n.txt", "SIZE a.txt", files=TREE, conf=conf)[1:] == [
+        "501 Bad sequence of commands",
+        "501 Bad sequence of commands",
+        "503 Bad sequence of commands",
+        "503 Bad sequence of commands",
+        "550 SIZE not allowed in ASCII mode",
+    ]
+
+
+@pytest.mark.parametrize("line", ["REST 5", "SIZE a.txt", "DELE a.txt", "PASV", "ALLO 5", "ABOR", "CWD sub"])
+def test_another_refused_command_does_not_end_a_rename(line: str) -> None:
+    assert talk("RNFR a.txt", line, "RNTO n.txt", files=TREE)[1:] == [
+        "501 Bad sequence of commands",
+        "250 Rename successful",
+    ]
+
+
 def test_renaming_over_a_file_needs_allowoverwrite() -> None:
     lines = ("RNFR a.txt", "RNTO b.txt", "RNTO b.txt")
     refused = talk(*lines, files=TREE)
