@@ -307,6 +307,12 @@ class Command:
                 return True
         return False
 
+    def hides_name(self, path: Path) -> bool:
+        """The same of what may not be there, by its name alone."""
+        folder, name = split(path.virtual)
+        veil = self._veil_at(folder) if name else None
+        return veil is not None and not veil.names([name])
+
     def _of_itself(self, link: str) -> str:
         """Where a link lies, which need not be where its path says."""
         folder, name = split(link)

@@ -85,6 +85,9 @@ def facts_of_one(cmd: Command) -> Outcome:
     try:
         attributes = files.stat(path)
     except OSError:
+        if not path.absent and (cmd.hides_name(path) or _hides_itself(cmd, given)):
+            # else the answer would tell which hidden names are there
+            return cmd.ok(250, f"Start of list for {label}", "End of list")
         raise Refuse(550, f"'{label}' cannot be listed") from None
     itself = files.lstat(path)
     if cmd.hides(path, itself) or _hides_itself(cmd, given):

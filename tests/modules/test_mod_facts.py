@@ -77,6 +77,18 @@ def test_mlst_of_a_link_tells_of_the_file_and_of_nothing_else() -> None:
     assert absent == [f"550 '{name}' cannot be listed" for name in ("br", "out", "nope", "*.txt", "a.txt/x")]
 
 
+def test_mlst_of_a_hidden_name_does_not_tell_whether_it_is_there() -> None:
+    async def tale(ftp: Bench) -> list[str]:
+        os.symlink("nowhere", f"{ftp.root}/secret.link")
+        names = ("secret.txt", "secret.not", "secret.link", "d/secret.not", "nowhere/secret", "nope")
+        return [await ftp(f"MLST {name}") for name in names]
+
+    conf = "<Directory />\nHideFiles ^secret\n</Directory>\n"
+    *hidden, absent = run(tale, files={**TREE, "secret.txt": b"x"}, conf=conf)
+    assert [answer.split("\n")[1:] for answer in hidden] == [["250 End of list"]] * 5
+    assert absent == "550 'nope' cannot be listed"
+
+
 @pytest.mark.parametrize(
     ("conf", "kind", "name"),
     [
