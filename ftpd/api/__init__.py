@@ -89,6 +89,7 @@ from ftpd.module.files import Files, Folder, Path, Surveyed, Use
 from ftpd.module.home import meant
 from ftpd.module.links import resolved
 from ftpd.module.missing import missing_folders
+from ftpd.module.names import means as names_module
 from ftpd.module.names import module_name
 from ftpd.module.offers import LARGEST_UPLOAD, LETS_BE, NOTED_NAMES, RATIOS, UPLOAD_GUARD, Offer, Ratios
 from ftpd.module.session import GREETING, Address, Session, Slot
@@ -288,6 +289,7 @@ __all__ = [
     "module_name",
     "moment",
     "my_turn",
+    "names_module",
     "near",
     "neutral",
     "normalise",

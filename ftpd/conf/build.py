@@ -33,7 +33,7 @@ from ftpd.conf.parser import Reader
 from ftpd.conf.patterns import patterns_at, unbound_patterns
 from ftpd.conf.sections import SECTIONS, TITLES, Section, places
 from ftpd.conf.tree import Config, Scope
-from ftpd.conf.types import arity
+from ftpd.conf.types import arity, doubts
 from ftpd.core import turns
 from ftpd.core.fault import is_interrupt
 
@@ -204,7 +204,11 @@ class _Builder:
             raise ConfigError("missing parameters", right=usage if directive.usage else "")
         try:
             patterns_at(f"{self.file}:{self.line}: {directive.name}")
-            return directive.parse(self._at_most(words, most))
+            doubts()
+            value = directive.parse(self._at_most(words, most))
+            for message, word in doubts():
+                self.warn(message, word=word)
+            return value
         except ConfigError as wrong:
             if not wrong.right and directive.usage:
                 raise ConfigError(wrong.message, right=usage, word=wrong.word) from None

@@ -20,9 +20,10 @@ Parser = Callable[[list[str]], T]
 _TRUTH = {"on": True, "yes": True, "true": True, "1": True, "off": False, "no": False, "false": False, "0": False}
 _UNITS = {"": 0, "b": 0, "kb": 1, "k": 1, "mb": 2, "m": 2, "gb": 3, "g": 3, "tb": 4, "t": 4}
 _SECONDS = {"": 1, "s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "hr": 3600}
-_DURATION = re.compile(r"(\d{1,12})(s|sec|m|min|h|hr)?", re.ASCII | re.IGNORECASE)
+_DURATION = re.compile(r"\+?(\d{1,12})(s|sec|m|min|h|hr)?", re.ASCII | re.IGNORECASE)
 _CLOCK = re.compile(r"(\d{1,4}):([0-5]?\d):([0-5]?\d)", re.ASCII)
-_SIZE = re.compile(r"(\d{1,18})([a-z]*)", re.ASCII | re.IGNORECASE)
+_SIZE = re.compile(r"\+?(\d{1,18})([a-z]*)", re.ASCII | re.IGNORECASE)
+_LEADING = re.compile(r"\s*([+-]?\d{1,18})", re.ASCII)
 _FRACTION = re.compile(r"\d{1,9}\.\d{1,9}", re.ASCII)
 
 
@@ -40,6 +41,21 @@ def arity(parser: Callable[..., Any]) -> tuple[int, int | None]:
     """What :func:`takes` said of the parser; anything goes where it said nothing."""
     found: tuple[int, int | None] = getattr(parser, "arity", (0, None))
     return found
+
+
+_doubts: list[tuple[str, int | None]] = []
+
+
+def doubt(message: str, *, word: int | None = None) -> None:
+    """For a parser: have the reader warned of words that are taken as ProFTPD takes them, and hardly meant so."""
+    _doubts.append((message, word))
+
+
+def doubts() -> list[tuple[str, int | None]]:
+    """What the parsers had doubts of since this was asked last."""
+    told = _doubts[:]
+    _doubts.clear()
+    return told
 
 
 def _first(words: list[str]) -> str:
@@ -81,12 +97,24 @@ def to_integer(text: str, low: int = 0, high: int | None = None, *, word: int = 
     return value
 
 
-def integer(low: int = 0, high: int | None = None) -> Parser[int]:
-    """A number within bounds, both included."""
+def to_leading_integer(text: str, low: int = 0, high: int | None = None, *, word: int = 0) -> int:
+    """The same where ProFTPD reads no further than the digits: ``49152,`` is 49152 there."""
+    found = _LEADING.match(text)
+    if found is None:
+        return to_integer(text, low, high, word=word)
+    value = to_integer(found[1], low, high, word=word)
+    if found.end() < len(text):
+        doubt(f"'{text[found.end() :]}' behind the number is passed over", word=word)
+    return value
+
+
+def integer(low: int = 0, high: int | None = None, *, leading: bool = False) -> Parser[int]:
+    """A number within bounds, both included; ``leading`` as :func:`to_leading_integer` has it."""
+    read = to_leading_integer if leading else to_integer
 
     @takes(1, 1)
     def parse(words: list[str]) -> int:
-        return to_integer(_first(words), low, high)
+        return read(_first(words), low, high)
 
     return parse
 
@@ -151,7 +179,7 @@ def seconds(words: list[str]) -> int:
 
 def to_octal(text: str, most: int = 0o7777, *, what: str = "mode", word: int = 0) -> int:
     """An octal number such as 022 or 0644."""
-    if not re.fullmatch(r"[0-7]{1,5}", text) or int(text, 8) > most:
+    if not re.fullmatch(r"[0-7]{1,12}", text) or int(text, 8) > most:
         raise ConfigError(
             f"'{text}' is not a valid {what}", right=f"an octal number up to {most:04o}, as 022", word=word
         )
@@ -258,6 +286,15 @@ def path_or_none(words: list[str]) -> str:
     return "none" if _first(words).lower() == "none" else to_path(words[0])
 
 
+@takes(1, 1)
+def log_or_none(words: list[str]) -> str:
+    """The same of a log that ProFTPD does without where it cannot open it: a word without a ``/`` is none as well."""
+    if "/" not in _first(words) and words[0].lower() != "none":
+        doubt(f"'{words[0]}' is no path, so nothing is logged; 'none' says so", word=0)
+        return "none"
+    return path_or_none(words)
+
+
 def none_or(parser: Parser[T], *, right: str = "") -> Parser[T | None]:
     """What ``parser`` takes, or the word ``none`` for None."""
 
@@ -284,7 +321,7 @@ def limit_or_none(words: list[str]) -> int | None:
     text = _first(words)
     if text.lower() == "none":
         return None
-    if not re.fullmatch(r"\d{1,18}", text, re.ASCII) or int(text) < 1:
+    if not re.fullmatch(r"\+?\d{1,18}", text, re.ASCII) or int(text) < 1:
         raise ConfigError(f"parameter must be 'none' or a number greater than 0, not '{text}'", word=0)
     return int(text)
 

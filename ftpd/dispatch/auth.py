@@ -14,7 +14,7 @@ from ftpd.core.eager import in_task
 from ftpd.core.fault import is_cancelled
 from ftpd.core.log import Level
 from ftpd.module.auth import Account, Assurance, AuthAnswer, AuthBackend, AuthUnavailable, Memberships
-from ftpd.module.names import module_name
+from ftpd.module.names import means
 from ftpd.module.session import Session
 from ftpd.module.table import Module
 
@@ -36,12 +36,15 @@ def vain_entries(config: Config, modules: Sequence[Module]) -> list[Fault]:
                 continue
             file, line = server.where[directive][0] if directive in server.where else (server.file, server.line)
             for entry in value:
-                known = able.get(module_name(entry.rstrip("*")))
+                known = next((can for name, can in able.items() if means(entry, name)), None)
                 if known:
                     continue
-                what = "is not loaded" if known is None else "keeps no accounts"
+                name = entry.removesuffix("*")
+                what = "keeps no accounts" if known is False else "is not loaded"
+                if name in able:
+                    what = f"is called {name}.c"
                 found[file, line, entry] = Fault(
-                    file, line, "AuthOrder", f"the module {entry.rstrip('*')} {what}, so nobody will log in through it"
+                    file, line, "AuthOrder", f"the module {name} {what}, so nobody will log in through it"
                 )
     return list(found.values())
 
@@ -68,7 +71,7 @@ class OrderedAccounts:
                 (backend, entry.endswith("*"))
                 for entry in wanted
                 for name, backend in self._backends
-                if name == module_name(entry.rstrip("*"))
+                if means(entry, name)
             ]
             order = self._orders[session.server] = tuple(named) if wanted else self._plain
         return order

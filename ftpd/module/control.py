@@ -85,7 +85,8 @@ def control_rules(*actions: str) -> Callable[[list[str]], ControlRule]:
 
     @takes(4, 4)
     def parse(words: list[str]) -> ControlRule:
-        asked = [action.lower() for action in words[0].split(",")]
+        # a comma too many is no fault, as in ProFTPD
+        asked = [action.lower() for action in words[0].split(",") if action] or [""]
         for action in asked:
             if not action or (actions and action not in (*actions, "all")):
                 right = f"{', '.join(actions)} or all" if actions else "names of actions with commas between, or all"

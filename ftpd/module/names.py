@@ -17,3 +17,12 @@ def module_name(text: str) -> str:
     if not _NAME.fullmatch(bare):
         raise ValueError(f"'{text}' does not name a module; a name looks like mod_sql.c")
     return bare
+
+
+def means(entry: str, module: str) -> bool:
+    """Whether an entry of AuthOrder is that module's; ProFTPD knows a module there by its whole name alone.
+
+    >>> means("mod_sql.c", "mod_sql"), means("mod_sql.c*", "mod_sql"), means("mod_sql", "mod_sql")
+    (True, True, False)
+    """
+    return entry.removesuffix("*") in (f"{module}.c", f"{module}.py")

@@ -37,7 +37,7 @@ def _cache_policy(words: list[str]) -> tuple[str, ...]:
     for index in (0, 2):
         if words[index].lower() not in ("size", "maxage"):
             raise ConfigError(f"'{words[index]}' is unknown here", right=right, word=index)
-        types.to_integer(words[index + 1], 1, word=index + 1)
+        types.to_leading_integer(words[index + 1], 1, word=index + 1)
     return tuple(words)
 
 

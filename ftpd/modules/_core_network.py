@@ -12,7 +12,7 @@ from ftpd.modules._core import SERVERS, module
 _SHORTEST_BUFFER, _LONGEST_BUFFER = 16, 1024 * 1024
 """A buffer in which no USER has room would shut everybody out; each session holds a line of this length at most."""
 _LONGEST_BACKLOG = 65535
-_int = types.integer(0, 2**31 - 1)
+_int = types.integer(0, 2**31 - 1, leading=True)
 """What setsockopt(2) takes."""
 
 
@@ -22,7 +22,7 @@ _int = types.integer(0, 2**31 - 1)
 @types.takes(1, 2)
 def _rate(words: list[str]) -> tuple[int, int] | None:
     """A count, and the seconds in which it may be reached; the count 0 is no limit."""
-    seconds = types.to_integer(words[1], 1, word=1) if len(words) > 1 else 1
+    seconds = types.to_leading_integer(words[1], 1, word=1) if len(words) > 1 else 1
     count = types.to_integer(words[0], 0)
     return (count, seconds) if count else None
 
@@ -40,10 +40,13 @@ def pairs(**parsers: types.Parser[Any]) -> types.Parser[dict[str, Any]]:
                 raise ConfigError(f"'{words[index]}' is unknown here", right=", ".join(parsers), word=index)
             if index + 1 == len(words):
                 raise ConfigError(f"'{words[index]}' has no value behind it", word=index)
+            before = types.doubts()
             try:
                 found[name] = parser(words[index + 1 : index + 2])
             except ConfigError as wrong:
                 raise ConfigError(wrong.message, right=wrong.right, word=index + 1) from None
+            for message, word in [*before, *((message, index + 1) for message, _ in types.doubts())]:
+                types.doubt(message, word=word)
         return found
 
     return parse
@@ -103,7 +106,7 @@ module.directive(
     doc="Options of the sockets, which are left to the kernel's own tuning otherwise.",
 )  # fmt: skip
 module.directive(
-    "TCPBackLog", types.integer(1, _LONGEST_BACKLOG), default=128, contexts=SERVER, multi=Multi.LAST,
+    "TCPBackLog", types.integer(1, _LONGEST_BACKLOG, leading=True), default=128, contexts=SERVER, multi=Multi.LAST,
     usage="count", doc="How many connections may wait to be accepted.",
 )  # fmt: skip
 module.directive(

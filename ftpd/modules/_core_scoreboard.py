@@ -19,7 +19,10 @@ def _place(words: list[str]) -> str:
 
 def _scrub(words: list[str]) -> bool:
     """Every so many seconds is as good as on: it is done as each client of inetd comes."""
-    return bool(re.fullmatch(r"[1-9]\d*", words[0], re.ASCII)) or types.boolean(words)
+    if words[0] == "1" or not re.match(r"\s*\+?0*[1-9]", words[0]):
+        return types.boolean(words)
+    types.to_leading_integer(words[0])
+    return True
 
 
 def _lock(reading: Reading, path: str) -> None:

@@ -23,7 +23,6 @@ from ftpd.api import (
     Reading,
     Scope,
     addresses_of_device,
-    module_name,
     types,
 )
 from ftpd.modules._core import PLACES, SERVERS, SESSIONS, module
@@ -92,18 +91,13 @@ def _server_type(words: list[str]) -> str:
 @types.takes(1)
 def _auth_order(words: list[str]) -> tuple[str, ...]:
     """Names of modules; a ``*`` behind one makes its answer final."""
-    for index, word in enumerate(words):
-        try:
-            module_name(word.removesuffix("*"))
-        except ValueError as wrong:
-            raise ConfigError(str(wrong), right="mod_auth_file.c mod_auth_unix.c", word=index) from None
     return tuple(words)
 
 
 @types.takes(2, 2)
 def _passive_ports(words: list[str]) -> range:
     """The lowest and the highest port."""
-    low, high = (types.to_integer(word, 0, 65535, word=index) for index, word in enumerate(words[:2]))
+    low, high = (types.to_leading_integer(word, 0, 65535, word=index) for index, word in enumerate(words[:2]))
     if low < 1024 or high < 1024:
         raise ConfigError("port numbers must be above 1023", right="49152 65534", word=0 if low < 1024 else 1)
     if high <= low:
@@ -148,18 +142,12 @@ def _server_ident(words: list[str]) -> Ident:
 @types.takes(2, 2)
 def _set_env(words: list[str]) -> tuple[str, str]:
     """A name and its value."""
-    return _variable(words[0]), words[1]
+    return words[0], words[1]
 
 
 @types.takes(1, 1)
 def _unset_env(words: list[str]) -> str:
-    return _variable(words[0])
-
-
-def _variable(name: str) -> str:
-    if not _NAME.fullmatch(name):
-        raise ConfigError(f"'{name}' cannot be the name of a variable", right="a name such as LANG", word=0)
-    return name
+    return words[0]
 
 
 # -- what acts as the line is read ---------------------------------------------------------------------
@@ -177,13 +165,21 @@ def only(wanted: object, otherwise: str) -> Callable[[Reading, Any], None]:
 
 def _into_environment(reading: Reading, value: tuple[str, str]) -> None:
     # those of a virtual host must not change what the lines of the others see
-    if reading.context is SERVER:
+    if _can_be(reading, value[0]) and reading.context is SERVER:
         reading.environment[value[0]] = value[1]
 
 
 def _out_of_environment(reading: Reading, value: str) -> None:
-    if reading.context is SERVER:
+    if _can_be(reading, value) and reading.context is SERVER:
         reading.environment.pop(value, None)
+
+
+def _can_be(reading: Reading, name: str) -> bool:
+    """Whether that can be the name of a variable; the line is without effect where not."""
+    if _NAME.fullmatch(name):
+        return True
+    reading.warn(f"has no effect: '{name}' cannot be the name of a variable", word=0)
+    return False
 
 
 def _resolved(reading: Reading, value: str) -> None:
@@ -218,7 +214,7 @@ module.directive(
     usage="standalone|inetd", doc="Listen for clients, or serve the one that inetd hands over.",
 )  # fmt: skip
 module.directive(
-    "Port", types.integer(0, 65535), default=21, contexts=SERVERS,
+    "Port", types.integer(0, 65535, leading=True), default=21, contexts=SERVERS,
     usage="port", doc="The port to listen on; 0 keeps a server from listening.",
 )  # fmt: skip
 module.directive(
@@ -290,7 +286,7 @@ module.directive(
     usage="emerg|alert|crit|error|warn|notice|info|debug", doc="The least urgent messages that are logged.",
 )  # fmt: skip
 module.directive(
-    "TransferLog", types.path_or_none, contexts=SESSIONS,
+    "TransferLog", types.log_or_none, contexts=SESSIONS,
     usage="path|none", doc="Where mod_log writes a line of the xferlog for each transfer.",
 )  # fmt: skip
 module.directive(

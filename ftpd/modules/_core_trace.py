@@ -7,7 +7,7 @@ import re
 from ftpd.api import GLOBAL, SERVER, ConfigError, Multi, dataclass, types
 from ftpd.modules._core import SERVERS, module
 
-_LEVELS = re.compile(r"(\d{1,3})(?:-(\d{1,3}))?", re.ASCII)
+_LEVELS = re.compile(r"\+?(\d{1,18})(?:-(\d{1,18}))?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,14 +21,16 @@ class Traced:
 @types.takes(1)
 def _trace(words: list[str]) -> Traced:
     """``channel:level`` (all from 1 to it) or ``channel:lowest-highest``; ``session`` may stand first."""
-    sessions_only = words[0] == "session" and len(words) > 1
+    sessions_only = words[0].lower() == "session" and len(words) > 1
     first = 1 if sessions_only else 0
     return Traced(sessions_only, tuple(_channel(word, index) for index, word in enumerate(words) if index >= first))
 
 
 def _channel(word: str, index: int) -> tuple[str, range]:
     channel, colon, text = word.partition(":")
-    if not colon or not channel:
+    if not channel:
+        types.doubt(f"'{word}' names no channel, so it records nothing", word=index)
+    if not colon:
         raise ConfigError(f"badly formatted parameter: '{word}'", right="a channel and a level, as auth:10", word=index)
     found = _LEVELS.fullmatch(text)
     if found is None:

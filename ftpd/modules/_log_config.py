@@ -150,7 +150,7 @@ allow_symlinks = module.directive(
     usage="on|off", doc="Whether a log may be a symbolic link.",
 )  # fmt: skip
 module.directive(
-    "ServerLog", types.path_or_none, contexts=_SERVERS,
+    "ServerLog", types.log_or_none, contexts=_SERVERS,
     usage="path|none", doc="Where the messages about one server's sessions go, instead of to SystemLog.",
 )  # fmt: skip
 module.directive(

@@ -78,7 +78,7 @@ def _with_keywords(flags: str, denied: str, rest: list[tuple[int, str]]) -> List
             _, text = next(words, (index, ""))
             if not text:
                 raise ConfigError(f"'{word}' has no number behind it", right=f"{name} 1000", word=index)
-            counts[name] = types.to_integer(text, 1, word=index + 1)
+            counts[name] = types.to_leading_integer(text, 1, word=index + 1)
         elif name in _KEYWORDS:
             chosen.add(_KEYWORDS[name])
         elif not index:

@@ -148,7 +148,8 @@ def _without_effect(reading: Reading, value: object) -> None:
     reading.warn("has no effect, and is no directive of ProFTPD's any more: the line can go")
 
 
-_RATE = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)(?::(\d{1,18}))?", re.ASCII)
+_RATE = re.compile(r"\+?((?:\d+\.?\d*|\.\d+)(?:e[+-]?\d{1,2})?)(?::(\d{0,18}))?", re.ASCII | re.IGNORECASE)
+_LONGEST_RATE = 64
 
 
 def _commands(text: str) -> frozenset[str]:
@@ -165,10 +166,10 @@ def _commands(text: str) -> frozenset[str]:
 
 @types.takes(2)
 def transfer_rate(words: list[str]) -> Rate:
-    """``RETR,STOR 8.5:1024``: kilobytes a second, and after the colon how many bytes go unthrottled."""
+    """``RETR,STOR 8.5:1024``: kilobytes a second (0: no limit), and after the colon how many bytes go unthrottled."""
     commands = _commands(words[0])
-    found = _RATE.fullmatch(words[1])
-    if not found or float(found[1]) <= 0:
+    found = _RATE.fullmatch(words[1]) if len(words[1]) <= _LONGEST_RATE else None
+    if not found:
         raise ConfigError(
             f"rate must be greater than zero, which '{words[1]}' is not",
             right="kilobytes a second, as 8.5 or 8.5:1024",
@@ -266,15 +267,6 @@ def sendfile(words: list[str]) -> Sendfile:
     return Sendfile(types.to_boolean(words[0]))
 
 
-@types.takes(1, 1)
-def timeout(words: list[str]) -> int:
-    """Seconds up to 65535; 0 is none."""
-    seconds = types.to_seconds(words[0])
-    if seconds > 65535:
-        raise ConfigError("timeout values must be between 0 and 65535", right="seconds, 5min, 2hr or HH:MM:SS", word=0)
-    return seconds
-
-
 @dataclass(frozen=True, slots=True)
 class Transfers:
     """A line of MaxTransfersPerHost or MaxTransfersPerUser: how many of these commands may run at once."""
@@ -287,7 +279,8 @@ class Transfers:
 @types.takes(2, 3)
 def max_transfers(words: list[str]) -> Transfers:
     """Commands, a count, and perhaps the message of the refusal."""
-    return Transfers(_commands(words[0]), types.to_integer(words[1], 1, word=1), words[2] if len(words) > 2 else "")
+    most = types.to_leading_integer(words[1], 1, word=1)
+    return Transfers(_commands(words[0]), most, words[2] if len(words) > 2 else "")
 
 
 # -- the directives --------------------------------------------------------------------------------------
@@ -341,11 +334,11 @@ store_unique_prefix = module.directive(
     doc="How the names begin that STOU makes.",
 )  # fmt: skip
 timeout_no_transfer = module.directive(
-    "TimeoutNoTransfer", timeout, default=300, contexts=_SESSIONS, usage="seconds",
+    "TimeoutNoTransfer", types.seconds, default=300, contexts=_SESSIONS, usage="seconds",
     doc="How long a client may stay logged in without a transfer or a listing; 0 is for ever.",
 )  # fmt: skip
 module.directive(
-    "TimeoutStalled", timeout, default=3600, contexts=_SESSIONS, usage="seconds",
+    "TimeoutStalled", types.seconds, default=3600, contexts=_SESSIONS, usage="seconds",
     doc="How long a transfer may stand still before it and the session are ended; 0 is for ever.",
 )  # fmt: skip
 transfer_options = module.directive_list(
@@ -376,4 +369,5 @@ def rate_for(session: Session, rates: tuple[Rate, ...], verb: str) -> Rate | Non
     """The line of TransferRate that counts for this client and verb."""
     if not rates:
         return None
-    return rule_for(session, tuple(rate for rate in rates if verb in rate.commands))
+    found = rule_for(session, tuple(rate for rate in rates if verb in rate.commands))
+    return found if found is not None and found.rate else None

@@ -17,7 +17,7 @@ from ftpd.api import (
     Level,
     Module,
     Session,
-    module_name,
+    names_module,
     privileged,
     trace,
     types,
@@ -68,7 +68,7 @@ class AuthPam(AuthBackend):
         if not self.takes_part(session):
             return None
         order: tuple[str, ...] = session.setting("AuthOrder", ()) or ()
-        named = [entry for entry in order if module_name(entry.rstrip("*")) == module.name]
+        named = [entry for entry in order if names_module(entry, module.name)]
         # without AuthOrder it is for the system's own users: each wrong password of another would cost PAM's delay
         if not named and not (available() and privileged() and isinstance(account.source, AuthUnix)):
             return None

@@ -67,7 +67,7 @@ module.directive(
     usage="user group", doc="Whom the control socket belongs to.",
 )  # fmt: skip
 module.directive(
-    "ControlsMaxClients", types.integer(1), default=5, contexts=SERVER, multi=Multi.LAST,
+    "ControlsMaxClients", types.integer(1, leading=True), default=5, contexts=SERVER, multi=Multi.LAST,
     usage="number", doc="How many requests may be under way at once.",
 )  # fmt: skip
 module.directive(
@@ -75,7 +75,7 @@ module.directive(
     usage="path|none", doc="Who asked what, and what was answered.",
 )  # fmt: skip
 module.directive(
-    "ControlsInterval", types.integer(1), default=10, contexts=SERVER, multi=Multi.LAST,
+    "ControlsInterval", types.integer(1, leading=True), default=10, contexts=SERVER, multi=Multi.LAST,
     usage="seconds", doc="How often ProFTPD looks for requests; here they are answered at once.",
 )  # fmt: skip
 module.directive(

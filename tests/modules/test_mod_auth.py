@@ -365,6 +365,12 @@ def test_a_backend_that_breaks_while_it_looks_for_the_name_denies() -> None:
     assert login(fresh("AuthOrder mod_broken.c", module)) == [INCORRECT]
 
 
+def test_a_module_is_in_authorder_by_its_whole_name_alone() -> None:
+    assert login(fresh("AuthOrder mod_bench.c")) == ["230 User tom logged in"]
+    for entry in ("mod_bench", "mod_bench*", "MOD_BENCH.C", "*", "mod_bench.c**"):
+        assert login(fresh(f"AuthOrder {entry}")) == [INCORRECT]
+
+
 def test_an_alias_stands_for_its_user() -> None:
     conf = "UserAlias bob tom\nUserAlias tim nosuch"
     assert login(fresh(conf), "bob") == ["230 User bob logged in"]

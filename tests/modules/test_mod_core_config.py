@@ -120,14 +120,12 @@ def test_lines_and_what_they_mean(line: str, name: str, meant: object) -> None:
         ("Umask 9x", "'9x' is not a valid umask"),
         ("TimeoutIdle abc", "error parsing timeout value 'abc'"),
         ("DenyFilter [abc", "'[abc' failed regex compilation"),
-        ("AuthOrder foo.c", "'foo.c' does not name a module"),
         ("AuthOrder mod_a.c\nAuthOrder mod_b.c", "has already been set"),
         ("DefaultServer on\nDefaultServer on", "has already been set"),
         ("PidFile run/pid", "absolute pathname required"),
-        ("TransferLog xferlog", "absolute pathname required"),
+        ("TransferLog logs/xferlog", "absolute pathname required"),
         ("ServerIdent foo", "expected Boolean parameter"),
         ("SetEnv A", "missing parameters"),
-        ("SetEnv A=B c", "cannot be the name of a variable"),
         ("AllowOverride on user foo\nAllowOverride maybe", "expected Boolean parameter"),
         ("AllowOverride on somebody", "does not say for whom"),
         ("User nosuchuser", "User: Unknown user 'nosuchuser'"),
@@ -159,6 +157,57 @@ def test_lines_and_what_they_mean(line: str, name: str, meant: object) -> None:
 )
 def test_lines_that_are_refused(line: str, complaint: str) -> None:
     assert complaint in faults(line)
+
+
+@pytest.mark.parametrize(
+    ("line", "name", "meant", "warning"),
+    [
+        ("PassivePorts 49152, 65534", "PassivePorts", range(49152, 65535), "',' behind the number is passed over"),
+        ("Port 2121x", "Port", 2121, "'x' behind the number is passed over"),
+        ("MaxCommandRate 20 5s", "MaxCommandRate", (20, 5), "'s' behind the number is passed over"),
+        ("TCPBackLog 50,", "TCPBackLog", 50, "',' behind the number is passed over"),
+        ("SocketOptions rcvbuf 8192B", "SocketOptions", ({"rcvbuf": 8192},), "'B' behind the number is passed over"),
+        ("ScoreboardScrub 30s", "ScoreboardScrub", True, "'s' behind the number is passed over"),
+        ("TransferLog off", "TransferLog", "none", "'off' is no path, so nothing is logged; 'none' says so"),
+        ('TransferLog ""', "TransferLog", "none", "'' is no path, so nothing is logged; 'none' says so"),
+        ("ServerLog off", "ServerLog", "none", "'off' is no path, so nothing is logged; 'none' says so"),
+        ("SetEnv A=B c", "SetEnv", (("A=B", "c"),), "has no effect: 'A=B' cannot be the name of a variable"),
+        ("UnsetEnv A=B", "UnsetEnv", ("A=B",), "has no effect: 'A=B' cannot be the name of a variable"),
+    ],
+)
+def test_what_proftpd_takes_and_was_hardly_meant_is_taken_and_told(
+    line: str, name: str, meant: object, warning: str
+) -> None:
+    assert value(line, name) == meant
+    assert warning in read(line)[1]
+
+
+def test_a_comma_too_many_in_a_list_of_actions_is_no_fault() -> None:
+    assert read("ModuleControlsACLs insmod,rmmod, allow user root\n")[1] == []
+    (rule,) = value("ModuleControlsACLs insmod,rmmod, allow user root", "ModuleControlsACLs")
+    assert rule.covers("rmmod")
+    assert not rule.covers("lsmod")
+
+
+def test_a_doubt_is_told_of_its_own_line_alone() -> None:
+    conf = "PassivePorts 5000x 4000\nTransferLog none\n"
+    assert "behind the number" not in faults(conf)
+    assert read("TransferLog none\n")[1] == []
+
+
+def test_traces_may_have_any_level_and_session_in_any_case() -> None:
+    (line,) = value("Trace SESSION auth:99999 :3", "Trace")
+    assert line.sessions_only
+    assert line.channels[0] == ("auth", range(1, 100000))
+    assert "':3' names no channel, so it records nothing" in read("Trace :3")[1]
+
+
+@pytest.mark.parametrize(
+    ("entry", "trouble"),
+    [("foo.c", "foo.c is not loaded"), ("mod_auth_file", "mod_auth_file is called mod_auth_file.c"), ("*", " is not")],
+)
+def test_an_authorder_that_names_no_module_is_read_and_told(entry: str, trouble: str) -> None:
+    assert any(trouble in warning for warning in read(f"AuthOrder {entry}\n")[1])
 
 
 def test_the_user_of_an_anonymous_section_need_not_be_the_systems() -> None:

@@ -229,6 +229,8 @@ def test_transferrate_slows_the_commands_it_names() -> None:
 
     assert run(tale, files=TREE, conf="TransferRate RETR,APPE 1.5:10\n") == [1536.0, None]
     assert run(tale, files=TREE, conf="TransferRate STOR 2 user !tom\n") == [None, None]
+    # 0 is no limit, and as a line of its own comes before those behind it
+    assert run(tale, files=TREE, conf="TransferRate RETR 0\nTransferRate RETR,STOR 2\n") == [None, 2048.0]
 
 
 def test_displayfiletransfer_stands_before_the_last_line(tmp_path: Path) -> None:
