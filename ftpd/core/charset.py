@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import codecs
+import re
+from contextlib import suppress
 from functools import lru_cache
 
 _SAMPLES = "\u00e9\u0416\u3042\u4e2d\uac00\u0e01\u03b1"
@@ -16,7 +18,7 @@ def codec_named(name: str) -> str | None:
     ('koi8-r', 'utf-8', None, None, None)
     """
     try:
-        codec = codecs.lookup(name).name
+        codec = _codec(name)
         plain = bytes(range(128)).decode(codec)
         if plain != bytes(range(128)).decode("ascii"):
             return None
@@ -27,6 +29,35 @@ def codec_named(name: str) -> str | None:
     except (LookupError, ValueError):
         return None
     return codec
+
+
+_ISO_8859 = re.compile(r"(?:iso)?8859(\d{1,2})", re.ASCII)
+_ALSO = {
+    "koi8r": "koi8_r", "koi8u": "koi8_u", "latin9": "iso8859_15", "baltic": "iso8859_13", "mac": "mac_roman",
+    "cp813": "iso8859_7", "cp912": "iso8859_2", "cp915": "iso8859_5", "cp916": "iso8859_8", "cp920": "iso8859_9",
+    "cp921": "iso8859_13", "cp1089": "iso8859_6", "msansi": "cp1252", "mscyrl": "cp1251", "msee": "cp1250",
+    "msgreek": "cp1253", "msturk": "cp1254", "mshebr": "cp1255", "msarab": "cp1256", "winbaltrim": "cp1257",
+    "windows874": "cp874", "ibm874": "cp874", "windows936": "gbk", "cngb": "gb2312", "bigfive": "big5",
+    "cnbig5": "big5", "windows31j": "cp932", "sjiswin": "cp932", "sjisopen": "cp932", "eucjpwin": "euc_jp",
+    "eucjpms": "euc_jp", "cseuckr": "euc_kr", "mscp949": "cp949",
+}  # fmt: skip
+"""What iconv(3), and so ProFTPD, knows by more names than Python does."""
+
+
+def _codec(name: str) -> str:
+    """Python's name of a charset, by any that it has there or in iconv(3); LookupError where none is called so.
+
+    >>> _codec("ISO885915"), _codec("8859_1"), _codec("BIG-FIVE"), _codec("KOI8R")
+    ('iso8859-15', 'iso8859-1', 'big5', 'koi8-r')
+    """
+    with suppress(LookupError):
+        return codecs.lookup(name).name
+    bare = name.lower().translate(_DIVIDES)
+    iso = _ISO_8859.fullmatch(bare)
+    return codecs.lookup(f"iso8859_{iso[1]}" if iso else _ALSO.get(bare, bare)).name
+
+
+_DIVIDES = dict.fromkeys(map(ord, "-_. "))
 
 
 @lru_cache(maxsize=64)

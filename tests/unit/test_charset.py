@@ -17,12 +17,27 @@ def test_charsets_that_hold_ascii_as_it_is_are_taken(name: str) -> None:
     assert codec_named(name) is not None
 
 
+@pytest.mark.parametrize(
+    ("name", "codec"),
+    [
+        ("ISO88591", "iso-8859-1"), ("ISO885915", "iso8859-15"), ("8859_5", "iso8859-5"), ("KOI8R", "koi8-r"),
+        ("BIG-5", "big5"), ("BIG-FIVE", "big5"), ("WINDOWS-31J", "cp932"), ("EUCJP-WIN", "euc_jp"),
+        ("MS-CYRL", "cp1251"), ("CP912", "iso8859-2"), ("MAC", "mac-roman"),
+    ],
+)  # fmt: skip
+def test_charsets_have_the_names_that_iconv_knows(name: str, codec: str) -> None:
+    found = codec_named(name)
+    assert found is not None
+    letters = bytes(range(128, 256))
+    assert letters.decode(found, "replace") == letters.decode(codec, "replace")
+
+
 OTHERS = (
     "utf-16 utf-32 utf-7 iso-2022-jp iso2022_kr hz cp037 idna punycode rot13 base64 hex raw_unicode_escape undefined x"
 )
 
 
-@pytest.mark.parametrize("name", [*OTHERS.split(), "", "../x", "a\0b"])
+@pytest.mark.parametrize("name", [*OTHERS.split(), "ISO885999", "BIGSIX", "ISO2022JP2", "", "../x", "a\0b"])
 def test_others_are_not(name: str) -> None:
     assert codec_named(name) is None
 
