@@ -18,7 +18,7 @@ from ftpd.engine.dataport import DataPort
 from ftpd.engine.taking import Taking, be_oneself
 from ftpd.module.command import Command
 from ftpd.module.events import FILES_SENT, Sent
-from ftpd.module.files import Folder, Path
+from ftpd.module.files import Folder, Path, Surveyed
 from ftpd.module.session import Session
 from ftpd.module.wire import Lister
 from ftpd.transfer.data import UNSENT_MOST
@@ -37,7 +37,7 @@ class Listing(NamedTuple):
     after: bytes
     folder: bytes
     lister: Lister
-    at_once: Callable[[Session, bytes], bytes | None] | None
+    at_once: Callable[[Session, bytes], bytes | Surveyed | None] | None
 
 
 class Showing(Taking):
@@ -74,27 +74,29 @@ class Showing(Taking):
             return None
         if self.generation.gate.bare_until(session, virtual) <= monotonic():
             return None
-        met = False
+        until, met, surveyed = perf_counter() + _PATIENCE, False, None
         if recipe.at_once is not None and not isinstance(walk, _Walk):
             # whom this walk has met the whole road finds, however long it takes to come so far
             if not walk.meet():
                 return None
             met = True
             text = recipe.at_once(session, recipe.folder + name if name else encode(session.cwd))
-            if text is not None:
-                return self._give(recipe, walk, (text,))
+            if isinstance(text, bytes):
+                return self._give(recipe, walk, (text,), until)
+            surveyed = text
         path = Path(virtual)
         opened = files.open_at_once(path, "list")
         if opened is None or not stat.S_ISDIR(opened.attributes.st_mode) or not (met or walk.meet()):
             return None
+        opened.surveyed = surveyed
         path.saw(opened.attributes, opened=opened)
         command, _ = self.generation.command(session, recipe.verb, "")
         lines = _lines(command, path, recipe.lister)
-        return None if lines is None else self._give(recipe, walk, lines)
+        return None if lines is None else self._give(recipe, walk, lines, until)
 
-    def _give(self, recipe: Listing, walk: Any, lines: Iterable[bytes]) -> bytes | None:
+    def _give(self, recipe: Listing, walk: Any, lines: Iterable[bytes], until: float) -> bytes | None:
         session = self.session
-        pieces, rest = _first(lines)
+        pieces, rest = _first(lines, until)
         size, whole = sum(map(len, pieces)), rest is None
         if not size:
             return None
@@ -130,11 +132,11 @@ def _closing(lines: Iterable[bytes], opening: AbstractContextManager[Folder]) ->
         opening.__exit__(None, None, None)
 
 
-def _first(lines: Iterable[bytes]) -> tuple[tuple[bytes, ...], Iterator[bytes] | None]:
-    """What there is of them within one step, and what gives the others; None where that is all."""
+def _first(lines: Iterable[bytes], until: float) -> tuple[tuple[bytes, ...], Iterator[bytes] | None]:
+    """What there is of them until then, and what gives the others; None where that is all."""
     if isinstance(lines, tuple) and len(lines) <= _MOST_PIECES:
         return lines, None
-    until, pieces, rest = perf_counter() + _PATIENCE, [], iter(lines)
+    pieces, rest = [], iter(lines)
     for piece in rest:
         pieces.append(piece)
         if len(pieces) == _MOST_PIECES or perf_counter() > until:

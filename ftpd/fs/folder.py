@@ -29,7 +29,7 @@ _COMPILED_BATCH = 512
 _PATIENCE = 750_000
 """Nanoseconds after which such a stay ends earlier: a disk may have to fetch each entry."""
 _ALL_AT_ONCE = 2 * _PATIENCE
-"""The same where a small folder is looked at in one stay; where it takes longer, that may be begun once more."""
+"""The same where a small folder is looked at in one stay."""
 _ANSWERS = 8
 """Those of the kernel, of 64 KiB each, of which one part of a large folder is made: some ten thousand names."""
 _SCANNED = 4096
@@ -60,7 +60,7 @@ class Descriptor:
 class LocalFolder:
     """A folder opened by :class:`ftpd.fs.local.LocalFiles`; use it in a ``with``."""
 
-    __slots__ = ("_descriptor", "_files", "_identity", "_path", "_seen", "attributes")
+    __slots__ = ("_descriptor", "_files", "_identity", "_path", "_seen", "_surveyed", "attributes")
 
     def __init__(
         self,
@@ -69,6 +69,7 @@ class LocalFolder:
         identity: Identity,
         files: LocalFiles,
         path: Path,
+        surveyed: Surveyed | None = None,
     ) -> None:
         self._descriptor: Descriptor | None = descriptor
         self.attributes = attributes
@@ -77,6 +78,8 @@ class LocalFolder:
         self._path = path
         self._seen: Compact | list[str] | None = None
         """The names that came with the links, for who asks for them next: many are not read twice."""
+        self._surveyed = surveyed
+        """What is known already to who lists it at once."""
 
     def __enter__(self) -> LocalFolder:
         return self
@@ -271,6 +274,9 @@ class LocalFolder:
         folder = self._open()
         if (allowance := self._files.allowance) is not None and allowance.memory is not None:
             return None
+        known, self._surveyed = self._surveyed, None
+        if known is not None and known.asked == (self.attributes.st_dev, self.attributes.st_ino, dotted, order):
+            return self._compiled_lines(known.names, layout, None, (known.attributes, known.odd))
         with acting_as(self._identity):
             found = native.lines.survey(folder.fd, dotted, order, most, _ALL_AT_ONCE)
         if found is None:
@@ -351,10 +357,12 @@ def surveyed(
         found = native.lines.survey_below(root, folder, devices, largest, dots, dotted, order, most, _ALL_AT_ONCE)
     if found is None:
         return None
-    told, (names, attributes, odd) = found
-    if odd or len(attributes) != len(names) * native.lines.ENTRY or (dots and told is None):
+    told, device, inode, (names, attributes, odd) = found
+    if dots and told is None:
         return None
-    return Surveyed(names, attributes, told and (os.stat_result(told[0]), os.stat_result(told[1])))
+    above = told and (os.stat_result(told[0]), os.stat_result(told[1]))
+    whole = not odd and len(attributes) == len(names) * native.lines.ENTRY
+    return Surveyed(names, attributes, odd, whole, above, (device, inode, dotted, order))
 
 
 def lines_of(

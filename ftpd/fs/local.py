@@ -284,15 +284,16 @@ class LocalFiles:
         return fd
 
     def open_folder(self, path: Path) -> LocalFolder:
+        surveyed = None
         if path.opened is not None and (fd := path.opened.take("list")) >= 0:
-            descriptor, known = Descriptor(fd), path.opened.attributes
+            descriptor, known, surveyed = Descriptor(fd), path.opened.attributes, path.opened.surveyed
         else:
             fd = self._open(there(path), _LISTING)
             descriptor = Descriptor(fd if self.allowance is None else self._counted(fd, "list", path))
             known = os.fstat(descriptor.fd)
             if not _is_listable(known):
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path.virtual)
-        return LocalFolder(descriptor, known, self._identity, self, path)
+        return LocalFolder(descriptor, known, self._identity, self, path, surveyed)
 
     # -- changing names --------------------------------------------------------------------------------
 

@@ -23,7 +23,7 @@ Use = Literal["", "read", "write", "list", "enter"]
 class Opened:
     """What was opened as it was looked at; who goes on to open it takes this, once."""
 
-    __slots__ = ("_descriptor", "attributes", "searchable", "use")
+    __slots__ = ("_descriptor", "attributes", "searchable", "surveyed", "use")
 
     def __init__(
         self, descriptor: int, attributes: os.stat_result, use: Use, searchable: bool | None = None
@@ -33,6 +33,8 @@ class Opened:
         self.use = use
         self.searchable = searchable
         """Whether the user may go on from there, if that was asked as it was opened."""
+        self.surveyed: Surveyed | None = None
+        """What of its listing is known already."""
 
     def take(self, use: Use) -> int:
         """The descriptor, which is the caller's from now on; -1 where it is gone, or was opened for another use."""
@@ -110,13 +112,19 @@ class Way(NamedTuple):
 
 
 class Surveyed(NamedTuple):
-    """A folder whose entries are all plain ones, found out in one step."""
+    """What one step found out of a folder: all of it, or as far as it came."""
 
     names: Sequence[str]
     attributes: bytes
-    """What :class:`ftpd.core.listing.Compiled` makes lines of, those of all the names."""
+    """What :class:`ftpd.core.listing.Compiled` makes lines of, those of the first of the names."""
+    odd: bool
+    """The next one is a link."""
+    whole: bool
+    """They are those of all the names, and none is a link."""
     dots: tuple[os.stat_result, os.stat_result] | None
     """The folder's own, and those of the one above it as the session sees it, where they were asked for."""
+    asked: tuple[int, int, bool, int]
+    """Device and inode of the folder, and with which ``dotted`` and ``order`` it was asked for."""
 
 
 class Folder(Protocol):
@@ -270,8 +278,8 @@ class Files(Protocol):
         """The names in a folder and what their entries look like, in one step.
 
         The arguments are those of :meth:`Folder.lines_at_once`; ``dots`` asks for those of the folder itself too. None
-        where a link is on the way or among the entries, for what is no folder, or a larger one than ``largest``, and
-        where that is not to be had so.
+        where a link is on the way, for what is no folder, or a larger one than ``largest``, and where that is not to
+        be had so. What is not whole goes on where the folder is opened with it (:attr:`Opened.surveyed`).
         """
 
     def glances(self, folder: str) -> Callable[[bytes], tuple[int, int] | None] | None:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 
-from ftpd.api import Command, Files, Folder, Path, Session, Settings, acls, listing, mlsx, within
+from ftpd.api import Command, Files, Folder, Path, Session, Settings, Surveyed, acls, listing, mlsx, within
 from ftpd.modules._facts_config import chosen, option
 from ftpd.modules._folders import DOTS, Choice, Owners, fake_number, surveyed
 from ftpd.modules._lately import Lately
@@ -121,11 +121,11 @@ class Facts:
             self._dots = here, above, lines
         return self._dots[2]
 
-    def at_once(self, session: Session, folder: bytes) -> bytes | None:
+    def at_once(self, session: Session, folder: bytes) -> bytes | Surveyed | None:
         """The lines of a small folder without links, as of any other that is entered."""
         found = surveyed(session, folder, ALL, dots=True)
-        if found is None or found.dots is None:
-            return None
+        if found is None or found.dots is None or not found.whole:
+            return found
         self.enter(found.dots[0])
         if not isinstance(self.layout, listing.Compiled):
             return None

@@ -6,7 +6,7 @@ import os
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import aclosing
 
-from ftpd.api import Command, Folder, Path, Session, hidden, listing
+from ftpd.api import Command, Folder, Path, Session, Surveyed, hidden, listing
 from ftpd.modules._facts_lines import ALL, Facts, facts_in, last
 from ftpd.modules._folders import (
     Choice,
@@ -30,10 +30,7 @@ _FEW = 32
 class SmallFolders:
     """Makes the lines of small folders, where nothing is said of any path."""
 
-    __slots__ = ("_linked",)
-
-    def __init__(self) -> None:
-        self._linked = False
+    __slots__ = ()
 
     def __call__(self, cmd: Command, folder: Folder, path: Path) -> Iterable[bytes] | None:
         facts = facts_in(cmd, folder.attributes)
@@ -41,14 +38,10 @@ class SmallFolders:
         if pieces is None:
             return None
 
-        def line(name: str, known: os.stat_result) -> str:
-            self._linked = True
-            return facts.entry(name, known, folder, path)
+        return _steps(facts, pieces, folder, path)
 
-        return in_steps(pieces, line, facts.dots(folder, path))
-
-    def at_once(self, session: Session, folder: bytes) -> bytes | None:
-        facts = None if self._linked else last.of(session)
+    def at_once(self, session: Session, folder: bytes) -> bytes | Surveyed | None:
+        facts = last.of(session)
         if facts is None or not facts.serves(session, session.settings):
             return None
         return facts.at_once(session, folder)

@@ -218,7 +218,7 @@ def lines_of_small(
 
 
 def surveyed(session: Session, folder: bytes, choice: Choice, *, dots: bool = False) -> Surveyed | None:
-    """A small folder whose entries are all plain ones, by name; None also where it takes more to find out."""
+    """A small folder by name, as far as it is looked at in one step."""
     files = session.files
     if files is None:
         return None

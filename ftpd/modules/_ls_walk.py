@@ -13,7 +13,7 @@ from functools import lru_cache, partial
 from math import inf
 from time import monotonic
 
-from ftpd.api import Command, Folder, Path, Session, dataclass, hidden, listing
+from ftpd.api import Command, Folder, Path, Session, Surveyed, dataclass, hidden, listing
 from ftpd.modules._folders import (
     DOTS,
     Choice,
@@ -102,36 +102,35 @@ class SmallFolders:
     How entries look to one session they look to all that stand alike, for a moment: those of folders without links.
     """
 
-    __slots__ = ("_linked", "_until", "_view")
+    __slots__ = ("_until", "_view")
 
     def __init__(self) -> None:
         self._view: View | None = None
         self._until = -inf
-        self._linked = False
 
     def __call__(self, cmd: Command, folder: Folder, path: Path) -> Iterable[bytes] | None:
-        view = view_of(cmd, cmd.config, NO_FLAGS) if self._linked else self._common(cmd)
+        view, own = self._common(cmd), False
         pieces = lines_of_small(folder, view.layout, _PLAIN[False])
         if pieces is None:
             return None
 
         def line(name: str, known: os.stat_result) -> str | None:
-            nonlocal view
-            if not self._linked:
+            nonlocal view, own
+            if not own:
                 # what is told of one by one may take longer than the others' view lasts
-                self._linked, view = True, view_of(cmd, cmd.config, NO_FLAGS)
+                view, own = view_of(cmd, cmd.config, NO_FLAGS), True
             return view.line(name, known, folder, name, path.virtual)
 
         return in_steps(pieces, line)
 
-    def at_once(self, session: Session, folder: bytes) -> bytes | None:
+    def at_once(self, session: Session, folder: bytes) -> bytes | Surveyed | None:
         view = self._view
-        if self._linked or view is None or self._until <= monotonic() or not view.goes_on(session):
+        if view is None or self._until <= monotonic() or not view.goes_on(session):
             return None
         if not isinstance(view.layout, listing.Compiled):
             return None
         found = surveyed(session, folder, _PLAIN[False])
-        return None if found is None else view.layout.packed(found.names, 0, found.attributes)
+        return view.layout.packed(found.names, 0, found.attributes) if found is not None and found.whole else found
 
     def _common(self, cmd: Command) -> View:
         view, now = self._view, monotonic()

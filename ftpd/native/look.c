@@ -189,12 +189,11 @@ survey(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
 
 /* Whether it is a folder that is no longer than `largest`, and not on one of the devices. */
 static int
-is_small(int folder, PyObject *devices, int64_t largest)
+is_small(int folder, struct stat *st, PyObject *devices, int64_t largest)
 {
-    struct stat st;
-    if (fstat(folder, &st) != 0 || !S_ISDIR(st.st_mode) || st.st_size > largest)
+    if (fstat(folder, st) != 0 || !S_ISDIR(st->st_mode) || st->st_size > largest)
         return 0;
-    PyObject *device = PyLong_FromUnsignedLongLong(st.st_dev);
+    PyObject *device = PyLong_FromUnsignedLongLong(st->st_dev);
     int kept = device == NULL ? -1 : PySequence_Contains(devices, device);
     Py_XDECREF(device);
     return kept < 0 ? -1 : !kept;
@@ -234,7 +233,8 @@ dots_of(int folder, int root, const char *path)
     return Py_BuildValue("(NN)", dots[0], dots[1]);
 }
 
-/* survey_below(root, path, devices, largest, dots, dotted, order, most, patience) -> (dots, what survey gives)
+/* survey_below(root, path, devices, largest, dots, dotted, order, most, patience)
+   -> (dots, device, inode, what survey gives)
 
    Of the folder beneath the root, with no link on the way. `dots`: what it looks like itself, and the one above it, as
    two tuples, where that is asked for. None where there is no such folder, it is longer than `largest`, or on one of
@@ -256,7 +256,8 @@ survey_below(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
                      : -1;
     if (folder < 0)
         Py_RETURN_NONE;
-    int small = is_small(folder, arguments[2], largest);
+    struct stat st;
+    int small = is_small(folder, &st, arguments[2], largest);
     PyObject *told = small < 0 ? NULL : small && dots ? dots_of(folder, (int)root, path) : Py_NewRef(Py_None);
     PyObject *found = told == NULL ? NULL : small ? surveyed(folder, arguments + 5) : Py_NewRef(Py_None);
     close(folder);
@@ -264,7 +265,7 @@ survey_below(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
         Py_XDECREF(told);
         return found;
     }
-    return Py_BuildValue("(NN)", told, found);
+    return Py_BuildValue("(NKKN)", told, (unsigned long long)st.st_dev, (unsigned long long)st.st_ino, found);
 }
 
 static int

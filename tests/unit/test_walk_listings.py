@@ -7,6 +7,7 @@ import os
 import socket
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from ftpd.engine import showing
 from ftpd.engine.common import forget_common
 from ftpd.fs import folder as fs_folder
 from ftpd.module.command import Command
+from ftpd.module.files import Surveyed
 from ftpd.module.session import Session
 from ftpd.module.table import Module
 from ftpd.modules import _facts_walk, _folders, _ls_walk
@@ -372,15 +374,48 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     return told
 
 
-def noted(
-    at_once: Callable[[Any, Session, bytes], bytes | None], told: list[bool]
-) -> Callable[[Any, Session, bytes], bytes | None]:
-    def noting(lister: Any, session: Session, folder: bytes) -> bytes | None:
+AtOnce = Callable[[Any, Session, bytes], bytes | Surveyed | None]
+
+
+def noted(at_once: AtOnce, told: list[bool]) -> AtOnce:
+    def noting(lister: Any, session: Session, folder: bytes) -> bytes | Surveyed | None:
         text = at_once(lister, session, folder)
-        told.append(text is not None)
+        told.append(isinstance(text, bytes))
         return text
 
     return noting
+
+
+def looks(patch: pytest.MonkeyPatch) -> list[int]:
+    """At how many entries each look at a folder looked, where that is compiled."""
+    seen: list[int] = []
+    lines = native.lines
+
+    class Counted:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(lines, name)
+
+        def survey_below(self, *given: Any) -> Any:
+            found = lines.survey_below(*given)
+            self.keep(found and found[-1] and found[-1][1])
+            return found
+
+        def survey(self, *given: Any) -> Any:
+            found = lines.survey(*given)
+            self.keep(found and found[1])
+            return found
+
+        def look(self, *given: Any) -> Any:
+            found = lines.look(*given)
+            self.keep(found[0])
+            return found
+
+        def keep(self, attributes: bytes | None) -> None:
+            seen.append(len(attributes or b"") // lines.ENTRY)
+
+    if lines is not None:
+        patch.setattr(fs_folder, "native", SimpleNamespace(lines=Counted()))
+    return seen
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -410,7 +445,7 @@ def test_each_folder_is_listed_in_one_step_as_by_the_whole_road(verb: str, way: 
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_a_folder_that_took_long_once_is_listed_in_one_step_the_next_time(
+def test_a_folder_that_takes_long_is_looked_at_once_and_listed_in_one_step_the_next_time(
     verb: str, way: str, at_once: list[bool]
 ) -> None:
     async def story() -> None:
@@ -418,10 +453,15 @@ def test_a_folder_that_took_long_once_is_listed_in_one_step_the_next_time(
             furnish(place)
             await client.ask("TYPE I")
             reference = await by_the_whole_road(client, f"{verb} many")
+            entries = sum("file " in line for line in reference[0].splitlines())
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(fs_folder, "_ALL_AT_ONCE", -1)
+                seen = looks(patch)
                 for _ in range(3):
+                    seen.clear()
                     assert await listing(client, f"{verb} many") == reference
+                    assert sum(seen) == (0 if way == "by Python" else entries)
+                assert (len(seen) > 1) == (way != "by Python")
             assert True not in at_once
             for _ in range(3):
                 assert await listing(client, f"{verb} many") == reference
