@@ -58,6 +58,16 @@ area_grow(area_t *area, size_t wanted)
 }
 
 void
+area_trim(area_t *area, size_t needed)
+{
+    if (area->room >= LARGE || needed == 0)
+        return;
+    char *at = PyMem_RawRealloc(area->at, needed);
+    if (at != NULL)
+        *area = (area_t){at, needed};
+}
+
+void
 area_drop(area_t *area)
 {
     if (area->room >= LARGE)

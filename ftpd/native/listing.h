@@ -8,6 +8,7 @@
 
 #include <stdint.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 /* -- arguments ---------------------------------------------------------------------------------------------- */
@@ -29,6 +30,8 @@ typedef struct {
 
 /* Room for so many bytes, with what is there already; -1 where there is none. No Python object is touched. */
 int area_grow(area_t *area, size_t wanted);
+/* Give back what is not needed, where that is little. */
+void area_trim(area_t *area, size_t needed);
 void area_drop(area_t *area);
 
 /* -- order.c: names in their order --------------------------------------------------------------------------------- */
@@ -115,11 +118,26 @@ typedef struct {
 /* How many names a list or Names holds; -1 with an error set for anything else. */
 Py_ssize_t count_names(PyObject *names);
 
+/* Have Names that were just read take no more room than they need; gives that, in bytes. */
+size_t trim_names(PyObject *names);
+
 /* Name number `index` of them, which has to be there; -1 with an error set. */
 int name_at(PyObject *names, Py_ssize_t index, name_t *name);
 
 /* The same as a str; a new reference. */
 PyObject *name_as_str(PyObject *names, Py_ssize_t index);
+
+/* -- kept.c: names that were read before ---------------------------------------------------------------------- */
+
+/* Those in a folder that was opened for reading and then looked like this, in their order, with those that begin with a
+   dot if `dotted`: a new reference to what nobody is to change; NULL, without an error, where they are not known. */
+PyObject *kept_names(const struct stat *folder, int dotted);
+
+/* Whether a folder that looks like this will look otherwise after each change that is still to come. */
+int is_old(const struct stat *folder);
+
+/* It was old and looked like that before all of the names were read and put in their order. */
+void keep_names(int folder, const struct stat *before, int dotted, PyObject *names);
 
 /* -- look.c: attributes ------------------------------------------------------------------------------------- */
 

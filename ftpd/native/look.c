@@ -146,24 +146,43 @@ look(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
     return looked == NULL ? NULL : Py_BuildValue("(NO)", looked, odd ? Py_True : Py_False);
 }
 
-/* What survey gives; the arguments are those behind the folder. */
+/* The names of a folder that looks like that, in their order; None where they are more than `most` or odd, NULL with an
+   error set. */
 static PyObject *
-surveyed(int folder, PyObject *const *arguments)
+few_names(int folder, const struct stat *st, int dotted, int64_t order, int64_t most)
 {
-    int64_t dotted, order, most, patience;
-    int odd = 0;
-    if (number(arguments[0], &dotted) < 0 || number(arguments[1], &order) < 0 || number(arguments[2], &most) < 0
-        || number(arguments[3], &patience) < 0)
-        return NULL;
-    PyObject *names = names_in(folder, dotted != 0, 0, most < 0 ? 0 : (size_t)most, SIZE_MAX, 0), *looked = NULL;
+    int lasts = order > 0 && is_old(st);
+    PyObject *names = lasts ? kept_names(st, dotted) : NULL;
+    if (names != NULL && count_names(names) <= most)
+        return names;
+    Py_XDECREF(names);
+    names = names_in(folder, dotted, 0, most < 0 ? 0 : (size_t)most, SIZE_MAX, 0);
     if (names == NULL)
         return NULL;
     if (count_names(names) > most || any_odd_name(names)) {
         Py_DECREF(names);
         Py_RETURN_NONE;
     }
-    if (order == 0 || sort_names(names, order < 0) == 0)
-        looked = looked_at(folder, names, 0, count_names(names), patience, &odd);
+    if (order != 0 && sort_names(names, order < 0) < 0)
+        Py_CLEAR(names);
+    if (names != NULL && lasts)
+        keep_names(folder, st, dotted, names);
+    return names;
+}
+
+/* What survey gives of a folder that looks like that; the arguments are those behind the folder. */
+static PyObject *
+surveyed(int folder, const struct stat *st, PyObject *const *arguments)
+{
+    int64_t dotted, order, most, patience;
+    int odd = 0;
+    if (number(arguments[0], &dotted) < 0 || number(arguments[1], &order) < 0 || number(arguments[2], &most) < 0
+        || number(arguments[3], &patience) < 0)
+        return NULL;
+    PyObject *names = few_names(folder, st, dotted != 0, order, most);
+    if (names == NULL || names == Py_None)
+        return names;
+    PyObject *looked = looked_at(folder, names, 0, count_names(names), patience, &odd);
     if (looked == NULL) {
         Py_DECREF(names);
         return NULL;
@@ -180,11 +199,14 @@ PyObject *
 survey(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
 {
     int64_t folder;
+    struct stat st;
     if (count != 5) {
         PyErr_SetString(PyExc_TypeError, "survey(folder, dotted, order, most, patience)");
         return NULL;
     }
-    return number(arguments[0], &folder) < 0 ? NULL : surveyed((int)folder, arguments + 1);
+    if (number(arguments[0], &folder) < 0)
+        return NULL;
+    return fstat((int)folder, &st) < 0 ? PyErr_SetFromErrno(PyExc_OSError) : surveyed((int)folder, &st, arguments + 1);
 }
 
 /* Whether it is a folder that is no longer than `largest`, and not on one of the devices. */
@@ -259,7 +281,7 @@ survey_below(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
     struct stat st;
     int small = is_small(folder, &st, arguments[2], largest);
     PyObject *told = small < 0 ? NULL : small && dots ? dots_of(folder, (int)root, path) : Py_NewRef(Py_None);
-    PyObject *found = told == NULL ? NULL : small ? surveyed(folder, arguments + 5) : Py_NewRef(Py_None);
+    PyObject *found = told == NULL ? NULL : small ? surveyed(folder, &st, arguments + 5) : Py_NewRef(Py_None);
     close(folder);
     if (found == NULL || found == Py_None) {
         Py_XDECREF(told);

@@ -128,6 +128,15 @@ more_names(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
     return gathered((int)folder, wanted, answers < 1 ? 1 : (int)answers);
 }
 
+size_t
+trim_names(PyObject *self)
+{
+    Names *names = (Names *)self;
+    area_trim(&names->shelf->text, names->shelf->length);
+    area_trim(&names->records, (size_t)names->count * sizeof(record_t));
+    return names->shelf->text.room + names->records.room;
+}
+
 /* -- sorting -------------------------------------------------------------------------------------------------- */
 
 /* Others run meanwhile, to whom there are no names until it is done; -1 with an error set. */

@@ -242,5 +242,6 @@ def alive(pid: int) -> bool:
     """Whether the process runs; one that ended and was not waited for does not."""
     try:
         return " Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2][:3]
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
+        # gone before it was opened, or before it was read
         return False
