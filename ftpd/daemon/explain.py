@@ -177,8 +177,8 @@ def _which(generation: Generation, server: Scope) -> list[str]:
 async def _enter(command: Command, target: Target) -> tuple[bool, list[str]]:
     """Let the user in as PASS would after the password; whether PASS would, who that is and where it begins."""
     session = command.session
-    account, groups = await login._known(command, target)
-    visitor = login.Visitor(target, account, groups, False)
+    account, groups, own = await login._known(command, target)
+    visitor = login.Visitor(target, account, groups, False, own)
     session.user, session.account, session.groups = account.name, account, groups
     session.anonymous, session.identity = target.anonymous, visitor.identity
     client = who(session)
@@ -193,7 +193,7 @@ async def _enter(command: Command, target: Target) -> tuple[bool, list[str]]:
     ]
     if target.anonymous is not None:
         lines += row("Through", f"{target.anonymous.title}  {place_of(target.anonymous)}")
-    admitted = login.admits(command, target, account.name, client.groups)
+    admitted = visitor.admitted(command)
     lines += row("Login", *login_reasons(session.server, target.anonymous, client))
     if not admitted:
         lines += row("", "so PASS answers 530; what follows is what would hold without that")

@@ -37,13 +37,27 @@ class Visitor:
     account: Account
     groups: Groups
     without_password: bool
+    own: Groups | None = None
+    """The groups without the one that the area gives; None where it gives none."""
     identity: Identity = field(init=False)
-    """The rights of the session: the account's own groups and none of the daemon's."""
+    """The rights of the session: the account's own groups, that of the area, and none of the daemon's."""
     group_names: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "identity", _identity(self.account.uid, self.account.gid, self.groups))
         object.__setattr__(self, "group_names", tuple([name for _, name in self.groups]))
+
+    @property
+    def at_the_door(self) -> Identity | None:
+        """Who has to be able to enter the area, where that is another than who then is in it."""
+        return None if self.own is None else _identity(self.account.uid, self.own[0][0], self.own)
+
+    def admitted(self, command: Command) -> bool:
+        """Whether <Limit LOGIN> lets him in: by his own groups, and with that of the area as well."""
+        target, name = self.target, self.account.name
+        if self.own is not None and not admits(command, target, name, tuple([group for _, group in self.own])):
+            return False
+        return admits(command, target, name, self.group_names)
 
     def is_still(self, account: Account, groups: Groups) -> bool:
         """Whether the backends say the same of him as they did."""
@@ -65,12 +79,12 @@ async def vet(command: Command, target: Target, password: str, known: Visitor | 
     """
     settings = target.settings
     try:
-        account, groups = await _known(command, target)
+        account, groups, own = await _known(command, target)
         if known is not None and known.is_still(account, groups):
             visitor = known
         else:
-            visitor = Visitor(target, account, groups, False)
-        _limit_admits(command, target, account, visitor.group_names, password)
+            visitor = Visitor(target, account, groups, False, own)
+        _limit_admits(command, visitor, password)
     except Denied:
         await _spend(command, password)
         raise
@@ -105,10 +119,12 @@ async def _spend(command: Command, password: str) -> None:
         await command.offload(lambda: crypt.spend(password), "auth")
 
 
-async def _known(command: Command, target: Target) -> tuple[Account, Groups]:
-    """The account and its groups."""
+async def _known(command: Command, target: Target) -> tuple[Account, Groups, Groups | None]:
+    """The account, its groups, and those without the area's Group if that is none of them."""
     session = command.session
     if target.user is None:
+        if target.anonymous is not None:
+            raise Denied(f"USER {session.login} (Login failed): the <Anonymous> with AuthAliasOnly has no User")
         raise Denied(f"USER {session.login} (Login failed): Not a UserAlias")
     accounts = session.modules.accounts
     try:
@@ -124,20 +140,21 @@ async def _known(command: Command, target: Target) -> tuple[Account, Groups]:
         groups = await accounts.getgroups(session, account)
     except Exception as error:
         raise _broken(session, error) from None
-    if target.anonymous is not None:
-        name = own_value(session, target.anonymous, "Group")
-        if name is not None:
-            chosen = await command.offload(lambda: accounts.name_gid(session, name), "auth")
-            if chosen is None and name.isascii() and name.isdigit():
-                chosen = int(name)
-            if chosen is None:
-                raise Denied(f"USER {session.login}: no such group '{name}', which <Anonymous> names")
-            groups = ((chosen, name), *(group for group in groups if group[0] not in (chosen, account.gid)))
-            account = replace(account, gid=chosen)
     gid = account.gid
     if gid not in [number for number, _ in groups]:
         groups = ((gid, await accounts.group_name(session, gid)), *groups)
-    return account, groups
+    own = None
+    if target.anonymous is not None and (name := own_value(session, target.anonymous, "Group")) is not None:
+        chosen = await command.offload(lambda: accounts.name_gid(session, name), "auth")
+        if chosen is None and name.isascii() and name.isdigit():
+            chosen = int(name)
+        if chosen is None:
+            raise Denied(f"USER {session.login}: no such group '{name}', which <Anonymous> names")
+        # a guest keeps those of his account
+        others = tuple([group for group in groups if group[0] != chosen])
+        own = groups if len(others) == len(groups) else None
+        account, groups = replace(account, gid=chosen), ((chosen, name), *others)
+    return account, groups, own
 
 
 def _broken(session: Session, error: Exception) -> Denied:
@@ -153,17 +170,15 @@ def _unknown(session: Session, name: str) -> str:
     return f"USER {name}: no such user found from {session.remote_name} [{there.host}] to {here.host}:{here.port}"
 
 
-def _limit_admits(
-    command: Command, target: Target, account: Account, names: tuple[str, ...], password: str
-) -> None:  # fmt: skip
+def _limit_admits(command: Command, visitor: Visitor, password: str) -> None:
     """<Limit LOGIN>, and AnonRejectPasswords before it."""
-    session = command.session
+    session, target = command.session, visitor.target
     if target.anonymous is not None:
         rejected = target.settings[d.anon_reject_passwords]
         if rejected is not None and _rejects(*rejected, password):
             session.modules.emit(ANON_REJECT_PASSWORDS, session)
             raise Denied(f"ANON {session.login}: AnonRejectPasswords denies login")
-    if not admits(command, target, account.name, names):
+    if not visitor.admitted(command):
         kind = "USER" if target.anonymous is None else "ANON"
         raise Denied(f"{kind} {session.login} (Login failed): Limit access denies login")
 

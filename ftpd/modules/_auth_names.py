@@ -10,7 +10,10 @@ from ftpd.modules import _auth_directives as d
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a login name stands for; ``user`` is None where only aliases may log in and the name is none."""
+    """What a login name stands for; ``user`` is None where only aliases may log in and the name is none.
+
+    And where the area that only aliases lead to has no User.
+    """
 
     user: str | None
     anonymous: Scope | None
@@ -28,9 +31,13 @@ def target_of(session: Session, login: str) -> Target:
     for scope in (*anonymous, server):
         for alias, real in scope.values.get(d.user_alias, ()):
             if alias in ("*", login):
+                if scope.kind is not ANON:
+                    return _target(server, real, _block_of(session, anonymous, real))
                 # an alias inside an <Anonymous> leads there even when several blocks share one User
-                block = scope if scope.kind is ANON else _block_of(session, anonymous, real)
-                return _target(server, real, block)
+                if scope.settings[d.auth_alias_only]:
+                    # whoever the line names: in ProFTPD such a guest is the area's User, and others may own more there
+                    return Target(own_value(session, scope, "User"), scope, scope.settings)
+                return _target(server, real, scope)
     block = _block_of(session, anonymous, login) if anonymous else None
     if block is not None and block.settings[d.auth_alias_only]:
         block = None

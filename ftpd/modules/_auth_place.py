@@ -115,9 +115,17 @@ def enter(session: Session, plan: Plan, visitor: Visitor, umask: int, *, show_li
     for scope in (session.server,) if anonymous is None else (session.server, anonymous):
         if scope.places is not None:
             scope.places.learn(plan.home, visitor.account.name, plan.homes)
+    if visitor.at_the_door is not None:
+        # the area's Group opens what lies in the area and not the area itself, as in ProFTPD
+        door = session.enter(visitor.at_the_door, plan.root, umask)
+        try:
+            _enter_root(door, plan, visitor, plain, at_the_door=True)
+        finally:
+            door.close()
     files = session.enter(visitor.identity, plan.root, umask)
     try:
-        searchable = _enter_root(files, plan, visitor, plain)
+        at_the_door = anonymous is not None and visitor.at_the_door is None
+        searchable = _enter_root(files, plan, visitor, plain, at_the_door=at_the_door)
         if searchable and plan.begin[0] == "/":
             return files, "/"
         return files, _first_enterable(session, files, plan, visitor.account.name, show_links, searchable)
@@ -126,10 +134,14 @@ def enter(session: Session, plan: Plan, visitor: Visitor, umask: int, *, show_li
         raise
 
 
-def _enter_root(files: Files, plan: Plan, visitor: Visitor, plain: tuple[int, int] | None) -> bool:
-    """Whether the user may go on from the root; ``plain``: which folder it has to be."""
+def _enter_root(
+    files: Files, plan: Plan, visitor: Visitor, plain: tuple[int, int] | None, *, at_the_door: bool
+) -> bool:  # fmt: skip
+    """Whether the user may go on from the root, which is a must at an area's door; ``plain``: which folder it is."""
     try:
         searchable = files.enter()
+        if at_the_door and not searchable:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         if plain is not None:
             root = files.stat(_ROOT)
             if plain != (root.st_dev, root.st_ino):

@@ -344,7 +344,7 @@ def test_a_name_may_lead_to_a_folder_of_the_area_and_nowhere_else(top: str) -> N
     assert login(top, conf, "../tom", password="x")[0].endswith("530 Login incorrect."), "there is none of that name"
 
 
-def test_a_guest_s_group_is_the_area_s(top: str) -> None:
+def test_a_guest_s_group_is_the_area_s_and_those_of_the_account_stay(top: str) -> None:
     async def run() -> None:
         family = Module("family", version="1.0")
         family.auth(Family(top))
@@ -354,8 +354,8 @@ def test_a_guest_s_group_is_the_area_s(top: str) -> None:
             await bench("PASS me@home")
             session = bench.session
             assert session is not None and session.identity is not None and session.files is not None
-            assert (session.identity.gid, session.identity.groups) == (7007, (7007,))
-            assert session.groups == ((7007, "guests"),)
+            assert (session.identity.gid, session.identity.groups) == (7007, (7007, os.getegid()))
+            assert session.groups == ((7007, "guests"), (os.getegid(), "ftp"))
             assert session.notes["mod_auth.anon-passwd"] == "me@home"
             assert session.files.umask == 0o077
 
