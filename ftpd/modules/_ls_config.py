@@ -39,6 +39,11 @@ class Listing:
     def counts(self) -> bool:
         return self.most_files is not None or self.most_folders is not None
 
+    @property
+    def names_alone(self) -> bool:
+        """``+l``, ``+1`` and ``+C`` are one to ProFTPD: each takes all three, and what is left are names."""
+        return not frozenset("l1C").isdisjoint(self.denied)
+
     def counts_for(self, verb: str) -> bool:
         if "LISTOnly" in self.words:
             return verb == "LIST"

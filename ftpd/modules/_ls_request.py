@@ -27,6 +27,7 @@ class Flags(frozenset[str]):
 
 
 NO_FLAGS = Flags()
+NAMES_ALONE = Flags(layout="1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +56,9 @@ def read(cmd: Command) -> Request:
     limits = cmd.config[options]
     if not limits.counts_for(cmd.name):
         limits = NO_LIMITS
+    names_alone = limits.names_alone and not _is_windows(cmd)
     if not limits.flags and not cmd.argument.startswith((" ", "-")):
-        return Request(NO_FLAGS, cmd.argument, limits)
+        return Request(NAMES_ALONE if names_alone else NO_FLAGS, cmd.argument, limits)
     given, text = ("", cmd.argument) if _is_there(cmd, cmd.argument, "-") else peel(cmd.argument)
     if text.startswith(" ") and not _is_there(cmd, text, " "):
         # ProFTPD knows no blanks in front of a path, and there are clients that send two
@@ -68,12 +70,17 @@ def read(cmd: Command) -> Request:
     clock = next((letter for letter in reversed(letters) if letter in "cu"), "")
     letters = [letter for letter in letters if letter not in "cu" or letter == clock]
     layout = next((letter for letter in reversed(letters) if letter in "l1C"), "l")
-    if "1" in limits.flags and "1" in letters:
+    if names_alone or ("1" in limits.flags and "1" in letters):
         layout = "1"
-    if cmd.name == "LIST" and cmd.config[list_style] == "Windows":
-        # a Windows server has no . and .. either
+    if _is_windows(cmd):
+        # a Windows server has one layout, and no . and .. either
+        layout = "l"
         letters = ["A" if letter == "a" else letter for letter in letters]
     return Request(Flags(letters, layout), text, limits)
+
+
+def _is_windows(cmd: Command) -> bool:
+    return cmd.name == "LIST" and cmd.config[list_style] == "Windows"
 
 
 def peel(argument: str) -> tuple[str, str]:

@@ -45,7 +45,7 @@ def _lists(cmd: Command, folder: str) -> ShortAnswer | None:
     if not can_be_shown_again(cmd):
         return None
     request = read(cmd)
-    if request.flags or request.limits.counts or not is_quick(cmd):
+    if request.flags or request.limits.names_alone or request.limits.counts or not is_quick(cmd):
         return None
     return cmd.session.wire.lists(cmd, folder, opening(cmd, "file list"), COMPLETE, SmallFolders())
 
@@ -186,7 +186,8 @@ async def _status_of_path(cmd: Command) -> Outcome:
     # the client's -F has no say here, the configuration's has
     marks = {"F"} - set(request.limits.flags)
     letters = (request.flags | always) - {"R", "d", "C", "1"} - marks
-    request = Request(Flags(letters), request.text, request.limits)
+    # what LIST must not show is not for STAT either
+    request = Request(Flags(letters, "1" if request.limits.names_alone else "l"), request.text, request.limits)
     try:
         found = await find(cmd, request.text, patterns=False)
         made: list[str] = []

@@ -55,6 +55,20 @@ def test_listoptions_set_flags_and_deny_them() -> None:
     assert listed("LIST -1 d", conf=FAKES + 'ListOptions "-l"\n')[0].startswith("drwx")
 
 
+@pytest.mark.parametrize("denied", ["+l", "+1", "+C", "-l +l", "-C +1"])
+def test_listoptions_that_deny_a_layout_leave_names_alone(denied: str) -> None:
+    conf = FAKES + f'ListOptions "{denied}"\n'
+    for line in ("LIST d", "LIST -l d", "LIST -C d"):
+        assert listed(line, conf=conf) == ["e", "in.txt"]
+    assert listed("NLST d", conf=conf) == ["d/e", "d/in.txt"]
+    assert listed("LIST d", conf=conf.replace('"\n', '" NLSTOnly\n'))[0].startswith("drwx")
+
+
+@pytest.mark.parametrize("line", ["LIST d", "LIST -1 d", "LIST -C d"])
+def test_windows_has_one_layout(line: str) -> None:
+    assert [row.split()[-2] for row in listed(line, conf='ListStyle Windows\nListOptions "+l"\n')] == ["<DIR>", "1"]
+
+
 def test_listoptions_bound_what_one_listing_shows() -> None:
     assert names_of("LIST", conf=FAKES + 'ListOptions "-l" maxfiles 2\n') == ["B.txt", "a.txt"]
     assert listed("NLST", conf='ListOptions "-l" maxfiles 2\n') == ["B.txt", "a.txt"]

@@ -43,6 +43,10 @@ def test_stat_shows_dots_unless_listoptions_deny_them() -> None:
     ]  # fmt: skip
 
 
+def test_stat_has_names_alone_where_listoptions_deny_long_lines() -> None:
+    assert talk("STAT d", files=TREE, conf='ListOptions "+l"\n')[0].splitlines()[1:-1] == [" .", " ..", " e", " in.txt"]
+
+
 def test_stat_has_no_marks() -> None:
     reply = talk("STAT -F d", files=TREE)[0]
     assert [line.split()[-1] for line in reply.splitlines()[1:-1]] == [".", "..", "e", "in.txt"]
