@@ -31,7 +31,7 @@ from ftpd.conf.lexer import Line
 from ftpd.conf.limited import doubt
 from ftpd.conf.parser import Reader
 from ftpd.conf.patterns import patterns_at, unbound_patterns
-from ftpd.conf.sections import SECTIONS, TITLES, Section, places
+from ftpd.conf.sections import SECTIONS, TITLES, Section, join, places
 from ftpd.conf.tree import Config, Scope
 from ftpd.conf.types import arity, doubts
 from ftpd.core import turns
@@ -286,7 +286,12 @@ class _Builder:
 
     def _home(self, section: Section, inner: Scope) -> list[Scope]:
         self._check_context(section.parents)
-        inner.args = section.check(self._at_most(inner.args, section.most), self.scope)
+        args = self._at_most(inner.args, section.most)
+        doubts()
+        inner.args = section.check(args, self.scope)
+        for message, word in doubts():
+            self.warn(message, word=word)
+        inner.spelt = args[0] if args else ""
         if section.kind is GLOBAL:
             return self._globals
         if section.kind is VHOST:
@@ -355,6 +360,8 @@ class _Builder:
             self._check_limit(line, scope)
         # ProFTPD forgets sections with nothing in them; a virtual host is there even so
         if not empty or (scope.kind is VHOST and scope.condition is None):
+            if (wrong := join(scope, home)) is not None:
+                self.report.fault(line, wrong)
             home.append(scope)
 
     def _check_anonymous(self, line: Line, scope: Scope) -> None:

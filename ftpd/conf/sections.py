@@ -19,6 +19,7 @@ from ftpd.conf.directive import (
     Context,
 )
 from ftpd.conf.tree import Scope
+from ftpd.conf.types import doubt
 from ftpd.core.record import dataclass
 
 TITLES = {
@@ -104,13 +105,46 @@ def _directory(args: list[str], parent: Scope) -> list[str]:
             right="a path that begins with / or ~",
             word=0,
         )
-    for other in parent.children:
-        if other.kind is DIRECTORY and other.args == [path]:
+    for other in _others(path, args[0], parent.children):
+        if parent.kind is ANON:
+            doubt(f"takes the place of the section at {other.file}:{other.line}, which has the same path", word=0)
+        else:
             raise ConfigError(
                 f"<Directory> section already configured for '{path}' at {other.file}:{other.line}",
                 right="one section that holds the lines of both", word=0,
             )  # fmt: skip
     return [path]
+
+
+def _others(path: str, spelt: str, siblings: list[Scope], *, slashes: bool = False) -> list[Scope]:
+    """The sections of the same path: those that differ in the slashes at its end, or all but those."""
+    return [
+        other
+        for other in siblings
+        if other.kind is DIRECTORY
+        and other.args == [path]
+        and slashes == (other.spelt != spelt and other.spelt.rstrip("/") == spelt.rstrip("/"))
+    ]
+
+
+_BARE = frozenset({"AllowAll", "DenyAll"})
+
+
+def join(scope: Scope, siblings: list[Scope]) -> ConfigError | None:
+    """Have a <Directory> that has been read take in those that ProFTPD takes it to lie in, or to hold: /srv, /srv/.
+
+    Gives what is wrong: where one says AllowAll and the other DenyAll, it is about the folder there, and about what
+    lies in it.
+    """
+    for other in _others(scope.args[0], scope.spelt, siblings, slashes=True) if scope.kind is DIRECTORY else ():
+        if {directive.name for directive in (*scope.values, *other.values)} >= _BARE:
+            return ConfigError(
+                f"<Directory> says the opposite of the one at {other.file}:{other.line}",
+                right="AllowAll or DenyAll in both of them", word=0,
+            )  # fmt: skip
+        scope.take_in(other)
+        siblings.remove(other)
+    return None
 
 
 def _tidy(path: str) -> str:

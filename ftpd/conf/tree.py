@@ -29,8 +29,7 @@ class Scope:
 
     __slots__ = (
         "args", "children", "condition", "conditional", "faulty", "file", "kind", "line", "name", "parent", "places",
-        "route",
-        "rule", "settings", "values", "where",
+        "route", "rule", "settings", "spelt", "values", "where",
     )  # fmt: skip
 
     def __init__(self, kind: Context, name: str, args: list[str], file: str, line: int, parent: Scope | None) -> None:
@@ -45,6 +44,8 @@ class Scope:
         self.values: Values = {}
         self.where: dict[Directive[Any], list[Where]] = {}
         self.settings: Settings = EMPTY
+        self.spelt = ""
+        """Of a <Directory>: its path as the line has it."""
         self.condition: tuple[Directive[Any], Any] | None = None
         """For a section that a module brought (<IfUser>): its directive and the value of its arguments."""
         self.conditional: list[Scope] = []
@@ -78,12 +79,28 @@ class Scope:
             self.values[directive] = directive.behind(self.values[directive], value)
         self.where.setdefault(directive, []).append(where)
 
+    def take_in(self, other: Scope) -> None:
+        """Have the lines of another section of the same path as well: the path that is written longer comes first.
+
+        To ProFTPD ``/srv/`` lies in ``/srv``.
+        """
+        inner, outer = (self, other) if len(self.spelt) > len(other.spelt) else (other, self)
+        self.values = merged(inner.values, outer.values, inheriting=False)
+        lines = [*inner.where.items(), *outer.where.items()]
+        self.where = {}
+        for directive, where in lines:
+            self.where.setdefault(directive, []).extend(where)
+        self.children = [*inner.children, *outer.children]
+        self.conditional = [*outer.conditional, *inner.conditional]
+        for child in (*self.children, *self.conditional):
+            child.parent = self
+
     def copy(self, parent: Scope | None) -> Scope:
         """This section and all in it, under another parent; settings and indices are left for the fix-up."""
         twin = Scope(self.kind, self.name, self.args, self.file, self.line, parent)
         twin.values = dict(self.values)
         twin.where = {directive: list(lines) for directive, lines in self.where.items()}
-        twin.condition = self.condition
+        twin.condition, twin.spelt = self.condition, self.spelt
         twin.rule = self.rule
         twin.route = self.route
         twin.children = [child.copy(twin) for child in self.children]

@@ -21,6 +21,7 @@ from conf_host import (
 
 from ftpd.conf import build
 from ftpd.conf.directive import ANON, Directive
+from ftpd.conf.faults import ConfigFaults
 from ftpd.conf.resolve import barred, chain_at, directory_at, settings_at, specialise
 from ftpd.conf.tree import Config, Scope
 
@@ -337,3 +338,27 @@ def test_empty_sections_are_forgotten(tmp_path: Path) -> None:
 def test_a_thousand_lines_of_one_list_are_read_at_once(tmp_path: Path) -> None:
     values: dict[Directive[Any], Any] = configured(tmp_path, "HideFiles x\n" * 1000).main.values
     assert len(values[HIDE_FILES]) == 1000
+
+
+@pytest.mark.parametrize(("one", "other"), [("/srv", "/srv/"), ("/srv/", "/srv"), ("/srv/", "/srv//")])
+def test_a_path_with_a_slash_at_its_end_lies_in_the_one_without(tmp_path: Path, one: str, other: str) -> None:
+    inner, outer = sorted((one, other), key=len, reverse=True)
+    lines = {inner: "Umask 077\nHideFiles inner\n", outer: "Umask 022\nHideFiles outer\nAllowOverwrite on\n"}
+    config = configured(tmp_path, "".join(f"<Directory {path}>\n{lines[path]}</Directory>\n" for path in (one, other)))
+    found = settings_at(config.main, None, "/srv/a")
+    assert (found[UMASK], found[ALLOW_OVERWRITE]) == ((0o77, 0o77), True)
+    assert [pattern.pattern for pattern in found[HIDE_FILES]] == ["inner", "outer"]
+    assert not config.warnings
+
+
+def test_sections_of_one_path_must_not_say_the_opposite(tmp_path: Path) -> None:
+    with pytest.raises(ConfigFaults) as wrong:
+        configured(tmp_path, "<Directory /srv>\nDenyAll\n</Directory>\n<Directory /srv/>\nAllowAll\n</Directory>\n")
+    assert "says the opposite of the one at" in wrong.value.render()
+
+
+def test_of_two_sections_of_a_path_the_last_counts_for_guests(tmp_path: Path) -> None:
+    sections = "<Directory pub>\nUmask 022\n</Directory>\n<Directory pub>\nUmask 077\n</Directory>\n"
+    config = configured(tmp_path, f"<Anonymous /srv>\nUser ftp\n{sections}</Anonymous>\n")
+    assert umask(config, "/srv/pub", anonymous(config.main)) == "077"
+    assert any("takes the place of the section at" in warning.message for warning in config.warnings)
