@@ -6,7 +6,6 @@
 
 #include <sys/mman.h>
 
-#define LARGE ((size_t)1 << 20)
 #define PAGE ((size_t)2 << 20)
 /* Addresses, not memory: what is never written to is never there. */
 #define AHEAD ((size_t)32 << 20)
@@ -32,14 +31,14 @@ area_grow(area_t *area, size_t wanted)
 {
     if (wanted <= area->room)
         return 0;
-    if (wanted < LARGE) {
+    if (wanted < AREA_LARGE) {
         char *at = PyMem_RawRealloc(area->at, wanted);
         if (at == NULL)
             return -1;
         *area = (area_t){at, wanted};
         return 0;
     }
-    if (area->room >= LARGE) {
+    if (area->room >= AREA_LARGE) {
         char *at = mremap(area->at, area->room, 2 * wanted, MREMAP_MAYMOVE);
         if (at == MAP_FAILED)
             return -1;
@@ -60,7 +59,7 @@ area_grow(area_t *area, size_t wanted)
 void
 area_trim(area_t *area, size_t needed)
 {
-    if (area->room >= LARGE || needed == 0)
+    if (area->room >= AREA_LARGE || needed == 0)
         return;
     char *at = PyMem_RawRealloc(area->at, needed);
     if (at != NULL)
@@ -70,7 +69,7 @@ area_trim(area_t *area, size_t needed)
 void
 area_drop(area_t *area)
 {
-    if (area->room >= LARGE)
+    if (area->room >= AREA_LARGE)
         munmap(area->at, area->room);
     else
         PyMem_RawFree(area->at);

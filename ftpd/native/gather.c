@@ -23,6 +23,8 @@ typedef struct {
 #define ANSWER 65536
 /* so many of them, ten thousand names, come quicker than a thread begins to pay */
 #define ALONE 8
+/* Bytes of a folder itself that say that it has so many. */
+#define FOLDER_LARGE 262144
 /* that the kernel may be ahead */
 #define PLACES 4
 
@@ -209,11 +211,15 @@ gather_beside(int folder, gathered_t *found)
 {
     belt_t belt = {
         .lock = PTHREAD_MUTEX_INITIALIZER, .put_there = PTHREAD_COND_INITIALIZER, .taken = PTHREAD_COND_INITIALIZER,
-        .answers = PyMem_RawMalloc(PLACES * ANSWER), .found = found,
+        .found = found,
     };
     pthread_t thread;
-    if (belt.answers == NULL || begin_beside(&belt, &thread) != 0) {
-        PyMem_RawFree(belt.answers);
+    area_t answers = {0};
+    if (area_grow(&answers, AREA_LARGE) < 0)
+        return -1;
+    belt.answers = answers.at;
+    if (begin_beside(&belt, &thread) != 0) {
+        area_drop(&answers);
         return -1;
     }
     long size = 0;
@@ -222,8 +228,18 @@ gather_beside(int folder, gathered_t *found)
     int why = size < 0 ? errno : 0;
     put_on(&belt, 0);
     pthread_join(thread, NULL);
-    PyMem_RawFree(belt.answers);
+    area_drop(&answers);
     return why != 0 ? why : belt.why;
+}
+
+/* Have memory for a large folder in large pages from the start: the small ones of the first names would all be left. */
+static int
+begin_large(int folder, gathered_t *found)
+{
+    struct stat st;
+    if (found->most != SIZE_MAX || fstat(folder, &st) != 0 || st.st_size < FOLDER_LARGE)
+        return 0;
+    return area_grow(&found->records, AREA_LARGE) < 0 || area_grow(&found->shelf->text, AREA_LARGE) < 0 ? ENOMEM : 0;
 }
 
 /* -- both ------------------------------------------------------------------------------------------------------- */
@@ -232,7 +248,9 @@ static int
 gather_all(int folder, gathered_t *found, char *answer)
 {
     long size = 0;
-    int answers = 0, beside = -1;
+    int answers = 0, beside = -1, failed = begin_large(folder, found);
+    if (failed != 0)
+        return failed;
     while (found->count <= found->most && (size = ask(folder, answer)) > 0) {
         int why = take_out(found, answer, size);
         if (why != 0)

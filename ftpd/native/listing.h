@@ -28,6 +28,9 @@ typedef struct {
     size_t room;
 } area_t;
 
+/* Bytes from which on it is mapped by itself. */
+#define AREA_LARGE ((size_t)1 << 20)
+
 /* Room for so many bytes, with what is there already; -1 where there is none. No Python object is touched. */
 int area_grow(area_t *area, size_t wanted);
 /* Give back what is not needed, where that is little. */
