@@ -1,4 +1,4 @@
-/* The names in small folders that were read before and have not changed since, for who reads them next. */
+/* The names in folders that were read before and have not changed since, for who reads them next. */
 
 #include "listing.h"
 
@@ -7,7 +7,7 @@
 
 #define PLACES 64
 /* Bytes that all of them may take. */
-#define MOST ((size_t)2 << 20)
+#define MOST ((size_t)4 << 20)
 /* Seconds that a folder has to have been as it is: what is changed later is then changed at another time. */
 #define OLD 1
 
@@ -114,15 +114,16 @@ is_old(const struct stat *folder)
     return folder->st_ctim.tv_sec > 0 && folder->st_ctim.tv_sec + OLD < now.tv_sec;
 }
 
-void
+int
 keep_names(int folder, const struct stat *before, int dotted, PyObject *names)
 {
     size_t size = trim_names(names);
     if (size > MOST / 4 || !tells_changes(folder))
-        return;
+        return 0;
     forget(before, dotted);
     while (taken + size > MOST)
         make_free(oldest());
     *free_place() = (kept_t){*before, dotted, size, ++uses, Py_NewRef(names)};
     taken += size;
+    return 1;
 }

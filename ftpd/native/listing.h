@@ -139,8 +139,9 @@ PyObject *kept_names(const struct stat *folder, int dotted);
 /* Whether a folder that looks like this will look otherwise after each change that is still to come. */
 int is_old(const struct stat *folder);
 
-/* It was old and looked like that before all of the names were read and put in their order. */
-void keep_names(int folder, const struct stat *before, int dotted, PyObject *names);
+/* It was old and looked like that before all of the names were read and put in their order; whether they are kept, and
+   nobody is to change them any more. */
+int keep_names(int folder, const struct stat *before, int dotted, PyObject *names);
 
 /* -- look.c: attributes ------------------------------------------------------------------------------------- */
 

@@ -153,7 +153,7 @@ few_names(int folder, const struct stat *st, int dotted, int64_t order, int64_t 
 {
     int lasts = order > 0 && is_old(st);
     PyObject *names = lasts ? kept_names(st, dotted) : NULL;
-    if (names != NULL && count_names(names) <= most)
+    if (names != NULL && count_names(names) <= most && !any_odd_name(names))
         return names;
     Py_XDECREF(names);
     names = names_in(folder, dotted, 0, most < 0 ? 0 : (size_t)most, SIZE_MAX, 0);

@@ -38,6 +38,18 @@ made_of(shelf_t *shelf, area_t records, Py_ssize_t count, int odd)
     return (PyObject *)made;
 }
 
+/* So many of them, of which no other than the shelf is shared. */
+static PyObject *
+part_of(const Names *names, Py_ssize_t start, Py_ssize_t step, Py_ssize_t count)
+{
+    area_t records = {0};
+    if (area_grow(&records, (size_t)count * sizeof(record_t)) < 0)
+        return PyErr_NoMemory();
+    for (Py_ssize_t i = 0; i < count; i++)
+        records_in(&records)[i] = *record_at(names, start + i * step);
+    return made_of(names->shelf, records, count, names->odd);
+}
+
 static void
 let_go(shelf_t *shelf)
 {
@@ -93,6 +105,24 @@ names_in(int folder, int dotted, int ordered, size_t most, size_t allowed, size_
     );
 }
 
+/* All of them, sorted, or what is kept of them; NULL with an OSError set. */
+static PyObject *
+sorted_names(int folder, int dotted)
+{
+    struct stat st;
+    int lasts = fstat(folder, &st) == 0 && is_old(&st);
+    PyObject *names = lasts ? kept_names(&st, dotted) : NULL;
+    if (names == NULL) {
+        names = names_in(folder, dotted, 1, SIZE_MAX, SIZE_MAX, 0);
+        if (names == NULL || !lasts || !keep_names(folder, &st, dotted, names))
+            return names;
+    }
+    /* who gets them may sort them otherwise */
+    PyObject *own = part_of((Names *)names, 0, 1, ((Names *)names)->count);
+    Py_DECREF(names);
+    return own;
+}
+
 /* read(folder, dotted, ordered[, allowed, each]) -> Names, sorted by their bytes, or as they come; OSError, E2BIG where
    they take more bytes than are allowed, each so many beside its own. */
 PyObject *
@@ -108,6 +138,8 @@ read_names(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
         return NULL;
     if (count == 5 && (number(arguments[3], &allowed) < 0 || number(arguments[4], &each) < 0))
         return NULL;
+    if (count == 3 && ordered)
+        return sorted_names((int)folder, dotted);
     return names_in((int)folder, dotted, ordered, SIZE_MAX, allowed < 0 ? 0 : (size_t)allowed, (size_t)each);
 }
 
@@ -205,13 +237,7 @@ slice(Names *names, PyObject *wanted)
     Py_ssize_t start, stop, step;
     if (PySlice_Unpack(wanted, &start, &stop, &step) < 0)
         return NULL;
-    Py_ssize_t count = PySlice_AdjustIndices(names->count, &start, &stop, step);
-    area_t records = {0};
-    if (area_grow(&records, (size_t)count * sizeof(record_t)) < 0)
-        return PyErr_NoMemory();
-    for (Py_ssize_t i = 0; i < count; i++)
-        records_in(&records)[i] = *record_at(names, start + i * step);
-    return made_of(names->shelf, records, count, names->odd);
+    return part_of(names, start, step, PySlice_AdjustIndices(names->count, &start, &stop, step));
 }
 
 static PyObject *

@@ -1,4 +1,4 @@
-"""Names of small folders are kept by what is compiled too, and are read again once something has changed in them."""
+"""Names of folders are kept by what is compiled too, and are read again once something has changed in them."""
 
 from __future__ import annotations
 
@@ -100,11 +100,33 @@ def test_what_has_not_changed_is_known_and_what_has_is_read(tmp_path: Path) -> N
     assert known(tmp_path / "before") is False, "its own time of change is another one"
 
 
+def test_longer_folders_find_them_too_and_may_sort_what_they_are_given(tmp_path: Path) -> None:
+    folder, odd = furnish(tmp_path / "plain", "b", "a", ".c"), furnish(tmp_path / "odd")
+    os.close(os.open(os.fsencode(odd / "\udcff"), os.O_CREAT))
+    time.sleep(_OLD)
+    for flags in (os.O_RDONLY, os.O_PATH, os.O_PATH):
+        with opened(folder, flags) as descriptor:
+            names = native.lines.read(descriptor, False, True)
+            assert list(names) == ["a", "b"]
+            names.sort(reverse=True)
+            assert list(names) == ["b", "a"]
+    assert known(folder)
+    assert survey(folder) == ["a", "b"]
+    for flags in (os.O_RDONLY, os.O_PATH):
+        with opened(odd, flags) as descriptor:
+            assert native.lines.read(descriptor, False, True).odd()
+    with opened(odd, os.O_RDONLY) as descriptor:
+        assert native.lines.survey(descriptor, False, 1, 9, 1_000_000_000) is None
+    with opened(folder, os.O_PATH) as descriptor, pytest.raises(OSError, match="descriptor"):
+        # what a session may hold is weighed as it is read
+        native.lines.read(descriptor, False, True, 1 << 20, 1)
+
+
 def test_no_more_is_kept_than_there_is_room_for(tmp_path: Path) -> None:
     """Of folders and of bytes: what was used last stays."""
     small = [furnish(tmp_path / f"s{n}", "a") for n in range(80)]
-    large = [furnish(tmp_path / f"l{n}", *(f"{n:0200}" for n in range(1500))) for n in range(8)]
-    huge = furnish(tmp_path / "huge", *(f"{n:0200}" for n in range(3000)))
+    large = [furnish(tmp_path / f"l{n}", *(f"{n:0250}" for n in range(1500))) for n in range(12)]
+    huge = furnish(tmp_path / "huge", *(f"{n:0250}" for n in range(4200)))
     time.sleep(_OLD)
     for folder in small:
         survey(folder)
@@ -115,10 +137,10 @@ def test_no_more_is_kept_than_there_is_room_for(tmp_path: Path) -> None:
         survey(folder)
         assert known(small[0])
         assert known(folder)
-    assert 3 < sum(map(known, large)) < 8
+    assert 6 < sum(map(known, large)) < 12
     assert known(large[-1])
-    assert len(survey(huge)) == 3000
-    assert not known(huge)
+    assert len(survey(huge, most=5000)) == 4200
+    assert not known(huge, most=5000)
 
 
 def test_where_changes_may_not_show_nothing_is_kept() -> None:
