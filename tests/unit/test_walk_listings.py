@@ -5,94 +5,25 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
-from engine_ground import Client
-from recall_ground import Place, serving
-from walk_ground import COMPLETE, WAYS, fetch, port_of, take_way, tell, walked
+from listing_ground import BY, FOLDERS, VERBS, by, by_the_whole_road, furnish, listing, names_in
+from recall_ground import serving
+from walk_ground import COMPLETE, fetch, port_of, tell, walked
 
 from ftpd import native
 from ftpd.core.vocab import Outcome
-from ftpd.dispatch.gate import PathGate
 from ftpd.engine import showing
-from ftpd.engine.common import forget_common
-from ftpd.fs import folder as fs_folder
 from ftpd.module.command import Command
-from ftpd.module.files import Surveyed
-from ftpd.module.session import Session
 from ftpd.module.table import Module
-from ftpd.modules import _facts_walk, _folders, _ls_walk
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
-VERBS = ["LIST", "MLSD"]
 
-
-@pytest.fixture(params=[*WAYS[1:], "by Python"], autouse=True)
+@pytest.fixture(params=BY, autouse=True)
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    if request.param != "by Python":
-        return take_way(request.param, monkeypatch)
-    for name in ("data", "front", "lines"):
-        monkeypatch.setattr(native, name, None)
-    return "by Python"
-
-
-async def listing(client: Client, line: str) -> tuple[str, str, str]:
-    """The lines, and the replies before and after them; a refusal comes alone."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", await port_of(client))
-    try:
-        before = await client.ask(line)
-        if before[0] != "1":
-            return "", before, ""
-        content = await reader.read()
-        writer.close()
-        return content.decode("utf-8", "surrogateescape"), before, await client.line()
-    finally:
-        writer.close()
-
-
-async def by_the_whole_road(client: Client, line: str) -> tuple[str, str, str]:
-    """The same where an access file might count."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(PathGate, "bare_until", lambda *_: 0.0)
-        return await listing(client, line)
-
-
-def names_in(text: str, verb: str) -> list[str]:
-    lines = text.split("\r\n")
-    assert lines.pop() == ""
-    return [line.partition("; ")[2] if verb == "MLSD" else line.split(maxsplit=8)[8] for line in lines]
-
-
-def furnish(place: Place) -> None:
-    """Folders of all kinds."""
-    root = place.bench.root
-    for name in ("sub/a", "sub/b c", "sub/ä", "sub/.hidden", "sub/-x", "sub/inner/deep", "one", "linked/z", ".dot/x"):
-        place.bench.write(name, name.encode())
-    for name in ("empty/", "sub/folder/", "closed/"):
-        place.bench.write(name)
-    for n in range(300):
-        place.bench.write(f"many/file {n:03}", b"x" * n)
-    os.mkfifo(os.path.join(root, "sub/fifo"))
-    os.symlink("a", os.path.join(root, "linked/to a file"))
-    os.symlink("../sub", os.path.join(root, "linked/to a folder"))
-    os.symlink("nowhere", os.path.join(root, "linked/to nothing"))
-    os.symlink("sub", os.path.join(root, "link"))
-    odd = os.fsencode(os.path.join(root, "odd"))
-    os.mkdir(odd)
-    for raw in (b"line\nend", b"\xff\xfe", b"esc\x1b[1m", b"last"):
-        with open(odd + b"/" + raw, "wb") as file:
-            file.write(raw)
-    os.utime(os.path.join(root, "sub/a"), (0, 86400 * 365))
-
-
-FOLDERS = ["sub", "linked", "empty", "odd", "many", "sub/inner", "sub/folder", "link", "one", "none", "closed", "-a",
-           "s*", "..", ".", "sub/", "", "/", "/sub", "~", ".dot", "sub/../many", "sub/a", "sub/fifo",
-           "two  blanks", "x" * 300]  # fmt: skip
+    return by(request.param, monkeypatch)
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -272,25 +203,6 @@ def test_without_a_folder_it_is_that_in_which_the_session_is(verb: str, way: str
     tell(story)
 
 
-def test_the_folder_above_is_told_of_as_it_is_now(way: str, at_once: list[bool]) -> None:
-    """By MLSD, whose first lines are the folder itself and the one above it; above its root a session sees the root."""
-
-    async def story() -> None:
-        async with serving() as place, place.client() as client:
-            await client.ask("TYPE I")
-            place.bench.write("a/b/x", b"1")
-            for mode in (0o700, 0o755, 0o750):
-                for name in ("a", "a/b", "."):
-                    os.chmod(os.path.join(place.bench.root, name), mode)
-                    for folder in ("/a/b", "/a", "/", "/a/b/", "/a/../a/b", "/a/b/.."):
-                        reference = await by_the_whole_road(client, f"MLSD {folder}")
-                        for _ in range(2):
-                            assert await listing(client, f"MLSD {folder}") == reference, folder
-            assert (True in at_once) == (way != "by Python")
-
-    tell(story)
-
-
 @pytest.mark.parametrize(
     ("conf", "known"),
     [
@@ -321,173 +233,6 @@ def test_what_the_configuration_wants_of_each_listing_it_gets(conf: str, known: 
                 for _ in range(3):
                     assert await listing(client, f"{verb} {folder}") == reference
             assert (verb in walked(place)) == (known or (verb == "MLSD" and conf.startswith("List")))
-
-    tell(story)
-
-
-class Names:
-    """Of owners: those that the clock and the test give, and which session asked for them."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.name, self.now = "first", 0.0
-        self.asked: list[Session] = []
-        monkeypatch.setattr(_folders.Owners, "_asked", lambda owners, session, number: self.of(session))
-        monkeypatch.setattr(_ls_walk, "monotonic", lambda: self.now)
-
-    def of(self, session: Session) -> str:
-        self.asked.append(session)
-        return self.name
-
-
-def test_names_of_owners_are_those_of_all_who_stand_alike_for_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
-    names = Names(monkeypatch)
-
-    async def told(place: Place) -> str:
-        async with place.client() as client:
-            await client.ask("TYPE I")
-            return (await listing(client, "LIST sub"))[0].split()[2]
-
-    async def story() -> None:
-        async with serving() as place:
-            place.bench.write("sub/a", b"1")
-            for _ in range(3):
-                assert await told(place) == "first"
-            names.name = "second"
-            asked = len(names.asked)
-            names.now += 0.9
-            assert await told(place) == "first"
-            assert len(names.asked) == asked
-            names.now += 0.2
-            assert await told(place) == "second"
-            assert len(names.asked) > asked
-
-    tell(story)
-
-
-@pytest.fixture
-def at_once(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
-    """Whether each listing that could be made in one step was."""
-    told: list[bool] = []
-
-    for lister in (_ls_walk.SmallFolders, _facts_walk.SmallFolders):
-        monkeypatch.setattr(lister, "at_once", noted(lister.at_once, told))
-    return told
-
-
-AtOnce = Callable[[Any, Session, bytes], bytes | Surveyed | None]
-
-
-def noted(at_once: AtOnce, told: list[bool]) -> AtOnce:
-    def noting(lister: Any, session: Session, folder: bytes) -> bytes | Surveyed | None:
-        text = at_once(lister, session, folder)
-        told.append(isinstance(text, bytes))
-        return text
-
-    return noting
-
-
-def looks(patch: pytest.MonkeyPatch) -> list[int]:
-    """At how many entries each look at a folder looked, where that is compiled."""
-    seen: list[int] = []
-    lines = native.lines
-
-    class Counted:
-        def __getattr__(self, name: str) -> Any:
-            return getattr(lines, name)
-
-        def survey_below(self, *given: Any) -> Any:
-            found = lines.survey_below(*given)
-            self.keep(found and found[-1] and found[-1][1])
-            return found
-
-        def survey(self, *given: Any) -> Any:
-            found = lines.survey(*given)
-            self.keep(found and found[1])
-            return found
-
-        def look(self, *given: Any) -> Any:
-            found = lines.look(*given)
-            self.keep(found[0])
-            return found
-
-        def keep(self, attributes: bytes | None) -> None:
-            seen.append(len(attributes or b"") // lines.ENTRY)
-
-    if lines is not None:
-        patch.setattr(fs_folder, "native", SimpleNamespace(lines=Counted()))
-    return seen
-
-
-@pytest.mark.parametrize("verb", VERBS)
-def test_each_folder_is_listed_in_one_step_as_by_the_whole_road(verb: str, way: str, at_once: list[bool]) -> None:
-    """By a session that finds known how entries look, and has listed nothing itself."""
-
-    async def story() -> None:
-        async with serving() as place:
-            furnish(place)
-            os.chmod(os.path.join(place.bench.root, "closed"), 0)
-            for folder in (*FOLDERS, "sub"):
-                forget_common(place.worker.generation)
-                line = f"{verb} {folder}".rstrip()
-                async with place.client() as client:
-                    await client.ask("TYPE I")
-                    reference = await by_the_whole_road(client, line)
-                    for _ in range(2):
-                        await listing(client, f"{verb} one")
-                for _ in range(2):
-                    async with place.client() as client:
-                        await client.ask("TYPE I")
-                        for _ in range(2):
-                            assert await listing(client, line) == reference, line
-            assert ({*at_once} == {True, False}) == (way != "by Python")
-
-    tell(story)
-
-
-@pytest.mark.parametrize("verb", VERBS)
-def test_a_folder_that_takes_long_is_looked_at_once_and_listed_in_one_step_the_next_time(
-    verb: str, way: str, at_once: list[bool]
-) -> None:
-    async def story() -> None:
-        async with serving() as place, place.client() as client:
-            furnish(place)
-            await client.ask("TYPE I")
-            reference = await by_the_whole_road(client, f"{verb} many")
-            entries = sum("file " in line for line in reference[0].splitlines())
-            with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(fs_folder, "_ALL_AT_ONCE", -1)
-                seen = looks(patch)
-                for _ in range(3):
-                    seen.clear()
-                    assert await listing(client, f"{verb} many") == reference
-                    assert sum(seen) == (0 if way == "by Python" else entries)
-                assert (len(seen) > 1) == (way != "by Python")
-            assert True not in at_once
-            for _ in range(3):
-                assert await listing(client, f"{verb} many") == reference
-            assert (True in at_once) == (way != "by Python")
-
-    tell(story)
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
-def test_an_owner_who_was_not_met_is_asked_for_by_the_session_that_lists(monkeypatch: pytest.MonkeyPatch) -> None:
-    names = Names(monkeypatch)
-
-    async def story() -> None:
-        async with serving() as place:
-            place.bench.write("sub/a", b"1")
-            for n in range(4):
-                async with place.client() as client:
-                    await client.ask("TYPE I")
-                    (session,) = [channel.session for channel in place.worker.sessions if channel.session.user]
-                    os.chown(os.path.join(place.bench.root, "sub/a"), 4000 + n, 0)
-                    names.asked.clear()
-                    names.name = f"of{n}"
-                    assert (await listing(client, "LIST sub"))[0].split()[2] == f"of{n}"
-                    assert session in names.asked
-                while any(channel.session.user for channel in place.worker.sessions):
-                    await asyncio.sleep(0.01)
 
     tell(story)
 
