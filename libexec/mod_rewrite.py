@@ -48,7 +48,7 @@ maps = module.directive_list(
     doc="A table, a FIFO or a function that ${map-name:key|default} asks.",
 )  # fmt: skip
 max_replace = module.directive(
-    "RewriteMaxReplace", types.integer(1), default=8, contexts=_SERVERS, usage="count",
+    "RewriteMaxReplace", types.integer(1, leading=True), default=8, contexts=_SERVERS, usage="count",
     doc="The most occurrences that int:replaceall replaces; a text with more is left as it is.",
 )  # fmt: skip
 lock_file = module.directive(

@@ -108,7 +108,7 @@ class ExecLines:
             doc="A variable of the programs' environment, which is empty otherwise.",
         )  # fmt: skip
         self.log_file = module.directive(
-            "ExecLog", types.path_or_none, contexts=_SERVERS, usage='file|"none"',
+            "ExecLog", types.log_or_none, contexts=_SERVERS, usage='file|"none"',
             doc="Where it is told what was run and how it ended.",
         )  # fmt: skip
         self.options = module.directive_list(

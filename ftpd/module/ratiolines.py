@@ -39,7 +39,7 @@ def ratio_line(words: list[str]) -> Rule:
     name, *numbers = words
     if not name:
         raise ConfigError("an empty name is nobody's", right="a name, or * for all", word=0)
-    four = (types.to_integer(number, -_MOST, _MOST, word=at) for at, number in enumerate(numbers, 1))
+    four = (types.to_leading_integer(number, -_MOST, _MOST, word=at) for at, number in enumerate(numbers, 1))
     return Rule(name, Rates(*four))
 
 

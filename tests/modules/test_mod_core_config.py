@@ -171,6 +171,18 @@ def test_lines_that_are_refused(line: str, complaint: str) -> None:
         ("TransferLog off", "TransferLog", "none", "'off' is no path, so nothing is logged; 'none' says so"),
         ('TransferLog ""', "TransferLog", "none", "'' is no path, so nothing is logged; 'none' says so"),
         ("ServerLog off", "ServerLog", "none", "'off' is no path, so nothing is logged; 'none' says so"),
+        (
+            "LoadModule mod_exec.c\nExecLog off",
+            "ExecLog",
+            "none",
+            "'off' is no path, so nothing is logged; 'none' says so",
+        ),
+        (
+            "LoadModule mod_rewrite.c\nRewriteMaxReplace 8,",
+            "RewriteMaxReplace",
+            8,
+            "',' behind the number is passed over",
+        ),
         ("SetEnv A=B c", "SetEnv", (("A=B", "c"),), "has no effect: 'A=B' cannot be the name of a variable"),
         ("UnsetEnv A=B", "UnsetEnv", ("A=B",), "has no effect: 'A=B' cannot be the name of a variable"),
     ],
