@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from recall_ground import Counted, Place, serving, tell
+from house_ground import HASH, WELCOME, WRONG, House, Told, replace, stories
 
-from ftpd.api import LOGGED_IN, MAX_LOGIN_ATTEMPTS, REWRITE_HOME, Rehousing
+from ftpd.api import LOGGED_IN, REWRITE_HOME, Rehousing
 from ftpd.core import crypt, logfile, trace
 from ftpd.core.mounts import Mounts
-from ftpd.core.proofs import Proofs
 from ftpd.core.reply import Refuse, Reply
 from ftpd.core.vocab import Phase, Steady
 from ftpd.engine import entrance
@@ -25,89 +22,12 @@ from ftpd.module.table import Module
 from ftpd.modules import _auth_file_tables, _auth_lastlog, _auth_lists, mod_auth
 from ftpd.modules._auth_events import MAX_CLIENTS
 
-HASH = crypt.hash("secret", "$1$")
-WELCOME, WRONG = "230 User ann logged in", "530 Login incorrect."
 pytestmark = [pytest.mark.filterwarnings("ignore::DeprecationWarning"), pytest.mark.usefixtures("way_to_answer")]
-
-
-class House:
-    """A server with an account of its own, ann with the password ``secret``, and her home."""
-
-    def __init__(self, place: Place, folder: Path) -> None:
-        self.place, self.folder = place, folder
-        self.users, self.home = folder / "users", folder / "home"
-        self.counted = Counted(place)
-
-    def write(self, name: str = "ann", *, hashed: str = HASH, home: Path | None = None, shell: str = "/bin/sh") -> None:
-        line = f"{name}:{hashed}:{os.getuid()}:{os.getgid()}::{home or self.home}:{shell}\n"
-        _replace(self.users, line)
-
-    async def come(self, *lines: str, name: str = "ann") -> list[str]:
-        """What a client is answered who says its name, then this, and goes."""
-        self.counted.verbs.clear()
-        async with self.place.client(login=False) as client:
-            assert (await client.ask(f"USER {name}")).startswith("331")
-            said = []
-            for line in lines or ["PASS secret"]:
-                answer = await client.ask(line)
-                while answer[3:4] == "-" or not answer[:3].isdigit():
-                    said.append(answer)
-                    answer = await client.line()
-                said.append(answer)
-            # who is refused for good is gone
-            with suppress(OSError, EOFError):
-                await client.ask("QUIT")
-            return said
-
-    async def met(self) -> None:
-        """She has come before; the first time her file was read, for which she had to wait."""
-        for roads in (1, 1, 0):
-            assert (await self.come(), self.roads) == ([WELCOME], roads)
-
-    @property
-    def roads(self) -> int:
-        """How many passwords of the last client took the whole road."""
-        return self.counted.verbs.count("PASS")
-
-
-def _replace(path: Path, text: str) -> None:
-    fresh = path.with_name(f"{path.name}.new")
-    fresh.write_text(text)
-    fresh.chmod(0o600)
-    fresh.rename(path)
-
-
-Told = Callable[[House], Awaitable[None]]
 
 
 @pytest.fixture
 def story(tmp_path: Path) -> Callable[..., Callable[[Told], None]]:
-    """Have it told where the modules and this configuration are in force."""
-
-    def begin(conf: str = "", *modules: Module) -> Callable[[Told], None]:
-        def telling(told: Told) -> None:
-            async def whole() -> None:
-                (tmp_path / "home").mkdir()
-                users = tmp_path / "users"
-                users.write_text(f"ann:{HASH}:{os.getuid()}:{os.getgid()}::{tmp_path}/home:/bin/sh\n")
-                users.chmod(0o600)
-                usual = ["RootLogin on", f"AuthUserFile {users}"]
-                for line in (
-                    "AuthOrder mod_auth_file.c",
-                    "RequireValidShell off",
-                    "UseFtpUsers off",
-                    "DelayEngine off",
-                ):
-                    if line.partition(" ")[0] not in conf:
-                        usual.append(line)
-                async with serving(*modules, conf="\n".join([*usual, conf])) as place:
-                    await told(House(place, tmp_path))
-
-            tell(whole)
-
-        return telling
-
-    return begin
+    return stories(tmp_path)
 
 
 def test_who_comes_again_is_let_in_by_the_password_alone(story: Any) -> None:
@@ -135,167 +55,6 @@ def test_who_comes_again_is_let_in_by_the_password_alone(story: Any) -> None:
         assert (await house.come("PASS secret", "USER ann"))[1] == WELCOME
         assert len(seen) == 8
         assert all(one == seen[0] for one in seen)
-
-
-@pytest.fixture
-def hashed(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
-    """The passwords that are hashed, from now on."""
-    hashed: list[bytes] = []
-    plain = crypt._hashed
-
-    def counted(password: bytes, setting: bytes) -> bytes | None:
-        hashed.append(password)
-        return plain(password, setting)
-
-    monkeypatch.setattr(crypt, "_hashed", counted)
-    return hashed
-
-
-def test_each_password_is_hashed_once_and_a_wrong_one_is_refused(
-    story: Any, hashed: list[bytes], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(crypt, "proofs", Proofs(0))
-
-    @story()
-    async def told(house: House) -> None:
-        await house.met()
-        for _ in range(2):
-            hashed.clear()
-            assert await house.come("PASS wrong", "PASS secret") == [WRONG, "503 Login with USER first"]
-            assert (await house.come(), house.roads) == ([WELCOME], 0)
-            assert hashed == [b"wrong", b"secret"]
-            assert await house.come("PASS wrong", "USER ann", "PASS secret") == [
-                WRONG, "331 Password required for ann", WELCOME,
-            ]  # fmt: skip
-
-
-@pytest.mark.parametrize("prefix", ["$1$", "$6$", "$y$"])
-def test_a_password_that_was_right_a_moment_ago_is_not_hashed_again(
-    story: Any, hashed: list[bytes], prefix: str
-) -> None:
-    stored, changed = crypt.hash("secret", prefix), crypt.hash("other", prefix)
-    hashed.clear()
-
-    @story()
-    async def told(house: House) -> None:
-        house.write(hashed=stored)
-        await house.met()
-        assert hashed == [b"secret"]
-        for _ in range(2):
-            assert await house.come("PASS wrong") == [WRONG]
-            assert (await house.come(), house.roads) == ([WELCOME], 0)
-        assert hashed == [b"secret", b"wrong", b"wrong"]
-        house.write(hashed=changed)
-        assert await house.come() == [WRONG]
-        assert await house.come("PASS other") == [WELCOME]
-        house.write(hashed=f"!{stored}")
-        assert await house.come() == [WRONG]
-        hashed.clear()
-        # with the hash of before, what was known of it counts again
-        house.write(hashed=stored)
-        assert (await house.come(), hashed) == ([WELCOME], [])
-
-
-@pytest.mark.parametrize("prefix", ["$1$", "$6$"])
-def test_who_is_refused_for_the_shell_or_the_name_is_not_told_by_the_time_taken_that_the_password_is_right(
-    story: Any, hashed: list[bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prefix: str
-) -> None:
-    shells = tmp_path / "shells"
-    shells.write_text("/bin/sh\n")
-    monkeypatch.setattr(_auth_lists, "SHELLS", str(shells))
-    stored = crypt.hash("secret", prefix)
-
-    @story("RequireValidShell on")
-    async def told(house: House) -> None:
-        house.write(hashed=stored)
-        await house.met()
-        house.write(hashed=stored, shell="/bin/other")
-        hashed.clear()
-        for _ in range(2):
-            # known to be right a moment ago, and said once more
-            assert await house.come("PASS secret") == [WRONG]
-            assert await house.come("PASS wrong") == [WRONG]
-        assert hashed == [b"secret", b"wrong"] * 2
-        fresh = crypt.hash("other", prefix)
-        house.write(hashed=fresh, shell="/bin/other")
-        hashed.clear()
-        for _ in range(2):
-            assert await house.come("PASS other") == [WRONG]
-        assert hashed == [b"other"] * 2
-        # nothing was learnt of it by the way
-        house.write(hashed=fresh)
-        for _ in range(2):
-            assert await house.come("PASS other") == [WELCOME]
-        assert hashed == [b"other"] * 3
-        # a list that cannot be read refuses everybody, and tells as little
-        shells.unlink()
-        shells.mkdir()
-        for _ in range(2):
-            assert await house.come("PASS other") == [WRONG]
-        assert hashed == [b"other"] * 5
-
-
-@pytest.mark.parametrize("prefix", ["$6$", "$y$"])
-def test_a_slow_hash_is_never_waited_for_on_the_short_road(story: Any, hashed: list[bytes], prefix: str) -> None:
-    stored = crypt.hash("secret", prefix)
-
-    @story()
-    async def told(house: House) -> None:
-        house.write(hashed=stored)
-        await house.met()
-        crypt.proofs.last(0)
-        try:
-            for _ in range(2):
-                hashed.clear()
-                assert (await house.come(), house.roads) == ([WELCOME], 1)
-                assert hashed == [b"secret"]
-        finally:
-            crypt.proofs.last(crypt.RIGHT_FOR)
-
-
-def test_attempts_are_counted(story: Any) -> None:
-    told_of: list[str] = []
-    watcher = Module("watcher", version="1.0")
-    watcher.on(MAX_LOGIN_ATTEMPTS)(lambda session: told_of.append(session.login))
-
-    @story("MaxLoginAttempts 2", watcher)
-    async def told(house: House) -> None:
-        await house.met()
-        assert await house.come("PASS wrong", "USER ann", "PASS wrong") == [
-            WRONG,
-            "331 Password required for ann",
-            WRONG,
-        ]
-        assert told_of == ["ann"]
-        async with house.place.client(login=False) as client:
-            for _ in range(2):
-                await client.ask("USER ann")
-                await client.ask("PASS wrong")
-            assert await client.rest() == ""
-
-
-@pytest.mark.parametrize("password", ["", " secret", "secret ", "sec\0ret", "s" * 2000, "SECRET", "a/secret"])
-def test_what_is_no_password_of_hers_lets_nobody_in(story: Any, password: str) -> None:
-    @story()
-    async def told(house: House) -> None:
-        await house.met()
-        for _ in range(2):
-            (answer,) = await house.come(f"PASS {password}")
-            assert answer[0] == "5"
-            assert (await house.come(), house.roads) == ([WELCOME], 0)
-
-
-@pytest.mark.parametrize("password", ["zwölf", "a b", "a/b", "x" * 100])
-def test_passwords_are_what_they_are(story: Any, password: str) -> None:
-    @story()
-    async def told(house: House) -> None:
-        house.write(hashed=crypt.hash(password, "$1$"))
-        for _ in range(3):
-            assert await house.come(f"PASS {password}") == [WELCOME]
-            assert await house.come() == [WRONG]
-
-
-# -- what has changed since counts at once ---------------------------------------------------------------
 
 
 def test_an_account_that_is_gone_or_locked_is_out(story: Any) -> None:
@@ -372,13 +131,13 @@ def test_a_shell_and_a_name_that_are_not_wanted_any_more(
 
 def test_other_groups_lead_elsewhere(story: Any, tmp_path: Path) -> None:
     groups = tmp_path / "groups"
-    _replace(groups, "team::4711:bob\n")
+    replace(groups, "team::4711:bob\n")
 
     @story(f"AuthGroupFile {groups}\nDefaultChdir mine team")
     async def told(house: House) -> None:
         (house.home / "mine").mkdir()
         for names, place in ("bob", "/"), ("bob,ann", "/mine"), ("bob", "/"):
-            _replace(groups, f"team::4711:{names}\n")
+            replace(groups, f"team::4711:{names}\n")
             # the first time somebody has to read the file
             for whole in (1, 1, 0):
                 async with house.place.client(login=False) as client:
@@ -472,7 +231,7 @@ def test_each_home_is_rewritten_anew(story: Any) -> None:
 
 
 def test_with_other_backends_behind_it_the_file_names_the_groups_itself(story: Any, tmp_path: Path) -> None:
-    _replace(tmp_path / "groups", "team::4711:ann\n")
+    replace(tmp_path / "groups", "team::4711:ann\n")
 
     @story(f"AuthGroupFile {tmp_path}/groups\nAuthOrder mod_auth_file.c mod_auth_unix.c")
     async def told(house: House) -> None:
