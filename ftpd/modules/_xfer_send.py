@@ -56,7 +56,7 @@ def for_transfers(error: OSError, label: str) -> Exception:
 def _sends(cmd: Command, folder: str) -> ShortAnswer | None:
     """What sends other files as this one was sent, where nothing is to be asked of each of them or done to it."""
     session, config = cmd.session, cmd.config
-    limited = bool(session.settings[max_transfers_per_host] or session.settings[max_transfers_per_user])
+    limited = bool(config[max_transfers_per_host] or config[max_transfers_per_user])
     asked = limited or config[max_retrieve_size] or config[transfer_rates] or config[use_sendfile].slice(_SOME)
     shown = config[display_file_transfer] or session.is_debugged(10)
     if asked or shown or translates(session) or not goes_straight(cmd):
@@ -78,8 +78,8 @@ async def _retrieve(cmd: Command) -> Outcome:
     part = take_part(session)
     if not cmd.argument:
         raise not_understood(cmd)
+    path = cmd.path(use="read")
     with slot(cmd) as place:
-        path = cmd.path(use="read")
         descriptor = _open(cmd, path)
         try:
             # what the gate has opened it has seen as well

@@ -52,7 +52,8 @@ class slot:
 
     def __enter__(self) -> slot:
         cmd = self._cmd
-        settings = cmd.session.settings
+        # those of the place that the file lies in, as in ProFTPD
+        settings = cmd.config
         of_hosts, of_users = settings[max_transfers_per_host], settings[max_transfers_per_user]
         if not of_hosts and not of_users:
             return self

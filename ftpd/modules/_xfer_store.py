@@ -114,7 +114,7 @@ class Spot:
 def _takes(cmd: Command, folder: str) -> ShortAnswer | None:
     """What takes other files as this one was taken, where nothing is to be asked of each of them or done to it."""
     session, config, files = cmd.session, cmd.config, cmd.files
-    limited = bool(session.settings[max_transfers_per_host] or session.settings[max_transfers_per_user])
+    limited = bool(config[max_transfers_per_host] or config[max_transfers_per_user])
     asked = limited or config[max_store_size] or config[transfer_rates] or config[display_file_transfer]
     given = cmd.setting("UserOwner", None) is not None or cmd.setting("GroupOwner", None) is not None
     done_to_it = config[hidden] is not None or given or translates(session)

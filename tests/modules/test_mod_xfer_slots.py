@@ -35,7 +35,9 @@ async def meanwhile(conf: str, *lines: str, remote: str = "127.0.0.1", login: st
     users = {"tom": "a", "ann": "b"}
     async with (
         Bench(conf=f"DefaultRoot ~\n{conf}", users=users) as first,
-        Bench(conf=f"DefaultRoot ~\n{conf}", users=users, files={"f": b"f"}, remote=remote, login=login) as second,
+        Bench(
+            conf=f"DefaultRoot ~\n{conf}", users=users, files={"f": b"f", "d/f": b"f"}, remote=remote, login=login
+        ) as second,
     ):
         slow = Slow()
         upload = asyncio.ensure_future(upload_over(first, "STOR slow", slow))
@@ -84,6 +86,15 @@ def test_who_may_not_transfer_now_hears_that_before_what_else_is_against_an_uplo
     conf = "AllowOverwrite off\nAllowStoreRestart off\nMaxTransfersPerHost STOR,APPE 1\n"
     denied = "550 f: Overwrite permission denied"
     assert asyncio.run(meanwhile(conf, "STOR f", "APPE f")) == [FROM_HOST, FROM_HOST, denied]
+
+
+@pytest.mark.parametrize("limit", ["MaxTransfersPerHost", "MaxTransfersPerUser"])
+def test_the_section_that_the_file_lies_in_has_the_limit(limit: str) -> None:
+    conf = f"AllowOverwrite on\n<Directory ~/d>\n{limit} STOR,RETR 1\n</Directory>\n"
+    told = FROM_HOST if limit.endswith("Host") else FROM_USER
+    lines = "RETR f", "STOR d/g", "RETR d/f", "STOR g"
+    done = "226 Transfer complete"
+    assert asyncio.run(meanwhile(conf, *lines)) == [done, told, told, done, done]
 
 
 def test_a_refused_transfer_takes_no_place() -> None:
