@@ -26,10 +26,10 @@ path_deny_filter = module.directive(
     usage="pattern [NC]", doc="Names that match may be neither made nor changed.",
 )  # fmt: skip
 
-_WHILE_RENAMING = frozenset(
-    # what may stand between RNFR and RNTO: help, a sign of life, and the verbs that change the protection of the line
-    ["RNTO", "HELP", "NOOP", "QUIT", "STAT", "CCC", "CONF", "ENC", "MIC", "PBSZ", "PROT"]
-)
+_WHILE_RENAMING = frozenset(["RNTO", "HELP", "NOOP", "QUIT", "STAT"])
+"""What may stand between RNFR and RNTO."""
+_PROTECT = frozenset(["CCC", "CONF", "ENC", "MIC", "PBSZ", "PROT"])
+"""These as well, where the line is protected (RFC 2228)."""
 _ENDS_RENAMING = frozenset(["APPE", "LIST", "MLSD", "NLST", "RETR", "STOR", "STOU"])
 _SECRET = frozenset({"PASS", "ACCT", "ADAT"})
 
@@ -45,7 +45,7 @@ def before_every_command(cmd: Command) -> None | Awaitable[None]:
     idle = session[state].idle
     if idle is not None:
         idle.reset()
-    if session.rename_from is not None and cmd.name not in _WHILE_RENAMING:
+    if session.rename_from is not None and not _may_wait(cmd):
         if cmd.name in _ENDS_RENAMING:
             # the RNTO is waited for all the same, and will hear that there is nothing to rename
             session.rename_from = ""
@@ -55,6 +55,11 @@ def before_every_command(cmd: Command) -> None | Awaitable[None]:
         _filter_argument(cmd, settings)
     work = cmd.gate.ahead(cmd)
     return None if work is None else cmd.offload(work)
+
+
+def _may_wait(cmd: Command) -> bool:
+    """Whether a command may come while an RNTO is waited for."""
+    return cmd.name in _WHILE_RENAMING or (cmd.name in _PROTECT and cmd.session.protocol != "ftp")
 
 
 def _filter_argument(cmd: Command, settings: Settings) -> None:

@@ -71,6 +71,15 @@ def test_after_rnfr_only_rnto_and_a_few_harmless_verbs_are_taken() -> None:
     ]
 
 
+def test_the_protection_of_a_line_that_has_one_may_change_during_a_rename() -> None:
+    async def story() -> list[str]:
+        async with Bench(conf=HOME, files=TREE) as ftp:
+            ftp.session.protocol = "ftps"
+            return [await ftp(line) for line in ("RNFR a.txt", "PBSZ 0", "RNTO n.txt")]
+
+    assert asyncio.run(story())[1:] == ["500 PBSZ not understood", "250 Rename successful"]
+
+
 @pytest.mark.parametrize("line", ["STOR", "APPE b.txt", "STOU", "RETR", "RETR b.txt", "LIST", "NLST", "MLSD"])
 def test_a_command_for_data_ends_the_rename_that_it_is_refused_in(line: str) -> None:
     conf = "PathDenyFilter z\n"
@@ -83,7 +92,7 @@ def test_a_command_for_data_ends_the_rename_that_it_is_refused_in(line: str) -> 
     ]
 
 
-@pytest.mark.parametrize("line", ["REST 5", "SIZE a.txt", "DELE a.txt", "PASV", "ALLO 5", "ABOR", "CWD sub"])
+@pytest.mark.parametrize("line", ["REST 5", "PROT P", "SIZE a.txt", "DELE a.txt", "PASV", "ALLO 5", "ABOR", "CWD sub"])
 def test_another_refused_command_does_not_end_a_rename(line: str) -> None:
     assert talk("RNFR a.txt", line, "RNTO n.txt", files=TREE)[1:] == [
         "501 Bad sequence of commands",
