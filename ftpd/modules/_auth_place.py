@@ -32,6 +32,7 @@ from ftpd.modules._auth_reach import reach
 from ftpd.modules._auth_walk import LinkOnTheWay, no_link, open_folder
 
 _ROOT = Path("/")
+_SHUT = "Unable to set anonymous privileges."
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ async def plan_for(command: Command, target: Target, account: Account, groups: t
     """The root and the first folder that the configuration gives this login."""
     session, settings = command.session, target.settings
     if target.anonymous is not None:
-        root = await real_folder(session, target.anonymous.args[0], account)
+        root = await _area(session, target.anonymous.args[0], account)
         # only an alias leads to a folder of its own name; the block's User gets the whole area
         if settings[d.user_dir_root] and session.login != target.user:
             root += inside(session)
@@ -86,6 +87,14 @@ async def plan_for(command: Command, target: Target, account: Account, groups: t
     begin = (*(chdir or (virtual,)), virtual if root == "/" else "/")
     homes = await _homes_named(session, target)
     return Plan(root, begin, home, settings[d.allow_chroot_symlinks], lasts and not homes, homes)
+
+
+async def _area(session: Session, path: str, account: Account) -> str:
+    """The folder of an <Anonymous>; a guest to whom it leads nowhere may try again."""
+    try:
+        return await real_folder(session, path, account)
+    except Denied as nowhere:
+        raise Denied(nowhere.reason, level=nowhere.level, first=_SHUT) from None
 
 
 async def _homes_named(session: Session, target: Target) -> tuple[tuple[str, str], ...]:
@@ -154,8 +163,7 @@ def _enter_root(
 
 def _shut_out(visitor: Visitor, wrong: str, level: Level = Level.ERROR) -> Denied:
     anonymous = visitor.target.anonymous is not None
-    refusal = "Unable to set anonymous privileges." if anonymous else ""
-    return Denied(wrong, level=level, first=refusal, final=not anonymous)
+    return Denied(wrong, level=level, first=_SHUT if anonymous else "", final=not anonymous)
 
 
 def _first_enterable(

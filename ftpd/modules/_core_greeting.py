@@ -191,7 +191,9 @@ def say_goodbye(cmd: Command) -> Outcome:
     path = session.settings[display_quit]
     if path is None:
         return cmd.ok(221, "Goodbye.")
-    return cmd.ok(221, *(_display.lines_of(path, session) or ["Goodbye."]))
+    # what the server's own line names is shown to everybody, guests among them
+    everybody = session.anonymous is not None and display_quit not in session.anonymous.values
+    return cmd.ok(221, *(_display.lines_of(path, session, from_outside=everybody) or ["Goodbye."]))
 
 
 @module.log("QUIT", steady=True, alike=True)

@@ -12,16 +12,19 @@ __all__ = ["changed_at", "default_admin", "lines_of", "of_machine", "of_session"
 
 MOST = 64 * 1024
 """Bytes of a message that are shown; more than that is not a message."""
+_LONGEST = 1023
+"""Bytes of a line; a longer one goes on in the next, as in ProFTPD."""
 _PLAINLY = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 
 
-def lines_of(name: str, session: Session) -> list[str]:
+def lines_of(name: str, session: Session, *, from_outside: bool = False) -> list[str]:
     """The lines of the file that a directive names; none where there is no such file.
 
     A relative name lies in the client's folder. A full one lies on the machine, though the session may have a root
-    of its own, and in that root where the machine has none; in an anonymous area it lies in the area and nowhere else.
+    of its own, and in that root where the machine has none; in an anonymous area it lies in the area and nowhere else,
+    but what is shown to those outside, too.
     """
-    for place in _places(name, session):
+    for place in _places(name, session, from_outside=from_outside):
         lines = of_machine(place, session) if isinstance(place, str) else of_session(place, session)
         if lines:
             return lines
@@ -41,12 +44,12 @@ def changed_at(name: str, session: Session) -> float:
     return 0.0
 
 
-def _places(name: str, session: Session) -> Iterator[str | Path]:
+def _places(name: str, session: Session, *, from_outside: bool = False) -> Iterator[str | Path]:
     if name == "~" or name.startswith("~/"):
         jailed = session.files is not None and session.files.root != "/"
         yield Path(normalise("/", name[1:] if jailed else session.home + name[1:]))
         return
-    if name.startswith("/") and session.anonymous is None:
+    if name.startswith("/") and (from_outside or session.anonymous is None):
         yield name
     yield Path(normalise(session.cwd, name))
 
@@ -78,4 +81,17 @@ def _lines(descriptor: int, session: Session) -> list[str]:
         raw = b""
     finally:
         close_file(descriptor)
-    return filled(raw.decode("utf-8", "surrogateescape").splitlines(), session)
+    return filled((line.decode("utf-8", "surrogateescape") for line in _parts(raw)), session)
+
+
+def _parts(raw: bytes) -> Iterator[bytes]:
+    """The lines, up to a NUL in one, and those that are too long in several.
+
+    >>> list(_parts(b"a\\0b\\r\\n\\n")), [len(part) for part in _parts(b"c" * 2047)]
+    ([b'a', b''], [1023, 1023, 1])
+    """
+    for line in raw.splitlines():
+        shown = line.partition(b"\0")[0]
+        yield shown[:_LONGEST]
+        for start in range(_LONGEST, len(shown), _LONGEST):
+            yield shown[start : start + _LONGEST]

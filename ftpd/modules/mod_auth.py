@@ -329,15 +329,19 @@ def _refuse(cmd: Command, target: Target, visit: Visit, denied: Denied) -> Outco
     session.log_login(denied.level, "%s", denied.reason)
     visit.failures += denied.counted
     most = session.server.settings[d.max_login_attempts]
+    first = denied.first
     if denied.counted and most is not None and visit.failures >= most:
+        # the last that is said is the refusal alone, as in ProFTPD
+        first = ""
         session.log(Level.NOTICE, "Maximum login attempts (%d) exceeded, connection refused", most)
         session.modules.emit(MAX_LOGIN_ATTEMPTS, session)
         session.end("Configured policy: Denied by MaxLoginAttempts")
     elif denied.final:
         session.end(denied.ending)
-    own = target.settings[d.access_deny_msg]
+    # whom ProFTPD sends away with his password in order hears nothing of one's own
+    own = None if denied.final else target.settings[d.access_deny_msg]
     text = _INCORRECT if own is None else own.replace("%u", session.login)
-    return cmd.fail(denied.code, *([denied.first] if denied.first else []), text)
+    return cmd.fail(denied.code, *([first] if first else []), text)
 
 
 async def _greeting(cmd: Command) -> tuple[str, ...]:

@@ -172,6 +172,25 @@ def test_an_area_shows_nothing_from_outside(tmp_path: Path) -> None:
     assert entering(conf % "welcome", files=files)[0] == f"230-hello tom\n{granted}"
 
 
+def test_a_guest_is_shown_the_goodbye_that_the_server_has_for_everybody(tmp_path: Path) -> None:
+    message = tmp_path / "message"
+    message.write_text("outside\n")
+    area = "<Anonymous {root}/area>\nUser tom\n%s</Anonymous>\n"
+    for outer, inner, said in (
+        (f"DisplayQuit {message}\n", "", "221 outside"),
+        (f"DisplayQuit {message}\n", f"DisplayQuit {message}\n", "221 Goodbye."),
+        ("", f"DisplayQuit {message}\n", "221 Goodbye."),
+        (f"DisplayQuit {message}\n", "DisplayQuit bye\n", "221 inside"),
+    ):
+        assert entering(outer + area % inner, "QUIT", files={"area/bye": b"inside\n"})[1] == said
+
+
+def test_a_line_ends_at_a_nul_and_a_long_one_goes_on_in_the_next() -> None:
+    files = {"motd": b"a\0b\n" + b"c" * 1500 + b"\nform\x0cfeed\n"}
+    lines = entering("DisplayLogin ~/motd\n", files=files)[0].split("\n")
+    assert lines == ["230-a", " " + "c" * 1023, " " + "c" * 477, " form\x0cfeed", "230 User tom logged in"]
+
+
 def test_a_tilde_is_the_user_s_home() -> None:
     for conf in ("", "DefaultRoot ~\n"):
         told = entering(f"{conf}DisplayLogin ~/motd\n", files={"motd": b"hello\n"})

@@ -207,6 +207,21 @@ def test_the_words_of_welcome_and_refusal_may_be_one_s_own() -> None:
     assert login(fresh(conf), "nosuch", "x") == ["530 No nosuch"]
 
 
+def test_who_is_sent_away_with_his_password_in_order_hears_no_words_of_one_s_own() -> None:
+    assert login(fresh('AccessDenyMsg "No %u"\nDefaultRoot /no/such/folder')) == ["530 Login incorrect."]
+
+
+def test_the_last_refusal_is_that_alone() -> None:
+    area = "<Anonymous /no/such/area>\nUser tom\nRequireValidShell off\n</Anonymous>"
+
+    async def run() -> list[str]:
+        async with Bench(conf=f"MaxLoginAttempts 2\n{area}", login=None) as bench:
+            return [await bench(line) for line in ("USER tom", "PASS x", "USER tom", "PASS x")]
+
+    shut = "530-Unable to set anonymous privileges.\n530 Login incorrect."
+    assert asyncio.run(run())[1::2] == [shut, "530 Login incorrect."]
+
+
 def test_a_welcome_text_stands_before_the_reply() -> None:
     bench = fresh("DisplayLogin {root}/hello", files={"hello": b"Dear %U,\n\nyou are in %C (%N of %M).\n"})
     assert login(bench) == [f"230-Dear tom,\n \n you are in {bench.root} (1 of 0).\n230 User tom logged in"]

@@ -317,8 +317,9 @@ def test_an_area_s_limits_hold_for_it_alone(top: str) -> None:
 
 
 def test_an_area_that_is_not_there_is_told_as_such(top: str) -> None:
-    conf = area(f"{top}/nowhere")
-    assert login(top, conf, "ftp", password="x") == ["530-Unable to set anonymous privileges.\n530 Login incorrect."]
+    shut = ["530-Unable to set anonymous privileges.\n530 Login incorrect."]
+    assert login(top, area(f"{top}/nowhere"), "ftp", password="x") == shut
+    assert login(top, "<Anonymous ~nobody-at-all>\nUser ftp\n</Anonymous>", "ftp", password="x") == shut
 
 
 def test_an_area_may_be_the_home_of_its_user(top: str) -> None:
