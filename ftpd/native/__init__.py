@@ -54,5 +54,8 @@ moulds = _compiled("_moulds")
 tally = _compiled("_tally")
 """Counting by key, several keys in one go: ``tally.c``."""
 
+pages = _compiled("_pages")
+"""Memory brought together in large pages: ``pages.c``."""
+
 signs = _compiled("_signs")
 """Whether a file is as it was: ``signs.c``."""
