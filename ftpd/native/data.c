@@ -15,8 +15,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-/* What is read is written at once, while the processor has it at hand: of more, some has left its cache by then. */
-#define MOST_IN_ONE_READ (1 << 18)
+/* More is no faster, and 256 KiB cost a sixth more for a gigabyte. */
+#define MOST_IN_ONE_READ (1 << 20)
 
 static int
 numbers(PyObject *const *arguments, Py_ssize_t count, Py_ssize_t wanted, long long *out, const char *usage)

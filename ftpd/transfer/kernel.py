@@ -21,7 +21,7 @@ _IPV4_BYTES = 4
 _MAPPED = bytes(10) + b"\xff\xff"
 """How an IPv6 address begins that holds one of IPv4."""
 _DRAINS = 4
-ROOM = memoryview(bytearray(1 << 18))
+ROOM = memoryview(bytearray(1 << 20))
 """For bytes on their way; one for the whole process: it is only used inside a step, and a step never waits."""
 
 Prepare = Callable[[socket.SocketType], None]
