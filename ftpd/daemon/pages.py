@@ -29,6 +29,7 @@ _COLLAPSE = 25
 """MADV_COLLAPSE of <asm-generic/mman-common.h>: Linux 6.1 has it; those before refuse."""
 
 _LIBRARY = re.compile("/(?!dev/|memfd:)")
+"""How memory is called that a library writes to: by its file, and not by a device or by a file of memory."""
 
 _Place = tuple[int, int]
 """Where memory begins and ends."""

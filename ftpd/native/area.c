@@ -2,29 +2,11 @@
    that nobody has had lately costs a virtual machine up to 70 us, and long listings would wait for thousands. */
 
 #define _GNU_SOURCE
+#include "large.h"
 #include "listing.h"
 
-#include <sys/mman.h>
-
-#define PAGE ((size_t)2 << 20)
 /* Addresses, not memory: what is never written to is never there. */
 #define AHEAD ((size_t)32 << 20)
-
-/* So many bytes that begin at a large page; NULL where there are none. */
-static char *
-mapped(size_t size)
-{
-    char *at = mmap(NULL, size + PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (at == MAP_FAILED)
-        return NULL;
-    size_t before = (PAGE - (uintptr_t)at % PAGE) % PAGE;
-    if (before > 0)
-        munmap(at, before);
-    if (before < PAGE)
-        munmap(at + before + size, PAGE - before);
-    madvise(at + before, size, MADV_HUGEPAGE);
-    return at + before;
-}
 
 int
 area_grow(area_t *area, size_t wanted)
@@ -45,8 +27,9 @@ area_grow(area_t *area, size_t wanted)
         *area = (area_t){at, 2 * wanted};
         return 0;
     }
-    size_t room = wanted < AHEAD ? AHEAD : (2 * wanted + PAGE - 1) / PAGE * PAGE;
-    char *at = mapped(room);
+    size_t room = wanted < AHEAD ? AHEAD : (2 * wanted + LARGE_PAGE - 1) / LARGE_PAGE * LARGE_PAGE;
+    int failed;
+    char *at = map_large(room, MAP_NORESERVE, &failed);
     if (at == NULL)
         return -1;
     if (area->room > 0)

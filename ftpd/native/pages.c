@@ -4,42 +4,20 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include "large.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/mman.h>
 
-#define LARGE ((size_t)2 << 20)
 #define MOST_PLACES 256
 
 typedef struct {
     char *at;
     size_t size;
 } place_t;
-
-/* Room in large pages; NULL where there is none. */
-static char *
-large_room(size_t size)
-{
-    char *at = mmap(NULL, size + LARGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (at == MAP_FAILED)
-        return NULL;
-    size_t before = (LARGE - (uintptr_t)at % LARGE) % LARGE;
-    if (before > 0)
-        munmap(at, before);
-    if (before < LARGE)
-        munmap(at + before + size, LARGE - before);
-    at += before;
-    if (madvise(at, size, MADV_HUGEPAGE) != 0) {
-        munmap(at, size);
-        return NULL;
-    }
-    for (size_t page = 0; page < size; page += LARGE)
-        at[page] = 0;
-    return at;
-}
 
 /* Whether what is written meanwhile, by us or by the kernel, lies there: this stack, and what a thread has for itself. */
 static int
@@ -92,10 +70,16 @@ bring_together(PyObject *module, PyObject *given)
     }
     if (places_of(given, places, &count, &whole) < 0)
         return NULL;
-    size_t size = (whole + LARGE - 1) / LARGE * LARGE;
-    char *room = whole == 0 ? NULL : large_room(size);
-    if (room == NULL)
+    size_t size = (whole + LARGE_PAGE - 1) / LARGE_PAGE * LARGE_PAGE;
+    int failed = 0;
+    char *room = whole == 0 ? NULL : map_large(size, 0, &failed);
+    if (failed)
+        munmap(room, size);
+    if (room == NULL || failed)
         return PyLong_FromLong(0);
+    /* to have them there before anything is taken away */
+    for (size_t page = 0; page < size; page += LARGE_PAGE)
+        room[page] = 0;
     /* what handles them writes to that memory, too */
     sigset_t all, before;
     sigfillset(&all);
