@@ -8,11 +8,13 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from importlib import import_module
+from typing import Any
 
 from ftpd.core import crypt
+from ftpd.daemon import turns
 from ftpd.daemon.errors import StartError
 from ftpd.daemon.plan import Plan
 from ftpd.dispatch.registry import CannotBegin
@@ -102,8 +104,17 @@ def event_loop() -> Callable[..., int]:
             if wanted:
                 raise StartError("FTPD_LOOP asks for uvloop, which is not installed: pip install uvloop") from None
         else:
-            runner: Callable[..., int] = uvloop.run
-            return runner
+            return _in_short_turns(uvloop.run)
     # asyncio would import it with its first thread, when an interpreter can lie where User cannot read
     import_module("concurrent.futures.thread")
-    return asyncio.run
+    return _in_short_turns(asyncio.run)
+
+
+def _in_short_turns(run: Callable[..., int]) -> Callable[..., int]:
+    """Not before it runs: a process that is forked from who asked has turns as all others have."""
+
+    def running(serving: Coroutine[Any, Any, int]) -> int:
+        turns.shorten()
+        return run(serving)
+
+    return running

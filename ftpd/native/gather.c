@@ -25,8 +25,9 @@ typedef struct {
 #define ALONE 8
 /* Bytes of a folder itself that say that it has so many. */
 #define FOLDER_LARGE 262144
-/* that the kernel may be ahead */
-#define PLACES 4
+/* that the kernel may be ahead: as many as lie in one large page, for a fresh one of which who takes may have to wait as
+   long as the kernel for five of them */
+#define PLACES 32
 
 static int
 is_dots(const char *name)
@@ -96,6 +97,7 @@ take_out(gathered_t *found, const char *answer, long size)
 static long
 ask(int folder, char *answer)
 {
+    give_way();
     return syscall(SYS_getdents64, folder, answer, ANSWER);
 }
 
@@ -154,6 +156,7 @@ take_from(void *of)
     int why = found->ordered && add_run(&runs, found->shelf, records_in(&found->records), found->count) < 0 ? ENOMEM : 0;
     while (why == 0 && next_on(belt)) {
         unsigned place = belt->took % PLACES;
+        give_way();
         why = take_out(found, belt->answers + place * ANSWER, belt->sizes[place]);
         if (why == 0 && found->ordered && add_run(&runs, found->shelf, records_in(&found->records), found->count) < 0)
             why = ENOMEM;
@@ -232,14 +235,22 @@ gather_beside(int folder, gathered_t *found)
     return why != 0 ? why : belt.why;
 }
 
-/* Have memory for a large folder in large pages from the start: the small ones of the first names would all be left. */
+/* Whether the folder says of itself that it has many names, and all of them are wanted. */
 static int
-begin_large(int folder, gathered_t *found)
+is_large(int folder, const gathered_t *found)
 {
     struct stat st;
-    if (found->most != SIZE_MAX || fstat(folder, &st) != 0 || st.st_size < FOLDER_LARGE)
-        return 0;
-    return area_grow(&found->records, AREA_LARGE) < 0 || area_grow(&found->shelf->text, AREA_LARGE) < 0 ? ENOMEM : 0;
+    return found->most == SIZE_MAX && fstat(folder, &st) == 0 && st.st_size >= FOLDER_LARGE;
+}
+
+/* Have memory for them in large pages from the start: the small ones of the first names would all be left. Then as
+   gather_beside. */
+static int
+gather_large(int folder, gathered_t *found)
+{
+    if (area_grow(&found->records, AREA_LARGE) < 0 || area_grow(&found->shelf->text, AREA_LARGE) < 0)
+        return ENOMEM;
+    return gather_beside(folder, found);
 }
 
 /* -- both ------------------------------------------------------------------------------------------------------- */
@@ -248,9 +259,9 @@ static int
 gather_all(int folder, gathered_t *found, char *answer)
 {
     long size = 0;
-    int answers = 0, beside = -1, failed = begin_large(folder, found);
-    if (failed != 0)
-        return failed;
+    int answers = 0, beside = is_large(folder, found) ? gather_large(folder, found) : -1;
+    if (beside >= 0)
+        return beside;
     while (found->count <= found->most && (size = ask(folder, answer)) > 0) {
         int why = take_out(found, answer, size);
         if (why != 0)

@@ -6,6 +6,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include <sched.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -36,6 +37,14 @@ int area_grow(area_t *area, size_t wanted);
 /* Give back what is not needed, where that is little. */
 void area_trim(area_t *area, size_t needed);
 void area_drop(area_t *area);
+
+/* Let who waits for this processor have it, in the midst of what takes long: a kernel that interrupts nobody but at its
+   ticks would keep the loop waiting for four milliseconds, with another processor idle. */
+static inline void
+give_way(void)
+{
+    sched_yield();
+}
 
 /* -- order.c: names in their order --------------------------------------------------------------------------------- */
 

@@ -251,20 +251,26 @@ subscript(PyObject *self, PyObject *key)
     return item(self, index < 0 ? index + length(self) : index);
 }
 
-/* undotted() -> Names, without those that begin with a dot. */
+/* undotted() -> Names, without those that begin with a dot. Others run meanwhile. */
 static PyObject *
 undotted(PyObject *self, PyObject *unused)
 {
     Names *names = (Names *)self;
+    const record_t *from = record_at(names, 0);
     area_t records = {0};
-    if (area_grow(&records, (size_t)names->count * sizeof(record_t)) < 0)
+    Py_ssize_t all = names->count, count = 0;
+    if (area_grow(&records, (size_t)all * sizeof(record_t)) < 0)
         return PyErr_NoMemory();
-    Py_ssize_t count = 0;
-    for (Py_ssize_t i = 0; i < names->count; i++)
-        if (*text_of(names->shelf, record_at(names, i)) != '.')
-            records_in(&records)[count++] = *record_at(names, i);
+    Py_BEGIN_ALLOW_THREADS
+    for (Py_ssize_t i = 0; i < all; i++)
+        if (*text_of(names->shelf, &from[i]) != '.')
+            records_in(&records)[count++] = from[i];
+    Py_END_ALLOW_THREADS
     return made_of(names->shelf, records, count, names->odd);
 }
+
+/* Records after which others have their turn. */
+#define SPELL 4096
 
 /* links() -> the names of symbolic links, a list; None where the file system does not tell which are. */
 static PyObject *
@@ -273,6 +279,10 @@ links(PyObject *self, PyObject *unused)
     Names *names = (Names *)self;
     PyObject *found = PyList_New(0);
     for (Py_ssize_t i = 0; found != NULL && i < names->count; i++) {
+        if (i % SPELL == SPELL - 1) {
+            Py_BEGIN_ALLOW_THREADS
+            Py_END_ALLOW_THREADS
+        }
         if (record_at(names, i)->type == DT_UNKNOWN) {
             Py_DECREF(found);
             Py_RETURN_NONE;

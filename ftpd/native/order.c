@@ -59,14 +59,20 @@ insert(const char *text, record_t *records, size_t count)
     }
 }
 
+/* Records that are merged in a quarter of a millisecond. */
+#define SPELL 16384
+
 /* Two sorted parts, of which the first is `half` long; `spare` has room for that. */
 static void
 merge(const char *text, record_t *records, record_t *spare, size_t half, size_t count)
 {
     memcpy(spare, records, half * sizeof *records);
     size_t left = 0, right = half, to = 0;
-    while (left < half && right < count)
+    while (left < half && right < count) {
         records[to++] = after(text, &spare[left], &records[right]) ? records[right++] : spare[left++];
+        if (to % SPELL == 0)
+            give_way();
+    }
     memcpy(records + to, spare + left, (half - left) * sizeof *records);
 }
 

@@ -49,6 +49,13 @@ def test_it_leaves_openat2_and_the_switch_of_identity() -> None:
     assert not re.search(r"(?m)^RestrictSUIDSGID", UNIT)
 
 
+def test_it_leaves_the_loop_to_ask_for_short_turns() -> None:
+    """The call is one of @resources; systemd goes by the lines in their order (systemd.exec(5))."""
+    filters = re.findall(r"(?m)^SystemCallFilter=(.*)$", UNIT)
+    assert "sched_setattr" in run("systemd-analyze", "syscall-filter", "--no-pager", "@resources").split()
+    assert filters[-1] == "sched_setattr" and any("@resources" in line for line in filters[:-1])
+
+
 def test_a_reload_is_a_hangup_and_the_start_is_told() -> None:
     settings = dict(re.findall(r"(?m)^(\w+)=(.*)$", UNIT))
     assert settings["Type"] == "notify"
