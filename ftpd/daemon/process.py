@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import Any
 
 from ftpd.core import crypt
-from ftpd.daemon import turns
+from ftpd.daemon import scheduling
 from ftpd.daemon.errors import StartError
 from ftpd.daemon.plan import Plan
 from ftpd.dispatch.registry import CannotBegin
@@ -114,7 +114,7 @@ def _in_short_turns(run: Callable[..., int]) -> Callable[..., int]:
     """Not before it runs: a process that is forked from who asked has turns as all others have."""
 
     def running(serving: Coroutine[Any, Any, int]) -> int:
-        turns.shorten()
+        scheduling.shorten_turns()
         return run(serving)
 
     return running

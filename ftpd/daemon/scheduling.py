@@ -22,7 +22,7 @@ _NOT_OF_CHILDREN = 1
 """SCHED_FLAG_RESET_ON_FORK: threads and programs that are started have turns as others have."""
 
 
-def shorten() -> bool:
+def shorten_turns() -> bool:
     """Ask for it for the calling thread; whether the kernel has heard of it.
 
     Who was given another policy or went in front of others by an administrator stays as he is: the flag would take the

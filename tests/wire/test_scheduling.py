@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ftpd.daemon import turns
+from ftpd.daemon import scheduling
 from tests.wire.command import FTPD, Site
 from tests.wire.test_workers import Several
 
@@ -23,15 +23,15 @@ _KNOWN = platform.machine() in _GET
 
 def of(thread: int) -> tuple[int, int, int]:
     """The flags of a thread, its niceness and the length of its turns in nanoseconds."""
-    attributes = ctypes.create_string_buffer(turns._ATTRIBUTES.size)
+    attributes = ctypes.create_string_buffer(scheduling._ATTRIBUTES.size)
     assert ctypes.CDLL(None).syscall(_GET[platform.machine()], thread, attributes, len(attributes.raw), 0) == 0
-    _size, _policy, flags, nice, _priority, turn, _deadline, _period = turns._ATTRIBUTES.unpack(attributes.raw)
+    _size, _policy, flags, nice, _priority, turn, _deadline, _period = scheduling._ATTRIBUTES.unpack(attributes.raw)
     return flags, nice, turn
 
 
 def shortest() -> int:
     """What this kernel gives to who asks: as much as to others where it is older than 6.12."""
-    code = "import os, sys; from ftpd.daemon import turns; print(turns.shorten(), flush=True); sys.stdin.read()"
+    code = "import os, sys; from ftpd.daemon import scheduling; print(scheduling.shorten_turns(), flush=True); sys.stdin.read()"
     with subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as asking:
