@@ -16,8 +16,8 @@ _TURN = 100_000
 _CALLS = {"x86_64": 314, "aarch64": 274, "riscv64": 274}
 """sched_setattr(2), which no C library had for long."""
 _ATTRIBUTES = struct.Struct("=IIQiIQQQ")
-"""The first edition of struct sched_attr (sched_setattr(2)): size, policy, flags, nice, priority, and the turn's length in
-the place of a runtime."""
+"""The first edition of struct sched_attr (sched_setattr(2)): size, policy, flags, nice, priority, and the turn's length
+in the place of a runtime."""
 _NOT_OF_CHILDREN = 1
 """SCHED_FLAG_RESET_ON_FORK: threads and programs that are started have turns as others have."""
 
@@ -36,4 +36,5 @@ def shorten_turns() -> bool:
     if call is None or nice < 0 or policy != os.SCHED_OTHER:
         return False
     wanted = _ATTRIBUTES.pack(_ATTRIBUTES.size, os.SCHED_OTHER, _NOT_OF_CHILDREN, nice, 0, _TURN, 0, 0)
-    return ctypes.CDLL(None).syscall(call, 0, wanted, 0) == 0
+    refused: int = ctypes.CDLL(None).syscall(call, 0, wanted, 0)
+    return refused == 0

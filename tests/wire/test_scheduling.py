@@ -1,4 +1,4 @@
-"""Who serves has short turns on the processor, in whichever process; who reads folders for it has those of all others."""
+"""Who serves has short turns on the processor, in whichever process; its threads have those of all others."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def of(thread: int) -> tuple[int, int, int]:
 
 def shortest() -> int:
     """What this kernel gives to who asks: as much as to others where it is older than 6.12."""
-    code = "import os, sys; from ftpd.daemon import scheduling; print(scheduling.shorten_turns(), flush=True); sys.stdin.read()"
+    code = "import sys; from ftpd.daemon.scheduling import shorten_turns as f; print(f(), flush=True); sys.stdin.read()"
     with subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as asking:
