@@ -58,7 +58,7 @@ class slot:
         if not of_hosts and not of_users:
             return self
         keys = _keys_of(cmd.session, cmd.name)
-        host, user = (key[:3] for key in keys)
+        host, user = keys
         with tally().exclusively():
             _check(cmd, host, of_hosts, MAX_TRANSFERS_PER_HOST, "your host")
             _check(cmd, user, of_users, MAX_TRANSFERS_PER_USER, "this user")
@@ -85,12 +85,13 @@ class slot:
 
 
 def _check(
-    cmd: Command, who: tuple[str, str, str], rules: tuple[Transfers, ...], event: Event[Session], whose: str
+    cmd: Command, who: _Key, rules: tuple[Transfers, ...], event: Event[Session], whose: str
 ) -> None:  # fmt: skip
     for rule in rules:
         if cmd.name not in rule.commands:
             continue
-        if sum(tally().count((*who, verb)) for verb in rule.commands) >= rule.most:
+        # each command of a line is counted apart, as in ProFTPD: RETR,STOR 1 is a download beside an upload
+        if tally().count(who) >= rule.most:
             cmd.session.modules.emit(event, cmd.session)
             cmd.session.log(Level.NOTICE, "%s from %s refused: %d transfers are under way", cmd.name, who[2], rule.most)
             default = f"Sorry, the maximum number of data transfers (%m) from {whose} are currently being used."

@@ -60,12 +60,24 @@ async def meanwhile(conf: str, *lines: str, remote: str = "127.0.0.1", login: st
     ],
 )
 def test_the_one_too_many_is_refused_until_another_ends(conf: str, refusal: str) -> None:
-    assert asyncio.run(meanwhile(conf, "RETR f", "STOR g", "APPE h")) == [
-        refusal,
+    assert asyncio.run(meanwhile(conf, "STOR g", "APPE h")) == [
         refusal,
         "226 Transfer complete",
         "226 Transfer complete",
     ]
+
+
+@pytest.mark.parametrize("limit", ["MaxTransfersPerHost", "MaxTransfersPerUser"])
+def test_each_command_of_a_line_is_counted_apart(limit: str) -> None:
+    told = FROM_HOST if limit.endswith("Host") else FROM_USER
+    done = "226 Transfer complete"
+    lines = "RETR f", "APPE h", "STOU", "STOR g"
+    assert asyncio.run(meanwhile(f"{limit} RETR,STOR,APPE,STOU 1\n", *lines)) == [done, done, done, told, done]
+
+
+def test_of_two_lines_about_a_command_the_one_that_is_full_is_told() -> None:
+    conf = 'MaxTransfersPerHost RETR,STOR 2 "two"\nMaxTransfersPerHost STOR 1 "one"\n'
+    assert asyncio.run(meanwhile(conf, "STOR g"))[0] == "451 one"
 
 
 @pytest.mark.parametrize(
@@ -83,18 +95,18 @@ def test_others_and_other_commands_are_let_pass(conf: str, who: dict[str, str]) 
 
 
 def test_who_may_not_transfer_now_hears_that_before_what_else_is_against_an_upload() -> None:
-    conf = "AllowOverwrite off\nAllowStoreRestart off\nMaxTransfersPerHost STOR,APPE 1\n"
+    conf = "AllowOverwrite off\nAllowStoreRestart off\nMaxTransfersPerHost STOR 1\n"
     denied = "550 f: Overwrite permission denied"
-    assert asyncio.run(meanwhile(conf, "STOR f", "APPE f")) == [FROM_HOST, FROM_HOST, denied]
+    assert asyncio.run(meanwhile(conf, "STOR f")) == [FROM_HOST, denied]
 
 
 @pytest.mark.parametrize("limit", ["MaxTransfersPerHost", "MaxTransfersPerUser"])
 def test_the_section_that_the_file_lies_in_has_the_limit(limit: str) -> None:
-    conf = f"AllowOverwrite on\n<Directory ~/d>\n{limit} STOR,RETR 1\n</Directory>\n"
+    conf = f"AllowOverwrite on\n<Directory ~/d>\n{limit} STOR 1\n</Directory>\n"
     told = FROM_HOST if limit.endswith("Host") else FROM_USER
-    lines = "RETR f", "STOR d/g", "RETR d/f", "STOR g"
+    lines = "STOR h", "STOR d/g", "RETR d/f", "STOR g"
     done = "226 Transfer complete"
-    assert asyncio.run(meanwhile(conf, *lines)) == [done, told, told, done, done]
+    assert asyncio.run(meanwhile(conf, *lines)) == [done, told, done, done, done]
 
 
 def test_a_refused_transfer_takes_no_place() -> None:
