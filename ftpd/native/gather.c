@@ -23,8 +23,9 @@ typedef struct {
 #define ANSWER 65536
 /* so many of them, ten thousand names, come quicker than a thread begins to pay */
 #define ALONE 8
-/* Bytes of a folder itself that say that it has so many. */
+/* Bytes of a folder itself that say that it has so many, and that it has several times as many. */
 #define FOLDER_LARGE 262144
+#define FOLDER_HUGE (4 * FOLDER_LARGE)
 /* that the kernel may be ahead: as many as lie in one large page, for a fresh one of which who takes may have to wait as
    long as the kernel for five of them */
 #define PLACES 32
@@ -235,22 +236,19 @@ gather_beside(int folder, gathered_t *found)
     return why != 0 ? why : belt.why;
 }
 
-/* Whether the folder says of itself that it has many names, and all of them are wanted. */
-static int
-is_large(int folder, const gathered_t *found)
+/* How many bytes the folder says that it has itself; 0 where not all names are wanted. */
+static off_t
+extent(int folder, const gathered_t *found)
 {
     struct stat st;
-    return found->most == SIZE_MAX && fstat(folder, &st) == 0 && st.st_size >= FOLDER_LARGE;
+    return found->most == SIZE_MAX && fstat(folder, &st) == 0 ? st.st_size : 0;
 }
 
-/* Have memory for them in large pages from the start: the small ones of the first names would all be left. Then as
-   gather_beside. */
+/* Have memory in large pages from the start: the small ones of the first names would all be left. */
 static int
-gather_large(int folder, gathered_t *found)
+begin_large(gathered_t *found)
 {
-    if (area_grow(&found->records, AREA_LARGE) < 0 || area_grow(&found->shelf->text, AREA_LARGE) < 0)
-        return ENOMEM;
-    return gather_beside(folder, found);
+    return area_grow(&found->records, AREA_LARGE) < 0 || area_grow(&found->shelf->text, AREA_LARGE) < 0 ? ENOMEM : 0;
 }
 
 /* -- both ------------------------------------------------------------------------------------------------------- */
@@ -259,8 +257,11 @@ static int
 gather_all(int folder, gathered_t *found, char *answer)
 {
     long size = 0;
-    int answers = 0, beside = is_large(folder, found) ? gather_large(folder, found) : -1;
-    if (beside >= 0)
+    off_t bytes = extent(folder, found);
+    int answers = 0, beside = -1;
+    if (bytes >= FOLDER_LARGE && begin_large(found) != 0)
+        return ENOMEM;
+    if (bytes >= FOLDER_HUGE && (beside = gather_beside(folder, found)) >= 0)
         return beside;
     while (found->count <= found->most && (size = ask(folder, answer)) > 0) {
         int why = take_out(found, answer, size);
