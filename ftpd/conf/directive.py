@@ -106,6 +106,9 @@ class ModuleHost(Protocol):
     def can_load(self, name: str) -> bool:
         """True when a LoadModule line for it would find the module; asked for advice in messages only."""
 
+    def is_lacking(self, name: str) -> bool:
+        """Whether a LoadModule line was passed over, as this ftpd does not have that module of ProFTPD's."""
+
     @property
     def directives(self) -> DirectiveTable: ...
 

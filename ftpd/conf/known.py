@@ -36,6 +36,8 @@ GUARDS = {"mod_tls": "passwords and files then go over the net in the clear"} | 
     ("mod_ban", "mod_dnsbl", "mod_geoip", "mod_wrap", "mod_wrap2"), "those whom it keeps out then come in"
 )
 """What comes of it that this ftpd does not have such a module of ProFTPD."""
+_BY_THEMSELVES = frozenset({"mod_wrap"})
+"""Modules of ProFTPD that keep somebody out without a line that says so: by /etc/hosts.deny."""
 _BACKENDS = ("mod_sql_mysql", "mod_sql_postgres", "mod_sql_sqlite")
 """Without one of them mod_sql does nothing; the sample configuration of ProFTPD is for the first."""
 
@@ -66,7 +68,7 @@ def absent(bare: str, there: Sequence[str]) -> str:
     """What would be right where LoadModule finds no file for a module; ``there`` are the names that it would find."""
     if bare in OURS:
         return f"prxs -i {bare}.py, or ./configure --enable-dso --with-shared={bare}, installs it"
-    if bare in _SILENT or any(bare in other.modules for other in known().values()):
+    if _is_proftpds(bare):
         return f"no such line: this ftpd has no {bare}, and passes over what is in <IfModule {bare}.c>{_warned(bare)}"
     # that each begins with mod_ makes no two of them alike
     meant = bare.removeprefix("mod_")
@@ -75,6 +77,15 @@ def absent(bare: str, there: Sequence[str]) -> str:
     if near:
         return f"did you mean {_listed(names)}?"
     return "one of " + ", ".join(names) if names else "an empty ModulePath holds no modules"
+
+
+def is_dispensable(bare: str) -> bool:
+    """Whether it is a module of ProFTPD's that this ftpd does not have, and that does nothing by itself."""
+    return bare not in OURS and bare not in _BY_THEMSELVES and _is_proftpds(bare)
+
+
+def _is_proftpds(bare: str) -> bool:
+    return bare in _SILENT or any(bare in other.modules for other in known().values())
 
 
 def _is_slip(written: str, meant: str) -> bool:
@@ -130,6 +141,15 @@ def _belongs(found: Known, modules: ModuleHost) -> ConfigError:
     return ConfigError(
         f"belongs to {owners}, which this ftpd does not have",
         right=f"leave the line out, or put it between <IfModule {owner}.c> and </IfModule>{_warned(owner)}",
+    )
+
+
+def lacking(bare: str) -> ConfigError:
+    """The complaint about lines in <IfModule> for a module that LoadModule has asked for in vain."""
+    return ConfigError(
+        f"LoadModule asks for {bare}, which this ftpd does not have, and these lines are for it",
+        right=f"without that LoadModule line they are passed over{_warned(bare)}",
+        word=0,
     )
 
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Iterator
 
 from ftpd.conf import filters, include
 from ftpd.conf.directive import ConfigError, ModuleHost
 from ftpd.conf.faults import Report
-from ftpd.conf.known import GUARDS
+from ftpd.conf.known import GUARDS, lacking
 from ftpd.conf.lexer import Line, is_cut_short, logical_lines, split
 from ftpd.core.identity import acting_as_daemon
 
 _NESTED = 64
+_OFF = re.compile(r"\w+engine\s+off")
+"""A line, in lower case, that says that a module is to do nothing."""
 _CURLED = ("\N{LEFT DOUBLE QUOTATION MARK}", "\N{RIGHT DOUBLE QUOTATION MARK}", "\N{DOUBLE LOW-9 QUOTATION MARK}")
 """What word processors and web pages make of a quote."""
 
@@ -190,11 +193,16 @@ class Reader:
             self._regret(line)
 
     def _regret(self, line: Line) -> None:
-        """Where what is passed over was meant to keep somebody out, who reads the file should know."""
+        """Where what is passed over was meant to keep somebody out, who reads the file should know.
+
+        What a LoadModule line asks for, and lines say how, is not passed over.
+        """
         name = line.words[1] if len(line.words) > 1 else ""
-        lost = GUARDS.get(name.removesuffix(".c"))
-        if lost is not None and not self.modules.can_load(name):
-            bare = name.removesuffix(".c")
+        bare = name.removesuffix(".c")
+        lost = GUARDS.get(bare)
+        if self.modules.is_lacking(name):
+            self.report.fault(line, lacking(bare))
+        elif lost is not None and not self.modules.can_load(name):
             self.report.warn(line, f"this ftpd has no {bare}, and passes over these lines: {lost}", word=0)
 
     def _leave(self, line: Line) -> None:
@@ -230,7 +238,7 @@ class Reader:
                     return telling
             elif text.startswith(kind):
                 depth += 1
-            telling = telling or not (text == "" or text[0] in "<#")
+            telling = telling or not (text == "" or text[0] in "<#" or _OFF.fullmatch(text))
         self.report.fault(
             opener, ConfigError(f"unclosed {opener.words[0]} section", right=f"a line {_closer(opener)} in this file")
         )

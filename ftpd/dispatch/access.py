@@ -86,6 +86,9 @@ class _Loaded:
     def can_load(self, name: str) -> bool:
         return False
 
+    def is_lacking(self, name: str) -> bool:
+        return False
+
 
 class _Known(NamedTuple):
     """A file that was read: how to tell that it has changed, and what it says (None: nothing)."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from ftpd.conf import build
 from ftpd.conf.directive import ConfigError, ConfigWarning, DirectiveTable, Reading
 from ftpd.conf.faults import ConfigFaults, Fault, of_check
+from ftpd.conf.known import is_dispensable
 from ftpd.conf.tree import Config
 from ftpd.core import turns
 from ftpd.core.fault import is_interrupt
@@ -116,6 +117,7 @@ class Assembly:
         self.path = libexec
         self._modules: list[Module] = []
         self._added: list[Module] = []
+        self._lacking: set[str] = set()
         self._removed = frozenset(changes.removed)
         self._in_service = changes.in_service
         self._table = DirectiveTable()
@@ -157,12 +159,23 @@ class Assembly:
         """Whether there is LoadModule, and ModulePath has a file for it."""
         return self.is_loaded("mod_dso") and _has_file(self.path, module_name(name))
 
+    def is_lacking(self, name: str) -> bool:
+        try:
+            return module_name(name) in self._lacking
+        except ValueError:
+            return False
+
     def load(self, name: str, reading: Reading) -> None:
         if module_name(name) in self._removed or any(module.name == module_name(name) for module in self._added):
             # rmmod and insmod have the last word until the next SIGHUP
             return
         if self.is_loaded(name):
             reading.warn(f"{module_name(name)}.c is loaded already", word=0)
+            return
+        bare = module_name(name)
+        if is_dispensable(bare) and bare not in CORE_MODULES and not self.can_load(name):
+            self._lacking.add(bare)
+            reading.warn(f"this ftpd has no {bare}: the line is passed over, as no other is for that module", word=0)
             return
         module = self._loaded(self.path, name)
         missing = [need for need in module.needs if not self.is_loaded(need)]

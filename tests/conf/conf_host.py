@@ -129,6 +129,9 @@ class Host:
     def can_load(self, name: str) -> bool:
         return name.removesuffix(".c") in self._shared
 
+    def is_lacking(self, name: str) -> bool:
+        return False
+
 
 def configured(folder: Path, text: str, **options: Any) -> Config:
     """The configuration that the text makes."""

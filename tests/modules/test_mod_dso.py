@@ -81,6 +81,7 @@ def test_a_folder_of_proftpds_own_modules_is_passed_over_for_that_of_the_build(t
         ("<IfModule mod_tls.c>\nTLSRequired on\n</IfModule>", "passwords and files then go over the net in the clear"),
         ("<IfModule mod_ban.c>\n<IfDefine X>\nBanEngine on\n</IfDefine>\n</IfModule>", "those whom it keeps out then"),
         ("<IfModule mod_tls.c>\n\n# TLSEngine on\n  #TLSRequired on\n</IfModule>", ""),
+        ("<IfModule mod_tls.c>\n  TLSEngine off\n</IfModule>", ""),
         ("<IfModule !mod_tls.c>\nUmask 022\n</IfModule>", ""),
         ("<IfModule mod_shaper.c>\nShaperEngine on\n</IfModule>", ""),
         ("<IfDefine TLS>\nTLSEngine on\n</IfDefine>", ""),
@@ -100,15 +101,43 @@ def test_what_is_not_in_the_folder_is_said_with_the_remedy(folder: Path, tmp_pat
     for name in "mod_something.c", "mod_holla.c":
         assert right(name) == "one of mod_hello.c"
     assert right("mod_readme.c").startswith("no ModulePath line, for /")
-    # whom ProFTPD has and we have not, with directives and without
-    assert right("mod_tls.c").endswith(
-        "what is in <IfModule mod_tls.c>; passwords and files then go over the net in the clear"
-    )
-    for name in "mod_ctrls_admin", "mod_quotatab_sql":
-        assert right(name) == (f"no such line: this ftpd has no {name}, and passes over what is in <IfModule {name}.c>")
     (tmp_path / "none").mkdir(mode=0o755)
     assert right("mod_something.c", tmp_path / "none") == "an empty ModulePath holds no modules"
     assert "no ModulePath line for that of the build" in right("mod_else.c", tmp_path / "gone")
+
+
+# mod_quotatab_sql has no directives of its own
+@pytest.mark.parametrize("name", ["mod_ctrls_admin.c", "mod_tls.c", "mod_ban", "mod_quotatab_sql.c"])
+def test_a_module_of_proftpds_that_is_not_here_and_for_which_no_line_is_may_be_loaded(folder: Path, name: str) -> None:
+    """As in the modules.conf of a distribution, which loads whatever there is, and no more is said of most."""
+    bare = name.removesuffix(".c")
+    conf = f"ModulePath {folder}\nLoadModule {name}\n<IfModule {bare}.c>\n# all off\nSomeEngine off\n</IfModule>\n"
+    told = warnings(conf)
+    assert f"LoadModule: this ftpd has no {bare}: the line is passed over, as no other is for that module" in told
+    assert len(told.splitlines()) == 3, "the line itself, and no other"
+    assert say(f"{conf}LoadModule mod_hello.c\n") == "200 hello"
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "lost"),
+    [
+        ("mod_tls.c", "TLSEngine on", "; passwords and files then go over the net in the clear"),
+        ("mod_ban.c", "BanOnEvent MaxLoginAttempts 2/00:10:00 01:00:00", "; those whom it keeps out then come in"),
+        ("mod_quotatab.c", "QuotaLimitTable file:/etc/ftpquota.limittab", ""),
+    ],
+)
+def test_where_lines_are_for_it_nothing_starts_without_it(folder: Path, name: str, line: str, lost: str) -> None:
+    load, bare = f"ModulePath {folder}\nLoadModule {name}\n", name.removesuffix(".c")
+    shown = faults(f"{load}<IfModule {name}>\n{line}\n</IfModule>\n")
+    assert f"LoadModule asks for {bare}, which this ftpd does not have, and these lines are for it" in shown
+    assert f"right: without that LoadModule line they are passed over{lost}" in shown
+    assert f"{line.split()[0]}: belongs to {bare}, which this ftpd does not have" in faults(f"{load}{line}\n")
+    # what the message advises
+    assert say(f"ModulePath {folder}\nLoadModule mod_hello.c\n<IfModule {name}>\n{line}\n</IfModule>") == "200 hello"
+
+
+def test_one_that_keeps_people_out_without_a_line_has_to_be_there(folder: Path) -> None:
+    assert "mod_wrap.py" in faults(f"ModulePath {folder}\nLoadModule mod_wrap.c\n")
 
 
 @pytest.mark.parametrize("name", ["foo.c", "../mod_hello.c", "/tmp/mod_hello.so", "mod_hello.so", "mod_.c.c"])
