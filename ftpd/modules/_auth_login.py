@@ -207,7 +207,8 @@ def failed(session: Session, target: Target, answer: AuthAnswer) -> str:
 async def _password_holds(command: Command, target: Target, account: Account, password: str) -> bool:
     """Denied unless the password holds; True when none was needed."""
     session, accounts = command.session, command.session.modules.accounts
-    if target.anonymous is not None and target.settings[d.auth_using_alias] and session.login != target.user:
+    alias = session.login.lower() != (target.user or "").lower()
+    if alias and target.anonymous is not None and target.settings[d.auth_using_alias]:
         try:
             other = await accounts.getpwnam(session, session.login)
         except Exception as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from ftpd.api import ANON, Scope, Session, Settings, dataclass
@@ -26,22 +27,51 @@ class Target:
 def target_of(session: Session, login: str) -> Target:
     """The account and the <Anonymous> that ``USER login`` leads to."""
     server = session.server
-    anonymous = [child for child in server.children if child.kind is ANON]
-    # as ProFTPD finds them: what stands in a section is found before what stands in the server itself
-    for scope in (*anonymous, server):
+    # the one written last comes first, as ProFTPD finds them
+    areas = [child for child in server.children if child.kind is ANON]
+    for real, area in _aliases(server, areas, login):
+        only = _only_aliases(server, area or (areas[0] if areas else None))
+        if only is False and areas:
+            # a line that says off takes the aliases away that are found in its area, as in ProFTPD
+            break
+        if area is None:
+            return _target(server, real, _block_of(session, areas, real))
+        # an alias inside an <Anonymous> leads there even when several blocks share one User
+        if only:
+            # whoever the line names: in ProFTPD such a guest is the area's User, and others may own more there
+            return Target(own_value(session, area, "User"), area, area.settings)
+        return _target(server, real, area)
+    return _by_name(session, areas, login)
+
+
+def _aliases(server: Scope, areas: list[Scope], login: str) -> Iterator[tuple[str, Scope | None]]:
+    """Whom the lines that mean the login name, and in which area they stand; in the order in which they count.
+
+    To ProFTPD those of the server stand in each area, too, behind those of its own: so they come after the first area.
+    """
+    for scope in (*areas[:1], server, *areas[1:]):
         for alias, real in scope.values.get(d.user_alias, ()):
             if alias in ("*", login):
-                if scope.kind is not ANON:
-                    return _target(server, real, _block_of(session, anonymous, real))
-                # an alias inside an <Anonymous> leads there even when several blocks share one User
-                if scope.settings[d.auth_alias_only]:
-                    # whoever the line names: in ProFTPD such a guest is the area's User, and others may own more there
-                    return Target(own_value(session, scope, "User"), scope, scope.settings)
-                return _target(server, real, scope)
-    block = _block_of(session, anonymous, login) if anonymous else None
-    if block is not None and block.settings[d.auth_alias_only]:
+                yield real, scope if scope.kind is ANON else None
+
+
+def _only_aliases(server: Scope, area: Scope | None) -> bool | None:
+    """What AuthAliasOnly says in an area, or in the server; None where no line says anything."""
+    said: bool | None = server.values.get(d.auth_alias_only)
+    return said if area is None else area.values.get(d.auth_alias_only, said)
+
+
+def _by_name(session: Session, areas: list[Scope], login: str) -> Target:
+    """Where the name itself leads, which is no alias."""
+    server = session.server
+    block = _block_of(session, areas, login) if areas else None
+    if _only_aliases(server, areas[0] if areas else None):
+        # what the first area says counts for the server as well, as in ProFTPD
+        return Target(None, None, (block or server).settings)
+    if block is not None and _only_aliases(server, block):
         block = None
-    if server.settings[d.auth_alias_only]:
+    if block is None and _only_aliases(server, None):
+        # and off in an area does not open the server, which it does in ProFTPD
         return Target(None, None, server.settings)
     return _target(server, login, block)
 

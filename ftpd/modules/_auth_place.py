@@ -149,7 +149,7 @@ def _enter_root(
     """Whether the user may go on from the root, which is a must at an area's door; ``plain``: which folder it is."""
     try:
         searchable = files.enter()
-        if at_the_door and not searchable:
+        if at_the_door and not (searchable and _open_by_modes(files, visitor)):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         if plain is not None:
             root = files.stat(_ROOT)
@@ -159,6 +159,17 @@ def _enter_root(
     except OSError as error:
         wrong = f"chroot to '{plan.root}' failed for user '{visitor.account.name}': {error.strerror}"
         raise _shut_out(visitor, wrong) from None
+
+
+def _open_by_modes(files: Files, visitor: Visitor) -> bool:
+    """Whether an area's modes let root in as they do others, as in ProFTPD: the kernel lets him in everywhere."""
+    identity = visitor.at_the_door or visitor.identity
+    if identity.uid != 0:
+        return True
+    area = files.stat(_ROOT)
+    own = stat.S_IXUSR if area.st_uid == 0 else 0
+    groups = stat.S_IXGRP if area.st_gid in identity.groups else 0
+    return bool(area.st_mode & (own | groups | stat.S_IXOTH))
 
 
 def _shut_out(visitor: Visitor, wrong: str, level: Level = Level.ERROR) -> Denied:

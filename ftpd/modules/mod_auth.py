@@ -31,7 +31,7 @@ from ftpd.api import (
     pool_at,
 )
 from ftpd.modules import _auth_directives as d
-from ftpd.modules import _auth_robots, _display
+from ftpd.modules import _auth_doubts, _auth_robots, _display
 from ftpd.modules._auth_again import come_again, short_way
 from ftpd.modules._auth_census import census
 from ftpd.modules._auth_denied import Denied
@@ -46,8 +46,8 @@ from ftpd.modules._auth_place import create_home, enter, plan_for
 from ftpd.modules._auth_reach import reach
 from ftpd.modules._auth_visit import Visit, visit_of
 
-# robots.txt lives in a file of its own and registers with the one module
-__all__ = ["_auth_robots", "census", "module"]
+# these live in files of their own and register with the one module
+__all__ = ["_auth_doubts", "_auth_robots", "census", "module"]
 
 _LONGEST_NAME = 256
 _DEFAULT_UMASK = (0o022, 0o022)

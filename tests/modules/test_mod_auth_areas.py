@@ -113,6 +113,81 @@ def test_what_is_open_to_the_account_of_an_alias_alone_stays_shut(area: Path) ->
     assert came_as(area, lines, before="AuthAliasOnly on") == [SHUT]
 
 
+# -- AuthAliasOnly: whom it keeps out ------------------------------------------------------------------------------
+
+REAL = "230 User alice logged in"
+
+
+def test_off_takes_the_aliases_of_an_area_away(area: Path) -> None:
+    lines = "User ftp\nUserAlias guest ftp\nUserAlias * ftp"
+    assert came_as(area, lines) == [IN, "ftp"]
+    assert came_as(area, f"{lines}\nAuthAliasOnly off") == [OUT]
+    assert came_as(area, lines, before="AuthAliasOnly off") == [OUT]
+    assert came_as(area, f"{lines}\nAuthAliasOnly off", "ftp") == [IN, "ftp"], "its User is no alias"
+    assert came_as(area, f"{lines}\nAuthAliasOnly off", "alice", "alice") == [REAL, "alice"]
+
+
+def test_off_takes_the_aliases_of_the_server_away_where_there_is_an_area(area: Path) -> None:
+    aliases = "UserAlias guest ftp\nUserAlias known alice"
+    assert came_as(area, "User ftp", before=aliases) == [IN, "ftp"]
+    assert came_as(area, "User ftp", "known", "alice", before=aliases) == ["230 User known logged in", "alice"]
+    for lines, before in (("User ftp\nAuthAliasOnly off", aliases), ("User ftp", f"{aliases}\nAuthAliasOnly off")):
+        assert came_as(area, lines, before=before) == [OUT]
+        assert came_as(area, lines, "known", "alice", before=before) == [OUT]
+        assert came_as(area, lines, "known", "known", before=before) == ["230 User known logged in", "known"]
+
+
+def test_on_in_the_last_area_keeps_real_names_out_of_the_server(area: Path) -> None:
+    lines = "User ftp\nUserAlias guest ftp\nAuthAliasOnly on"
+    assert came_as(area, lines) == [IN, "ftp"]
+    assert came_as(area, lines, "alice", "alice") == [OUT]
+    assert came_as(area, lines, "ftp", "ftp") == [OUT]
+    other = f"<Anonymous {area}>\n{lines}\n</Anonymous>"
+    assert came_as(area, "User known", "alice", "alice", before=other) == [REAL, "alice"], "written before another"
+    assert came_as(area, "User known", "ftp", "me@home", before=other) == [OUT], "the area is closed to its User"
+    assert came_as(area, "User known", before=other) == [IN, "ftp"]
+
+
+def test_off_in_an_area_opens_it_to_its_user_and_not_the_server(area: Path) -> None:
+    assert came_as(area, "User ftp", "ftp", before="AuthAliasOnly on") == [OUT]
+    assert came_as(area, "User ftp\nAuthAliasOnly off", "ftp", before="AuthAliasOnly on") == [IN, "ftp"]
+    assert came_as(area, "User ftp\nAuthAliasOnly off", "alice", "alice", before="AuthAliasOnly on") == [OUT]
+
+
+def test_an_alias_of_the_server_comes_before_those_of_all_areas_but_the_last(area: Path) -> None:
+    other = f"UserAlias guest ftp\n<Anonymous {area}>\nUser alice\nUserAlias guest alice\n</Anonymous>"
+    assert came_as(area, "User ftp", before=other) == [IN, "ftp"]
+    assert came_as(area, "User ftp\nUserAlias guest known", before=other) == [IN, "known"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        ("UserAlias guest ftp\nAuthAliasOnly off", "no UserAlias leads to"),
+        ("UserAlias guest ftp\nAuthAliasOnly on", "keeps all real names out of the server"),
+        ("UserAlias guest ftp", ""),
+        ("AuthAliasOnly off", ""),
+    ],
+)
+def test_what_authaliasonly_does_beside_what_it_says_is_told_as_it_is_read(area: Path, lines: str, told: str) -> None:
+    async def warnings() -> list[str]:
+        async with Bench(conf=f"<Anonymous {area}>\nUser ftp\n{lines}\n</Anonymous>", login=None) as bench:
+            return [
+                fault.message
+                for fault in bench.generation.config.warnings
+                if "alias" in fault.message.lower() or "real names" in fault.message
+            ]
+
+    heard = asyncio.run(warnings())
+    assert len(heard) == bool(told)
+    assert told in "".join(heard)
+
+
+def test_the_password_of_an_alias_that_is_the_user_in_other_letters_is_that_of_the_user(area: Path) -> None:
+    lines = "User ftp\nUserAlias FTP ftp\nAnonRequirePassword on\nAuthUsingAlias on"
+    assert came_as(area, lines, "FTP", "ftp") == [IN, "ftp"]
+
+
 # -- the door ------------------------------------------------------------------------------------------------------
 
 
@@ -160,3 +235,23 @@ def test_the_group_of_an_area_lets_nobody_through_a_limit_and_keeps_some_out(are
     assert came_as(area, lines.format("DenyGroup guests"), "ftp") == [OUT]
     assert came_as(area, lines.format("DenyGroup ftps"), "ftp") == [OUT]
     assert came_as(area, lines.format("DenyGroup alices"), "ftp") == [IN, "ftp"]
+
+
+@as_root
+@pytest.mark.parametrize(
+    ("owner", "group", "mode", "welcome"),
+    [
+        (0, 0, 0o700, True), (2501, 0, 0o710, True), (2501, 2601, 0o711, True), (2501, 2601, 0o700, False),
+        (2501, 2700, 0o770, False), (0, 0, 0o600, False),
+    ],
+)  # fmt: skip
+def test_the_modes_of_an_area_count_for_root_as_for_others(
+    area: Path, owner: int, group: int, mode: int, welcome: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    monkeypatch.setitem(ACCOUNTS, "known", (0, 0))
+    area.chmod(mode)
+    os.chown(area, owner, group)
+    answer = [IN, "known"] if welcome else [SHUT]
+    assert came_as(area, "User known\nRootLogin on", "known") == answer
+    assert came_as(area, "User known\nGroup guests\nRootLogin on", "known") == answer, "its Group opens it to nobody"
+    assert came_as(area, "User ftp\nUserAlias guest known\nRootLogin on") == answer
