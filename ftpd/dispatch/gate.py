@@ -22,6 +22,7 @@ from ftpd.core.answers import Answers
 from ftpd.core.log import Level
 from ftpd.core.reply import Refuse
 from ftpd.core.vocab import Group
+from ftpd.core.whitespace import words_in
 from ftpd.dispatch.access import AccessFiles, who
 from ftpd.dispatch.inside import Inside
 from ftpd.dispatch.leading import ON_THE_LINK, asked_for
@@ -43,7 +44,7 @@ def admit(command: Command, handler: Handler) -> None:
         raise Refuse(530, "Please login with USER and PASS")
     fewest, most = handler.arity
     if fewest or most is not None:
-        words = len(command.argument.split())
+        words = len(words_in(command.argument))
         if words < fewest or (most is not None and words > most):
             raise Refuse(501, "Invalid number of parameters")
     if handler.limit is not None and not command.gate.allows(command):

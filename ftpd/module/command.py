@@ -17,6 +17,7 @@ from ftpd.core.log import Level
 from ftpd.core.paths import normalise, split
 from ftpd.core.reply import Refuse, ReplyQueue
 from ftpd.core.vocab import ERROR, HANDLED, Class, Group, Outcome
+from ftpd.core.whitespace import words_in
 from ftpd.module.events import WORK_DONE
 from ftpd.module.files import Files, Path, Use
 from ftpd.module.hidden import Hiding, Veil
@@ -175,7 +176,7 @@ class Command:
     @property
     def words(self) -> list[str]:
         """The argument, cut at white space."""
-        return self.argument.split()
+        return words_in(self.argument)
 
     @property
     def notes(self) -> dict[str, Any]:

@@ -67,7 +67,7 @@ def _shows_links(cmd: Command) -> bool:
 
 def _named(cmd: Command) -> str:
     """The path of MLSD and MLST: no flags and no patterns (RFC 3659 2.2.2); blanks alone are none."""
-    return cmd.argument if cmd.argument.strip() else ""
+    return cmd.argument if cmd.words else ""
 
 
 def _hides_itself(cmd: Command, given: str) -> bool:

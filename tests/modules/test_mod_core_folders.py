@@ -173,6 +173,10 @@ def test_a_folder_is_made_and_removed() -> None:
         ('MKD qu"o"te', '257 "/qu""o""te" - Directory successfully created'),
         ("MKD trailing/", '257 "/trailing" - Directory successfully created'),
         ("MKD %d%s", '257 "/%d%s" - Directory successfully created'),
+        # white space of Unicode's, which is none of C's: a no-break space, a line separator, a unit separator
+        ("MKD \xa0", '257 "/\xa0" - Directory successfully created'),
+        ("MKD \u2028", '257 "/\u2028" - Directory successfully created'),
+        ("MKD \x1f", '257 "/\x1f" - Directory successfully created'),
         ("MKD no/such", "550 no/such: No such file or directory"),
         ("MKD a.txt", "550 a.txt: File exists"),
         ("MKD a.txt/z", "550 a.txt/z: Not a directory"),
