@@ -7,7 +7,7 @@ import logging
 import os
 import stat
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from ftpd.conf.directive import ConfigError
@@ -45,7 +45,7 @@ def direct(plan: Plan) -> None:
     before = frozenset(_own)
     _own.clear()
     try:
-        handler = _foreground() if plan.to_terminal else _system_log(plan)
+        handler = _foreground() if plan.to_terminal else _system_log(plan, before)
     except StartError:
         _own.update(before)
         raise
@@ -150,13 +150,17 @@ def _syslog() -> logging.Handler:
     return SyslogHandler() if os.path.exists(syslog.path) else logging.NullHandler()
 
 
-def _system_log(plan: Plan) -> logging.Handler:
+def _system_log(plan: Plan, before: Collection[logfile.LogFile]) -> logging.Handler:
     path = plan.settings.system_log
     if path is None:
         return _syslog()
     if path == "none":
         return logging.NullHandler()
     file = _file(plan, plan.generation.config.main, path, "SystemLog")
+    if file in before:
+        # its disk may hang by now, and sessions must not wait for that: whoever writes it follows its name
+        file.open_soon()
+        return _ScribeHandler(file)
     try:
         file.open()
     except OSError as error:

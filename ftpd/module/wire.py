@@ -58,6 +58,10 @@ class Data(Protocol):
     def grown(self) -> int:
         """By how many bytes a text became longer on its way out (TYPE A): they are no bytes of the file."""
 
+    @property
+    def shrunk(self) -> int:
+        """By how many bytes a text became shorter on its way in: they came, and are no bytes of the file."""
+
     async def send_file(
         self,
         descriptor: int,

@@ -135,7 +135,7 @@ async def _known(command: Command, target: Target) -> tuple[Account, Groups, Gro
         raise Denied(_unknown(session, session.login))
     if account.uid == 0 and not target.settings[d.root_login]:
         session.modules.emit(ROOT_LOGIN, session)
-        raise Denied("SECURITY VIOLATION: Root login attempted", level=Level.CRIT)
+        raise Denied("SECURITY VIOLATION: Root login attempted")
     try:
         groups = await accounts.getgroups(session, account)
     except Exception as error:

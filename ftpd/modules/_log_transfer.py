@@ -79,12 +79,8 @@ def _in_brief(session: Session, direction: str) -> Note | None:
         now, host = _now(int(time.time())), field(session.remote_name)
         # whose machine says who it is may have said it meanwhile
         behind = _behind(session, "b", direction, "c")
-        file.put(
-            *[
-                logfile.encoded(f"{now} {int(seconds)} {host} {size} {field(path)} {behind}")
-                for path, size, seconds in files
-            ]
-        )
+        for path, size, seconds in files:
+            file.put(logfile.encoded(f"{now} {int(seconds)} {host} {size} {field(path)} {behind}"))
 
     return note
 

@@ -183,7 +183,7 @@ async def carry(
                 told = (cmd.name, transfer.real_path, transfer.status, transfer.moved, transfer.seconds)
                 trace.say("xfer", 3, text, *told, peer=session.peer)
             if transfer.direction == "i":
-                session.bytes_in += data.moved
+                session.bytes_in += data.moved + data.shrunk
             else:
                 session.bytes_out += data.moved
 

@@ -333,7 +333,7 @@ def _refuse(cmd: Command, target: Target, visit: Visit, denied: Denied) -> Outco
     if denied.counted and most is not None and visit.failures >= most:
         # the last that is said is the refusal alone, as in ProFTPD
         first = ""
-        session.log(Level.NOTICE, "Maximum login attempts (%d) exceeded, connection refused", most)
+        session.log_login(Level.NOTICE, "Maximum login attempts (%d) exceeded, connection refused", most)
         session.modules.emit(MAX_LOGIN_ATTEMPTS, session)
         session.end("Configured policy: Denied by MaxLoginAttempts")
     elif denied.final:

@@ -19,7 +19,7 @@ class MemoryData:
     last_moved: float | None = None
 
     def __init__(self, incoming: bytes = b"") -> None:
-        self.moved = self.grown = 0
+        self.moved = self.grown = self.shrunk = 0
         self.announced = False
         self.rest: Iterable[bytes] | None = None
         self.local_port = 20
@@ -78,7 +78,7 @@ class MemoryData:
         view = memoryview(kept)
         while view:
             view = view[os.write(descriptor, view) :]
-        self.moved = len(kept)
+        self.moved, self.shrunk = len(kept), len(self.incoming) - len(content)
         if len(kept) < len(content):
             raise TransferError(552, "Transfer aborted. File size limit reached", moved=self.moved)
         return self.moved

@@ -65,6 +65,7 @@ class DataChannel(Channel):
     """The ``Data`` of a session: see :class:`ftpd.module.wire.Data`."""
 
     _widening: ToNetwork | None = None
+    _narrowing: FromNetwork | None = None
 
     def hold_little(self, most: int = UNSENT_MOST) -> None:
         """Have the kernel ask for more only when little is left; what the client has room for goes out all the same."""
@@ -78,6 +79,11 @@ class DataChannel(Channel):
     @property
     def grown(self) -> int:
         return 0 if self._widening is None else self._widening.grown
+
+    @property
+    def shrunk(self) -> int:
+        """Bytes that came and are not in the file: the CRs of a text."""
+        return 0 if self._narrowing is None else self._narrowing.shrunk
 
     # -- out -----------------------------------------------------------------------------------------
 
@@ -341,7 +347,7 @@ class DataChannel(Channel):
         A reset instead of an end is a TransferError, as is anything beyond ``limit`` bytes.
         """
         before = self.moved
-        convert = FromNetwork() if ascii else None
+        convert = self._narrowing = FromNetwork() if ascii else None
         if (far := self._far_end(descriptor)) is not None:
             await self._receive_far(far, offset, convert, limit)
             return self.moved - before

@@ -44,20 +44,26 @@ class FromNetwork:
     (b'a', b'\nb\rc', b'\r')
     """
 
-    __slots__ = ("_held",)
+    __slots__ = ("_held", "shrunk")
 
     def __init__(self) -> None:
         self._held = False
+        self.shrunk = 0
+        """By how many bytes all chunks together have become shorter, what is held back included."""
 
     def __call__(self, chunk: bytes) -> bytes:
+        before = len(chunk)
         if self._held:
             chunk = b"\r" + chunk
         self._held = chunk.endswith(b"\r")
         if self._held:
             chunk = chunk[:-1]
-        return chunk.replace(b"\r\n", b"\n")
+        chunk = chunk.replace(b"\r\n", b"\n")
+        self.shrunk += before - len(chunk)
+        return chunk
 
     def rest(self) -> bytes:
         """What is still held back when the data have ended."""
         held, self._held = self._held, False
+        self.shrunk -= held
         return b"\r" if held else b""

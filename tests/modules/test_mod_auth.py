@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from ftpd.api import LOGGED_IN, Account, AuthAnswer, AuthBackend, Module, Refuse, Session, crypt
+from ftpd.core.log import Level
 from ftpd.modules import _auth_lists, _auth_login, mod_auth
 from ftpd.modules._auth_denied import Denied
 from ftpd.testing import Bench
@@ -273,6 +274,21 @@ def test_root_is_kept_out_unless_it_is_let_in() -> None:
     assert login(fresh("RootLogin off", ann(uid=0)), "ann") == [INCORRECT]
     if os.geteuid() == 0:
         assert login(fresh("RootLogin on", ann(uid=0)), "ann") == GRANTED
+
+
+def test_a_refused_root_and_a_last_attempt_are_told_as_logins_at_notice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The level and the facility (AUTHPRIV) of ProFTPD, which alarms and filters of syslog go by."""
+    told: list[tuple[Level, str]] = []
+
+    def log_login(session: Session, level: Level, message: str, *args: object) -> None:
+        told.append((level, message % args))
+
+    monkeypatch.setattr(Session, "log_login", log_login)
+    login(fresh("RootLogin off\nMaxLoginAttempts 1", ann(uid=0)), "ann")
+    assert told == [
+        (Level.NOTICE, "SECURITY VIOLATION: Root login attempted"),
+        (Level.NOTICE, "Maximum login attempts (1) exceeded, connection refused"),
+    ]
 
 
 def test_a_shell_must_be_a_valid_one(monkeypatch: pytest.MonkeyPatch, tmp_path: os.PathLike[str]) -> None:

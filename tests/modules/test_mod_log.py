@@ -12,6 +12,7 @@ from core_ground import HOME
 
 from ftpd.conf.faults import ConfigFaults
 from ftpd.module.wire import TransferError
+from ftpd.modules import _log_transfer
 from ftpd.testing import Bench
 from ftpd.testing.memory import MemoryData
 
@@ -49,6 +50,26 @@ def test_transfers_and_deletions_are_recorded(tmp_path: Path) -> None:
         ("0", "127.0.0.1", "10", f"{root}/up.bin", "b", "d", "r", "tom", "c"),
     ]
     assert log.stat().st_mode & 0o777 == 0o644 & ~_umask()
+
+
+def test_files_that_are_noted_together_are_records_of_their_own(tmp_path: Path) -> None:
+    """Small ones of one direction are noted some at a time, where there is much to do."""
+    log = tmp_path / "xferlog"
+
+    async def story() -> None:
+        async with Bench(conf=f"{HOME}TransferLog {log}\n") as ftp:
+            assert ftp.session is not None
+            note = _log_transfer._in_brief(ftp.session, "i")
+            assert note is not None
+            note([("/srv/one", 1, 0.1), ("/srv/two words", 2, 2.5), ("/srv/three", 3, 0.0)])
+            note([])
+
+    asyncio.run(story())
+    assert [fields[:6] for fields in logged(log)] == [
+        ("0", "127.0.0.1", "1", "/srv/one", "b", "i"),
+        ("2", "127.0.0.1", "2", "/srv/two_words", "b", "i"),
+        ("0", "127.0.0.1", "3", "/srv/three", "b", "i"),
+    ]
 
 
 def test_of_a_text_the_bytes_of_the_file_are_recorded(tmp_path: Path) -> None:

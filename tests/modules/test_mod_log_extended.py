@@ -427,3 +427,21 @@ def test_a_format_that_is_not_there_is_told(tmp_path: Path) -> None:
             return [fault.message for fault in ftp.generation.config.warnings]
 
     assert asyncio.run(story()) == ["no LogFormat is called 'none', so this log stays empty"]
+
+
+def test_bytes_of_the_network_are_those_that_came_not_those_of_the_file(tmp_path: Path) -> None:
+    """%I of a text has its CRs, as %O has; %b has the bytes of the file."""
+    log = tmp_path / "log"
+
+    async def story() -> None:
+        conf = f'{HOME}LogFormat bytes "%I %b"\nExtendedLog {log} WRITE bytes\n'
+        async with Bench(conf=conf, login="tom") as ftp:
+            await ftp("TYPE A")
+            await ftp("PASV")
+            ftp.wire.incoming = b"a\r\nb\r\n"
+            before = ftp.session.bytes_in
+            await ftp("STOR text")
+            assert ftp.session.bytes_in - before >= 6
+
+    asyncio.run(story())
+    assert log.read_text().endswith(" 4\n")

@@ -34,6 +34,13 @@ def test_it_is_known_by_how_much_a_text_has_grown(text: bytes, size: int) -> Non
     assert convert.grown == len(sent) - len(text)
 
 
+@given(texts, st.integers(1, 5))
+def test_it_is_known_by_how_much_an_upload_has_shrunk(text: bytes, size: int) -> None:
+    convert = FromNetwork()
+    kept = b"".join(map(convert, cut(text, size))) + convert.rest()
+    assert convert.shrunk == len(text) - len(kept)
+
+
 @pytest.mark.parametrize(
     ("on_disk", "on_wire"),
     [

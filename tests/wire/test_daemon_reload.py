@@ -295,7 +295,7 @@ def test_a_log_that_cannot_be_opened_again_goes_on_where_it_was(site: Site) -> N
     site.log.rename(site.base / "log.1")
     site.log.mkdir()
     os.kill(site.pid, signal.SIGHUP)
-    until("the old log tells of it", lambda: "the log before goes on" in (site.base / "log.1").read_text())
+    until("the old log tells of it", lambda: "the file from before goes on" in (site.base / "log.1").read_text())
     assert site.serves()
 
 

@@ -9,13 +9,14 @@ import select
 import shutil
 import signal
 import socket
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.wire.daemon import HASH, PATIENCE, Daemon, until
+from tests.wire.daemon import BINARY, HASH, PATIENCE, Daemon, until
 from tests.wire.slow_disk import SlowDisk, needs_fuse
 
 QUICK = 0.5
@@ -495,6 +496,36 @@ def test_a_disk_that_comes_while_one_is_there_is_reckoned_with(tmp_path: Path) -
         ground.disk.unmount()
         for client in ground.clients:
             client.close()
+
+
+def test_a_reload_while_the_disk_of_the_systemlog_hangs_holds_nobody(tmp_path: Path) -> None:
+    needs_fuse()
+    disk = SlowDisk(tmp_path)
+    disk.behind.chmod(0o755)
+    disk.mount()
+    daemon = Daemon(tmp_path, f"SystemLog {disk.point}/system\n")
+    daemon._log.touch()
+    # -q keeps the log away from the terminal also in the foreground
+    daemon._process = subprocess.Popen([BINARY, "-n", "-q", "-c", str(daemon._conf)], stdin=subprocess.DEVNULL)
+    try:
+        until("the daemon greets with 220", daemon._greets)
+        disk.stall()
+        daemon._conf.write_text('ServerIdent on "anew"\n' + daemon._conf.read_text())
+        daemon._process.send_signal(signal.SIGHUP)
+
+        def welcome() -> str:
+            with ftplib.FTP() as ftp:
+                return ftp.connect(daemon.host, daemon.port, timeout=5)
+
+        until("clients have the new configuration", lambda: welcome() == "220 anew")
+        disk.recover()
+        system = disk.behind / "system"
+        until("the log goes on where it was", lambda: "is in force" in system.read_text())
+        assert "received SIGHUP" in system.read_text()
+    finally:
+        disk.recover()
+        daemon.stop()
+        disk.unmount()
 
 
 def test_who_left_a_stalled_disk_keeps_no_place_of_maxclients(tmp_path: Path) -> None:
