@@ -19,7 +19,7 @@ from ftpd.conf.directive import (
     Reading,
 )
 from ftpd.conf.expr import Expression, class_expression, group_expression, user_expression
-from ftpd.conf.types import takes, to_boolean
+from ftpd.conf.types import doubt, takes, to_boolean
 from ftpd.core.record import dataclass
 
 _KINDS: dict[str, tuple[int, Callable[[list[str]], Expression]]] = {
@@ -62,7 +62,10 @@ def _override(words: list[str]) -> Override:
     if len(words) == 1:
         return Override(on)
     kind = words[1].lower()
-    if kind not in _KINDS or len(words) < 3:
+    if kind not in _KINDS:
+        doubt(f"'{' '.join(words[1:])}' is ignored: the line is about everybody", word=1)
+        return Override(on)
+    if len(words) < 3:
         raise ConfigError(
             f"'{' '.join(words[1:])}' does not say for whom", right="user, group or class, and names behind it", word=1
         )

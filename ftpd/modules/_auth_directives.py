@@ -128,6 +128,8 @@ def folder_for_groups(*, absolute: bool) -> Callable[[list[str]], ForGroups]:
         path = words[0]
         if absolute and path[:1] not in ("/", "~"):
             raise ConfigError(f"({path}) absolute pathname required", right="a path that begins with / or ~", word=0)
+        if "*" in path:
+            raise ConfigError(f"({path}) wildcards not allowed in pathname", right="the name of one folder", word=0)
         return ForGroups(path, group_expression(words[1:]) if len(words) > 1 else None)
 
     return parse
@@ -206,8 +208,24 @@ def new_home(words: list[str]) -> NewHome | None:
     return home
 
 
+@types.takes(1, 1)
+def _password_size(words: list[str]) -> int:
+    """A number of bytes; nothing is 0, and so no password is short enough."""
+    if not words[0]:
+        types.doubt("'' is taken for 0: no password is short enough", word=0)
+    # more than a line can bring is as good as any
+    return min(types.to_integer(words[0] or "0"), 2**31 - 1)
+
+
 @types.takes(2, 2)
 def pair(words: list[str]) -> tuple[str, str]:
+    return words[0], words[1]
+
+
+@types.takes(2, 2)
+def _alias(words: list[str]) -> tuple[str, str]:
+    if words[0] == words[1]:
+        raise ConfigError("alias and real user names must differ", word=1)
     return words[0], words[1]
 
 
@@ -257,7 +275,7 @@ def _on_off_or_none(words: list[str]) -> bool:
 # -- who may log in ------------------------------------------------------------------------------------------------
 
 user_alias = module.directive_list(
-    "UserAlias", pair, contexts=_EVERYWHERE, usage="alias real-user",
+    "UserAlias", _alias, contexts=_EVERYWHERE, usage="alias real-user",
     doc="Lets a client log in under another name; `*` stands for every name.",
 )  # fmt: skip
 auth_alias_only = module.directive(
@@ -281,7 +299,7 @@ allow_empty_passwords = module.directive(
     doc="Lets a client try an empty password; an account with an empty hash is never let in.",
 )  # fmt: skip
 max_password_size = module.directive(
-    "MaxPasswordSize", types.integer(0, 2**31 - 1), default=PASSWORD_SIZE, contexts=_SERVERS, usage="length",
+    "MaxPasswordSize", _password_size, default=PASSWORD_SIZE, contexts=_SERVERS, usage="length",
     doc="Refuses longer passwords before any account is looked up.",
 )  # fmt: skip
 user_password = module.directive_list(

@@ -9,14 +9,28 @@ from typing import Any
 from ftpd.api import SERVER, VHOST, Config, ConfigError, ConfigWarning, Multi, Scope, types
 from ftpd.modules._core import SERVERS, module
 
-_SHORTEST_BUFFER, _LONGEST_BUFFER = 16, 1024 * 1024
-"""A buffer in which no USER has room would shut everybody out; each session holds a line of this length at most."""
+_SHORTEST_BUFFER, _LONGEST_BUFFER = 16, 512 * 1024
+"""Where no USER has room everybody is shut out; each session holds a line of this length at most, as in ProFTPD."""
 _LONGEST_BACKLOG = 65535
 _int = types.integer(0, 2**31 - 1, leading=True)
 """What setsockopt(2) takes."""
+_buffer = types.integer(1024, 2**31 - 1, leading=True)
 
 
 # -- parsers -----------------------------------------------------------------------------------------
+
+
+@types.takes(1, 2)
+def _line_buffer(words: list[str]) -> int:
+    """A size; nothing, or a number that leaves no room for a command, is taken at its word."""
+    size = types.size(words) if words[0] else 0
+    if size > _LONGEST_BUFFER:
+        right = f"up to {_LONGEST_BUFFER // 1024} KB"
+        raise ConfigError(f"size {size} exceeds max size {_LONGEST_BUFFER}", right=right, word=0)
+    if size < _SHORTEST_BUFFER:
+        types.doubt(f"nobody can log in: a USER or PASS has no room in {size} bytes; 4103 is usual", word=0)
+    # the line's end has room at least
+    return max(size, 2)
 
 
 @types.takes(1, 2)
@@ -65,7 +79,9 @@ def _keepalive(words: list[str]) -> bool | tuple[int, ...]:
 @types.takes(1, 4)
 def _no_delay(words: list[str]) -> dict[str, bool]:
     """``on``, ``off``, or that for ``ctrl`` and ``data`` apart."""
-    if len(words) == 1:
+    if words[0].lower() not in ("ctrl", "data"):
+        if len(words) > 1:
+            types.doubt(f"'{' '.join(words[1:])}' is ignored: what stands first is for both", word=1)
         return dict.fromkeys(("ctrl", "data"), types.boolean(words))
     return _no_delay_pairs(words)
 
@@ -81,8 +97,8 @@ def _protocols(words: list[str]) -> tuple[str, ...]:
 # -- the directives ------------------------------------------------------------------------------------
 
 module.directive(
-    "CommandBufferSize", types.integer(_SHORTEST_BUFFER, _LONGEST_BUFFER), default=4103, contexts=SERVERS,
-    usage="bytes", doc="Command lines have to be shorter than this, with their ends.",
+    "CommandBufferSize", _line_buffer, default=4103, contexts=SERVERS,
+    usage="size [units]", doc="Command lines have to be shorter than this, with their ends.",
 )  # fmt: skip
 module.directive(
     "MaxCommandRate", _rate, contexts=SERVERS,
@@ -99,7 +115,7 @@ module.directive(
 module.directive(
     "SocketOptions",
     pairs(
-        maxseg=_int, rcvbuf=_int, sndbuf=_int, keepalive=_keepalive, reuseport=types.boolean,
+        maxseg=_int, rcvbuf=_buffer, sndbuf=_buffer, keepalive=_keepalive, reuseport=types.boolean,
     ),
     contexts=SERVER | VHOST, multi=Multi.LIST,
     usage="maxseg n | rcvbuf n | sndbuf n | keepalive on|off|idle:count:interval | reuseport on|off",

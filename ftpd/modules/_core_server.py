@@ -64,6 +64,15 @@ def _workers(words: list[str]) -> int:
         raise ConfigError(f"'{words[0]}' is no number of workers", right=right, word=0) from None
 
 
+@types.takes(1, 1)
+def _port(words: list[str]) -> int:
+    """A number, or something that is none and so 0: the port of a server that is not listened for."""
+    if not any(letter.isdigit() for letter in words[0]):
+        types.doubt(f"'{words[0]}' is no number, so this server is not listened for; 'Port 0' says so", word=0)
+        return 0
+    return types.to_leading_integer(words[0], 0, 65535)
+
+
 def _debug_level(words: list[str]) -> int:
     try:
         return types.to_integer(words[0], 0, 10)
@@ -214,7 +223,7 @@ module.directive(
     usage="standalone|inetd", doc="Listen for clients, or serve the one that inetd hands over.",
 )  # fmt: skip
 module.directive(
-    "Port", types.integer(0, 65535, leading=True), default=21, contexts=SERVERS,
+    "Port", _port, default=21, contexts=SERVERS,
     usage="port", doc="The port to listen on; 0 keeps a server from listening.",
 )  # fmt: skip
 module.directive(

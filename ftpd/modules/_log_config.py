@@ -97,6 +97,15 @@ class Extended:
 # -- parsers -------------------------------------------------------------------------------------------
 
 
+@types.takes(1, 1)
+def _system_log(words: list[str]) -> str:
+    """A path or ``none``; ``off`` is no name that anybody gives a log."""
+    if words[0].lower() == "off":
+        types.doubt(f"'{words[0]}' is taken for 'none'; ProFTPD makes a file of that name where it is started", word=0)
+        return "none"
+    return types.path_or_none(words)
+
+
 @types.takes(1, 3)
 def _extended_log(words: list[str]) -> Extended:
     """``path|syslog:level [classes [format]]``."""
@@ -142,7 +151,7 @@ def _misread_by_proftpd(reading: Reading, value: Extended) -> None:
 # -- the directives ------------------------------------------------------------------------------------
 
 module.directive(
-    "SystemLog", types.path_or_none, contexts=SERVER | GLOBAL,
+    "SystemLog", _system_log, contexts=SERVER | GLOBAL,
     usage="path|none", doc="Where the daemon's own messages go, instead of to syslog.",
 )  # fmt: skip
 allow_symlinks = module.directive(

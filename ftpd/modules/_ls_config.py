@@ -122,7 +122,9 @@ def fake_name(words: list[str]) -> str | None:
 @types.takes(1, 1)
 def fake_mode(words: list[str]) -> int:
     """The permissions that are shown."""
-    return types.to_octal(words[0])
+    if not words[0]:
+        types.doubt("'' is taken for 0: what is listed shows no permissions", word=0)
+    return types.to_octal(words[0] or "0")
 
 
 options = module.directive(

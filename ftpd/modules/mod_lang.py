@@ -28,7 +28,7 @@ from ftpd.api import (
     types,
 )
 from ftpd.modules._lang_catalogue import NAME, PLACE, add_reasons, languages, read, shortened
-from ftpd.modules._lang_languages import Languages, languages_of, without_codeset
+from ftpd.modules._lang_languages import ENGLISH, Languages, languages_of, without_codeset
 
 module = Module("mod_lang", version="1.0")
 
@@ -40,7 +40,8 @@ _UTF8 = "utf-8"
 def _language(words: list[str]) -> str:
     name = words[0].replace("-", "_", 1)
     if not NAME.fullmatch(name):
-        raise ConfigError(f"'{words[0]}' is not the name of a language", right="a name such as en_US", word=0)
+        types.doubt(f"'{words[0]}' is not the name of a language: replies are in {ENGLISH}", word=0)
+        return ENGLISH
     return name
 
 
@@ -68,11 +69,12 @@ def _encoding(words: list[str]) -> Charsets:
     for index, word in enumerate(words[:2]):
         codec = codec_named(word)
         if codec is None:
-            raise ConfigError(
-                f"'{word}' is not the name of a charset for file names",
-                right="UTF-8, KOI8-R, CP1251, ISO-8859-1 and the like, in which ASCII is ASCII",
+            types.doubt(
+                f"'{word}' is not the name of a charset for file names: they go to clients and come from them as they"
+                " are; UTF-8, KOI8-R, CP1251, ISO-8859-1 and the like can be translated, in which ASCII is ASCII",
                 word=index,
             )
+            return Charsets(fixed=len(words) == 3, on=False)
         found.append(codec)
     return Charsets(found[0], found[1], chosen=True, fixed=len(words) == 3)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import resource
 import time
 from collections.abc import Callable, Iterator
@@ -77,15 +78,28 @@ def _limits(number: Callable[[str, int], int], what: str) -> types.Parser[Rlimit
         at = 1 if scope else 0
         if scope == "none":
             return Rlimit(scope, resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+        if scope is None and len(values) == 3:
+            types.doubt(f"'{' '.join(values[1:])}' is ignored: of three numbers the first is both limits", word=1)
+            values = values[:1]
         if not 1 <= len(values) <= 2:
             raise ConfigError("missing parameters", right=f"daemon|session {what} [{what}]", word=at)
         found = [
-            resource.RLIM_INFINITY if word.lower() in ("max", "unlimited") else number(word, at + place)
+            resource.RLIM_INFINITY if _endless(word, at + place) else number(word, at + place)
             for place, word in enumerate(values)
         ]
         return Rlimit(scope, found[0], found[-1])
 
     return parse
+
+
+def _endless(text: str, word: int) -> bool:
+    """Whether this is no limit; a number below 0, or too large to be one, is none to the kernel either."""
+    if text.lower() in ("max", "unlimited"):
+        return True
+    if not re.fullmatch(r"-0*[1-9]\d*|\+?\d{19,}", text, re.ASCII):
+        return False
+    types.doubt(f"'{text}' is no limit; 'max' says so", word=word)
+    return True
 
 
 def _placed(reading: Reading, value: Rlimit) -> None:

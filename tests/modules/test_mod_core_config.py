@@ -98,7 +98,7 @@ def test_lines_and_what_they_mean(line: str, name: str, meant: object) -> None:
         ("SocketOptions window 5", "'window' is unknown here"),
         ("SocketOptions rcvbuf", "missing parameters"),
         ("SocketOptions keepalive 0:1:1", "must be above 0"),
-        ("CommandBufferSize 3", "value must be between 16 and"),
+        ("CommandBufferSize 513 KB", "size 525312 exceeds max size 524288"),
         ("Protocols", "missing parameters"),
         ("PassivePorts 5000 4000", "min port must be less than max port"),
         ("PassivePorts 5000 5000", "right: 5000 5001"),
@@ -127,7 +127,12 @@ def test_lines_and_what_they_mean(line: str, name: str, meant: object) -> None:
         ("ServerIdent foo", "expected Boolean parameter"),
         ("SetEnv A", "missing parameters"),
         ("AllowOverride on user foo\nAllowOverride maybe", "expected Boolean parameter"),
-        ("AllowOverride on somebody", "does not say for whom"),
+        ("AllowOverride on user", "does not say for whom"),
+        ("UserAlias tom tom", "alias and real user names must differ"),
+        ("DefaultChdir /srv/*", "wildcards not allowed"),
+        ("DefaultRoot ~/* guests", "wildcards not allowed"),
+        ("SystemLog log", "absolute pathname required"),
+        ("TCPBackLog 99999999999999999999", "is not a number"),
         ("User nosuchuser", "User: Unknown user 'nosuchuser'"),
         ("User 4294967295", "User: Unknown user '4294967295'"),
         ("Group nosuchgroup", "Group: Unknown group 'nosuchgroup'"),
@@ -142,9 +147,11 @@ def test_lines_and_what_they_mean(line: str, name: str, meant: object) -> None:
         ("SocketOptions speed 1", "'speed' is unknown here"),
         ("TCPBackLog 0", "value must be between 1 and 65535"),
         ("TCPBackLog 99999999999", "value must be between 1 and 65535"),
-        ("SocketOptions rcvbuf 99999999999", "value must be between 0 and 2147483647"),
+        ("SocketOptions rcvbuf 99999999999", "value must be between 1024 and 2147483647"),
+        ("SocketOptions sndbuf 1000", "value must be between 1024 and 2147483647"),
+        ("SocketOptions rcvbuf 0", "value must be between 1024 and 2147483647"),
         ("SocketOptions maxseg 9999999999", "value must be between 0 and 2147483647"),
-        ("SocketOptions sndbuf 2147483648", "value must be between 0 and 2147483647"),
+        ("SocketOptions sndbuf 2147483648", "value must be between 1024 and 2147483647"),
         ("TCPNoDelay maybe", "expected Boolean parameter"),
         ("FSCachePolicy size", "expected Boolean parameter"),
         ("FSCachePolicy size 5", "wrong number of parameters"),
@@ -183,6 +190,47 @@ def test_lines_that_are_refused(line: str, complaint: str) -> None:
             8,
             "',' behind the number is passed over",
         ),
+        (
+            "SystemLog OFF",
+            "SystemLog",
+            "none",
+            "'OFF' is taken for 'none'; ProFTPD makes a file of that name where it is started",
+        ),
+        (
+            "CommandBufferSize 5",
+            "CommandBufferSize",
+            5,
+            "nobody can log in: a USER or PASS has no room in 5 bytes; 4103 is usual",
+        ),
+        (
+            "CommandBufferSize 0",
+            "CommandBufferSize",
+            2,
+            "nobody can log in: a USER or PASS has no room in 0 bytes; 4103 is usual",
+        ),
+        (
+            'CommandBufferSize "" KB',
+            "CommandBufferSize",
+            2,
+            "nobody can log in: a USER or PASS has no room in 0 bytes; 4103 is usual",
+        ),
+        ('CommandBufferSize " 512"', "CommandBufferSize", 512, "the blank in front of the number is passed over"),
+        (
+            "Port off\n<VirtualHost 127.0.0.2>\nPort 2121\n</VirtualHost>",
+            "Port",
+            0,
+            "'off' is no number, so this server is not listened for; 'Port 0' says so",
+        ),
+        (
+            "TCPNoDelay off data on",
+            "TCPNoDelay",
+            {"ctrl": False, "data": False},
+            "'data on' is ignored: what stands first is for both",
+        ),
+        ('Umask " 027"', "Umask", (0o27, 0o27), "the blank in front of the number is passed over"),
+        ('TimeoutIdle " 50"', "TimeoutIdle", 50, "the blank in front of the number is passed over"),
+        ('MaxPasswordSize ""', "MaxPasswordSize", 0, "'' is taken for 0: no password is short enough"),
+        ('DirFakeMode ""', "DirFakeMode", 0, "'' is taken for 0: what is listed shows no permissions"),
         ("SetEnv A=B c", "SetEnv", (("A=B", "c"),), "has no effect: 'A=B' cannot be the name of a variable"),
         ("UnsetEnv A=B", "UnsetEnv", ("A=B",), "has no effect: 'A=B' cannot be the name of a variable"),
     ],
@@ -192,6 +240,17 @@ def test_what_proftpd_takes_and_was_hardly_meant_is_taken_and_told(
 ) -> None:
     assert value(line, name) == meant
     assert warning in read(line)[1]
+
+
+def test_a_buffer_may_have_its_size_in_units() -> None:
+    assert value("CommandBufferSize 10 KB", "CommandBufferSize") == 10240
+    assert read("CommandBufferSize 512 KB")[1] == []
+
+
+def test_an_override_for_nobody_in_particular_is_for_everybody() -> None:
+    (line,) = value("AllowOverride off somebody", "AllowOverride")
+    assert (line.on, line.kind) == (False, "")
+    assert "'somebody' is ignored: the line is about everybody" in read("AllowOverride off somebody")[1]
 
 
 def test_a_comma_too_many_in_a_list_of_actions_is_no_fault() -> None:

@@ -69,22 +69,38 @@ def test_limit_on_opts_utf8_alone() -> None:
 @pytest.mark.parametrize(
     ("line", "complaint"),
     [
-        ("LangDefault ../de", "'../de' is not the name of a language"),
         ("LangEngine maybe", "expected Boolean parameter"),
         ("LangOptions Foo", "unknown option 'Foo'"),
         ("LangPath locale", "absolute pathname required"),
         ("UseEncoding maybe", "expected Boolean parameter"),
-        ("UseEncoding utf8 ../x", "'../x' is not the name of a charset"),
-        ("UseEncoding utf8 nonsense", "'nonsense' is not the name of a charset"),
-        ("UseEncoding utf-16 utf8", "'utf-16' is not the name of a charset"),
         ("UseEncoding utf8 cp1251 strictly", "unknown UseEncoding keyword 'strictly'"),
-        ("UseEncoding utf8 iso-2022-jp", "'iso-2022-jp' is not the name of a charset"),
     ],
 )
 def test_lines_that_are_refused(line: str, complaint: str) -> None:
     with pytest.raises(ConfigFaults) as wrong:
         asyncio.run(Bench(conf=line).open())
     assert complaint in wrong.value.render()
+
+
+@pytest.mark.parametrize(
+    ("line", "warning"),
+    [
+        ("LangDefault ../de", "'../de' is not the name of a language: replies are in en_US"),
+        ('LangDefault ""', "'' is not the name of a language: replies are in en_US"),
+        ("UseEncoding utf8 ../x", "'../x' is not the name of a charset"),
+        ("UseEncoding nonsense utf8", "'nonsense' is not the name of a charset"),
+        ("UseEncoding utf8 iso-2022-jp", "'iso-2022-jp' is not the name of a charset"),
+        ("UseEncoding off utf8", "'off' is not the name of a charset"),
+    ],
+)
+def test_a_name_that_is_none_is_warned_of_and_nothing_is_translated(line: str, warning: str) -> None:
+    async def tale(ftp: Bench) -> str:
+        assert (await say(ftp, f"MKD {HELLO}", "cp1251")).startswith(b"257")
+        assert on_disk(ftp) == [HELLO.encode("cp1251")]
+        assert ftp.generation is not None
+        return ftp.generation.config.warnings[0].message
+
+    assert warning in tell(tale, f"{line}\n")
 
 
 def test_lines_that_are_taken() -> None:

@@ -87,7 +87,7 @@ def test_switched_off_they_are_folders_like_others() -> None:
         ("RLimitOpenFiles daemon", "missing parameters"),
         ("RLimitOpenFiles many", "many"),
         ("RLimitMemory session 5X", "5X"),
-        ("RLimitCPU -3", "-3"),
+        ('RLimitCPU ""', "'' is not a number"),
         ("RLimitCPU daemon 0", "0 is less than the daemon itself needs"),
         ("RLimitMemory daemon 1M", "1048576 is less than the daemon itself needs"),
         ("<Global>\nRLimitCPU daemon max\n</Global>", "there is one daemon for all servers"),
@@ -98,6 +98,30 @@ def test_faulty_limits_are_named(line: str, fault: str) -> None:
     with pytest.raises(ConfigFaults) as told:
         talk("NOOP", conf=f"{line}\n")
     assert fault in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("line", "limits", "warning"),
+    [
+        ("RLimitCPU -1", (None, -1, -1), "'-1' is no limit; 'max' says so"),
+        ("RLimitMemory session 100M -1", ("session", 100 << 20, -1), "'-1' is no limit; 'max' says so"),
+        ("RLimitOpenFiles 99999999999999999999", (None, -1, -1), "'99999999999999999999' is no limit; 'max' says so"),
+        ("RLimitCPU 30 10 20", (None, 30, 30), "'10 20' is ignored: of three numbers the first is both limits"),
+    ],
+)
+def test_numbers_that_proftpd_takes_and_were_hardly_meant(
+    line: str, limits: tuple[str | None, int, int], warning: str
+) -> None:
+    async def tale(ftp: Bench) -> tuple[list[tuple[object, ...]], list[str]]:
+        assert ftp.generation is not None
+        config = ftp.generation.config
+        name = line.split()[0]
+        found = next(lines for key, lines in config.main.values.items() if key.name == name)
+        return [tuple(one) for one in found], [fault.message for fault in config.warnings]
+
+    found, warnings = run(tale, conf=f"{line}\n")
+    assert found == [limits]
+    assert warnings == [warning]
 
 
 @pytest.mark.parametrize("line", ["RLimitOpenFiles daemon 5", "RLimitOpenFiles daemon 5 max"])

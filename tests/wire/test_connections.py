@@ -136,6 +136,13 @@ def test_the_buffer_of_command_lines_may_be_small(server: Daemon) -> None:
         assert client.ask("NOOP") == "200 NOOP command successful"
 
 
+def test_a_buffer_without_room_lets_nobody_in(server: Daemon) -> None:
+    put(server, "CommandBufferSize 0")
+    with Raw(server) as client:
+        assert client.ask("USER alice") == "500 Command line too long"
+        assert client.ask("QUIT") == "500 Command line too long"
+
+
 def test_transfers_go_well_with_small_buffers(server: Daemon) -> None:
     put(server, "SocketOptions sndbuf 4096 rcvbuf 4096 maxseg 536 keepalive 60:3:10", "TCPNoDelay off")
     content = os.urandom(300_000)
