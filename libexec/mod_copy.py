@@ -49,9 +49,17 @@ def features(session: Session) -> Iterable[str]:
 # -- the commands --------------------------------------------------------------------------------------
 
 
+@module.pre("SITE CPFR", "SITE CPTO", "SITE COPY")
+def enough_said(cmd: Command) -> None:
+    """Before it is asked who that is, as in ProFTPD."""
+    # two names without blanks; names that have some are for CPFR and CPTO
+    enough = bool(cmd.words) if cmd.name != "SITE COPY" else len(cmd.words) == 2 or copycommand.SOURCE in cmd.notes
+    if not enough:
+        raise Refuse(500, f"'{cmd.name}' not understood")
+
+
 @module.site("CPFR", group=Group.READ, usage="<sp> pathname", when=engine)
 def copy_from(cmd: Command) -> Outcome:
-    _need(cmd, bool(cmd.words))
     path = cmd.path()
     if not cmd.name_fits(cmd.argument, path):
         raise Refuse(550, f"{cmd.argument}: Forbidden filename")
@@ -66,7 +74,6 @@ def copy_from(cmd: Command) -> Outcome:
 
 @module.site("CPTO", group=Group.WRITE, usage="<sp> pathname", when=engine)
 async def copy_to(cmd: Command) -> Outcome:
-    _need(cmd, bool(cmd.words))
     source = cmd.notes.get(copycommand.SOURCE, cmd.session[chosen].source)
     if source is None:
         raise Refuse(503, "Bad sequence of commands")
@@ -87,16 +94,9 @@ async def copy(cmd: Command) -> Outcome:
     if copycommand.SOURCE in cmd.notes:
         source, target = cmd.notes[copycommand.SOURCE], cmd.notes[copycommand.TARGET]
     else:
-        # two names without blanks; names that have some are for CPFR and CPTO
-        _need(cmd, len(cmd.words) == 2)
         source, target = cmd.words
     await _copy(cmd, source, target)
     return cmd.ok(200, "SITE COPY command successful")
-
-
-def _need(cmd: Command, enough: bool) -> None:
-    if not enough:
-        raise Refuse(500, f"'{cmd.name}' not understood")
 
 
 async def _copy(cmd: Command, source: str, target: str) -> None:

@@ -44,10 +44,18 @@ def features(session: Session) -> Iterable[str]:
 # -- MKDIR, RMDIR ----------------------------------------------------------------------------------------
 
 
+_NEEDS = {"SITE MKDIR": 1, "SITE RMDIR": 1, "SITE SYMLINK": 2}
+
+
+@module.pre(*_NEEDS)
+def enough_said(cmd: Command) -> None:
+    """Before it is asked who that is, as in ProFTPD; with UTIME it is the other way round there."""
+    _need(cmd, _NEEDS[cmd.name])
+
+
 @module.site("MKDIR", group=Group.WRITE, usage="<sp> path", when=engine)
 async def make_path(cmd: Command) -> Outcome:
     """Every folder is made by an MKD of its own: what <Limit>, filters, quotas and logs make of that holds."""
-    _need(cmd, 1)
     path = _path(cmd, cmd.argument)
     with siteline.told(cmd):
         for virtual in reversed(list(missing_folders(cmd.files, path.virtual))):
@@ -58,7 +66,6 @@ async def make_path(cmd: Command) -> Outcome:
 @module.site("RMDIR", group=Group.WRITE, usage="<sp> path", when=engine)
 async def remove_tree(cmd: Command) -> Outcome:
     """Every file goes by a DELE, every folder by an RMD, for the reason given at MKDIR; the first refusal ends it."""
-    _need(cmd, 1)
     path = _path(cmd, cmd.argument)
     with siteline.told(cmd), cmd.busy() as work:
         emptying.check(cmd.files, path)
@@ -78,7 +85,6 @@ async def remove_tree(cmd: Command) -> Outcome:
 @module.site("SYMLINK", group=Group.WRITE, usage="<sp> source <sp> destination", when=engine)
 def link(cmd: Command) -> Outcome:
     # two names without blanks; words behind them are not looked at, as with ProFTPD
-    _need(cmd, 2)
     old, new = cmd.words[:2]
     source = _readable(cmd, old)
     target = cmd.path(new)

@@ -70,13 +70,13 @@ def _listens(cmd: Command, folder: str) -> ShortAnswer | None:
 
 
 @module.cmd(
-    "PASV", classes=Class.MISC, usage="(returns address/port)", arity=(0, 0),
+    "PASV", classes=Class.MISC, usage="(returns address/port)",
     limit=(501, "PASV: Operation not permitted"), shortcut=_listens,
     alike=lambda session: not session[state].epsv_all,
 )  # fmt: skip
 def listen(cmd: Command) -> Outcome:
     session = cmd.session
-    _not_after_epsv_all(cmd)
+    _not_after_epsv_all(cmd, words=0)
     told = _told(session)
     if told is None and ":" in session.local.host:
         # the reply of RFC 959 has room for four bytes; ProFTPD sends one that no client can read
@@ -147,11 +147,11 @@ def _listen(session: Session, told: str | None, family: int = 0) -> tuple[str, i
 
 
 @module.cmd(
-    "PORT", classes=Class.MISC, usage="<sp> h1,h2,h3,h4,p1,p2", arity=(1, 1),
+    "PORT", classes=Class.MISC, usage="<sp> h1,h2,h3,h4,p1,p2",
     limit=(501, "PORT: Operation not permitted"),
 )  # fmt: skip
 def connect(cmd: Command) -> Outcome:
-    _not_after_epsv_all(cmd)
+    _not_after_epsv_all(cmd, words=1)
     numbers = [number(part, 255) for part in cmd.words[0].split(",")]
     if len(numbers) != 6 or any(one is None for one in numbers) or not any(numbers[:4]) or not any(numbers[4:]):
         raise Refuse(501, "Illegal PORT command")
@@ -160,11 +160,11 @@ def connect(cmd: Command) -> Outcome:
 
 
 @module.cmd(
-    "EPRT", classes=Class.MISC, usage="<sp> |proto|addr|port|", arity=(1, 1),
+    "EPRT", classes=Class.MISC, usage="<sp> |proto|addr|port|",
     limit=(501, "EPRT: Operation not permitted"),
 )  # fmt: skip
 def connect_extended(cmd: Command) -> Outcome:
-    _not_after_epsv_all(cmd)
+    _not_after_epsv_all(cmd, words=1)
     text = cmd.words[0]
     named, *rest = text[1:].split(text[0])
     family = number(named, 0xFFFF)
@@ -230,6 +230,9 @@ def _unsupported(session: Session) -> Refuse:
     return Refuse(522, f"Network protocol not supported, use ({','.join(map(str, _families(session)))})")
 
 
-def _not_after_epsv_all(cmd: Command) -> None:
+def _not_after_epsv_all(cmd: Command, *, words: int) -> None:
+    """The command, with so many words behind it, unless EPSV ALL is in effect: that is said whatever stands there."""
     if cmd.session[state].epsv_all:
         raise Refuse(500, f"Illegal {cmd.name} command, EPSV ALL in effect")
+    if len(cmd.words) != words:
+        raise Refuse(501, "Invalid number of parameters")

@@ -81,6 +81,9 @@ def test_what_cannot_be_is_told(line: str, reply: str) -> None:
 def test_before_login_nothing_is_copied() -> None:
     replies = talk("SITE CPFR a.txt", "SITE CPTO b", "SITE COPY a.txt b", conf=LOAD, files=TREE, login=None)
     assert replies == ["530 Please login with USER and PASS"] * 3
+    # as in ProFTPD it is only then asked who that is
+    lines = "SITE CPFR", "SITE CPTO", "SITE COPY a.txt"
+    assert talk(*lines, conf=LOAD, login=None) == [f"500 '{line[:9]}' not understood" for line in lines]
 
 
 def test_the_engine_can_be_off() -> None:

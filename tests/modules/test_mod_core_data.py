@@ -137,6 +137,15 @@ def test_epsv_and_its_protocols(line: str, reply: str) -> None:
     assert last(line) == reply
 
 
+@pytest.mark.parametrize("line", ["PASV x", "PORT", "PORT 1 2", "EPRT", "EPRT |1|127.0.0.1|51210| x"])
+def test_behind_epsv_all_it_is_said_whatever_stands_in_the_line(line: str) -> None:
+    verb = line.split()[0]
+    assert talk(line, "EPSV ALL", line)[::2] == [
+        "501 Invalid number of parameters",
+        f"500 Illegal {verb} command, EPSV ALL in effect",
+    ]
+
+
 def test_epsv_all_is_a_promise() -> None:
     lines = ("EPSV all", "PASV", "PORT 127,0,0,1,200,10", "EPRT |1|127.0.0.1|51210|", "EPSV")
     assert talk(*lines) == [

@@ -66,6 +66,9 @@ def test_before_login_nobody_changes_anything() -> None:
 )
 def test_too_few_words_are_not_understood(line: str, reply: str) -> None:
     assert talk(line, conf=LOAD, files=TREE) == [reply]
+    # SITE UTIME alone asks who that is first, as in ProFTPD
+    expected = "530 Please login with USER and PASS" if "UTIME" in line else reply
+    assert talk(line, conf=LOAD, files=TREE, login=None) == [expected]
 
 
 # -- MKDIR -------------------------------------------------------------------------------------------------
