@@ -15,8 +15,8 @@ from ftpd.api import (
     Files,
     Level,
     Path,
+    Scope,
     Session,
-    Settings,
     acting_as_daemon,
     dataclass,
     resolved,
@@ -64,7 +64,7 @@ async def plan_for(command: Command, target: Target, account: Account, groups: t
         # only an alias leads to a folder of its own name; the block's User gets the whole area
         if settings[d.user_dir_root] and session.login != target.user:
             root += inside(session)
-        chdir = await _first(command, settings, groups, account, root, "/")
+        chdir = await _first(command, _lines_of_area(session, target.anonymous), groups, account, root, "/")
         home = tidy(account.home) if account.home.startswith("/") else account.home
         homes = await _homes_named(session, target)
         return Plan(root, (*chdir, "/"), home, settings[d.allow_chroot_symlinks], homes=homes)
@@ -81,12 +81,18 @@ async def plan_for(command: Command, target: Target, account: Account, groups: t
     if not found:
         found = await reach(command, lambda: really_below(root, home), root, home)
     # a home that lies elsewhere on the machine may be one of virtual users, told as it is seen from inside the root
-    chdir = await _first(command, settings, groups, account, root, found or home)
+    chdir = await _first(command, settings[d.default_chdir], groups, account, root, found or home)
     virtual = found or "/"
     # without a root of its own a session that can begin nowhere else begins at home; within one, at the root
     begin = (*(chdir or (virtual,)), virtual if root == "/" else "/")
     homes = await _homes_named(session, target)
     return Plan(root, begin, home, settings[d.allow_chroot_symlinks], lasts and not homes, homes)
+
+
+def _lines_of_area(session: Session, area: Scope) -> tuple[d.ForGroups, ...]:
+    """The DefaultChdir of an area: its own lines, and where there is none the first of the server's, as in ProFTPD."""
+    own: tuple[d.ForGroups, ...] = area.values.get(d.default_chdir, ())
+    return own or session.server.values.get(d.default_chdir, ())[:1]
 
 
 async def _area(session: Session, path: str, account: Account) -> str:
@@ -213,13 +219,13 @@ def create_home(session: Session, visitor: Visitor, how: d.NewHome) -> None:
 
 
 async def _first(
-    command: Command, settings: Settings, groups: tuple[str, ...], account: Account, root: str, home: str
+    command: Command, lines: tuple[d.ForGroups, ...], groups: tuple[str, ...], account: Account, root: str, home: str
 ) -> Sequence[str]:
     """The DefaultChdir that the user's groups choose, as the client will see it.
 
     A full path that leads into the session's root, as one on the machine, means the folder there.
     """
-    line = next((line for line in settings[d.default_chdir] if line.means(groups)), None)
+    line = next((line for line in lines if line.means(groups)), None)
     if line is None:
         return ()
     path = with_user(line.path, account)

@@ -231,10 +231,12 @@ def _worth_a_try(session: Session, target: Target, password: str) -> None:
     if "\0" in password:
         raise Denied(f"USER {target.user or session.login} (Login failed): the password holds a NUL byte", code=501)
     most = settings[d.max_password_size] or d.PASSWORD_SIZE
-    if len(password.encode("utf-8", "surrogateescape")) > most:
+    # of a guest nobody looks at it
+    if target.wants_password() and len(password.encode("utf-8", "surrogateescape")) > most:
         session.log_login(Level.INFO, "client-provided password size exceeds MaxPasswordSize (%d), rejecting", most)
         raise Denied(f"USER {session.login} (Login failed): Incorrect password")
-    if not password and not settings[d.allow_empty_passwords]:
+    # what the server says against it no area takes back, as in ProFTPD
+    if not (password or (settings[d.allow_empty_passwords] and session.server.settings[d.allow_empty_passwords])):
         session.modules.emit(EMPTY_PASSWORD, session)
         # no guess at anything, and so no attempt for MaxLoginAttempts, as in ProFTPD
         raise Denied(f"Refusing empty password from user '{target.user or session.login}'", code=501, counted=False)

@@ -169,6 +169,18 @@ def test_an_empty_password_of_a_guest_may_be_refused_as_well() -> None:
         assert login(fresh(conf), "tom", "") == ["501 Login incorrect."]
 
 
+def test_no_area_allows_the_empty_password_that_the_server_refuses() -> None:
+    area = "<Anonymous {root}>\nUser tom\nAllowEmptyPasswords %s\n</Anonymous>\n"
+    assert login(fresh("AllowEmptyPasswords off\n" + area % "on"), "tom", "") == ["501 Login incorrect."]
+    assert login(fresh("AllowEmptyPasswords on\n" + area % "off"), "tom", "") == ["501 Login incorrect."]
+
+
+def test_what_a_guest_says_as_his_password_may_be_of_any_length() -> None:
+    area = "MaxPasswordSize 5\n<Anonymous {root}>\nUser tom\n%s</Anonymous>\n"
+    assert login(fresh(area % ""), "tom", "me@example") == ["230 Anonymous access granted, restrictions apply"]
+    assert login(fresh(area % "AnonRequirePassword on\n"), "tom", "secret") == [INCORRECT]
+
+
 async def _wait(bench: Bench, seconds: int, *lines: str) -> tuple[str, str | None]:
     async with bench:
         for line in lines:

@@ -159,6 +159,18 @@ def test_a_root_that_is_exchanged_while_its_user_logs_in_is_refused(top: str) ->
 # -- DefaultChdir --------------------------------------------------------------------------------------
 
 
+def test_the_lines_of_an_area_are_in_the_place_of_the_servers(top: str) -> None:
+    conf = f"%s\n<Anonymous {top}/ftp>\nUser ftp\n%s\n</Anonymous>"
+    for server, area, first in (
+        ("DefaultChdir /pub", "", "/pub"),
+        ("DefaultChdir /pub", "DefaultChdir /guest", "/guest"),
+        ("DefaultChdir /pub", "DefaultChdir /guest staff", "/"),
+        ("DefaultChdir /pub", "DefaultChdir /guest !staff", "/guest"),
+        ("DefaultChdir /pub staff\nDefaultChdir /guest", "", "/"),
+    ):
+        assert login(top, conf % (server, area), "ftp", "PWD")[1] == begins_in(first), (server, area)
+
+
 def test_a_session_may_begin_elsewhere(top: str) -> None:
     assert login(top, "DefaultChdir sub", "tom", "PWD")[1] == begins_in(f"{top}/tom/sub")
     assert login(top, f"DefaultChdir {top}/ann", "tom", "PWD")[1] == begins_in(f"{top}/ann")
