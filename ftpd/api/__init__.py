@@ -22,7 +22,7 @@ from ftpd.conf.directive import (
     Reading,
     Settings,
 )
-from ftpd.conf.expr import Expression, class_expression, group_expression, user_expression
+from ftpd.conf.expr import Expression, class_expression, for_whom, group_expression, user_expression
 from ftpd.conf.override import ALLOW_OVERRIDE
 from ftpd.conf.patterns import GivenUp, Pattern, bound_patterns, compile_groups, denies
 from ftpd.conf.tree import Config, Scope
@@ -273,6 +273,7 @@ __all__ = [
     "execlines",
     "execrun",
     "facl",
+    "for_whom",
     "globbing",
     "group_expression",
     "hidden",

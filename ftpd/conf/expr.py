@@ -71,6 +71,16 @@ class Expression:
         return all(held) if self._all else any(held)
 
 
+def for_whom(words: list[str], first: int) -> list[str]:
+    """The expression of a line that also says something else: one word, as in ProFTPD, or a keyword before it.
+
+    A blank where a comma was meant would make it that of other clients. ``first`` is the index of its first word.
+    """
+    if len(words) > 1 and words[0].upper() not in ("AND", "OR", "REGEX"):
+        raise ConfigError("wrong number of parameters", right=",".join(words), word=first + 1)
+    return words
+
+
 class ExpressionIndex:
     """Many lines of expressions asked at once: a thousand names cost what one costs.
 

@@ -22,6 +22,7 @@ from ftpd.api import (
     class_expression,
     crypt,
     dataclass,
+    for_whom,
     group_expression,
     types,
     user_expression,
@@ -147,7 +148,7 @@ def session_limit(words: list[str]) -> SessionLimit:
         raise ConfigError(f"unknown classifier used: '{words[1]}'", right="user, group or class", word=1)
     if len(words) == 2:
         raise ConfigError("missing parameters", right=f"{words[0]} {words[1]} name[,name...]")
-    return SessionLimit(seconds, words[1].lower(), reader(words[2:]))
+    return SessionLimit(seconds, words[1].lower(), reader(for_whom(words[2:], 2)))
 
 
 def _mode(words: list[str], index: int) -> int:

@@ -8,6 +8,7 @@ from ftpd.api import (
     FTPACCESS,
     ConfigError,
     class_expression,
+    for_whom,
     group_expression,
     hidden,
     types,
@@ -29,7 +30,7 @@ def _name_rule(words: list[str]) -> hidden.NameRule:
     kind = words[1].lower()
     if kind not in _EXPRESSIONS or len(words) < 3:
         raise ConfigError(f"'{words[1]}' is unknown here", right="user, group or class and an expression", word=1)
-    return hidden.NameRule(pattern, negated, kind, _EXPRESSIONS[kind](words[2:]))
+    return hidden.NameRule(pattern, negated, kind, _EXPRESSIONS[kind](for_whom(words[2:], 2)))
 
 
 @types.takes(1, 1)

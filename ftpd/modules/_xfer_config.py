@@ -22,6 +22,7 @@ from ftpd.api import (
     Session,
     class_expression,
     dataclass,
+    for_whom,
     group_expression,
     types,
     user_expression,
@@ -83,7 +84,7 @@ def _audience(words: list[str], first: int, kinds: _Kinds = _AUDIENCES) -> Audie
     if len(words) < 2:
         raise ConfigError(f"'{words[0]}' has no expression behind it", right=f"{kind} name[,name ...]", word=first)
     rank, expression = kinds[kind]
-    return Audience(rank, expression(words[1:]))
+    return Audience(rank, expression(for_whom(words[1:], first + 1)))
 
 
 class _Rule(Protocol):
@@ -120,6 +121,9 @@ def size_limit(words: list[str]) -> SizeLimit:
     if words[0] == "*":
         return SizeLimit(None, _audience(words[1:], 1, _SIZE_AUDIENCES))
     has_unit = len(words) > 1 and words[1].lower() not in _AUDIENCES
+    if not has_unit and words[0].isdigit():
+        # ProFTPD wants a unit, and who leaves it out has hardly thought of bytes
+        raise ConfigError("incorrect number of parameters", right=f"{words[0]} MB, or {words[0]} B", word=0)
     limit = types.to_size(words[0], words[1] if has_unit else "")
     if limit < 1:
         raise ConfigError(

@@ -131,6 +131,12 @@ def test_lines_and_what_they_mean(line: str, name: str, meant: object) -> None:
         ("UserAlias tom tom", "alias and real user names must differ"),
         ("DefaultChdir /srv/*", "wildcards not allowed"),
         ("DefaultRoot ~/* guests", "wildcards not allowed"),
+        ("TimeoutSession 60 user tom ann", "wrong number of parameters"),
+        ("TransferRate RETR 10 group staff guests", "right: staff,guests"),
+        ("MaxStoreFileSize 5 MB user tom ann", "right: tom,ann"),
+        ("MaxStoreFileSize 5", "right: 5 MB, or 5 B"),
+        ("MaxRetrieveFileSize 5 user tom", "right: 5 MB, or 5 B"),
+        ("<Directory />\nHideFiles ^x user tom ann\n</Directory>", "right: tom,ann"),
         ("SystemLog log", "absolute pathname required"),
         ("TCPBackLog 99999999999999999999", "is not a number"),
         ("User nosuchuser", "User: Unknown user 'nosuchuser'"),
@@ -245,6 +251,13 @@ def test_what_proftpd_takes_and_was_hardly_meant_is_taken_and_told(
 def test_a_buffer_may_have_its_size_in_units() -> None:
     assert value("CommandBufferSize 10 KB", "CommandBufferSize") == 10240
     assert read("CommandBufferSize 512 KB")[1] == []
+
+
+@pytest.mark.parametrize("behind", ["user tom,ann", "user AND tom ann", "user regex ^t", "class OR in out"])
+def test_an_expression_is_one_word_or_has_its_keyword(behind: str) -> None:
+    (line,) = value(f"MaxStoreFileSize 5 MB {behind}", "MaxStoreFileSize")
+    assert line.audience.rank
+    assert value("MaxStoreFileSize 5MB", "MaxStoreFileSize")[0].bytes == 5 << 20
 
 
 def test_an_override_for_nobody_in_particular_is_for_everybody() -> None:
