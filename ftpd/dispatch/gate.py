@@ -140,10 +140,9 @@ def _unquestioned(command: Command, given: str, virtual: str, access: Chain, use
 _Passing = tuple[Scope | None, str, str, str, str, Who]
 
 
-def _passing(command: Command, virtual: str) -> _Passing:
-    session = command.session
+def _passing(session: Session, verb: str, virtual: str) -> _Passing:
     root = session.files.root if session.files is not None else ""
-    return session.anonymous, root, session.home, virtual, command.name, who(session)
+    return session.anonymous, root, session.home, virtual, verb, who(session)
 
 
 def _known_to_pass(command: Command, given: str, virtual: str, access: Chain, use: Use) -> Path | None:
@@ -151,7 +150,7 @@ def _known_to_pass(command: Command, given: str, virtual: str, access: Chain, us
     places = command.session.server.places
     if access or places is None or not places.passes:
         return None
-    settings = places.passes.get(_passing(command, virtual))
+    settings = places.passes.get(_passing(command.session, command.name, virtual))
     if settings is None:
         return None
     path = Path(virtual, given, settings, False, virtual)
@@ -174,7 +173,7 @@ def _remember_to_pass(command: Command, path: Path) -> None:
         return
     if len(places.passes) >= _REMEMBERED:
         places.passes.clear()
-    places.passes[_passing(command, path.virtual)] = path.settings
+    places.passes[_passing(session, command.name, path.virtual)] = path.settings
 
 
 def _nothing_is_said(session: Session) -> bool:
@@ -474,11 +473,25 @@ class PathGate:
         return self._access.absent_until(session.files.root, folder)
 
     def names_pass_until(self, session: Session, answers: Answers, folder: str) -> float:
-        if session.user is None or session.recode is not None or not _nothing_is_said(session) or _is_far(folder):
+        return self.names_lead_until(session, answers, folder) if _nothing_is_said(session) else 0.0
+
+    def names_lead_until(self, session: Session, answers: Answers, folder: str) -> float:
+        """The same for who enters folders by their names, and asks :meth:`entered` of each."""
+        if session.user is None or session.recode is not None or _is_far(folder):
             return 0.0
         if _may_override(session) and self._access.at(session, folder):
             return 0.0
         return self._bare_until(session, answers, folder)
+
+    def entered(self, session: Session, verb: str, virtual: str) -> Settings | None:
+        """What is configured for who enters that folder by the verb; no link leads there and no .ftpaccess counts.
+
+        None where there is more to find out, be it whether that is allowed.
+        """
+        if _nothing_is_said(session):
+            return session.settings
+        places = session.server.places
+        return None if places is None else places.passes.get(_passing(session, verb, virtual))
 
     def forget(self) -> None:
         self._access.forget()

@@ -225,7 +225,7 @@ class Recall(Entrance):
         occupied = self._out or self._over or self._peer_done
         if command.errors or occupied or trace.loud or plan.leads is None:
             return
-        if self.session.settings is not before.settings:
+        if plan.leads_by is Steady.LINE and self.session.settings is not before.settings:
             return
         alike = plan.alike
         if alike is None or not all(one(self.session) for one in alike):
@@ -249,7 +249,7 @@ class Recall(Entrance):
             if len(packet) <= _LONGEST:
                 common.keep(packet, Found(told, alike), self._holds_until(common, command, plan))
         elif name and name == decode(last):
-            until = command.gate.names_pass_until(self.session, common, folder)
+            until = command.gate.names_lead_until(self.session, common, folder)
             common.keep(key, Found(told, alike), until)
 
     def _made_by(self, recipe: Recipe) -> ShortAnswer | None:

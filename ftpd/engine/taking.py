@@ -9,6 +9,7 @@ from time import monotonic, perf_counter
 from typing import Any, NamedTuple
 
 from ftpd import native
+from ftpd.conf.directive import Settings
 from ftpd.core.answers import ShortAnswer
 from ftpd.core.paths import decode, encode
 from ftpd.core.reply import Reply, on_one_line
@@ -79,12 +80,14 @@ class Taking(Running):
             self.worker.uploads.front, recorded,
         )  # fmt: skip
 
-    def enters(self, folder: str, reply: Reply) -> ShortAnswer | None:
+    def enters(self, verb: str, folder: str, reply: Reply, simply: Callable[[Settings], bool]) -> ShortAnswer | None:
         at = folder.rstrip("/")
-        made = partial(_entering, at, encode(f"{at}/"), reply.encode())
+        made = partial(_entering, verb, at, encode(f"{at}/"), reply.encode(), simply)
         return self._made(made(self), made)
 
-    def _enter(self, folder: str, way: Way | None, said: bytes, name: bytes) -> bytes | None:
+    def _enter(
+        self, verb: str, folder: str, way: Way | None, said: bytes, simply: Callable[[Settings], bool], name: bytes
+    ) -> bytes | None:
         """Be in that folder, unless it takes more to find out whether that may be."""
         be_oneself()
         session, gate = self.session, self.generation.gate
@@ -93,13 +96,16 @@ class Taking(Running):
         files, virtual = session.files, f"{folder}/{decode(name)}"
         if files is None or gate.bare_until(session, virtual) <= monotonic():
             return None
+        settings = gate.entered(session, verb, virtual)
+        if settings is None or not (simply(session.settings) and simply(settings)):
+            return None
         if way is None:
             opened = files.open_at_once(Path(virtual), "enter")
             if opened is None or not opened.searchable or not stat.S_ISDIR(opened.attributes.st_mode):
                 return None
         elif not native.calls.searchable(way.identity, way.otherwise, way.root.fd, way.folder, name):
             return None
-        session.cwd = virtual
+        session.cwd, session.settings = virtual, settings
         self.unsettle()
         self._inherit_again()
         return said
@@ -188,9 +194,11 @@ def be_oneself() -> None:
         native.calls.settle()
 
 
-def _entering(folder: str, within: bytes, said: bytes, channel: Taking) -> ShortAnswer:
+def _entering(
+    verb: str, folder: str, within: bytes, said: bytes, simply: Callable[[Settings], bool], channel: Taking
+) -> ShortAnswer:
     files = channel.session.files
-    return partial(channel._enter, folder, None if files is None else files.way_within(within), said)
+    return partial(channel._enter, verb, folder, None if files is None else files.way_within(within), said, simply)
 
 
 def _turning(data_type: str, said: bytes, channel: Taking) -> ShortAnswer:

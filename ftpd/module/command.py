@@ -61,6 +61,8 @@ class Gate(Protocol):
     def names_pass_until(self, session: Session, answers: Answers, folder: str) -> float:
         """The same of :meth:`path` for every plain name in the folder that no link leads to: nothing is said of any."""
 
+    def names_lead_until(self, session: Session, answers: Answers, folder: str) -> float: ...
+
     def ahead(self, command: Command) -> Callable[[], None] | None:
         """What is to be done off the loop before the command runs, as its paths are so long; mostly nothing."""
 

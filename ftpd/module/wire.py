@@ -9,6 +9,7 @@ from ftpd.core.clock import Timer
 from ftpd.core.reply import Refuse, Reply
 
 if TYPE_CHECKING:
+    from ftpd.conf.directive import Settings
     from ftpd.conf.tree import Scope
     from ftpd.core.answers import ShortAnswer
     from ftpd.module.command import Command
@@ -227,10 +228,12 @@ class Wire(Protocol):
         finds the file by :meth:`begun_file`.
         """
 
-    def enters(self, folder: str, reply: Reply) -> ShortAnswer | None:
+    def enters(self, verb: str, folder: str, reply: Reply, simply: Callable[[Settings], bool]) -> ShortAnswer | None:
         """What answers a command, which has succeeded, by having a session be in other folders of this one.
 
-        As long as no link is on the way, nothing is said of any path, and the user may search the folder.
+        As long as no link is on the way, the user may search the folder, and it is known that nothing that is said of
+        it keeps the verb out. ``simply`` tells whether it is no more than being there, by what is configured for
+        either place.
         """
 
     def turns(self, data_type: str, reply: Reply) -> ShortAnswer | None:
@@ -337,7 +340,7 @@ class NoShortcuts:
     ) -> None:  # fmt: skip
         return None
 
-    def enters(self, folder: str, reply: Reply) -> None:
+    def enters(self, verb: str, folder: str, reply: Reply, simply: Callable[[Settings], bool]) -> None:
         return None
 
     def turns(self, data_type: str, reply: Reply) -> None:

@@ -18,6 +18,7 @@ from ftpd.api import (
     Refuse,
     Reply,
     Session,
+    Settings,
     ShortAnswer,
     dataclass,
     resolved,
@@ -66,9 +67,14 @@ def nothing_beneath_files() -> Iterator[None]:
 def _leads(cmd: Command, folder: str) -> ShortAnswer | None:
     """Into other folders as into this one, where that is no more than being there."""
     session = cmd.session
-    if session.settings[display_chdir] is not None or not cmd.setting("ShowSymlinks", True):
+    shows_links = session.modules.directive("ShowSymlinks")
+
+    def simply(settings: Settings) -> bool:
+        return settings[display_chdir] is None and (shows_links is None or bool(settings[shows_links]))
+
+    if not simply(session.settings):
         return None
-    return session.wire.enters(folder, Reply(250, (f"{cmd.name} command successful",)))
+    return session.wire.enters(cmd.name, folder, Reply(250, (f"{cmd.name} command successful",)), simply)
 
 
 @module.cmd(
