@@ -28,7 +28,9 @@ def _line_buffer(words: list[str]) -> int:
         right = f"up to {_LONGEST_BUFFER // 1024} KB"
         raise ConfigError(f"size {size} exceeds max size {_LONGEST_BUFFER}", right=right, word=0)
     if size < _SHORTEST_BUFFER:
-        types.doubt(f"nobody can log in: a USER or PASS has no room in {size} bytes; 4103 is usual", word=0)
+        types.doubt(
+            f"few can log in, if anybody: a USER or PASS has hardly room in {size} bytes; 4103 is usual", word=0
+        )
     # the line's end has room at least
     return max(size, 2)
 

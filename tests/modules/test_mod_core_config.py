@@ -206,19 +206,19 @@ def test_lines_that_are_refused(line: str, complaint: str) -> None:
             "CommandBufferSize 5",
             "CommandBufferSize",
             5,
-            "nobody can log in: a USER or PASS has no room in 5 bytes; 4103 is usual",
+            "few can log in, if anybody: a USER or PASS has hardly room in 5 bytes; 4103 is usual",
         ),
         (
             "CommandBufferSize 0",
             "CommandBufferSize",
             2,
-            "nobody can log in: a USER or PASS has no room in 0 bytes; 4103 is usual",
+            "few can log in, if anybody: a USER or PASS has hardly room in 0 bytes; 4103 is usual",
         ),
         (
             'CommandBufferSize "" KB',
             "CommandBufferSize",
             2,
-            "nobody can log in: a USER or PASS has no room in 0 bytes; 4103 is usual",
+            "few can log in, if anybody: a USER or PASS has hardly room in 0 bytes; 4103 is usual",
         ),
         ('CommandBufferSize " 512"', "CommandBufferSize", 512, "the blank in front of the number is passed over"),
         (
