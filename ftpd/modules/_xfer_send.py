@@ -145,8 +145,9 @@ def _check_size(cmd: Command, size: int) -> None:
     """ProFTPD opens the data connection first, and its 426 is what clients and log readers know."""
     rule = rule_for(cmd.session, cmd.config[max_retrieve_size])
     if rule is not None and rule.bytes is not None and size > rule.bytes:
-        text = "MaxRetrieveFileSize (%d bytes) reached: aborting transfer of '%s'"
-        cmd.session.log(Level.NOTICE, text, rule.bytes, cmd.argument)
+        text = "MaxRetrieveFileSize (%d byte%s) reached: aborting transfer of '%s'"
+        path = cmd.argument if cmd.transfer is None else cmd.transfer.real_path
+        cmd.session.log(Level.NOTICE, text, rule.bytes, "" if rule.bytes == 1 else "s", path)
         raise TransferError(426, f"Transfer aborted. {os.strerror(errno.EPERM)}")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -209,7 +210,8 @@ def test_maxretrievefilesize_refuses_the_larger_file(caplog: pytest.LogCaptureFi
 
     over, done = "426 Transfer aborted. Operation not permitted", "226 Transfer complete"
     assert run(tale, files=TREE, conf="MaxRetrieveFileSize 5 B\n") == [over, done]
-    assert "MaxRetrieveFileSize (5 bytes) reached: aborting transfer of 'a.txt'" in caplog.text
+    # the path on the machine, as in ProFTPD: what the client called it says little to who reads the log
+    assert re.search(r"MaxRetrieveFileSize \(5 bytes\) reached: aborting transfer of '/.*/a.txt'", caplog.text)
     # a line for the user wins over the one for everybody, whatever their order
     assert run(tale, files=TREE, conf="MaxRetrieveFileSize *\nMaxRetrieveFileSize 5 B user tom\n") == [over, done]
     assert run(tale, files=TREE, conf="MaxRetrieveFileSize 5 B user ann\nMaxRetrieveFileSize *\n") == [done, done]
