@@ -53,7 +53,7 @@ class Daemon:
 
     def run(self) -> int:
         """Serve until told to stop; StartError when it cannot begin."""
-        pass_over(signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM)
+        pass_over(signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM, signal.SIGIO)
         os.umask(0)
         rights.prepare(self.plan.settings)
         loop = event_loop()
@@ -192,7 +192,7 @@ class Daemon:
         """Build a new generation aside and swap it in when it is whole; a faulty one leaves the old in service."""
         while self._told_again:
             self._told_again = False
-            log(Level.NOTICE, "received SIGHUP -- reading the configuration %s again", self.plan.options.config)
+            log(Level.NOTICE, "received SIGHUP -- master server reparsing configuration file")
             systemd.notify_reloading()
             try:
                 await self._swap(worker, desk, Changes)

@@ -38,7 +38,7 @@ class Succession(Staff):
         """Actions that rmctrl took out of service, whoever speaks."""
 
     def _reload(self) -> None:
-        log(Level.NOTICE, "received SIGHUP -- reading the configuration %s again", self._team.plan.options.config)
+        log(Level.NOTICE, "received SIGHUP -- master server reparsing configuration file")
         systemd.notify_reloading()
         try:
             self._begin(Changes())

@@ -105,7 +105,14 @@ def test_other_signals_do_no_harm_to_a_transfer(daemon: Watched) -> None:
         with download:
             while chunk := download.recv(65536):
                 got.write(chunk)
-                for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM, signal.SIGPIPE, signal.SIGCHLD):
+                for number in (
+                    signal.SIGUSR1,
+                    signal.SIGUSR2,
+                    signal.SIGALRM,
+                    signal.SIGIO,
+                    signal.SIGPIPE,
+                    signal.SIGCHLD,
+                ):
                     os.kill(daemon.pid, number)
         assert ftp.voidresp().startswith("226")
     assert got.getvalue() == content
