@@ -37,7 +37,8 @@ def strip_telnet(line: bytes) -> tuple[bytes, bytes]:
             continue
         command = next(rest, None)
         if command is None or command == _IAC:
-            out += b"\xff" if command == _IAC else b""
+            # the last byte of a line is the client's own as well, as in ProFTPD: names in ISO 8859-1 end so
+            out.append(_IAC)
         elif command in _ANSWERS:
             option = next(rest, None)
             if option is not None:

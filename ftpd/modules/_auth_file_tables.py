@@ -86,8 +86,8 @@ class Groups:
         self._of: dict[str, list[tuple[int, str]]] = {}
         for number, line in _lines(text):
             fields = line.split(":")
-            # without the last colon it has no members, as in ProFTPD
-            if len(fields) not in (3, 4) or not fields[0] or (gid := _id(fields[2])) is None:
+            # without the last colon it has no members, and what follows them is passed over, as in ProFTPD
+            if len(fields) < 3 or not fields[0] or (gid := _id(fields[2])) is None:
                 self.malformed.append(number)
                 continue
             name = fields[0]
@@ -95,7 +95,7 @@ class Groups:
                 continue
             self.by_id.setdefault(gid, name)
             self.by_name.setdefault(name, gid)
-            for member in "".join(fields[3:]).split(","):
+            for member in "".join(fields[3:4]).split(","):
                 if member.strip():
                     self._of.setdefault(member.strip(), []).append((gid, name))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from time import monotonic
 
 from ftpd.api import (
@@ -58,17 +59,23 @@ timeout_idle = module.directive(
 @module.on(SESSION_OPEN)
 def greet(session: Session) -> None:
     """mod_core is asked last, so whoever wants to refuse the client has done so."""
-    path = session.settings[display_connect]
-    if path is None and GREETING not in session:
+    if session.settings[display_connect] is None and GREETING not in session:
         session.send(_bare_greeting(session))
     else:
-        # a relative path is one of the machine: there is no folder of the user's yet
-        message = [] if path is None else _display.of_machine(os.path.join("/", path), session)
+        first: Sequence[str] = ()
         if GREETING in session:
-            message = [*session[GREETING], *message]
+            first = session[GREETING]
             session.forget(GREETING)
-        session.send(Reply(220, (*message, banner(session))))
+        session.send(Reply(220, (*first, *welcome(session))))
     watch_idle(session)
+
+
+def welcome(session: Session) -> list[str]:
+    """The message of the server and its banner: what a client reads that has come to it, by HOST as well."""
+    path = session.settings[display_connect]
+    # a relative path is one of the machine: there is no folder of the user's yet
+    message = [] if path is None else _display.of_machine(os.path.join("/", path), session)
+    return [*message, banner(session)]
 
 
 def _bare_greeting(session: Session) -> Reply:

@@ -6,7 +6,7 @@ import ipaddress
 
 from ftpd.api import Class, Command, Outcome, Refuse, Session
 from ftpd.modules._core import module
-from ftpd.modules._core_greeting import banner
+from ftpd.modules._core_greeting import welcome
 
 Literal = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -46,7 +46,7 @@ def choose_host(cmd: Command) -> Outcome:
         # the client hears no more of a server that is not for it than of one that is not there
         raise (refusal if refusal.lines else unknown) from None
     session.notes["mod_core.host"] = host
-    return cmd.ok(220, banner(session))
+    return cmd.ok(220, *welcome(session))
 
 
 def _literal(session: Session, host: str) -> Literal | None:

@@ -97,8 +97,10 @@ async def _list_names(cmd: Command) -> Outcome:
         ):
             raise Refuse(450, f"{told}: Not a regular file")
     except OSError as error:
-        if not _is_no_error(request, error):
-            if isinstance(error, FileNotFoundError) and is_pattern(cmd, request.text):
+        # a pattern that leads into a closed folder matches nothing, as in ProFTPD
+        nothing_matches = isinstance(error, _NOT_THERE) and is_pattern(cmd, request.text)
+        if not (_is_no_error(request, error) or (nothing_matches and _may_be_absent(request))):
+            if nothing_matches:
                 raise Refuse(450, "No files found") from None
             raise _absent(told or cmd.session.cwd, error) from None
         found = Found([], False)
@@ -124,7 +126,11 @@ def _is_wild(text: str) -> bool:
 
 def _is_no_error(request: Request, error: OSError) -> bool:
     """NoErrorIfAbsent is about what is not there; a file in the place of a folder remains an error, as in ProFTPD."""
-    return isinstance(error, FileNotFoundError) and "NoErrorIfAbsent" in request.limits.words
+    return isinstance(error, FileNotFoundError) and _may_be_absent(request)
+
+
+def _may_be_absent(request: Request) -> bool:
+    return "NoErrorIfAbsent" in request.limits.words
 
 
 async def _send(

@@ -140,6 +140,11 @@ def test_a_group_may_lack_its_last_colon(files: Files) -> None:
     assert groups_of(files.bench()) == (((7000, "own"), (7001, "staff")), (7000, 7001))
 
 
+def test_fields_behind_the_members_of_a_group_are_passed_over(files: Files) -> None:
+    files.users(files.line(gid=7000)).groups("own:x:7000:", "staff:x:7001:ann,tom:more", "others:x:7002::tom")
+    assert groups_of(files.bench()) == (((7000, "own"), (7001, "staff")), (7000, 7001))
+
+
 def test_without_a_group_file_a_user_has_the_primary_group_alone(files: Files) -> None:
     files.users(files.line(gid=7000))
     assert groups_of(files.bench()) == (((7000, "7000"),), (7000,))

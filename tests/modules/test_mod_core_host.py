@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 from core_ground import last, talk
@@ -104,6 +105,13 @@ def test_the_other_servers_settings_are_in_force_at_once() -> None:
     assert "Direct comments to me@other" in replies[1]
     assert replies[3] == "230 Hello at the other"
     assert replies[4].startswith("211-Status of 'other'")
+
+
+def test_who_comes_by_host_is_shown_the_message_of_that_server(tmp_path: Path) -> None:
+    (tmp_path / "hello").write_text("Welcome to %V\n")
+    assert at_two("HOST o.example.org", other=f"DisplayConnect {tmp_path}/hello") == [
+        "220-Welcome to other\n220 ProFTPD Server (other) [127.0.0.1]"
+    ]
 
 
 def test_limit_login_of_the_other_server_holds_and_the_session_stays_where_it_was() -> None:

@@ -30,6 +30,7 @@ pytestmark = pytest.mark.usefixtures("way_to_list")
         ("NLST c d.txt", ["c d.txt"]),
         ("NLST d*", ["d"]),
         ("NLST -1 d", ["e", "in.txt"]),
+        ("NLST -1 d/in.txt", ["in.txt"]),
         ("NLST -1 /d/i*", ["in.txt"]),
         ("NLST d//in.txt", ["d/in.txt"]),
         ("NLST */", ["d/"]),
@@ -61,7 +62,7 @@ def test_nlst_of_what_cannot_be_fetched_is_450() -> None:
     async def tale(ftp: Bench) -> list[str]:
         os.mkfifo(f"{ftp.root}/fifo")
         replies = []
-        for line in ("NLST fifo", "NLST -1 fifo", "NLST [", "NLST -a  nope", "NLST  nope", "NLST [x]", "NLST a"):
+        for line in ("NLST fifo", "NLST -1 fifo", "NLST [", "NLST -a  nope", "NLST  nope", "NLST [x]", "NLST a/*", "NLST a"):
             await ftp.download(line)
             replies.append(ftp.replies)
         return replies
@@ -72,6 +73,7 @@ def test_nlst_of_what_cannot_be_fetched_is_450() -> None:
         "450 [: No such file or directory",
         "450 -a  nope: No such file or directory",
         "450 nope: No such file or directory",
+        "450 No files found",
         "450 No files found",
         f"{OPENED}\n226 Transfer complete",
     ]

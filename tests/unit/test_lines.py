@@ -69,6 +69,11 @@ def test_a_negotiation_that_is_cut_off_gets_no_answer() -> None:
     assert strip_telnet(b"NOOP\xff\xfb") == (b"NOOP", b"")
 
 
+def test_a_line_may_end_in_a_letter_that_looks_like_a_telnet_command() -> None:
+    """0xFF is a letter in ISO 8859-1; as in ProFTPD nothing is lost where no command follows it."""
+    assert strip_telnet(b"MKD \xff") == (b"MKD \xff", b"")
+
+
 def test_answers_wait_until_they_are_taken() -> None:
     reader = LineReader()
     assert reader.feed(b"\xff\xfb\x01\xff\xfd\x03NOOP\r\nNO\xff\xfb") == [b"NOOP"]
