@@ -211,9 +211,9 @@ def new_home(words: list[str]) -> NewHome | None:
 
 @types.takes(1, 1)
 def _password_size(words: list[str]) -> int:
-    """A number of bytes; nothing is 0, and so no password is short enough."""
+    """A number of bytes; nothing is 0, which stands for the usual ones."""
     if not words[0]:
-        types.doubt("'' is taken for 0: no password is short enough", word=0)
+        types.doubt(f"'' is taken for 0, which is {PASSWORD_SIZE}", word=0)
     # more than a line can bring is as good as any
     return min(types.to_integer(words[0] or "0"), 2**31 - 1)
 
