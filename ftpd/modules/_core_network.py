@@ -91,6 +91,22 @@ def _no_delay(words: list[str]) -> dict[str, bool]:
 _no_delay_pairs = pairs(ctrl=types.boolean, data=types.boolean)
 
 
+_socket_pairs = pairs(
+    maxseg=_int, rcvbuf=_buffer, sndbuf=_buffer, keepalive=_keepalive, reuseport=types.boolean,
+)  # fmt: skip
+
+
+@types.takes(0)
+def _socket_options(words: list[str]) -> dict[str, Any]:
+    """Names and values, or nothing at all, which is no option."""
+    if not words:
+        types.doubt("says nothing: no option is named")
+        return {}
+    if len(words) == 1:
+        raise ConfigError("missing parameters")
+    return _socket_pairs(words)
+
+
 @types.takes(1)
 def _protocols(words: list[str]) -> tuple[str, ...]:
     return tuple(word.lower() for word in words)
@@ -116,9 +132,7 @@ module.directive(
 )  # fmt: skip
 module.directive(
     "SocketOptions",
-    pairs(
-        maxseg=_int, rcvbuf=_buffer, sndbuf=_buffer, keepalive=_keepalive, reuseport=types.boolean,
-    ),
+    _socket_options,
     contexts=SERVER | VHOST, multi=Multi.LIST,
     usage="maxseg n | rcvbuf n | sndbuf n | keepalive on|off|idle:count:interval | reuseport on|off",
     doc="Options of the sockets, which are left to the kernel's own tuning otherwise.",

@@ -74,8 +74,10 @@ def _port(words: list[str]) -> int:
 
 
 def _debug_level(words: list[str]) -> int:
+    if not words[0]:
+        types.doubt("'' is taken for 0", word=0)
     try:
-        return types.to_integer(words[0], 0, 10)
+        return types.to_integer(words[0] or "0", 0, 10)
     except ConfigError:
         raise ConfigError("invalid debug level configured", right="a level from 0 to 10", word=0) from None
 

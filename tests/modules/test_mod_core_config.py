@@ -236,6 +236,8 @@ def test_lines_that_are_refused(line: str, complaint: str) -> None:
         ('Umask " 027"', "Umask", (0o27, 0o27), "the blank in front of the number is passed over"),
         ('TimeoutIdle " 50"', "TimeoutIdle", 50, "the blank in front of the number is passed over"),
         ('MaxPasswordSize ""', "MaxPasswordSize", 0, "'' is taken for 0, which is 1024"),
+        ('DebugLevel ""', "DebugLevel", 0, "'' is taken for 0"),
+        ("SocketOptions", "SocketOptions", ({},), "says nothing: no option is named"),
         ('DirFakeMode ""', "DirFakeMode", 0, "'' is taken for 0: what is listed shows no permissions"),
         ("SetEnv A=B c", "SetEnv", (("A=B", "c"),), "has no effect: 'A=B' cannot be the name of a variable"),
         ("UnsetEnv A=B", "UnsetEnv", ("A=B",), "has no effect: 'A=B' cannot be the name of a variable"),

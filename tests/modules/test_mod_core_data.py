@@ -137,6 +137,11 @@ def test_epsv_and_its_protocols(line: str, reply: str) -> None:
     assert last(line) == reply
 
 
+def test_behind_epsv_all_a_listing_without_epsv_is_told_at_once() -> None:
+    refused = "425 Unable to build data connection: Connection refused"
+    assert talk("EPSV ALL", "LIST") == ["200 EPSV ALL command successful", refused]
+
+
 @pytest.mark.parametrize("line", ["PASV x", "PORT", "PORT 1 2", "EPRT", "EPRT |1|127.0.0.1|51210| x"])
 def test_behind_epsv_all_it_is_said_whatever_stands_in_the_line(line: str) -> None:
     verb = line.split()[0]
