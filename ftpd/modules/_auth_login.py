@@ -132,7 +132,7 @@ async def _known(command: Command, target: Target) -> tuple[Account, Groups, Gro
     except Exception as error:
         raise _broken(session, error) from None
     if account is None:
-        raise Denied(_unknown(session, session.login))
+        raise Denied(_unknown(session, target.user))
     if account.uid == 0 and not target.settings[d.root_login]:
         session.modules.emit(ROOT_LOGIN, session)
         raise Denied("SECURITY VIOLATION: Root login attempted")

@@ -239,7 +239,7 @@ def _worth_a_try(session: Session, target: Target, password: str) -> None:
     if not (password or (settings[d.allow_empty_passwords] and session.server.settings[d.allow_empty_passwords])):
         session.modules.emit(EMPTY_PASSWORD, session)
         # no guess at anything, and so no attempt for MaxLoginAttempts, as in ProFTPD
-        raise Denied(f"Refusing empty password from user '{target.user or session.login}'", code=501, counted=False)
+        raise Denied(f"Refusing empty password from user '{session.login}'", code=501, counted=False)
 
 
 async def _let_in(cmd: Command, visitor: Visitor, visit: Visit, known: Regular | None) -> Regular:

@@ -256,6 +256,17 @@ def test_the_log_has_proftpds_words_for_it(
     assert [line for line in said if "USER" in line or "ANON" in line or "rejecting" in line] == told
 
 
+def test_the_log_names_the_guest_who_has_no_password_and_the_account_that_is_not_there(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(1)
+    assert asyncio.run(_login(ALIASED % "AllowEmptyPasswords off", "", user="guest")) == "501 Login incorrect."
+    assert asyncio.run(_login("UserAlias guest nosuch", user="guest")) == INCORRECT
+    said = [record.getMessage() for record in caplog.records]
+    assert "Refusing empty password from user 'guest'" in said
+    assert any(line.startswith("USER nosuch: no such user found from ") for line in said)
+
+
 def test_the_line_of_a_password_has_no_reason_of_the_end_that_it_brings(tmp_path: Path) -> None:
     log = tmp_path / "log"
     conf = f'LogFormat f "%m|%J|%E"\nExtendedLog {log} AUTH f\nMaxClients 1\n'
