@@ -49,8 +49,8 @@ def _warn_of_patterns(reading: Reading, rule: Rule) -> None:
 
 
 def visitor(session: Session) -> str | None:
-    """What an anonymous visitor gave for a password; None for everybody else."""
-    return None if session.anonymous is None else session.notes.get("mod_auth.anon-passwd", session.user or "")
+    """What an anonymous visitor gave for a password, or as his name where one was asked for; None for all others."""
+    return None if session.anonymous is None else session.notes.get("mod_auth.anon-passwd", session.login)
 
 
 class RatioLines:

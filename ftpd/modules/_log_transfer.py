@@ -131,7 +131,8 @@ def _write(
 def _behind(session: Session, kind: str, direction: str, whole: str) -> str:
     """The fields behind the path."""
     anonymous = session.anonymous is not None
-    user = session.notes.get("mod_auth.anon-passwd") if anonymous else None
+    # whose password was asked for is known by the name that he sent
+    user = session.notes.get("mod_auth.anon-passwd", session.login) if anonymous else None
     ident = session.notes.get("mod_ident.rfc1413-ident", "UNKNOWN")
     return " ".join(
         [

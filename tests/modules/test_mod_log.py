@@ -140,6 +140,21 @@ def test_visitors_are_known_by_what_they_gave_as_password(tmp_path: Path) -> Non
     assert [line[6:] for line in logged(log)] == [("a", "me_too@example.org", "c")]
 
 
+def test_visitors_with_a_password_are_known_by_the_name_that_they_sent(tmp_path: Path) -> None:
+    log = tmp_path / "xferlog"
+    section = "<Anonymous {root}>\n  User tom\n  UserAlias guest tom\n  AnonRequirePassword on\n</Anonymous>\n"
+
+    async def story() -> None:
+        async with Bench(conf=f"TransferLog {log}\n{section}", files={"a": b"hello"}, login=None) as ftp:
+            await ftp("USER guest")
+            assert (await ftp("PASS secret")).startswith("230")
+            await ftp("PASV")
+            await ftp.download("RETR a")
+
+    asyncio.run(story())
+    assert [line[6:] for line in logged(log)] == [("a", "guest", "c")]
+
+
 def test_an_identity_that_was_vouched_for_stands_behind_a_1(tmp_path: Path) -> None:
     log = tmp_path / "xferlog"
 

@@ -251,6 +251,13 @@ def test_a_visitor_is_known_by_the_address(address: str, rates: str) -> None:
     assert "(4 4 4 4)" in told(conf, "USER anonymous", "PASS boss", "SITE RATIO", login=None)[-1]
 
 
+def test_a_visitor_with_a_password_is_known_by_the_name_that_he_sent() -> None:
+    inside = "AnonRequirePassword on\nAnonRatio anonymous 1 1 1 1\nAnonRatio * 2 2 2 2"
+    conf = f"{ON}{VISITOR % inside}"
+    assert "(1 1 1 1)" in told(conf, "USER anonymous", "PASS secret", "SITE RATIO", login=None)[-1]
+    assert "(2 2 2 2)" in told(conf, "USER tom", "PASS secret", "SITE RATIO", login=None)[-1]
+
+
 def test_a_folder_has_ratios_of_its_own() -> None:
     conf = ON + "UserRatio * 1 0 0 0\n<Directory {root}/free>\nRatios off\n</Directory>\n"
     small, free, ratio = told(conf, "RETR small", "RETR free/x", "SITE RATIO")
