@@ -86,7 +86,7 @@ def boolean(words: list[str]) -> bool:
     return to_boolean(_first(words))
 
 
-def _unpadded(text: str, word: int = 0) -> str:
+def unpadded(text: str, word: int = 0) -> str:
     """The same without the blanks that strtol(3) passes over."""
     bare = text.lstrip(" \t\n\v\f\r")
     if not bare or bare == text:
@@ -98,7 +98,7 @@ def _unpadded(text: str, word: int = 0) -> str:
 def to_integer(text: str, low: int = 0, high: int | None = None, *, word: int = 0) -> int:
     """A decimal number within bounds."""
     span = f"between {low} and {high}" if high is not None else f"of at least {low}"
-    text = _unpadded(text, word)
+    text = unpadded(text, word)
     if not re.fullmatch(r"[+-]?\d{1,18}", text, re.ASCII):
         raise ConfigError(f"'{text}' is not a number", right=f"a number {span}", word=word)
     value = int(text)
@@ -135,7 +135,7 @@ def to_size(text: str, unit: str = "", *, word: int = 0) -> int:
     >>> to_size("3", "KB"), to_size("2gb")
     (3072, 2147483648)
     """
-    text = _unpadded(text, word)
+    text = unpadded(text, word)
     found = _SIZE.fullmatch(text)
     letters = (found[2] or unit).lower() if found else ""
     if not found or letters not in _UNITS or (found[2] and unit):
@@ -173,7 +173,7 @@ def to_seconds(text: str, *, word: int = 0) -> int:
     >>> to_seconds("5min"), to_seconds("01:00:30")
     (300, 3630)
     """
-    text = _unpadded(text, word)
+    text = unpadded(text, word)
     if found := _CLOCK.fullmatch(text):
         return int(found[1]) * 3600 + int(found[2]) * 60 + int(found[3])
     if found := _DURATION.fullmatch(text):
@@ -191,7 +191,7 @@ def seconds(words: list[str]) -> int:
 
 def to_octal(text: str, most: int = 0o7777, *, what: str = "mode", word: int = 0) -> int:
     """An octal number such as 022 or 0644."""
-    text = _unpadded(text, word)
+    text = unpadded(text, word)
     if not re.fullmatch(r"\+?[0-7]{1,12}", text) or int(text, 8) > most:
         raise ConfigError(
             f"'{text}' is not a valid {what}", right=f"an octal number up to {most:04o}, as 022", word=word
@@ -331,7 +331,7 @@ optional_path = none_or(path)
 @takes(1, 1)
 def limit_or_none(words: list[str]) -> int | None:
     """A count of at least one, or ``none`` for None (MaxClients and its kin)."""
-    text = _unpadded(_first(words))
+    text = unpadded(_first(words))
     if text.lower() == "none":
         return None
     if not re.fullmatch(r"\+?\d{1,18}", text, re.ASCII) or int(text) < 1:

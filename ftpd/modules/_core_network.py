@@ -23,7 +23,7 @@ _buffer = types.integer(1024, 2**31 - 1, leading=True)
 @types.takes(1, 2)
 def _line_buffer(words: list[str]) -> int:
     """A size; nothing, or a number that leaves no room for a command, is taken at its word."""
-    size = types.size(words) if words[0] else 0
+    size = types.size([words[0] or "0", *words[1:]])
     if size > _LONGEST_BUFFER:
         right = f"up to {_LONGEST_BUFFER // 1024} KB"
         raise ConfigError(f"size {size} exceeds max size {_LONGEST_BUFFER}", right=right, word=0)

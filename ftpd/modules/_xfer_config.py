@@ -121,9 +121,11 @@ def size_limit(words: list[str]) -> SizeLimit:
     if words[0] == "*":
         return SizeLimit(None, _audience(words[1:], 1, _SIZE_AUDIENCES))
     has_unit = len(words) > 1 and words[1].lower() not in _AUDIENCES
-    if not has_unit and words[0].isdigit():
+    if not has_unit and words[0][-1:].isdigit():
         # ProFTPD wants a unit, and who leaves it out has hardly thought of bytes
-        raise ConfigError("incorrect number of parameters", right=f"{words[0]} MB, or {words[0]} B", word=0)
+        raise ConfigError(
+            "incorrect number of parameters", right=f"{words[0].strip()} MB, or {words[0].strip()} B", word=0
+        )
     limit = types.to_size(words[0], words[1] if has_unit else "")
     if limit < 1:
         raise ConfigError(
@@ -172,7 +174,8 @@ def _commands(text: str) -> frozenset[str]:
 def transfer_rate(words: list[str]) -> Rate:
     """``RETR,STOR 8.5:1024``: kilobytes a second (0: no limit), and after the colon how many bytes go unthrottled."""
     commands = _commands(words[0])
-    found = _RATE.fullmatch(words[1]) if len(words[1]) <= _LONGEST_RATE else None
+    rate = types.unpadded(words[1], 1)
+    found = _RATE.fullmatch(rate) if len(rate) <= _LONGEST_RATE else None
     if not found:
         raise ConfigError(
             f"rate must be greater than zero, which '{words[1]}' is not",

@@ -57,7 +57,7 @@ def _event(words: list[str]) -> Span:
     event = _EVENTS.get(words[0].lower())
     if event is None:
         raise ConfigError(f"unknown/unsupported event '{words[0]}'", right=", ".join(_EVENTS.values()), word=0)
-    found = _SPAN.fullmatch(words[1])
+    found = _SPAN.fullmatch(types.unpadded(words[1], 1))
     if not found:
         raise ConfigError(f"error parsing delay '{words[1]}'", right="2000, 2000ms, 5s or 100-3000ms", word=1)
     unit = 0.001 if (found[3] or "ms").lower() == "ms" else 1.0

@@ -135,6 +135,8 @@ def test_lines_and_what_they_mean(line: str, name: str, meant: object) -> None:
         ("TransferRate RETR 10 group staff guests", "right: staff,guests"),
         ("MaxStoreFileSize 5 MB user tom ann", "right: tom,ann"),
         ("MaxStoreFileSize 5", "right: 5 MB, or 5 B"),
+        ('MaxStoreFileSize " 5"', "right: 5 MB, or 5 B"),
+        ('CommandBufferSize "" on', "is no size"),
         ("MaxRetrieveFileSize 5 user tom", "right: 5 MB, or 5 B"),
         ("<Directory />\nHideFiles ^x user tom ann\n</Directory>", "right: tom,ann"),
         ("SystemLog log", "absolute pathname required"),
@@ -248,6 +250,14 @@ def test_what_proftpd_takes_and_was_hardly_meant_is_taken_and_told(
 ) -> None:
     assert value(line, name) == meant
     assert warning in read(line)[1]
+
+
+@pytest.mark.parametrize(
+    "line",
+    ['DelayOnEvent PASS " 5"', 'TransferRate RETR " 5"', 'CreateHome on " 711"', 'RLimitCPU " 50"', 'MaxClients " 5"'],
+)
+def test_a_blank_in_front_of_a_number_is_told(line: str) -> None:
+    assert read(line)[1] == ["the blank in front of the number is passed over"]
 
 
 def test_a_buffer_may_have_its_size_in_units() -> None:
