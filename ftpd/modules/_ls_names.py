@@ -52,15 +52,25 @@ async def names(cmd: Command, request: Request, found: Found) -> AsyncGenerator[
 def _not_hiding_themselves(cmd: Command, found: Found) -> Iterator[str]:
     hides = cmd.own_sections()
     for target in found.targets:
-        name = posixpath.normpath(target.shown)
+        name = _cleaned(target.shown)
         if hides is None or "/" in name or not hides(name):
             yield name
+
+
+def _cleaned(path: str) -> str:
+    """The path as ProFTPD has it in front of names; POSIX lets two slashes at the beginning be something else.
+
+    >>> _cleaned("//d/"), _cleaned("d//e/../in.txt"), _cleaned(".")
+    ('/d', 'd/in.txt', '.')
+    """
+    cleaned = posixpath.normpath(path)
+    return cleaned[1:] if cleaned.startswith("//") else cleaned
 
 
 async def _inside(
     cmd: Command, request: Request, target: Target, bare: bool, most: int, turn: Turn
 ) -> AsyncGenerator[list[str], None]:
-    above = "" if bare else posixpath.normpath(target.shown)
+    above = "" if bare else _cleaned(target.shown)
     prefix = "" if above in ("", ".") else f"{above.rstrip('/')}/"
     flags = request.flags
     if not flags.isdisjoint("aA") and cmd.ignores_dotted(target.path):

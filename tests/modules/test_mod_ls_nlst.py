@@ -22,6 +22,8 @@ pytestmark = pytest.mark.usefixtures("way_to_list")
         ("NLST d", ["d/e", "d/in.txt"]),
         ("NLST ./d/", ["d/e", "d/in.txt"]),
         ("NLST /d", ["/d/e", "/d/in.txt"]),
+        ("NLST //d", ["/d/e", "/d/in.txt"]),
+        ("NLST //d/in.txt", ["/d/in.txt"]),
         ("NLST .", ["B.txt", "a.txt", "c d.txt", "d"]),
         ("NLST *.txt", ["B.txt", "a.txt", "c d.txt"]),
         ("NLST /*.txt", ["/B.txt", "/a.txt", "/c d.txt"]),
