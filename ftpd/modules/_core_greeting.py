@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from time import monotonic
 
 from ftpd.api import (
@@ -62,7 +61,7 @@ def greet(session: Session) -> None:
     if session.settings[display_connect] is None and GREETING not in session:
         session.send(_bare_greeting(session))
     else:
-        first: Sequence[str] = ()
+        first: list[str] = []
         if GREETING in session:
             first = session[GREETING]
             session.forget(GREETING)

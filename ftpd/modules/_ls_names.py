@@ -21,9 +21,7 @@ async def names(cmd: Command, request: Request, found: Found) -> AsyncGenerator[
     bare = "1" in request.flags or "1" in request.limits.flags
     turn = Turn()
     if found.literal and not found.is_folder:
-        yield [
-            listing.shown(posixpath.basename(name) if bare else name) for name in _not_hiding_themselves(cmd, found)
-        ]
+        yield [listing.shown(posixpath.basename(name) if bare else name) for name in _not_hiding_themselves(cmd, found)]
         return
     if found.literal:
         async with aclosing(_inside(cmd, request, found.targets[0], bare, most, turn)) as source:

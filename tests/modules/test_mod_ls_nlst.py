@@ -64,7 +64,16 @@ def test_nlst_of_what_cannot_be_fetched_is_450() -> None:
     async def tale(ftp: Bench) -> list[str]:
         os.mkfifo(f"{ftp.root}/fifo")
         replies = []
-        for line in ("NLST fifo", "NLST -1 fifo", "NLST [", "NLST -a  nope", "NLST  nope", "NLST [x]", "NLST a/*", "NLST a"):
+        for line in (
+            "NLST fifo",
+            "NLST -1 fifo",
+            "NLST [",
+            "NLST -a  nope",
+            "NLST  nope",
+            "NLST [x]",
+            "NLST a/*",
+            "NLST a",
+        ):
             await ftp.download(line)
             replies.append(ftp.replies)
         return replies
