@@ -340,8 +340,8 @@ def _refuse(cmd: Command, target: Target, visit: Visit, denied: Denied) -> Outco
         session.end("Configured policy: Denied by MaxLoginAttempts")
     elif denied.final:
         session.end(denied.ending)
-    # whom ProFTPD sends away with his password in order hears nothing of one's own
-    own = None if denied.final else target.settings[d.access_deny_msg]
+    # whom ProFTPD sends away with his password in order hears nothing of one's own, nor who sent none that is looked at
+    own = None if denied.final or denied.code == 501 else target.settings[d.access_deny_msg]
     text = _INCORRECT if own is None else own.replace("%u", session.login)
     return cmd.fail(denied.code, *([first] if first else []), text)
 

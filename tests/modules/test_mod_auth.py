@@ -169,6 +169,12 @@ def test_an_empty_password_of_a_guest_may_be_refused_as_well() -> None:
         assert login(fresh(conf), "tom", "") == ["501 Login incorrect."]
 
 
+def test_an_empty_password_that_is_refused_has_the_usual_words() -> None:
+    conf = 'AllowEmptyPasswords off\nAccessDenyMsg "Not you, %u"'
+    assert login(fresh(conf), "tom", "") == ["501 Login incorrect."]
+    assert login(fresh(conf), "tom", "x") == ["530 Not you, tom"]
+
+
 def test_no_area_allows_the_empty_password_that_the_server_refuses() -> None:
     area = "<Anonymous {root}>\nUser tom\nAllowEmptyPasswords %s\n</Anonymous>\n"
     assert login(fresh("AllowEmptyPasswords off\n" + area % "on"), "tom", "") == ["501 Login incorrect."]
