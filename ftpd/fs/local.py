@@ -337,6 +337,9 @@ class LocalFiles:
                 # EINVAL: the file system (NFS, some FUSE) does not know the flag
                 if error.errno not in (errno.EINVAL, errno.ENOSYS):
                     raise
+                if target.virtual.startswith(f"{source.virtual}/"):
+                    # a folder that is to go into itself: no file system can, and nothing there is to be touched
+                    raise
                 _rename_by_steps(from_folder, old, to_folder, new)
 
     # -- changing attributes ---------------------------------------------------------------------------

@@ -190,8 +190,10 @@ def test_folders_and_links_are_renamed_without_replacing_too(here: Ground, way_t
     files.rename(v("/link"), v("/moved/link"), replace=False)
     assert files.readlink(v("/moved/link")) == "folder"
     assert read(files, "/moved/f") == "new"
+    os.utime(here.root / "moved", (1, 1))
     with pytest.raises(OSError):
         files.rename(v("/moved"), v("/moved/inside"), replace=False)
+    assert os.stat(here.root / "moved").st_mtime == 1
     assert sorted(os.listdir(here.root / "moved")) == ["f", "link"]
 
 
