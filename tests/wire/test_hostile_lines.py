@@ -75,7 +75,7 @@ def test_an_endless_login_name_or_password_is_refused(server: Daemon) -> None:
     [
         (b"NO\xff", b"\xf4OP\r\n"),
         (b"\xff\xf4\xff", b"\xf2NOOP\r", b"\n"),
-        (b"NOOP\xff", b"\r\n"),
+        (b"NOOP\xff", b"\xf4\r\n"),
         (b"\xff\xfd\x06NO\xff\xfb", b"\x01OP\r\n"),
     ],
     ids=["command", "synch", "at the end", "negotiation"],

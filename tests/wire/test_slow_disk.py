@@ -524,8 +524,10 @@ def test_a_reload_while_the_disk_of_the_systemlog_hangs_holds_nobody(tmp_path: P
         assert "received SIGHUP" in system.read_text()
     finally:
         disk.recover()
-        daemon.stop()
-        disk.unmount()
+        try:
+            daemon.stop()
+        finally:
+            disk.unmount()
 
 
 def test_who_left_a_stalled_disk_keeps_no_place_of_maxclients(tmp_path: Path) -> None:
