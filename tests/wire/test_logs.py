@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ftplib
 import os
-import shutil
 import re
+import shutil
 import signal
 import socket
 import struct
