@@ -59,6 +59,12 @@ async def serving(*modules: Module, conf: str = "") -> AsyncIterator[Place]:
             await worker.close()
 
 
+async def go(place: Place, *lines: str) -> list[str]:
+    """What a client of its own is answered who says these lines."""
+    async with place.client() as client:
+        return [await client.ask(line) for line in lines]
+
+
 def tell(story: Callable[[], Awaitable[None]]) -> None:
     asyncio.run(asyncio.wait_for(story(), 30))
 

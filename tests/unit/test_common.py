@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from recall_ground import Counted, Place, serving
+from recall_ground import Counted, Place, go, serving
 from walk_ground import COMPILED, COMPLETE, OPENING, WAYS, fetch, port_of, store, take_way, tell
 
 from ftpd.core import logfile
@@ -272,11 +272,6 @@ def test_a_folder_that_is_gone_is_told() -> None:
                 assert (await store(client, "file", b"1"))[0].startswith("550")
 
     tell(story)
-
-
-async def go(place: Place, *lines: str) -> list[str]:
-    async with place.client() as client:
-        return [await client.ask(line) for line in lines]
 
 
 def test_a_folder_is_entered_as_others_entered_it(way: str) -> None:

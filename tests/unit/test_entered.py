@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
-from recall_ground import Counted, Place, serving
+from recall_ground import Counted, Place, go, serving
 from walk_ground import WAYS, store, take_way, tell
 
 TRIES = 20
@@ -32,11 +32,6 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.fixture(params=WAYS, autouse=True)
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     return take_way(request.param, monkeypatch)
-
-
-async def go(place: Place, *lines: str) -> list[str]:
-    async with place.client() as client:
-        return [await client.ask(line) for line in lines]
 
 
 def modes(place: Place, *folders: str) -> list[int]:

@@ -18,7 +18,7 @@ from tests.wire.test_workers import Several
 _GET = {"x86_64": 315, "aarch64": 275, "riscv64": 275}
 """sched_getattr(2)"""
 _RESET_ON_FORK = 1
-_KNOWN = platform.machine() in _GET
+pytestmark = pytest.mark.skipif(platform.machine() not in _GET, reason="nothing is asked for on this machine")
 
 
 def of(thread: int) -> tuple[int, int, int]:
@@ -40,7 +40,6 @@ def shortest() -> int:
         return of(asking.pid)[2]
 
 
-@pytest.mark.skipif(not _KNOWN, reason="nothing is asked for on this machine")
 def test_the_loop_has_short_turns_and_its_threads_have_not(site: Site) -> None:
     daemon = site.start()
     assert of(daemon.pid) == (_RESET_ON_FORK, os.getpriority(os.PRIO_PROCESS, 0), shortest())
@@ -49,7 +48,6 @@ def test_the_loop_has_short_turns_and_its_threads_have_not(site: Site) -> None:
     assert {of(thread)[::2] for thread in others} == {(0, of(os.getpid())[2])}
 
 
-@pytest.mark.skipif(not _KNOWN, reason="nothing is asked for on this machine")
 def test_a_daemon_that_was_told_to_stand_back_does_so(site: Site) -> None:
     said = subprocess.run(["nice", "-n", "5", *FTPD, "-c", str(site.path)], capture_output=True, text=True, check=False)
     assert (said.returncode, said.stderr) == (0, "")
@@ -57,7 +55,6 @@ def test_a_daemon_that_was_told_to_stand_back_does_so(site: Site) -> None:
     assert (flags, nice, turn) == (_RESET_ON_FORK, os.getpriority(os.PRIO_PROCESS, 0) + 5, shortest())
 
 
-@pytest.mark.skipif(not _KNOWN, reason="nothing is asked for on this machine")
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can put somebody in front of others")
 def test_one_that_was_put_in_front_of_others_is_left_alone_and_so_are_its_threads(site: Site) -> None:
     said = subprocess.run(["nice", "-n", "-5", *FTPD, "-c", str(site.path)], capture_output=True, check=False)
@@ -67,7 +64,6 @@ def test_one_that_was_put_in_front_of_others_is_left_alone_and_so_are_its_thread
     assert {of(thread)[:2] for thread in threads} == {(0, place)}
 
 
-@pytest.mark.skipif(not _KNOWN, reason="nothing is asked for on this machine")
 def test_each_worker_has_short_turns(tmp_path: Path) -> None:
     with Several(tmp_path) as daemon:
         assert daemon.workers()
