@@ -45,7 +45,8 @@ def test_who_is_faster_than_the_rate_is_slowed_down_to_it(server: Daemon) -> Non
     with Raw(server) as client:
         began = monotonic()
         assert client.flood(b"NOOP\r\n" * 25, replies=25) == ["200 NOOP command successful"] * 25
-        assert 2 <= monotonic() - began < 20
+        # two pauses of a second; a loop that counts whole milliseconds may end each a little early
+        assert 1.9 < monotonic() - began < 20
         answers_others(server)
     assert server.log().count("MaxCommandRate (10/1 secs) reached, slowing down") == 2
 
