@@ -125,34 +125,30 @@ def test_what_is_appended_counts_with_the_bytes_that_came(tmp_path: Path) -> Non
     assert [line[2:3] + line[4:] for line in logged(log)] == [("3", "a", "i", "r", "tom", "c")]
 
 
-def test_visitors_are_known_by_what_they_gave_as_password(tmp_path: Path) -> None:
-    log = tmp_path / "xferlog"
-    section = "<Anonymous {root}>\n  User tom\n  UserAlias anonymous tom\n</Anonymous>\n"
+def logged_of_a_visitor(log: Path, user: str, password: str, section: str) -> list[tuple[str, ...]]:
+    """What the log has of who comes to an anonymous area with these lines, and fetches a file there."""
+    area = f"<Anonymous {{root}}>\n  User tom\n{section}</Anonymous>\n"
 
     async def story() -> None:
-        async with Bench(conf=f"TransferLog {log}\n{section}", files={"a": b"hello"}, login=None) as ftp:
-            await ftp("USER anonymous")
-            assert (await ftp("PASS me too@example.org")).startswith("230")
+        async with Bench(conf=f"TransferLog {log}\n{area}", files={"a": b"hello"}, login=None) as ftp:
+            await ftp(f"USER {user}")
+            assert (await ftp(f"PASS {password}")).startswith("230")
             await ftp("PASV")
             await ftp.download("RETR a")
 
     asyncio.run(story())
-    assert [line[6:] for line in logged(log)] == [("a", "me_too@example.org", "c")]
+    return logged(log)
+
+
+def test_visitors_are_known_by_what_they_gave_as_password(tmp_path: Path) -> None:
+    lines = logged_of_a_visitor(tmp_path / "xferlog", "anonymous", "me too@example.org", "  UserAlias anonymous tom\n")
+    assert [line[6:] for line in lines] == [("a", "me_too@example.org", "c")]
 
 
 def test_visitors_with_a_password_are_known_by_the_name_that_they_sent(tmp_path: Path) -> None:
-    log = tmp_path / "xferlog"
-    section = "<Anonymous {root}>\n  User tom\n  UserAlias guest tom\n  AnonRequirePassword on\n</Anonymous>\n"
-
-    async def story() -> None:
-        async with Bench(conf=f"TransferLog {log}\n{section}", files={"a": b"hello"}, login=None) as ftp:
-            await ftp("USER guest")
-            assert (await ftp("PASS secret")).startswith("230")
-            await ftp("PASV")
-            await ftp.download("RETR a")
-
-    asyncio.run(story())
-    assert [line[6:] for line in logged(log)] == [("a", "guest", "c")]
+    section = "  UserAlias guest tom\n  AnonRequirePassword on\n"
+    lines = logged_of_a_visitor(tmp_path / "xferlog", "guest", "secret", section)
+    assert [line[6:] for line in lines] == [("a", "guest", "c")]
 
 
 def test_an_identity_that_was_vouched_for_stands_behind_a_1(tmp_path: Path) -> None:
