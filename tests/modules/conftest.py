@@ -1,13 +1,23 @@
-"""Servers of databases, each started when the first test wants it and shared by all; both ways to write listings."""
+"""What the tests of modules share: a database in a file, real servers of databases, both ways to write listings."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from sql_ground import Database
 from sql_servers import MariaDB, Postgres, Server
 
 from ftpd import native
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> Iterator[Database]:
+    """A database in a file, with the user tom."""
+    database = Database(tmp_path)
+    yield database
+    database.remove()
 
 
 @pytest.fixture(scope="session")

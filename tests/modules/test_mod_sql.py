@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-import re
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
-from time import monotonic
 
 import pytest
 from sql_ground import CONF, Database, entered, play
 
-from ftpd.conf.faults import ConfigFaults
 from ftpd.core import crypt
-from ftpd.testing import Bench
 from libexec import mod_sql
 
 REFUSED = "530 Login incorrect."
-
-
-@pytest.fixture
-def db(tmp_path: Path) -> Iterator[Database]:
-    database = Database(tmp_path)
-    yield database
-    database.remove()
 
 
 def test_a_user_of_the_database_is_let_in_by_the_password_and_by_no_other(db: Database) -> None:
@@ -112,74 +99,6 @@ def test_the_where_clause_holds_for_every_user(db: Database) -> None:
             assert await entered(ftp) == REFUSED
             db.user("ann", "pw")
             assert await entered(ftp, "ann", "pw") == "230 User ann logged in"
-
-    play(story)
-
-
-def test_groups_are_those_that_list_the_user(db: Database) -> None:
-    for row in [("staff", 2002, ""), ("ftp", 3001, "ann,tom"), ("web", 3002, "naomi, tom ,bob"), ("no", 3003, "tommy"),
-                ("also", 3004, "xtom"), ("alone", 3005, "tom")]:  # fmt: skip
-        db.do("INSERT INTO groups VALUES (?, ?, ?)", *row)
-
-    async def story() -> None:
-        async with db.bench() as ftp:
-            await entered(ftp)
-            assert ftp.session.groups == ((2002, "staff"), (3001, "ftp"), (3002, "web"), (3005, "alone"))
-        async with db.bench("SQLOptions UseNormalizedGroupSchema\nSQLGroupWhereClause gid<>3005") as ftp:
-            await entered(ftp)
-            assert ftp.session.groups == ((2002, "staff"),)
-        async with db.bench("SQLAuthenticate users") as ftp:
-            await entered(ftp)
-            assert ftp.session.groups == ((2002, "2002"),)
-
-    play(story)
-
-
-def test_groups_of_users_who_are_elsewhere(db: Database, tmp_path: Path) -> None:
-    passwd = tmp_path / "passwd"
-    passwd.write_text(f"tom:$1$abc$BXBqpb9BZcZhXLgbee.0s/:2001:2002::{db.home}:/bin/sh\n")
-    passwd.chmod(0o600)
-    db.do("INSERT INTO groups VALUES ('staff', 2002, 'ann'), ('ftp', 3001, 'ann,tom')")
-    base = CONF.replace("mod_sql.c", "mod_sql.c mod_auth_file.c") + f"AuthUserFile {passwd}\n"
-
-    async def story() -> None:
-        async with db.bench("SQLAuthenticate groups", base=base) as ftp:
-            assert await entered(ftp, password="password") == "230 User tom logged in"
-            assert ftp.session.groups == ((2002, "staff"), (3001, "ftp"))
-
-    play(story)
-
-
-def test_ids_may_be_computed(db: Database) -> None:
-    # a column of a view has no type in SQLite: a number in it is no text
-    db.do("ALTER TABLE groups RENAME TO kept")
-    db.do("CREATE VIEW groups AS SELECT groupname, gid + 2000 AS gid, members FROM kept")
-    db.do("INSERT INTO kept VALUES ('staff', 2, ''), ('ftp', 1001, 'tom')")
-    db.do("CREATE VIEW people AS SELECT userid, passwd, uid + 1000 AS uid, gid, homedir, shell FROM users")
-    db.user("ann", "pw", uid=2500)
-
-    async def story() -> None:
-        async with db.bench("SQLUserInfo people userid passwd uid gid homedir shell") as ftp:
-            assert await entered(ftp) == "230 User tom logged in"
-            assert ftp.session.groups == ((2002, "staff"), (3001, "ftp"))
-            names = ftp.session.modules.accounts
-            names.uid_name(ftp.session, 3500)
-            end = monotonic() + 5
-            while names.uid_name(ftp.session, 3500) == "3500" and monotonic() < end:
-                await asyncio.sleep(0.01)
-            assert names.uid_name(ftp.session, 3500) == "ann"
-
-    play(story)
-
-
-def test_a_name_with_wildcards_is_in_no_group_but_its_own(db: Database) -> None:
-    db.user("t%", "pw")
-    db.do("INSERT INTO groups VALUES ('a', 3001, 'tom'), ('b', 3002, 'x,t%'), ('c', 3003, 't%x')")
-
-    async def story() -> None:
-        async with db.bench() as ftp:
-            assert await entered(ftp, "t%", "pw") == "230 User t% logged in"
-            assert ftp.session.groups == ((2002, "2002"), (3002, "b"))
 
     play(story)
 
@@ -355,169 +274,6 @@ def test_who_has_no_password_costs_a_slow_hash_as_well(db: Database, monkeypatch
                 await accounts.authenticate(session, account, "wrong")
                 counts.append(len(slow))
             assert counts == [1, 1]
-
-    play(story)
-
-
-def test_listings_show_names_of_the_database(db: Database) -> None:
-    db.do("INSERT INTO groups VALUES ('staff', 2002, '')")
-
-    async def story() -> None:
-        async with db.bench() as ftp:
-            await entered(ftp)
-            accounts, session = ftp.session.modules.accounts, ftp.session
-            assert accounts.uid_name(session, 2001) == "tom"
-            assert accounts.gid_name(session, 2002) == "staff"
-            assert accounts.name_gid(session, "staff") == 2002
-
-    play(story)
-
-
-@pytest.mark.parametrize("line", ["LIST", "MLSD"])
-def test_a_name_that_was_asked_for_stands_in_a_later_listing_of_the_same_session(db: Database, line: str) -> None:
-    (db.home / "file").write_text("x")
-    there = (db.home / "file").stat()
-    db.user("ann", "secret", there.st_uid, there.st_gid)
-    db.do("INSERT INTO groups VALUES ('staff', ?, '')", there.st_gid)
-
-    async def story() -> None:
-        async with db.bench(f"DefaultRoot {db.home}") as ftp:
-            await entered(ftp)
-            end = monotonic() + 10
-            while not {b"ann", b"staff"} <= set(re.split(rb"[ ;=]", text := await ftp.download(line))):
-                assert monotonic() < end, text
-                await asyncio.sleep(0.02)
-
-    play(story)
-
-
-@pytest.mark.parametrize(
-    ("line", "reason"),
-    [
-        ("SQLNamedQuery q SELECT \"a FROM %u\"", "behind FROM would be a name"),
-        ("SQLNamedQuery q UPDATE \"a = 1\"", "needs a table"),
-        ("SQLNamedQuery q UPDATE \"a = 1\" t_%u", "cannot hold a variable"),
-        ("SQLNamedQuery q MERGE x", "no type of query"),
-        ("SQLNamedQuery q SELECT 1 elsewhere", "wants the connection 'elsewhere'"),
-        ("SQLNamedConnectInfo logs oracle db", "no backend 'oracle' is loaded"),
-        ("SQLUserInfo users userid", "1 words name no table|2 words name no table"),
-        ("SQLUserInfo custom:/missing", "no query 'missing' that selects"),
-        ("SQLAuthTypes Rot13", "'Rot13' is unknown here"),
-        ("SQLUserWhereClause \"a = 'b\"", "never closed"),
-        ("SQLShowInfo PASS 99 x", "no code of a reply"),
-        ("SQLLog , q", "no command is named"),
-        ("SQLKeepAlive 30 \"SELECT '%u'\"", "has no variables"),
-        ("SQLKeepAlive 30 \"SELECT 1; SELECT 2\"", r"conf:\d+: SQLKeepAlive: this is more than one statement"),
-        ("SQLConnectInfo {db} a b c d", "5 words do not say"),
-        ("SQLConnectInfo {db} ssl-cert:/", "needs its key"),
-        ("SQLConnectInfo relative.db", "absolute pathname"),
-    ],
-)  # fmt: skip
-def test_what_is_wrong_ends_the_start_with_the_reason(db: Database, line: str, reason: str) -> None:
-    directive = line.split()[0]
-    base = "\n".join(old for old in CONF.splitlines() if directive != old.partition(" ")[0] or directive == "SQLAuth")
-
-    async def story() -> None:
-        if directive != "SQLConnectInfo" and "SQLConnectInfo" not in base:
-            raise AssertionError("the database is missing")
-        with pytest.raises(ConfigFaults, match=reason) as found:
-            async with db.bench(f"\n{line}", base=base):
-                pass
-        assert directive in str(found.value)
-
-    play(story)
-
-
-@pytest.mark.parametrize(("port", "doubted"), [("port", True), ("3307", False), ("", False)])
-def test_a_port_that_is_no_number_is_doubted_and_the_databases_own_is_used(port: str, doubted: bool) -> None:
-    """As in the sample file mod_sql.conf of ProFTPD, which passes there."""
-    conf = f"LoadModule mod_sql.c\nLoadModule mod_sql_mysql.c\nSQLConnectInfo ftp@127.0.0.1:{port} proftpd x\n"
-
-    async def story() -> None:
-        async with Bench(conf=conf, login=None) as ftp:
-            assert ftp.generation is not None
-            told = [warning.summary() for warning in ftp.generation.config.warnings]
-        assert [text.endswith("SQLConnectInfo: 'port' is no port: the database's own is used") for text in told] == (
-            [True] if doubted else []
-        )
-
-    play(story)
-
-
-@pytest.mark.parametrize("info", ["ftp@127.0.0.1:0", "ftp@127.0.0.1:65536", "ftp@127.0.0.1:123456", "@127.0.0.1"])
-def test_what_is_no_place_of_a_database_is_refused(info: str) -> None:
-    conf = f"LoadModule mod_sql.c\nLoadModule mod_sql_mysql.c\nSQLConnectInfo {info} proftpd x\n"
-
-    async def story() -> None:
-        with pytest.raises(ConfigFaults, match="does not say where the database is"):
-            async with Bench(conf=conf, login=None):
-                pass
-
-    play(story)
-
-
-def test_all_that_is_wrong_with_queries_is_told_at_once(db: Database) -> None:
-    lines = [
-        'SQLNamedQuery a SELECT "x FROM %u"',
-        'SQLNamedQuery b FREEFORM "SELECT 1; SELECT 2"',
-        "SQLNamedConnectInfo other sqlite3 {db}",
-        "SQLNamedQuery c SELECT 1 elsewhere",
-        'SQLUserWhereClause "a = \'b"',
-        "SQLGroupInfo custom:/missing/missing/missing",
-    ]
-
-    async def story() -> None:
-        with pytest.raises(ConfigFaults) as found:
-            async with db.bench("\n".join(lines)):
-                pass
-        assert [fault.name for fault in found.value.faults] == [
-            "SQLNamedQuery", "SQLNamedQuery", "SQLNamedQuery", "SQLUserWhereClause", "SQLGroupInfo",
-        ]  # fmt: skip
-        assert len({fault.line for fault in found.value.faults}) == 5
-
-    play(story)
-
-
-def test_a_record_whose_query_records_nothing_is_told_of_with_its_line(db: Database) -> None:
-    lines = [
-        "SQLNamedQuery note INSERT \"'%u', 'STOR', 0\" log",
-        'SQLNamedQuery look SELECT "who FROM log"',
-        "SQLLog STOR note",
-        "SQLLog STOR look",
-        "SQLLog STOR missing",
-    ]
-
-    async def story() -> None:
-        async with db.bench("\n".join(lines)) as ftp:
-            told = {fault.source.strip(): fault.message for fault in ftp.generation.config.warnings}
-        assert told == {
-            "SQLLog STOR look": "the query 'look' is a SELECT: nothing is recorded",
-            "SQLLog STOR missing": "the query 'missing' is not defined: nothing is recorded",
-        }
-
-    play(story)
-
-
-def test_a_query_that_is_defined_twice_is_told_of_and_a_server_s_own_is_not(db: Database) -> None:
-    lines = [
-        'SQLNamedQuery once SELECT "1 FROM log"',
-        'SQLNamedQuery again SELECT "1 FROM log"',
-        'SQLNamedQuery again SELECT "2 FROM log"',
-        "<Global>",
-        'SQLNamedQuery common SELECT "3 FROM log"',
-        "</Global>",
-        "<VirtualHost 127.0.0.9>",
-        f"SQLConnectInfo {db.path}",
-        'SQLNamedQuery common SELECT "4 FROM log"',
-        'SQLNamedQuery once SELECT "5 FROM log"',
-        "</VirtualHost>",
-    ]
-
-    async def story() -> None:
-        async with db.bench("\n".join(lines)) as ftp:
-            told = {fault.source.strip(): fault.message for fault in ftp.generation.config.warnings}
-        assert list(told) == ['SQLNamedQuery again SELECT "2 FROM log"']
-        assert "a query 'again' is defined at " in told['SQLNamedQuery again SELECT "2 FROM log"']
 
     play(story)
 

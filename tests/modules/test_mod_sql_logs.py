@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -14,14 +13,6 @@ from sql_ground import Database, entered, play
 from ftpd.api import Command, Module, Outcome, TransferError, sql
 from ftpd.testing.memory import MemoryWire
 from libexec import mod_sql
-
-
-@pytest.fixture
-def db(tmp_path: Path) -> Iterator[Database]:
-    database = Database(tmp_path)
-    yield database
-    database.remove()
-
 
 RECORD = """SQLNamedQuery record INSERT "'%u', '%m', %b" log\n"""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,13 +15,6 @@ from ftpd.conf.faults import ConfigFaults
 from ftpd.core import crypt
 
 ENGINE = "SQLPasswordEngine on\n"
-
-
-@pytest.fixture
-def db(tmp_path: Path) -> Iterator[Database]:
-    database = Database(tmp_path)
-    yield database
-    database.remove()
 
 
 def held(db: Database, kind: str, stored: str, conf: str = "", *, user: str = "ann", engine: str = ENGINE) -> bool:
