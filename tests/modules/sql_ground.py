@@ -30,6 +30,7 @@ DelayEngine off
 AuthOrder mod_sql.c
 RequireValidShell off
 """
+RECORD = """SQLNamedQuery record INSERT "'%u', '%m', %b" log\n"""
 
 
 class Database:
@@ -67,6 +68,10 @@ class Database:
         lines = (base + conf).replace("{db}", str(self.path))
         modules = (mod_sql.module, mod_sql_sqlite.module, mod_sql_passwd.module, *modules)
         return Bench(*modules, conf=lines, users=users or {}, login=login, **more)
+
+
+def rows(db: Database) -> list[tuple[object, ...]]:
+    return db.do("SELECT who, what, size FROM log")
 
 
 async def entered(ftp: Bench, user: str = "tom", password: str = "secret") -> str:
