@@ -86,3 +86,10 @@ class Counted:
     def taken(self) -> list[str]:
         taken, self.verbs[:] = list(self.verbs), []
         return [verb for verb in taken if verb not in ("USER", "PASS", "TYPE", "CWD", "QUIT")]
+
+
+async def settled(place: Place) -> None:
+    """Whatever has been sent so far has been read, if it is read at all."""
+    before = -1
+    while before != (before := sum(channel.session.bytes_in for channel in place.worker.sessions)):
+        await asyncio.sleep(0.01)

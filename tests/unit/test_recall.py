@@ -1,20 +1,16 @@
-"""What has a known answer is answered so, and everything that a command does besides still happens."""
+"""What has a known answer is answered so, however its lines come; and whoever wants to be asked is."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from recall_ground import Place, serving, tell
-from transfer_ground import LOOPS
+from recall_ground import serving, settled, tell
 
 from ftpd import native
-from ftpd.core import trace, watchdog
+from ftpd.core import trace
 from ftpd.core.vocab import Outcome
 from ftpd.module.command import Command
 from ftpd.module.table import Module
@@ -227,13 +223,6 @@ def test_lines_that_a_client_makes_up_take_no_memory() -> None:
     tell(story)
 
 
-async def settled(place: Place) -> None:
-    """Whatever has been sent so far has been read, if it is read at all."""
-    before = -1
-    while before != (before := sum(channel.session.bytes_in for channel in place.worker.sessions)):
-        await asyncio.sleep(0.01)
-
-
 # -- who is asked ----------------------------------------------------------------------------------------
 
 
@@ -311,228 +300,7 @@ def test_who_begins_to_look_for_a_fault_sees_each_command_go_its_way() -> None:
     tell(story)
 
 
-# -- what a command does besides -------------------------------------------------------------------------
-
-
-def test_every_byte_is_counted() -> None:
-    async def story() -> None:
-        module = Module("counting", version="1")
-
-        @module.cmd("COUNTS", auth=False)
-        def counts(cmd: Command) -> Outcome:
-            return cmd.ok(200, f"{cmd.session.bytes_in} {cmd.session.bytes_out}")
-
-        async with serving(module) as place, place.client() as client:
-            before = list(map(int, (await client.ask("COUNTS")).split()[1:]))
-            answer = len("200 NOOP command successful\r\n")
-            for _ in range(7):
-                await client.ask("NOOP")
-            came, went = map(int, (await client.ask("COUNTS")).split()[1:])
-            assert came - before[0] == 7 * len("NOOP\r\n") + len("COUNTS\r\n")
-            assert went - before[1] == 7 * answer + len(f"200 {before[0]} {before[1]}\r\n")
-
-    tell(story)
-
-
-def test_who_says_noop_is_not_idle_and_who_stops_is() -> None:
-    async def story() -> None:
-        async with serving(conf="TimeoutIdle 1") as place, place.client() as client:
-            for _ in range(8):
-                assert (await client.ask("NOOP")).startswith("200")
-                await asyncio.sleep(0.25)
-            assert await client.rest() == "421 Idle timeout (1 seconds): closing control connection\r\n"
-
-    tell(story)
-
-
-def test_a_rate_of_commands_holds_for_noop() -> None:
-    async def story() -> None:
-        async with serving(conf="MaxCommandRate 4 1") as place, place.client() as client:
-            began = asyncio.get_running_loop().time()
-            for _ in range(10):
-                await client.ask("NOOP")
-            assert asyncio.get_running_loop().time() - began > 0.9
-
-    tell(story)
-
-
-def test_the_scoreboard_hears_of_who_says_noop() -> None:
-    async def story() -> None:
-        heard: list[object] = []
-
-        class Presence:
-            def does(self, channel: object, command: object) -> None:
-                heard.append(channel)
-
-            def came(self, channel: object) -> None: ...
-            def went(self, channel: object) -> None: ...
-            def close(self) -> None: ...
-
-        async with serving() as place, place.client() as client:
-            await client.ask("NOOP")
-            await client.ask("NOOP")
-            place.worker.presence = Presence()  # type: ignore[assignment]
-            await client.ask("NOOP")
-            assert heard == [place.channel]
-
-    tell(story)
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="the bench's tom is whoever tests")
-def test_an_access_file_counts_as_soon_as_it_may() -> None:
-    async def story() -> None:
-        async with serving(conf="AllowOverride on") as place, place.client() as client:
-            for _ in range(3):
-                assert (await client.ask("NOOP")).startswith("200")
-            assert place.channel._answers
-            place.bench.write(".ftpaccess", b"<Limit NOOP>\nDenyAll\n</Limit>\n")
-            # that no such file is there is believed for a second
-            await asyncio.sleep(1.1)
-            assert await client.ask("NOOP") == "550 Operation not permitted"
-            os.unlink(os.path.join(place.bench.root, ".ftpaccess"))
-            assert (await client.ask("NOOP")).startswith("200")
-
-    tell(story)
-
-
-def test_an_access_file_that_another_client_brings_counts_at_once() -> None:
-    async def story() -> None:
-        async with serving(conf="AllowOverride on\nAllowOverwrite on") as place:
-            place.bench.write("waits", b"<Limit NOOP>\nDenyAll\n</Limit>\n")
-            async with place.client() as one, place.client() as other:
-                for _ in range(3):
-                    assert (await one.ask("NOOP")).startswith("200")
-                await other.ask("RNFR waits")
-                assert (await other.ask("RNTO .ftpaccess")).startswith("250")
-                assert await one.ask("NOOP") == "550 Operation not permitted"
-                await other.ask("DELE .ftpaccess")
-                assert (await one.ask("NOOP")).startswith("200")
-
-    tell(story)
-
-
-# -- clients that are slow, and that go ------------------------------------------------------------------
-
-
-def long_answers() -> Module:
-    module = Module("long", version="1")
-
-    @module.cmd("LONG", auth=False, steady=True)
-    def long(cmd: Command) -> Outcome:
-        return cmd.ok(200, "x" * 60_000)
-
-    return module
-
-
-def test_who_does_not_read_gets_every_answer_later() -> None:
-    async def story() -> None:
-        async with serving(long_answers()) as place, place.client() as client:
-            await client.ask("LONG")
-            place.channel.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
-            loop = asyncio.get_running_loop()
-            sock = client.writer.get_extra_info("socket").dup()
-            client.writer.transport.pause_reading()
-            try:
-                sent = 0
-                while not place.channel._out:
-                    sent += await loop.run_in_executor(None, sock.send, b"LONG\r\n") == 6
-                    await settled(place)
-                await loop.run_in_executor(None, sock.send, b"NOOP\r\n")
-            finally:
-                sock.close()
-            client.writer.transport.resume_reading()
-            for _ in range(sent):
-                assert await client.line() == "200 " + "x" * 60_000
-            assert await client.line() == "200 NOOP command successful"
-
-    tell(story)
-
-
-def test_who_never_reads_is_not_read_either() -> None:
-    async def story() -> None:
-        async with serving(long_answers()) as place, place.client() as client:
-            await client.ask("LONG")
-            place.channel.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
-            client.writer.transport.pause_reading()
-            with client.writer.get_extra_info("socket").dup() as sock:
-                most = 0
-                for _ in range(60):
-                    await asyncio.get_running_loop().run_in_executor(None, sock.send, b"LONG\r\n")
-                    await settled(place)
-                    most = max(most, len(place.channel._out))
-            assert 0 < most < 200_000
-
-    tell(story)
-
-
-@pytest.mark.parametrize("how", ["close", "reset"])
-def test_who_goes_after_known_answers_is_gone(how: str) -> None:
-    async def story() -> None:
-        async with serving() as place:
-            async with place.client() as client:
-                await client.ask("NOOP")
-                await client.ask("NOOP")
-                if how == "reset":
-                    client.writer.transport.abort()
-            await asyncio.wait_for(place.worker.idle(), 5)
-
-    tell(story)
-
-
-@pytest.mark.parametrize("loop", LOOPS)
-def test_who_never_stops_asking_keeps_nobody_waiting(loop: str) -> None:
-    """By the processor time of the loop's thread: what other programs take of the machine is not held against it."""
-
-    async def story() -> None:
-        turns = []
-        async with serving() as place, place.client() as client:
-            await client.ask("NOOP")
-
-            def chatter(sock: socket.socket) -> None:
-                with sock:
-                    for _ in range(3000):
-                        sock.sendall(b"NOOP\r\n")
-                        sock.recv(100)
-
-            aio = asyncio.get_running_loop()
-            sock = socket.create_connection(("127.0.0.1", place.port))
-            talk = aio.run_in_executor(None, chatter, sock)
-            others = 0
-
-            def turn(before: float) -> None:
-                now = time.thread_time()
-                turns.append(now - before)
-                if not talk.done():
-                    aio.call_soon(turn, now)
-
-            turn(time.thread_time())
-            while not talk.done():
-                async with place.client() as other:
-                    assert (await other.ask("PWD")).startswith("257")
-                others += 1
-            await talk
-        assert others > 0
-        assert max(turns) < 0.5
-        # the collector of garbage may take its time for all the tests that were before
-        assert sum(took > watchdog.LIMIT for took in turns) < 3
-
-    with asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
-        runner.run(story())
-
-
-def test_a_descriptor_that_was_anothers_has_none_of_its_answers() -> None:
-    async def story() -> None:
-        async with serving() as place:
-            place.bench.write("sub/")
-            for _ in range(5):
-                async with place.client() as client:
-                    await client.ask("CWD sub")
-                    assert await client.ask("PWD") == '257 "/sub" is the current directory'
-                    assert await client.ask("PWD") == '257 "/sub" is the current directory'
-                async with place.client() as client:
-                    assert await client.ask("PWD") == '257 "/" is the current directory'
-
-    tell(story)
+# -- what is compiled --------------------------------------------------------------------------------------
 
 
 def test_what_is_compiled_takes_nothing_else_for_a_table() -> None:
