@@ -1,29 +1,22 @@
-"""STOR, APPE, STOU: what is there stays until better has come, and what broke off is not called whole."""
+"""STOR, APPE, STOU: what is there stays until better may come, and what comes is there whole, within its limits."""
 
 from __future__ import annotations
 
 import asyncio
 import ctypes
-import errno
 import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from unittest.mock import patch
 
 import pytest
-from xfer_ground import Breaking, closed, names, run, talk, upload_over
+from xfer_ground import OVERWRITE, RESTART, Breaking, closed, names, run, talk, upload_over
 
 from ftpd.api import Command, Module, TransferError
 from ftpd.core.log import Level
-from ftpd.fs.local import LocalFiles
 from ftpd.testing import Bench
-from ftpd.testing.memory import MemoryData
 
 DONE = "150 Opening ASCII mode data connection for {}\n226 Transfer complete"
-OVERWRITE = "AllowOverwrite on\n"
-RESTART = "AllowOverwrite on\nAllowStoreRestart on\n"
 
 
 def test_a_new_file_is_stored() -> None:
@@ -118,37 +111,6 @@ def test_uploads_follow_a_link_to_a_file_and_no_other() -> None:
         assert not os.path.exists("/etc/ftpd-must-not-be")
     refused = run(tale, files=files, conf="AllowStoreRestart on\n")
     assert (refused[0], refused[-1]) == ("550 link: Overwrite permission denied", "old")
-
-
-def test_a_hidden_upload_follows_a_link_to_a_file() -> None:
-    async def tale(ftp: Bench) -> tuple[str, str, bool, bytes, list[str]]:
-        os.symlink("sub/a", f"{ftp.root}/link")
-        os.symlink("sub/b", f"{ftp.root}/dangling")
-        replies = [(await ftp.upload(f"STOR {name}", b"new")).splitlines()[-1] for name in ("link", "dangling")]
-        there = sorted(os.listdir(f"{ftp.root}/sub"))
-        return replies[0], replies[1], os.path.islink(f"{ftp.root}/link"), ftp.read("sub/a"), there
-
-    conf, files = OVERWRITE + "HiddenStores on\n", {"sub/a": b"old"}
-    whole, no_file = "226 Transfer complete", "550 dangling: Not a regular file"
-    assert run(tale, files=files, conf=conf) == (whole, no_file, True, b"new", ["a"])
-    conf += "TransferOptions AllowSymlinkUpload\n"
-    assert run(tale, files=files, conf=conf) == (whole, whole, True, b"new", ["a", "b"])
-    assert run(tale, files=files, conf="HiddenStores on\n")[0] == "550 link: Overwrite permission denied"
-
-
-def test_a_hidden_upload_that_cannot_have_its_name_says_so(caplog: pytest.LogCaptureFixture) -> None:
-    def refused(*paths: object, **how: object) -> None:
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-
-    async def tale(ftp: Bench) -> tuple[str, list[str]]:
-        with patch.object(LocalFiles, "rename", refused):
-            reply = await ftp.upload("STOR sub/late", b"new")
-        return reply.splitlines()[-1], os.listdir(f"{ftp.root}/sub")
-
-    reply, left = run(tale, files={"sub/": b""}, conf=OVERWRITE + "HiddenStores on\n")
-    assert reply == "550 /sub/late: Rename of hidden file /sub/.in.late. failed: Is a directory"
-    assert left == []
-    assert re.search(r"Rename of /\S+/sub/.in.late. to /\S+/sub/late failed: Is a directory\.", caplog.text)
 
 
 def test_a_link_does_not_lead_an_upload_past_a_limit_or_allowoverwrite() -> None:
@@ -269,154 +231,6 @@ def test_appe_adds_to_the_end_and_needs_allowstorerestart() -> None:
     ]
 
 
-# -- uploads that break off --------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("conf", "left"),
-    [
-        ("", ["new"]),
-        ("DeleteAbortedStores on\n", []),
-        ("HiddenStores on\n", []),
-        ("HiddenStores on\nDeleteAbortedStores off\n", [".in.new."]),
-    ],
-)
-def test_what_is_left_of_a_broken_upload(conf: str, left: list[str], caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(Level.NOTICE)
-
-    async def tale(ftp: Bench) -> tuple[str, list[str]]:
-        return await upload_over(ftp, "STOR new", Breaking(b"half", error=closed())), names(ftp)
-
-    reply, there = run(tale, conf=conf)
-    assert reply.splitlines()[-1] == "426 Transfer aborted. Data connection closed"
-    assert there == left
-    # what the daemon removes of its own accord, the log tells of
-    told = [record for record in caplog.records if record.getMessage().startswith("removing aborted ")]
-    name = "HiddenStores file '.*/\\.in\\.new\\.'" if "Hidden" in conf else "file '.*/new'"
-    assert [record.levelno for record in told] == ([] if left else [Level.NOTICE])
-    assert all(re.fullmatch(f"removing aborted {name}", record.getMessage()) for record in told)
-
-
-def test_a_full_disk_leaves_no_partial_file(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(Level.NOTICE)
-
-    async def tale(ftp: Bench) -> tuple[str, list[str]]:
-        full = TransferError(452, "Transfer aborted. No space left on device")
-        return await upload_over(ftp, "STOR new", Breaking(b"half", error=full)), names(ftp)
-
-    reply, there = run(tale)
-    assert reply.endswith("\n452 Transfer aborted. No space left on device")
-    assert there == []
-    assert "notice: user tom: aborting transfer: No space left on device" in caplog.text
-
-
-def test_appended_to_is_never_deleted() -> None:
-    async def tale(ftp: Bench) -> bytes:
-        await upload_over(ftp, "APPE a", Breaking(b"half", error=closed()))
-        return ftp.read("a")
-
-    assert run(tale, files={"a": b"abc"}, conf=RESTART + "DeleteAbortedStores on\n") == b"abchalf"
-
-
-def test_of_an_upload_that_is_broken_off_the_log_has_proftpds_reason_and_no_size_of_the_file(tmp_path: Path) -> None:
-    log = tmp_path / "log"
-    form = "%s|%{transfer-status}|%{transfer-failure}|%{file-size}|%{file-modified}"
-    conf = f'LogFormat f "{form}"\nExtendedLog {log} WRITE f\nAllowOverwrite on\n'
-
-    async def tale(ftp: Bench) -> None:
-        await upload_over(ftp, "STOR new", Breaking(b"half", error=closed()))
-        await upload_over(ftp, "STOR a", Breaking(b"half", error=closed()))
-        taken_back = TransferError(426, "Transfer aborted. Data connection closed.", aborted=True)
-        await upload_over(ftp, "STOR back", Breaking(b"half", error=taken_back))
-        await ftp.upload("STOR whole", b"whole")
-        await ftp("STOR sub")
-
-    run(tale, files={"a": b"abc", "sub/": b""}, conf=conf)
-    told = [line for line in log.read_text().splitlines() if line.split("|")[1] != "-"]
-    assert told == [
-        "426|failed|Data connection closed|-|false", "426|failed|Data connection closed|-|true",
-        "426|cancelled|aborted|-|false",
-        "226|success|-|5|false", "550|failed|sub: Not a regular file|-|false",
-    ]  # fmt: skip
-
-
-def test_a_stalled_upload_ends_the_session(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(Level.NOTICE)
-
-    async def tale(ftp: Bench) -> tuple[str, str | None]:
-        stalled = TransferError(421, "Data transfer stall timeout (9 seconds): closing data connection")
-        reply = await upload_over(ftp, "STOR new", Breaking(b"half", error=stalled))
-        return reply.splitlines()[-1], ftp.wire.closed_for
-
-    reply, reason = run(tale, conf="TimeoutStalled 9\n")
-    assert reply.startswith("421 Data transfer stall timeout")
-    assert reason == "Timeout exceeded: TimeoutStalled during data transfer"
-    assert "Data transfer stall timeout: 9 seconds" in [record.getMessage() for record in caplog.records]
-
-
-# -- HiddenStores ------------------------------------------------------------------------------------------
-
-
-def test_a_hidden_upload_gets_its_name_when_it_is_whole() -> None:
-    async def tale(ftp: Bench) -> tuple[list[str], bytes, list[str], bytes]:
-        during: list[str] = []
-        old = b""
-
-        def look() -> None:
-            nonlocal old
-            during.extend(names(ftp))
-            old = ftp.read("a")
-
-        await upload_over(ftp, "STOR a", Breaking(b"new", look))
-        return during, old, names(ftp), ftp.read("a")
-
-    during, old, after, content = run(tale, files={"a": b"old"}, conf=OVERWRITE + "HiddenStores on\n")
-    assert (during, old) == ([".in.a.", "a"], b"old")
-    assert (after, content) == (["a"], b"new")
-
-
-def test_prefix_and_suffix_of_hidden_uploads_can_be_chosen() -> None:
-    async def tale(ftp: Bench) -> list[str]:
-        during: list[str] = []
-        await upload_over(ftp, "STOR a", Breaking(b"new", lambda: during.extend(names(ftp))))
-        return during
-
-    assert run(tale, conf='HiddenStores "" .filepart\n') == ["a.filepart"]
-    # a prefix alone is set between dots, as with ProFTPD
-    assert run(tale, conf="HiddenStores up-\n") == [".up-.a."]
-    assert run(tale, conf="HiddenStores .up-.\n") == [".up-.a."]
-    assert run(tale, conf="HiddenStores up- .\n") == ["up-a."]
-    (name,) = run(tale, conf="HiddenStores .in. .%P\n")
-    assert re.fullmatch(rf"\.in\.a\.{os.getpid()}-\d+", name)
-
-
-def test_a_hidden_file_in_the_way_is_told() -> None:
-    async def tale(ftp: Bench) -> tuple[str, list[str]]:
-        return await ftp.upload("STOR a", b"x"), names(ftp)
-
-    reply, left = run(tale, files={".in.a.": b""}, conf="HiddenStores on\n")
-    assert reply == "550 a: Temporary hidden file /.in.a. already exists"
-    assert left == [".in.a."]
-
-
-def test_hidden_uploads_cannot_go_on_in_the_middle() -> None:
-    conf = RESTART + "HiddenStores on\n"
-    replies = talk(
-        "TYPE I", "REST 3", "STOR a", "RANG 1 2", "STOR a", "REST 2", "APPE a", files={"a": b"0123"}, conf=conf
-    )
-    assert replies[2] == replies[6] == "501 REST not compatible with server configuration"
-    assert replies[4] == "501 RANG not compatible with server configuration"
-
-
-def test_a_file_that_came_meanwhile_is_not_overwritten() -> None:
-    async def tale(ftp: Bench) -> tuple[str, bytes, list[str]]:
-        link = Breaking(b"ours", lambda: ftp.write("a", b"theirs"))
-        reply = await upload_over(ftp, "STOR a", link)
-        return reply.splitlines()[-1], ftp.read("a"), names(ftp)
-
-    assert run(tale, conf="HiddenStores on\n") == ("550 a: Overwrite permission denied", b"theirs", ["a"])
-
-
 # -- STOU ----------------------------------------------------------------------------------------------------
 
 
@@ -526,23 +340,3 @@ def test_the_transfer_is_recorded_for_the_logs() -> None:
         ("/b", "i", 4, "failed", "b"),
         ("/c", "i", 4, "cancelled", "c"),
     ]
-
-
-def test_a_session_that_ends_in_the_middle_leaves_no_hidden_file() -> None:
-    class Hanging(MemoryData):
-        async def receive_file(self, descriptor: int, **how: object) -> int:
-            os.write(descriptor, b"half")
-            started.set()
-            await asyncio.Event().wait()
-            return 0
-
-    async def tale(ftp: Bench) -> list[str]:
-        task = asyncio.ensure_future(upload_over(ftp, "STOR a", Hanging(b"")))
-        await started.wait()
-        assert names(ftp) == [".in.a."]
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        return names(ftp)
-
-    started = asyncio.Event()
-    assert run(tale, conf="HiddenStores on\n") == []

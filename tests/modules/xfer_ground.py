@@ -13,6 +13,8 @@ from ftpd.testing.memory import MemoryData
 
 T = TypeVar("T")
 HOME = "DefaultRoot ~\n"
+OVERWRITE = "AllowOverwrite on\n"
+RESTART = OVERWRITE + "AllowStoreRestart on\n"
 
 
 def run(tale: Callable[[Bench], Awaitable[T]], *, conf: str = "", **bench: Any) -> T:
