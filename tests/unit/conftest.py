@@ -1,6 +1,9 @@
-"""Both ways, by Python and by what is compiled, to call the kernel for data connections and to answer what is known."""
+"""What the tests of units share: both ways, Python's and the compiled one, to call the kernel and to answer; a file."""
 
 from __future__ import annotations
+
+import os
+from pathlib import Path
 
 import pytest
 
@@ -38,3 +41,10 @@ def way_to_answer(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
         monkeypatch.setattr(native, "front", None)
     elif native.front is None:
         pytest.skip("not compiled here")
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> int:
+    """Eight megabytes, opened for both directions; whoever asks for it closes it."""
+    (tmp_path / "file").write_bytes(bytes(8 << 20))
+    return os.open(tmp_path / "file", os.O_RDWR)

@@ -10,13 +10,11 @@ from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 
 import pytest
-from transfer_ground import LOCAL, LOOPS, awaiting, hears, run, says_hello
+from transfer_ground import LOCAL, awaiting, hears, loops, run, says_hello
 
 from ftpd.module.wire import TransferError
 from ftpd.transfer.channel import Ground
 from ftpd.transfer.ports import ActiveConnector
-
-loops = pytest.mark.parametrize("loop", LOOPS)
 
 pytestmark = pytest.mark.usefixtures("way_to_call")
 

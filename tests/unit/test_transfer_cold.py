@@ -12,16 +12,15 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from transfer_ground import drain, loops, pair, run
 
 from ftpd.core.reply import Refuse
 from ftpd.engine.pool import Pools
 from ftpd.module.wire import TransferError
 from ftpd.transfer.channel import Ground
 from ftpd.transfer.cold import is_cold
-from tests.unit.transfer_ground import LOOPS, drain, pair, run
 
 T = TypeVar("T")
-loops = pytest.mark.parametrize("loop", LOOPS)
 CONTENT = random.Random(7).randbytes((5 << 20) + 321)
 
 

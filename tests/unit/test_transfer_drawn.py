@@ -9,12 +9,10 @@ import os
 import socket
 
 import pytest
-from transfer_ground import LOOPS, dial, hears, listen, run, says_hello
+from transfer_ground import dial, hears, listen, loops, run, says_hello
 
 from ftpd.transfer.channel import Ground
 from ftpd.transfer.portrange import drawn, of_system
-
-loops = pytest.mark.parametrize("loop", LOOPS)
 
 pytestmark = pytest.mark.usefixtures("way_to_call")
 

@@ -1,4 +1,4 @@
-"""How transfers end before their time: aborts, stalls, cancelled tasks; and how they are slowed down."""
+"""How transfers end before their time: aborts, clients that linger, stalls, cancelled tasks."""
 
 from __future__ import annotations
 
@@ -7,20 +7,17 @@ import os
 import socket
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
 from time import monotonic
 from typing import Any
 
 import pytest
-from transfer_ground import LOOPS, awaiting, both, drain, feed, pair, run, until
+from transfer_ground import awaiting, drain, loops, pair, run, until
 
 from ftpd.core.eager import begin
 from ftpd.module.wire import TransferError
 from ftpd.transfer.channel import Ground
 from ftpd.transfer.data import DataChannel
-from ftpd.transfer.throttle import Bucket
 
-loops = pytest.mark.parametrize("loop", LOOPS)
 pytestmark = pytest.mark.usefixtures("way_to_call")
 Start = Callable[[DataChannel, int], Awaitable[int]]
 
@@ -32,12 +29,6 @@ DIRECTIONS: dict[str, Start] = {
     "upload": lambda data, file: data.receive_file(file),
 }
 directions = pytest.mark.parametrize("start", DIRECTIONS.values(), ids=DIRECTIONS)
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> int:
-    (tmp_path / "file").write_bytes(bytes(8 << 20))
-    return os.open(tmp_path / "file", os.O_RDWR)
 
 
 @loops
@@ -321,193 +312,3 @@ def test_a_stall_timer_may_be_taken_away(loop: str, file: int) -> None:
 
     run(loop, story)
     os.close(file)
-
-
-# -- TransferRate ----------------------------------------------------------------------------------------
-
-
-@loops
-@pytest.mark.parametrize("free", [0, 100_000])
-def test_a_throttled_download_takes_its_time(loop: str, free: int, file: int) -> None:
-    async def story(ground: Ground) -> None:
-        for ascii in (False, True):
-            data, client = pair(ground)
-            # where the bytes are free, a rate of one a second must not be felt
-            data.throttle(1 if free else 200_000, free)
-            began = monotonic()
-
-            async def download(data: DataChannel = data, ascii: bool = ascii) -> None:
-                await data.send_file(file, count=100_000, ascii=ascii)
-                await data.finish()
-
-            _, got = await both(download(), drain(client))
-            assert got == bytes(100_000)
-            if not free:
-                # the bucket is full at first (40 kB), the other 60 kB take 0.3 s
-                assert 0.25 < monotonic() - began < 5
-
-    run(loop, story)
-    os.close(file)
-
-
-@loops
-def test_a_throttled_upload_takes_its_time(loop: str, file: int) -> None:
-    async def story(ground: Ground) -> None:
-        data, client = pair(ground)
-        data.throttle(200_000)
-        began = monotonic()
-        stored, _ = await both(data.receive_file(file), feed(client, b"x" * 100_000))
-        await data.finish()
-        assert stored == 100_000
-        assert 0.25 < monotonic() - began < 5
-
-    run(loop, story)
-    os.close(file)
-
-
-@loops
-def test_a_pause_can_be_aborted_and_a_throttle_taken_off(loop: str, file: int) -> None:
-    async def story(ground: Ground) -> None:
-        data, client = pair(ground)
-        data.throttle(10)
-        async with awaiting(data.send_file(file)) as download:
-            await until(lambda: data._pause is not None)
-            data.abort()
-            with pytest.raises(TransferError):
-                await download
-        client.close()
-
-        data, client = pair(ground)
-        data.throttle(1000)
-        data.throttle(0)
-        assert await data.send_file(file, count=100_000) == 100_000
-        await data.finish()
-        client.close()
-
-    run(loop, story)
-    os.close(file)
-
-
-@pytest.mark.parametrize("rate", [0.5, 3.0, 1000.0, 1e9])
-def test_a_bucket_keeps_its_rate_and_is_asked_seldom(rate: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    now = 1000.0
-    monkeypatch.setattr("ftpd.transfer.throttle.monotonic", lambda: now)
-    bucket = Bucket(rate, free=500)
-    assert bucket.grant(400) == 400
-    bucket.took(400)
-    moved = -100
-    asked = 0
-    end = now + 100
-    while now < end:
-        count = bucket.grant(1 << 40)
-        bucket.took(count)
-        moved += count
-        asked += 1
-        assert bucket.delay() > 0
-        now += bucket.delay() + 1e-6
-    assert rate * 95 - 1 <= moved <= rate * 105 + 1
-    assert asked < 1100
-
-
-def test_a_bucket_does_not_make_up_for_an_hour_of_silence(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = 1000.0
-    monkeypatch.setattr("ftpd.transfer.throttle.monotonic", lambda: now)
-    bucket = Bucket(1000)
-    now += 3600
-    assert bucket.grant(1 << 30) == 200
-
-
-def test_who_goes_on_as_long_as_something_may_move_has_to_wait_soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It moved the few bytes that came together meanwhile, again and again, and nobody else had a turn."""
-    now = 1000.0
-    monkeypatch.setattr("ftpd.transfer.throttle.monotonic", lambda: now)
-    bucket = Bucket(2_000_000)
-    for _ in range(10):
-        now += 0.1 + 1e-6
-        times = 0
-        while count := bucket.grant(1 << 20):
-            # now and then the kernel takes a part
-            bucket.took(count if times else count // 2)
-            now += 5e-6
-            times += 1
-            assert times < 3
-        assert bucket.delay() > 0
-
-
-def test_what_is_less_than_a_slice_goes_when_it_has_come_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = 1000.0
-    monkeypatch.setattr("ftpd.transfer.throttle.monotonic", lambda: now)
-    bucket = Bucket(1000)
-    now += 0.05 + 1e-6
-    assert (bucket.grant(60), bucket.grant(1000), bucket.grant(40)) == (0, 0, 40)
-
-
-# -- what TLS needs --------------------------------------------------------------------------------------
-
-
-class Record(DataChannel):
-    """A connection with a layer of its own: bits are flipped, and the first write waits for the peer."""
-
-    greeted = False
-
-    def use_sendfile(self) -> bool:
-        return False
-
-    def put(self, data: memoryview) -> int:
-        if not self.greeted:
-            self.needs = self.ioloop.READ
-            self.greeted = bool(self.socket.recv(1))  # BlockingIOError: nothing there
-            self.needs = 0
-        return super().put(memoryview(bytes(byte ^ 255 for byte in data)))
-
-    def get(self, buffer: memoryview) -> int:
-        count = super().get(buffer)
-        buffer[:count] = bytes(byte ^ 255 for byte in buffer[:count])
-        return count
-
-
-@loops
-def test_a_layer_of_its_own_sees_every_byte(loop: str, file: int) -> None:
-    async def story(ground: Ground) -> None:
-        plain, client = pair(ground)
-        data = Record(plain._fileno, ground)
-        async with awaiting(data.send_file(file, count=1000)) as download:
-            await asyncio.sleep(0)
-            assert data.moved == 0
-            client.send(b"!")
-            assert await download == 1000
-        # what fills no segment may wait a moment for our end, which does not come here
-        assert await asyncio.get_running_loop().sock_recv(client, 2000) == b"\xff" * 1000
-        client.send(b"\xff\xfe")
-        client.shutdown(1)
-        assert await data.receive_file(file, offset=0) == 2
-        assert os.pread(file, 2, 0) == b"\x00\x01"
-        await data.finish()
-        client.close()
-
-    run(loop, story)
-    os.close(file)
-
-
-@loops
-def test_a_fault_of_ours_is_raised_and_closes_the_connection(loop: str) -> None:
-    class Broken(DataChannel):
-        def use_sendfile(self) -> bool:
-            return False
-
-        def get(self, buffer: memoryview) -> int:
-            if self._step is None:
-                raise BlockingIOError
-            raise ZeroDivisionError
-
-    async def story(ground: Ground) -> None:
-        plain, client = pair(ground)
-        data = Broken(plain._fileno, ground)
-        async with awaiting(data.receive_file(-1)) as upload:
-            client.send(b"x")
-            with pytest.raises(ZeroDivisionError):
-                await upload
-        with pytest.raises(ConnectionResetError):  # there was a byte unread
-            await drain(client)
-
-    run(loop, story)

@@ -16,13 +16,11 @@ from pyftpdlib.authorizers import DummyAuthorizer
 from pyftpdlib.handlers import FTPHandler
 from pyftpdlib.ioloop import Acceptor, AsyncChat
 from pyftpdlib.servers import FTPServer
-from transfer_ground import LOOPS, drain, run, until
+from transfer_ground import drain, loops, run, until
 
 from ftpd.core import watchdog
 from ftpd.transfer.channel import Ground
 from ftpd.transfer.ioloop import AsyncioLoop
-
-loops = pytest.mark.parametrize("loop", LOOPS)
 
 
 class Echo(AsyncChat):

@@ -12,14 +12,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from transfer_ground import LOCAL, LOOPS, awaiting, dial, drain, hears, listen, pair, reset, run, says_hello, until
+from transfer_ground import (
+    LOCAL,
+    awaiting,
+    dial,
+    drain,
+    hears,
+    listen,
+    loops,
+    pair,
+    reset,
+    run,
+    says_hello,
+    until,
+)
 
 from ftpd.module.wire import TransferError
 from ftpd.transfer import kernel
 from ftpd.transfer.channel import Ground
 from ftpd.transfer.ports import ActiveConnector, plain_host
-
-loops = pytest.mark.parametrize("loop", LOOPS)
 
 pytestmark = pytest.mark.usefixtures("way_to_call")
 

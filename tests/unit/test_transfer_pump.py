@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from transfer_ground import LOOPS, awaiting, both, drain, pair, reset, run
+from transfer_ground import awaiting, both, drain, loops, pair, reset, run
 
 from ftpd import native
 from ftpd.core.meter import Meter
@@ -22,7 +22,6 @@ from ftpd.transfer.data import LAST, DataChannel
 from ftpd.transfer.ioloop import DataLoop
 
 pytestmark = pytest.mark.skipif(native.data is None, reason="not compiled here")
-loops = pytest.mark.parametrize("loop", LOOPS)
 SIZE = 3 * LAST + 12345
 
 

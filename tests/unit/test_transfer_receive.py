@@ -11,14 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from transfer_ground import LOOPS, awaiting, both, drain, feed, pair, reset, run, until
+from transfer_ground import awaiting, both, drain, feed, loops, pair, reset, run, until
 
 from ftpd.module.wire import TransferError
 from ftpd.transfer import data as data_channels
 from ftpd.transfer import kernel
 from ftpd.transfer.channel import Ground
 
-loops = pytest.mark.parametrize("loop", LOOPS)
 pytestmark = pytest.mark.usefixtures("way_to_call")
 
 

@@ -12,13 +12,12 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from transfer_ground import LOOPS, awaiting, both, drain, pair, reset, run
+from transfer_ground import awaiting, both, drain, loops, pair, reset, run
 
 from ftpd.module.wire import TransferError
 from ftpd.transfer.channel import Ground
 from ftpd.transfer.data import UNSENT_MOST, DataChannel
 
-loops = pytest.mark.parametrize("loop", LOOPS)
 pytestmark = pytest.mark.usefixtures("way_to_call")
 SIOCOUTQNSD = 0x894B
 """Asks a connection how much has not been sent yet (<linux/sockios.h>)."""

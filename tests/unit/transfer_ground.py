@@ -10,6 +10,7 @@ import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import Any
 
+import pytest
 import uvloop
 
 from ftpd.core.clock import Sweep
@@ -23,6 +24,7 @@ LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
     "asyncio": asyncio.new_event_loop,
     "uvloop": uvloop.new_event_loop,
 }
+loops = pytest.mark.parametrize("loop", LOOPS)
 LOCAL = ("127.0.0.1", 21)
 
 
