@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from walk_ground import WAYS, take_way
 
 from ftpd import native
 from ftpd.core import mounts
@@ -41,6 +42,12 @@ def way_to_answer(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
         monkeypatch.setattr(native, "front", None)
     elif native.front is None:
         pytest.skip("not compiled here")
+
+
+@pytest.fixture(params=WAYS)
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The way that a file takes which goes as the one before did."""
+    return take_way(request.param, monkeypatch)
 
 
 @pytest.fixture

@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 
 import pytest
+from common_ground import TRIES
 from recall_ground import Counted, Place, go, serving
-from walk_ground import WAYS, store, take_way, tell
+from walk_ground import store, tell
 
-TRIES = 20
-"""A file system that comes or goes elsewhere on the machine has all that is known forgotten, as it should."""
 CONF = """
 <Directory ~/shown>
 DisplayChdir .message
@@ -26,12 +25,7 @@ DenyAll
 </Limit>
 </Directory>
 """
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
-
-
-@pytest.fixture(params=WAYS, autouse=True)
-def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    return take_way(request.param, monkeypatch)
+pytestmark = [pytest.mark.filterwarnings("ignore::DeprecationWarning"), pytest.mark.usefixtures("way")]
 
 
 def modes(place: Place, *folders: str) -> list[int]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from engine_ground import Client
 from recall_ground import Place, serving
-from walk_ground import COMPLETE, OPENING, WAYS, fetch, port_of, take_way, tell, walked
+from walk_ground import COMPLETE, OPENING, fetch, port_of, tell, walked
 
 from ftpd import native
 from ftpd.core.identity import Identity
@@ -21,12 +21,7 @@ from ftpd.module.command import Command
 from ftpd.module.table import Module
 from ftpd.transfer import ports
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
-
-
-@pytest.fixture(params=WAYS, autouse=True)
-def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    return take_way(request.param, monkeypatch)
+pytestmark = [pytest.mark.filterwarnings("ignore::DeprecationWarning"), pytest.mark.usefixtures("way")]
 
 
 async def entered(place: Place, client: Client) -> None:

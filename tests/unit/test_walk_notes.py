@@ -9,21 +9,16 @@ from pathlib import Path
 import pytest
 from engine_ground import Client
 from recall_ground import Place, serving
-from walk_ground import COMPLETE, WAYS, fetch, store, take_way, tell, walked
+from walk_ground import COMPLETE, fetch, store, tell, walked
 
 from ftpd.api import Moved, Note
 from ftpd.module.command import Command
 from ftpd.module.session import Session
 from ftpd.module.table import Module
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+pytestmark = [pytest.mark.filterwarnings("ignore::DeprecationWarning"), pytest.mark.usefixtures("way")]
 
 CONF = "AllowOverwrite on\n"
-
-
-@pytest.fixture(params=WAYS, autouse=True)
-def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    return take_way(request.param, monkeypatch)
 
 
 async def both_ways(place: Place, client: Client, count: int) -> None:

@@ -16,7 +16,7 @@ import acl_ground
 import pytest
 from engine_ground import Client
 from recall_ground import Place, serving
-from walk_ground import COMPLETE, OPENING, WAYS, fetch, port_of, store, take_way, tell, walked
+from walk_ground import COMPLETE, OPENING, fetch, port_of, store, tell, walked
 
 from ftpd import native
 from ftpd.api import LETS_BE, NOTED_NAMES, UPLOAD_GUARD, Steady
@@ -32,12 +32,7 @@ from ftpd.modules._core import state as core
 from ftpd.modules._transfer import tally as transfers
 from ftpd.transfer.data import DataChannel
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
-
-
-@pytest.fixture(params=WAYS, autouse=True)
-def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    return take_way(request.param, monkeypatch)
+pytestmark = [pytest.mark.filterwarnings("ignore::DeprecationWarning"), pytest.mark.usefixtures("way")]
 
 
 async def entered(place: Place, client: Client, name: str = "first") -> None:

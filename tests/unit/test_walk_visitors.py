@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from engine_ground import Client
 from recall_ground import Place, serving
-from walk_ground import COMPLETE, WAYS, fetch, store, take_way, tell, walked
+from walk_ground import COMPLETE, fetch, store, tell, walked
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+pytestmark = [pytest.mark.filterwarnings("ignore::DeprecationWarning"), pytest.mark.usefixtures("way")]
 
 ROBOTS = b"User-agent: *\nDisallow: /\n"
 RULES = """
@@ -23,11 +23,6 @@ RULES = """
         </Limit>
     </Directory>
 """
-
-
-@pytest.fixture(params=WAYS, autouse=True)
-def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    return take_way(request.param, monkeypatch)
 
 
 def visited(area: Path, rules: str, user: str = "ftp") -> str:
