@@ -55,3 +55,9 @@ def file(tmp_path: Path) -> int:
     """Eight megabytes, opened for both directions; whoever asks for it closes it."""
     (tmp_path / "file").write_bytes(bytes(8 << 20))
     return os.open(tmp_path / "file", os.O_RDWR)
+
+
+@pytest.fixture
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A working directory of the test's own, for commands whose files lie where they are called."""
+    monkeypatch.chdir(tmp_path)
