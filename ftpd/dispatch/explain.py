@@ -18,7 +18,8 @@ from ftpd.core import paths
 from ftpd.core.identity import acting_as_daemon
 from ftpd.core.log import escape
 from ftpd.dispatch.access import NAME, who
-from ftpd.dispatch.gate import PathGate, real_path
+from ftpd.dispatch.gate import PathGate
+from ftpd.dispatch.whereabouts import real_path
 from ftpd.module.command import Command
 from ftpd.module.files import Path
 from ftpd.module.hidden import Hiding, NameRule

@@ -1,4 +1,4 @@
-"""The one gate: login and arity and <Limit> before CMD, and every path a client names."""
+"""The one gate for every path that a client names: what the configuration says of it, links in it followed."""
 
 from __future__ import annotations
 
@@ -13,42 +13,27 @@ from typing import Any
 from weakref import WeakSet
 
 from ftpd.conf import resolve
-from ftpd.conf.acl import Who, words_of
+from ftpd.conf.acl import words_of
 from ftpd.conf.directive import Directive, Settings
 from ftpd.conf.places import Chain
-from ftpd.conf.tree import Config, Scope
+from ftpd.conf.tree import Scope
 from ftpd.core import paths, trace
 from ftpd.core.answers import Answers
-from ftpd.core.log import Level
 from ftpd.core.reply import Refuse
 from ftpd.core.vocab import Group
-from ftpd.core.whitespace import words_in
 from ftpd.dispatch.access import AccessFiles, who
+from ftpd.dispatch.admission import limits_login
 from ftpd.dispatch.inside import Inside
-from ftpd.dispatch.leading import ON_THE_LINK, asked_for
+from ftpd.dispatch.leading import asked_for
+from ftpd.dispatch.passing import known_to_pass, nothing_is_said, remember_to_pass, settings_passed, unquestioned
 from ftpd.dispatch.veil import FolderVeil, has_directories
+from ftpd.dispatch.whereabouts import may_override, places_of, real_path
 from ftpd.module.command import Command
 from ftpd.module.files import Files, Path, Use
 from ftpd.module.hidden import Hiding, Veil
 from ftpd.module.home import MAKING, meant
-from ftpd.module.links import resolved
 from ftpd.module.logformat import named_path
 from ftpd.module.session import Session
-from ftpd.module.table import Handler
-
-
-def admit(command: Command, handler: Handler) -> None:
-    """Refuse a command that may not reach this handler: 530 before login, 501 for its arity, or by <Limit>."""
-    session = command.session
-    if handler.auth and session.user is None:
-        raise Refuse(530, "Please login with USER and PASS")
-    fewest, most = handler.arity
-    if fewest or most is not None:
-        words = len(words_in(command.argument))
-        if words < fewest or (most is not None and words > most):
-            raise Refuse(501, "Invalid number of parameters")
-    if handler.limit is not None and not command.gate.allows(command):
-        raise Refuse(*handler.limit)
 
 
 def limit_allows(command: Command, virtual: str, access: Chain = ()) -> bool:
@@ -70,121 +55,6 @@ def limit_allows(command: Command, virtual: str, access: Chain = ()) -> bool:
         argument=command.line,
         access=access,
     ).allowed
-
-
-def real_path(session: Session, virtual: str) -> str:
-    """The path as <Directory> names it: that of the machine, not of the session's root."""
-    root = session.files.root if session.files is not None else "/"
-    return virtual if root == "/" else f"{root.rstrip('/')}{virtual}".rstrip("/") or "/"
-
-
-_REMEMBERED = 1024
-_LONGEST = 255
-"""Letters of the longest path that is remembered: what clients make up is not to fill the memory."""
-
-
-def _places(command: Command, path: Path, use: Use = "") -> tuple[str, ...]:
-    """Where the path lies for <Directory>, links in it followed: where its last name lies, and where that leads to.
-
-    Nowhere else than it says is told as nothing; what has been seen there is on the path.
-    """
-    session = command.session
-    files = session.files
-    if files is None or not (_may_override(session) or has_directories(session)):
-        return ()
-    # what is not there, or cannot be reached, the command itself will tell
-    try:
-        if use and (opened := files.open_at_once(path, use)) is not None:
-            path.saw(opened.attributes, opened=opened)
-            return ()
-        seen = files.look(path, follow=command.name not in ON_THE_LINK)
-    except FileNotFoundError:
-        path.saw(None, vacant=True)
-        return ()
-    except OSError:
-        return ()
-    if seen is None:
-        return _followed(command, files, path.virtual)
-    path.saw(seen)
-    return ()
-
-
-def _followed(command: Command, files: Files, virtual: str) -> tuple[str, ...]:
-    session = command.session
-    folder, name = paths.split(virtual)
-    try:
-        # where the working directory is resolved already, a plain name in it is not looked at
-        place = f"{resolved(files, folder, session.settled).rstrip('/')}/{name}".rstrip("/") or "/"
-    except OSError:
-        return ()
-    if command.group in (Group.READ, Group.DIRS, Group.WRITE) and command.name not in ON_THE_LINK:
-        with suppress(OSError):
-            # STOR makes what a link leads to, too
-            making = command.group is Group.WRITE
-            return place, resolved(files, place, paths.split(place)[0], to_be_made=making)
-    return (place,)
-
-
-def _unquestioned(command: Command, given: str, virtual: str, access: Chain, use: Use) -> Path | None:
-    """The path where nothing is said of any in the whole configuration, and no link leads to where a file says some."""
-    session = command.session
-    places = session.server.places
-    if access or not _nothing_is_said(session):
-        return None
-    assert places is not None
-    level = session.server if session.anonymous is None else session.anonymous
-    path = Path(virtual, given, level.settings, False, virtual, plain=not places.hides)
-    return None if _places(command, path, use) else path
-
-
-_Passing = tuple[Scope | None, str, str, str, str, Who]
-
-
-def _passing(session: Session, verb: str, virtual: str) -> _Passing:
-    root = session.files.root if session.files is not None else ""
-    return session.anonymous, root, session.home, virtual, verb, who(session)
-
-
-def _known_to_pass(command: Command, given: str, virtual: str, access: Chain, use: Use) -> Path | None:
-    """The path where all has been asked before that there is to ask of it, and no link is on the way."""
-    places = command.session.server.places
-    if access or places is None or not places.passes:
-        return None
-    settings = places.passes.get(_passing(command.session, command.name, virtual))
-    if settings is None:
-        return None
-    path = Path(virtual, given, settings, False, virtual)
-    # a folder may be opened as it is looked at, as nobody but the command sees it
-    return None if _places(command, path, use if use == "enter" else "") else path
-
-
-def _remember_to_pass(command: Command, path: Path) -> None:
-    session = command.session
-    places = session.server.places
-    # what goes by more than the names of things is asked each time
-    if places is None or places.ignores or places.bars or len(path.virtual) > _LONGEST:
-        return
-    real = real_path(session, path.virtual)
-    verb = command.name.replace(" ", "_")
-    client = who(session)
-    if not resolve.passes(
-        session.server, session.anonymous, real, verb, command.group, client, session.home, session.user or ""
-    ):
-        return
-    if len(places.passes) >= _REMEMBERED:
-        places.passes.clear()
-    places.passes[_passing(session, command.name, path.virtual)] = path.settings
-
-
-def _nothing_is_said(session: Session) -> bool:
-    """Whether no line of the configuration says anything of one path only to this session."""
-    places = session.server.places
-    return places is not None and (places.silent or (session.anonymous is None and places.silent_to_users))
-
-
-def _may_override(session: Session) -> bool:
-    """Whether .ftpaccess files count at all; where they do not, nothing is looked for."""
-    return session.server.places is not None and session.server.places.overrides
 
 
 def _barred(session: Session, path: Path, place: str, access: Chain) -> bool:
@@ -261,32 +131,6 @@ def _ignored(command: Command, path: Path, place: str, virtual_access: Chain, ac
     return False
 
 
-def _limits_login(server: Scope) -> bool:
-    """Whether a <Limit LOGIN> stands anywhere in the server: mostly there is none, and nobody to be asked about."""
-    return server.places is None or "LOGIN" in server.places.limits
-
-
-def welcomes_all(server: Scope, classes: Config) -> bool:
-    """Whether :func:`welcome` has nothing to find out and nobody to ask at that server, whoever comes."""
-    return not classes.classes and not _limits_login(server)
-
-
-def welcome(session: Session, classes: Config) -> None:
-    """A client connects: find its class, and ask <Limit LOGIN>; Refuse without words closes silently."""
-    if classes.classes:
-        session.class_name = resolve.class_of(classes, who(session))
-    if trace.active:
-        trace.say("class", 2, "the client is of class '%s'", session.class_name or "(none)", peer=session.peer)
-    readmit(session)
-
-
-def readmit(session: Session) -> None:
-    """<Limit LOGIN> of the server that the client has come to, or moved to by HOST, must let it in."""
-    if _limits_login(session.server) and not resolve.connect_allowed(session.server, who(session)).allowed:
-        session.log(Level.NOTICE, "Connection from %s [%s] denied", session.remote_name, session.remote.host)
-        raise Refuse(530)
-
-
 class PathGate:
     """Turns what a client wrote into a :class:`Path`, or refuses it."""
 
@@ -319,8 +163,8 @@ class PathGate:
         virtual = meant(session, given, command.name) if given[:1] == "~" else paths.normalise(session.cwd, given)
         access = self._at(command, virtual)
         path = (
-            _unquestioned(command, given, virtual, access, use)
-            or _known_to_pass(command, given, virtual, access, use)
+            unquestioned(command, given, virtual, access, use)
+            or known_to_pass(command, given, virtual, access, use)
             or self._judged(command, given, virtual, access, refusal)
         )
         if trace.active:
@@ -336,7 +180,7 @@ class PathGate:
         """The path, after all that the configuration says of it has been asked."""
         session = command.session
         given_access, looked = access, Path(virtual)
-        lies_at = _places(command, looked)
+        lies_at = places_of(command, looked)
         place = (virtual, *lies_at)[-1]
         asked = {
             one: access if one == virtual else self._at(command, one)
@@ -356,14 +200,14 @@ class PathGate:
             # not the command is denied here, but what is there
             raise Refuse(code, text.replace(os.strerror(errno.EPERM), os.strerror(errno.EACCES)))
         if not given_access and not lies_at:
-            _remember_to_pass(command, path)
+            remember_to_pass(command, path)
         return path
 
     def is_there(self, command: Command, given: str, *, follow: bool) -> os.stat_result:
         session = command.session
         assert session.files is not None
         virtual = meant(session, given, command.name)
-        access, lies_at = self._at(command, virtual), _places(command, Path(virtual))
+        access, lies_at = self._at(command, virtual), places_of(command, Path(virtual))
         place = (virtual, *lies_at)[-1]
         at_place = access if place == virtual else self._at(command, place)
         path = Path(virtual, given, _settings(session, place, at_place), False, place)
@@ -382,12 +226,12 @@ class PathGate:
 
     def placed(self, command: Command, virtual: str) -> tuple[str, Chain]:
         """Where a path leads when its links are followed, and the .ftpaccess files that count there."""
-        place = (virtual, *_places(command, Path(virtual)))[-1]
+        place = (virtual, *places_of(command, Path(virtual)))[-1]
         return place, self._at(command, place)
 
     def asked_for(self, command: Command, virtual: str) -> Iterator[tuple[str, Chain]]:
         """The paths at which <Limit> has to let the command be used on that one, each with its .ftpaccess files."""
-        for place in self._asked_for(command, virtual, _places(command, Path(virtual))):
+        for place in self._asked_for(command, virtual, places_of(command, Path(virtual))):
             yield place, self._at(command, place)
 
     def ahead(self, command: Command) -> Callable[[], None] | None:
@@ -396,11 +240,11 @@ class PathGate:
         if len(session.cwd) + len(command.argument) < _LONG or files is None:
             return None
         named = named_path(command) or paths.normalise(session.cwd, command.argument)
-        look = self._access.ahead(session, named) if _may_override(session) else None
+        look = self._access.ahead(session, named) if may_override(session) else None
         return look if command.group is Group.NONE or not _is_far(named) else partial(_go_ahead, files, named, look)
 
     def _at(self, command: Command, place: str) -> Chain:
-        if not _may_override(command.session):
+        if not may_override(command.session):
             return ()
         # what reads or writes a file need not be asked whether it is a folder with rules of its own
         folder = command.group is not Group.READ and command.name not in _OF_FILES
@@ -461,25 +305,25 @@ class PathGate:
         """Until when no .ftpaccess file is taken to count in that folder; 0 where one may."""
         if session.files is None or _is_far(folder):
             return 0.0
-        return self._access.absent_until(session.files.root, folder) if _may_override(session) else inf
+        return self._access.absent_until(session.files.root, folder) if may_override(session) else inf
 
     def holds_until(self, session: Session, answers: Answers) -> float:
         return self._bare_until(session, answers, session.cwd)
 
     def _bare_until(self, session: Session, answers: Answers, folder: str) -> float:
-        if session.files is None or not _may_override(session):
+        if session.files is None or not may_override(session):
             return inf
         self._lent.add(answers)
         return self._access.absent_until(session.files.root, folder)
 
     def names_pass_until(self, session: Session, answers: Answers, folder: str) -> float:
-        return self.names_lead_until(session, answers, folder) if _nothing_is_said(session) else 0.0
+        return self.names_lead_until(session, answers, folder) if nothing_is_said(session) else 0.0
 
     def names_lead_until(self, session: Session, answers: Answers, folder: str) -> float:
         """The same for who enters folders by their names, and asks :meth:`entered` of each."""
         if session.user is None or session.recode is not None or _is_far(folder):
             return 0.0
-        if _may_override(session) and self._access.at(session, folder):
+        if may_override(session) and self._access.at(session, folder):
             return 0.0
         return self._bare_until(session, answers, folder)
 
@@ -488,10 +332,9 @@ class PathGate:
 
         None where there is more to find out, be it whether that is allowed.
         """
-        if _nothing_is_said(session):
+        if nothing_is_said(session):
             return session.settings
-        places = session.server.places
-        return None if places is None else places.passes.get(_passing(session, verb, virtual))
+        return settings_passed(session, verb, virtual)
 
     def forget(self) -> None:
         self._access.forget()
@@ -500,14 +343,14 @@ class PathGate:
         self._lent.clear()
 
     def login(self, session: Session, anonymous: Scope | None, user: str, groups: tuple[str, ...]) -> bool | None:
-        if not _limits_login(session.server):
+        if not limits_login(session.server):
             return None
         client = replace(who(session), user=user, groups=groups)
         verdict = resolve.login_allowed(session.server, anonymous, client)
         return verdict.allowed if verdict.explicit else None
 
     def limits_login(self, server: Scope) -> bool:
-        return _limits_login(server)
+        return limits_login(server)
 
 
 _OF_FILES = frozenset({"STOR", "APPE", "STOU", "DELE"})

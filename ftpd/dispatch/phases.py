@@ -12,8 +12,8 @@ from ftpd.core.fault import SCARCE, is_cancelled
 from ftpd.core.log import Level, debug
 from ftpd.core.reply import Refuse
 from ftpd.core.vocab import ERROR, HANDLED, Outcome, Phase
+from ftpd.dispatch.admission import admit
 from ftpd.dispatch.compile import Chain, Plan
-from ftpd.dispatch.gate import admit
 from ftpd.module.command import Command
 from ftpd.module.table import Handler
 from ftpd.module.wire import TransferError

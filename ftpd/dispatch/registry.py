@@ -18,9 +18,10 @@ from ftpd.core.log import Level, log
 from ftpd.core.reply import Refuse
 from ftpd.core.vocab import Group, Phase
 from ftpd.dispatch.access import AccessFiles
+from ftpd.dispatch.admission import readmit
 from ftpd.dispatch.auth import OrderedAccounts
 from ftpd.dispatch.compile import Plan, Table
-from ftpd.dispatch.gate import PathGate, readmit
+from ftpd.dispatch.gate import PathGate
 from ftpd.dispatch.phases import run
 from ftpd.module import loader
 from ftpd.module.command import Command, Pool

@@ -6,7 +6,7 @@ from ftpd.core import trace
 from ftpd.core.fault import is_cancelled
 from ftpd.core.log import Level
 from ftpd.core.reply import Refuse
-from ftpd.dispatch.gate import welcome
+from ftpd.dispatch.admission import welcome
 from ftpd.engine.intake import Intake
 from ftpd.engine.names import Names
 from ftpd.engine.running import NOT_AVAILABLE

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ftpd.core.mould import mould_of
 from ftpd.core.record import dataclass
-from ftpd.dispatch.gate import welcomes_all
+from ftpd.dispatch.admission import welcomes_all
 from ftpd.engine.control import ControlChannel
 from ftpd.engine.gone import Gone
 from ftpd.engine.lines import LineReader
