@@ -21,8 +21,9 @@ from ftpd.core.listing import Compact, Compiled, Layout, Tabled, packed
 from ftpd.core.mounts import ELSEWHERE, mounts
 from ftpd.core.paths import decode, normalise, split
 from ftpd.fs import jail, kernel
+from ftpd.fs.beneath import there
 from ftpd.fs.folder import BATCH, LocalFolder, lines_of
-from ftpd.fs.local import LocalFiles, there
+from ftpd.fs.local import LocalFiles
 from ftpd.module.files import Path, Use
 from ftpd.module.links import resolved
 

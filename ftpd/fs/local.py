@@ -5,51 +5,40 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import lru_cache, partial
+from collections.abc import Callable
+from functools import partial
 
 from ftpd import native
 from ftpd.core import facl, paths
 from ftpd.core.allowance import Allowance, Kind
 from ftpd.core.identity import Identity, acting_as, acting_as_daemon, effective, neutral, privileged
 from ftpd.fs import jail, kernel, permissions
+from ftpd.fs.beneath import FOLDER, LOOK, TRANSFER, Beneath, there
 from ftpd.fs.folder import Descriptor, LocalFolder, surveyed
 from ftpd.fs.jail import Opener, encoded
+from ftpd.fs.kinds import is_listable, is_regular, only_files, regular
 from ftpd.fs.rights import may_remove, permits
-from ftpd.fs.roots import shared
 from ftpd.module.files import Opened, Path, Surveyed, Use, Way
 
-_LOOK = os.O_PATH | os.O_CLOEXEC
-_FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
-# O_NONBLOCK: a FIFO without a partner, a tape, a modem must answer at once; O_NOCTTY: none becomes our terminal
-_TRANSFER = os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _ROOT = Path("/")
-_READING, _WRITING = os.O_RDONLY | _TRANSFER, os.O_WRONLY | _TRANSFER
+_READING, _WRITING = os.O_RDONLY | TRANSFER, os.O_WRONLY | TRANSFER
 _LISTING = os.O_RDONLY | os.O_DIRECTORY | os.O_NONBLOCK | os.O_CLOEXEC
-_AT_ONCE = {"read": _READING, "write": _WRITING, "list": _LISTING, "enter": _LOOK}
+_AT_ONCE = {"read": _READING, "write": _WRITING, "list": _LISTING, "enter": LOOK}
 _SPECIAL = stat.S_ISUID | stat.S_ISGID | stat.S_ISVTX
 
 
-_encoded_root = lru_cache(maxsize=256)(encoded)
-
-
-class LocalFiles:
+class LocalFiles(Beneath):
     """Implements :class:`ftpd.module.files.Files` on the local file system."""
 
     slow = False
 
-    __slots__ = ("_closed", "_identity", "_opener", "_root", "allowance", "folder_umask", "made", "root", "umask")
+    __slots__ = ("allowance", "folder_umask", "made", "umask")
 
     def __init__(self, identity: Identity, root: str, umask: int, *, opener: Opener | None = None) -> None:
-        self.root = root
+        super().__init__(identity, root, opener or jail.open_beneath)
         self.umask = self.folder_umask = umask
         self.made: Callable[[Path, int | str], None] | None = None
         self.allowance: Allowance | None = None
-        self._identity = identity
-        self._opener = opener or jail.open_beneath
-        self._root: Descriptor | None = None
-        self._closed = False
 
     # -- looking ---------------------------------------------------------------------------------------
 
@@ -62,16 +51,16 @@ class LocalFiles:
         if virtual == "/":
             # open already, by the user's own right
             return os.fstat((self._root or self._enter()).fd)
-        return self._attributes(virtual, _LOOK)
+        return self._attributes(virtual, LOOK)
 
     def lstat(self, path: Path) -> os.stat_result:
-        return self._attributes(there(path), _LOOK | os.O_NOFOLLOW)
+        return self._attributes(there(path), LOOK | os.O_NOFOLLOW)
 
     def look(self, path: Path, *, follow: bool = True) -> os.stat_result | None:
         if self._opener is not jail.by_kernel:
             return None
         root = self._root or self._enter()
-        flags = _LOOK if follow else _LOOK | os.O_NOFOLLOW
+        flags = LOOK if follow else LOOK | os.O_NOFOLLOW
         fd = jail.without_links(self._identity, root.fd, encoded(there(path)), flags)
         if fd is None:
             return None
@@ -120,7 +109,7 @@ class LocalFiles:
         return ["/".join(parts[: depth + 1]) or "/" for depth in found[0]], found[1]
 
     def readlink(self, path: Path) -> str:
-        fd = self._open(there(path), _LOOK | os.O_NOFOLLOW)
+        fd = self._open(there(path), LOOK | os.O_NOFOLLOW)
         try:
             if not stat.S_ISLNK(os.fstat(fd).st_mode):
                 raise OSError(errno.EINVAL, "Not a symbolic link", path.virtual)
@@ -143,7 +132,7 @@ class LocalFiles:
                 return self._accessible((self._root or self._enter()).fd, mode)
             # in one stay as the user: whoever opens it is that already
             with acting_as(self._identity):
-                fd = self._open(virtual, _LOOK)
+                fd = self._open(virtual, LOOK)
                 try:
                     return self._accessible(fd, mode)
                 finally:
@@ -199,13 +188,13 @@ class LocalFiles:
             return opened
         if self.allowance is not None:
             self.allowance.opens("read", _label(path))
-        return opened if (_is_listable(known) if use == "list" else _is_regular(known)) else None
+        return opened if (is_listable(known) if use == "list" else is_regular(known)) else None
 
     def _open_to_enter(self, path: Path) -> Opened | None:
         """Open what may be a folder to be in, and ask whether its user may, in one stay as that user."""
         root = self._root or self._enter()
         with acting_as(self._identity):
-            fd = jail.without_links(self._identity, root.fd, encoded(there(path)), _LOOK)
+            fd = jail.without_links(self._identity, root.fd, encoded(there(path)), LOOK)
             if fd is None:
                 return None
             try:
@@ -218,9 +207,9 @@ class LocalFiles:
         if path.opened is not None and (fd := path.opened.take("read")) >= 0:
             return fd
         try:
-            fd = _regular(self._open(there(path), os.O_RDONLY | _TRANSFER), path)
+            fd = regular(self._open(there(path), os.O_RDONLY | TRANSFER), path)
         except OSError as error:
-            raise _only_files(error, path) from None
+            raise only_files(error, path) from None
         return fd if self.allowance is None else self._counted(fd, "read", path)
 
     def _counted(self, fd: int, kind: Kind, path: Path) -> int:
@@ -254,7 +243,7 @@ class LocalFiles:
         return fd
 
     def _open_write(self, path: Path, *, append: bool, truncate: bool, exclusive: bool, mode: int) -> int:
-        flags = os.O_WRONLY | _TRANSFER | (os.O_APPEND if append else 0)
+        flags = os.O_WRONLY | TRANSFER | (os.O_APPEND if append else 0)
         wanted = mode & 0o777 & ~self.umask
         virtual = there(path)
         try:
@@ -263,7 +252,7 @@ class LocalFiles:
             fd = -1 if exclusive else self._open_there(virtual, flags)
             if fd < 0:
                 try:
-                    fd = _regular(self._open(virtual, flags | os.O_CREAT | os.O_EXCL, wanted), path)
+                    fd = regular(self._open(virtual, flags | os.O_CREAT | os.O_EXCL, wanted), path)
                 except FileExistsError:
                     if exclusive:
                         raise
@@ -272,9 +261,9 @@ class LocalFiles:
                 else:
                     permissions.permit_file(fd, self._identity, mode & 0o777, wanted, partial(self._parent, path))
                     return fd
-            _regular(fd, path)
+            regular(fd, path)
         except OSError as error:
-            raise _only_files(error, path) from None
+            raise only_files(error, path) from None
         return self._emptied(fd) if truncate else fd
 
     def _emptied(self, fd: int) -> int:
@@ -291,7 +280,7 @@ class LocalFiles:
             fd = self._open(there(path), _LISTING)
             descriptor = Descriptor(fd if self.allowance is None else self._counted(fd, "list", path))
             known = os.fstat(descriptor.fd)
-            if not _is_listable(known):
+            if not is_listable(known):
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path.virtual)
         return LocalFolder(descriptor, known, self._identity, self, path, surveyed)
 
@@ -305,7 +294,7 @@ class LocalFiles:
             wanted = wanted if inherited is None else inherited
             if self.made is None and not wanted & ~os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode:
                 return
-            fd = os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=folder)
+            fd = os.open(name, FOLDER | os.O_NOFOLLOW, dir_fd=folder)
         try:
             permissions.permit_folder(fd, self._identity, wanted, inherited)
             if self.made is not None:
@@ -388,13 +377,6 @@ class LocalFiles:
     def pool(self, kind: str, virtual: str) -> str:
         return kind
 
-    def place(self) -> str:
-        """The root's path on the machine, with its links followed; nothing is walked for it once it is open."""
-        return os.readlink(f"/proc/self/fd/{(self._root or self._enter()).fd}")
-
-    def root_descriptor(self) -> int:
-        return (self._root or self._enter()).fd
-
     def opened_by(self, opener: Opener) -> LocalFiles:
         """The same files, found by another way that takes nothing for the root's own path."""
         other = LocalFiles(self._identity, "/", self.umask, opener=opener)
@@ -403,117 +385,13 @@ class LocalFiles:
         return other
 
     def close(self) -> None:
-        self._closed = True
+        super().close()
         self.made = None
-        self._root = None
-
-    # -- the one road to all of them -------------------------------------------------------------------
-
-    def _enter(self) -> Descriptor:
-        """The root's descriptor; opened at first use, so that a session that only idles costs none."""
-        if self._root is None:
-            self._open_root()
-        assert self._root is not None
-        return self._root
-
-    def _open_root(self) -> bool | None:
-        """Open the root, and tell whether its user may go on from it, where that is known."""
-        if self._closed:
-            raise OSError(errno.EBADF, "The session's files were closed before this use of them")
-        fd, place, searchable = kernel.enter(self._identity, _encoded_root(self.root), _FOLDER)
-        self._root = shared(fd, place)
-        return searchable
-
-    def _open(self, virtual: str, flags: int, mode: int = 0) -> int:
-        """Open beneath the root, as the session's user."""
-        root, raw = self._root or self._enter(), encoded(virtual)
-        try:
-            return self._opener(self._identity, root.fd, raw, flags, mode)
-        except FileNotFoundError:
-            if self.root == "/":
-                raise
-            return jail.by_own_path(self._opener, self._identity, encoded(self.root), root.fd, raw, flags, mode)
-
-    def _open_there(self, virtual: str, flags: int) -> int:
-        """Open what is there; -1 where nothing is."""
-        try:
-            return self._open(virtual, flags)
-        except FileNotFoundError:
-            return -1
-
-    def _attributes(self, virtual: str, flags: int) -> os.stat_result:
-        fd = self._open(virtual, flags)
-        try:
-            return os.fstat(fd)
-        finally:
-            os.close(fd)
-
-    @contextmanager
-    def _parent(self, path: Path, at_root: int = errno.EBUSY) -> Iterator[tuple[int, bytes]]:
-        """The folder that holds the path's last name, for the calls that change names."""
-        above, name = paths.split(there(path))
-        if name in ("", ".", ".."):
-            raise OSError(at_root, os.strerror(at_root), path.virtual)
-        raw = encoded(name)
-        fd = self._open(above, _FOLDER)
-        try:
-            with acting_as(self._identity):
-                yield fd, raw
-        finally:
-            os.close(fd)
-
-    @contextmanager
-    def _inode(self, path: Path) -> Iterator[tuple[os.stat_result, str | int]]:
-        """The attributes of what the path leads to, and a handle on just that for chmod, chown and utime.
-
-        The handle is no path that could be swapped: /proc/self/fd leads to the opened inode itself.  Without
-        procfs the file must be opened for reading, which its owner may have forbidden himself.
-        """
-        fd = self._open(there(path), _LOOK if permissions.PROC else os.O_RDONLY | _TRANSFER)
-        try:
-            with acting_as(self._identity):
-                yield os.fstat(fd), permissions.handle(fd)
-        finally:
-            os.close(fd)
-
-
-def _only_files(error: OSError, path: Path) -> OSError:
-    """What open(2) says of sockets, FIFOs without a reader and absent devices, in words for a client."""
-    if error.errno in (errno.ENXIO, errno.ENODEV):
-        return OSError(errno.EINVAL, "Not a regular file", path.virtual)
-    return error
 
 
 def _label(path: Path) -> str:
     """What a reply calls it; ProFTPD has the path of a folder that was not named."""
     return path.virtual if path.given in ("", ".") else path.given
-
-
-def there(path: Path) -> str:
-    if path.absent:
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path.virtual)
-    return path.virtual
-
-
-def _regular(fd: int, path: Path) -> int:
-    """The descriptor when it is a regular file's; closed and refused otherwise."""
-    known = os.fstat(fd)
-    if _is_regular(known):
-        return fd
-    os.close(fd)
-    if stat.S_ISDIR(known.st_mode):
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path.virtual)
-    raise OSError(errno.EINVAL, "Not a regular file", path.virtual)
-
-
-def _is_listable(folder: os.stat_result) -> bool:
-    # the kernel lets a process read its own /proc/self/fd, but this process is that of all sessions
-    return folder.st_dev not in kernel.kernel_devices() or bool(folder.st_mode & stat.S_IROTH)
-
-
-def _is_regular(known: os.stat_result) -> bool:
-    # procfs calls /proc/self/mem a regular file: reading or writing it is reading or writing the daemon
-    return stat.S_ISREG(known.st_mode) and known.st_dev not in kernel.kernel_devices()
 
 
 def _truncate(fd: int) -> None:
