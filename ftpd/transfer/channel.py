@@ -7,8 +7,8 @@ import errno
 import os
 import socket
 import sys
-from collections.abc import Callable, Coroutine, Iterable
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from typing import Any, TypeVar
 
 from ftpd.core.aside import Threads
 from ftpd.core.clock import Sweep, Timer
@@ -23,8 +23,11 @@ from ftpd.transfer.library import DTPHandler
 from ftpd.transfer.sockets import DEFAULT, SocketOptions
 from ftpd.transfer.throttle import Bucket
 
+T = TypeVar("T")
 SERVICE = 0x08
 """IPTOS_THROUGHPUT (RFC 1349); ProFTPD marks data connections so, and some shapers look at it."""
+TURN = 1 << 20
+"""Bytes a transfer moves through memory before others get their turn."""
 
 
 class Ground:
@@ -313,6 +316,22 @@ class Channel(DTPHandler):  # type: ignore[misc]  # pyftpdlib is untyped
             self.close()
             if self._puller is not None:
                 self._puller.cancel()
+
+    async def _outside(self, work: Awaitable[T]) -> T:
+        """Await what is not this connection's; an abort does not wait for it if it hangs."""
+        self._expect()
+        own = asyncio.current_task()
+        # up to its first wait a transfer runs outside of any task, and only a task can be cancelled
+        task = self._puller = own or asyncio.ensure_future(work)
+        try:
+            return await (work if own else task)
+        except asyncio.CancelledError:
+            # ours, from an abort, unless somebody else has cancelled the task as well
+            if self._failure is not None and (own is None or own.uncancel() == 0):
+                raise self._cause() from None
+            raise
+        finally:
+            self._puller = None
 
     # -- pyftpdlib's handler -----------------------------------------------------------------------
 

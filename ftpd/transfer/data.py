@@ -1,35 +1,28 @@
-"""What moves over a data connection: files and listings out, uploads in, with back-pressure and exact counts."""
+"""What goes out over a data connection: files, listings, and the end in order, with back-pressure and exact counts."""
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import os
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import aclosing, suppress
 from time import perf_counter
-from typing import Any, TypeVar
+from typing import Any
 
 from ftpd.core.aside import far_file
 from ftpd.core.eager import begin
 from ftpd.core.slices import my_turn
 from ftpd.transfer import kernel
-from ftpd.transfer.channel import Channel
+from ftpd.transfer.channel import TURN
 from ftpd.transfer.cold import AT_ONCE, fetch, flags_for, is_cold
-from ftpd.transfer.errors import connection_lost, file_shrank, local_failure, too_large
-from ftpd.transfer.far import CHUNK, FarEnd
-from ftpd.transfer.lineends import FromNetwork, ToNetwork
-
-T = TypeVar("T")
+from ftpd.transfer.errors import connection_lost, file_shrank, local_failure
+from ftpd.transfer.incoming import Incoming
+from ftpd.transfer.lineends import ToNetwork
 
 SENDFILE_MOST = 1 << 20
 """Bytes asked of one sendfile call: more is no faster, and unfair to others."""
 READ_CHUNK = 256 << 10
-TURN = 1 << 20
-"""Bytes a transfer moves through memory before others get their turn."""
-LONG_TURN, FEW = 4 << 20, 2
-"""The same of an upload while there are so few transfers: each turn costs three per cent of a megabyte."""
 SMALL = 32 << 10
 """Bytes that go out by themselves: what sendfile leaves for the end to follow, Perl's Net::FTP takes for unfinished."""
 UNSENT_MOST = 192 << 10
@@ -61,29 +54,19 @@ def _unchanged(chunk: bytes) -> bytes:
     return chunk
 
 
-class DataChannel(Channel):
+class DataChannel(Incoming):
     """The ``Data`` of a session: see :class:`ftpd.module.wire.Data`."""
 
     _widening: ToNetwork | None = None
-    _narrowing: FromNetwork | None = None
 
     def hold_little(self, most: int = UNSENT_MOST) -> None:
         """Have the kernel ask for more only when little is left; what the client has room for goes out all the same."""
         with suppress(OSError):
             self.socket.setsockopt(socket.IPPROTO_TCP, _NOTSENT_LOWAT, most)
 
-    def use_sendfile(self) -> bool:
-        """False where bytes have to pass through us, out or in: TLS overrides it."""
-        return True
-
     @property
     def grown(self) -> int:
         return 0 if self._widening is None else self._widening.grown
-
-    @property
-    def shrunk(self) -> int:
-        """Bytes that came and are not in the file: the CRs of a text."""
-        return 0 if self._narrowing is None else self._narrowing.shrunk
 
     # -- out -----------------------------------------------------------------------------------------
 
@@ -320,144 +303,6 @@ class DataChannel(Channel):
         """The next chunk, None at the end."""
         chunk = begin(_next(source))
         return chunk if chunk is None or isinstance(chunk, bytes) else await self._outside(chunk)
-
-    async def _outside(self, work: Awaitable[T]) -> T:
-        """Await what is not this connection's; an abort does not wait for it if it hangs."""
-        self._expect()
-        own = asyncio.current_task()
-        # up to its first wait a transfer runs outside of any task, and only a task can be cancelled
-        task = self._puller = own or asyncio.ensure_future(work)
-        try:
-            return await (work if own else task)
-        except asyncio.CancelledError:
-            # ours, from an abort, unless somebody else has cancelled the task as well
-            if self._failure is not None and (own is None or own.uncancel() == 0):
-                raise self._cause() from None
-            raise
-        finally:
-            self._puller = None
-
-    # -- in ------------------------------------------------------------------------------------------
-
-    async def receive_file(
-        self, descriptor: int, *, offset: int | None = None, ascii: bool = False, limit: int | None = None
-    ) -> int:
-        """Write what comes to the file, at ``offset`` or at its end; gives the bytes written.
-
-        A reset instead of an end is a TransferError, as is anything beyond ``limit`` bytes.
-        """
-        before = self.moved
-        convert = self._narrowing = FromNetwork() if ascii else None
-        if (far := self._far_end(descriptor)) is not None:
-            await self._receive_far(far, offset, convert, limit)
-            return self.moved - before
-
-        def keep(data: bytes | memoryview) -> None:
-            done = self.moved - before
-            room = len(data) if limit is None else limit - done
-            self._store(descriptor, data[:room], None if offset is None else offset + done)
-            if len(data) > room:
-                raise too_large(self.moved)
-
-        as_it_comes = convert is None and limit is None and self.use_sendfile()
-
-        def step() -> bool:
-            if as_it_comes and self._bucket is None:
-                return self._receive(descriptor, -1 if offset is None else offset + self.moved - before)
-            turn = TURN
-            while turn > 0:
-                wanted = self.allowed(TURN)
-                if not wanted:
-                    return False
-                try:
-                    count = self.get(_buffer[:wanted])
-                except BlockingIOError:
-                    return False
-                except OSError:
-                    # a reset is no end: what the client meant to send after it is unknown
-                    raise connection_lost(self.moved) from None
-                if not count:
-                    self._ended = True
-                    if convert is not None:
-                        keep(convert.rest())
-                    return True
-                self.passed(count)
-                turn -= count
-                keep(_buffer[:count] if convert is None else convert(bytes(_buffer[:count])))
-            return False
-
-        await self.run(step, self.ioloop.READ)
-        return self.moved - before
-
-    def _receive(self, descriptor: int, at: int) -> bool:
-        """A step that writes what comes as it is."""
-        turn = LONG_TURN if len(self.ioloop.socket_map) <= FEW else TURN
-        stored, how, code = kernel.receive(self._fileno, descriptor, at, turn)
-        self.moved += stored
-        if stored:
-            self.passed(stored)
-        if how == kernel.ENDED:
-            self._ended = True
-            return True
-        if how == kernel.LOST:
-            # a reset is no end: what the client meant to send after it is unknown
-            raise connection_lost(self.moved)
-        if how == kernel.FAILED:
-            raise local_failure(OSError(code, os.strerror(code)), self.moved)
-        return False
-
-    def _far_end(self, descriptor: int) -> FarEnd | None:
-        file, threads = far_file(descriptor), self.ground.threads
-        return None if file is None or threads is None else FarEnd(file, threads, lambda: self.moved)
-
-    async def _receive_far(
-        self, far: FarEnd, offset: int | None, convert: FromNetwork | None, limit: int | None
-    ) -> None:  # fmt: skip
-        """The same for a file that a thread has to write: while it does, nothing more is taken from the client."""
-        before = self.moved
-        buffer = memoryview(bytearray(CHUNK))
-        filled = 0
-
-        def fill() -> bool:
-            nonlocal filled
-            while filled < CHUNK and not self._ended:
-                wanted = self.allowed(CHUNK - filled)
-                if not wanted:
-                    return filled > 0
-                try:
-                    count = self.get(buffer[filled : filled + wanted])
-                except BlockingIOError:
-                    return filled > 0
-                except OSError:
-                    raise connection_lost(self.moved) from None
-                self._ended = not count
-                self.passed(count)
-                filled += count
-            return True
-
-        try:
-            while not self._ended:
-                filled = 0
-                await self.run(fill, self.ioloop.READ)
-                data = bytes(buffer[:filled])
-                if convert is not None:
-                    data = convert(data) + (convert.rest() if self._ended else b"")
-                done = self.moved - before
-                room = len(data) if limit is None else limit - done
-                if stored := data[:room]:
-                    await self._outside(far.store(stored, None if offset is None else offset + done))
-                    self.moved += len(stored)
-                if len(data) > room:
-                    raise too_large(self.moved)
-        except BaseException:
-            self.close()
-            raise
-
-    def _store(self, descriptor: int, data: bytes | memoryview, at: int | None) -> None:
-        written, code = kernel.written_all(descriptor, memoryview(data), -1 if at is None else at)
-        self.moved += written
-        if code:
-            raise local_failure(OSError(code, os.strerror(code)), self.moved)
 
     # -- the end -------------------------------------------------------------------------------------
 

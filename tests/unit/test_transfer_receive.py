@@ -14,9 +14,9 @@ import pytest
 from transfer_ground import awaiting, both, drain, feed, loops, pair, reset, run, until
 
 from ftpd.module.wire import TransferError
-from ftpd.transfer import data as data_channels
 from ftpd.transfer import kernel
-from ftpd.transfer.channel import Ground
+from ftpd.transfer.channel import TURN, Ground
+from ftpd.transfer.incoming import FEW, LONG_TURN
 
 pytestmark = pytest.mark.usefixtures("way_to_call")
 
@@ -43,7 +43,7 @@ def test_an_upload_is_stored_byte_for_byte(loop: str, size: int, tmp_path: Path)
 
 
 @loops
-@pytest.mark.parametrize("others", [0, data_channels.FEW + 1, 40])
+@pytest.mark.parametrize("others", [0, FEW + 1, 40])
 def test_the_turns_of_an_upload_are_long_where_few_wait(
     loop: str, others: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:  # fmt: skip
@@ -68,7 +68,7 @@ def test_the_turns_of_an_upload_are_long_where_few_wait(
         os.close(file)
 
     run(loop, story)
-    assert turns[-1] == (data_channels.LONG_TURN if others == 0 else data_channels.TURN)
+    assert turns[-1] == (LONG_TURN if others == 0 else TURN)
 
 
 @loops
