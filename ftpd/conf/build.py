@@ -33,7 +33,7 @@ from ftpd.conf.parser import Reader
 from ftpd.conf.patterns import patterns_at, unbound_patterns
 from ftpd.conf.sections import SECTIONS, TITLES, Section, join, places
 from ftpd.conf.tree import Config, Scope
-from ftpd.conf.types import arity, doubts
+from ftpd.conf.types import arity, doubts, is_strict
 from ftpd.core import turns
 from ftpd.core.fault import is_interrupt
 
@@ -205,7 +205,7 @@ class _Builder:
         try:
             patterns_at(f"{self.file}:{self.line}: {directive.name}")
             doubts()
-            value = directive.parse(self._at_most(words, most))
+            value = directive.parse(self._at_most(words, most, is_strict(directive.parse)))
             for message, word in doubts():
                 self.warn(message, word=word)
             return value
@@ -227,10 +227,12 @@ class _Builder:
         except BaseException as wrong:
             raise _brittle(directive, "act on", wrong) from wrong
 
-    def _at_most(self, words: list[str], most: int | None) -> list[str]:
-        """The words that count; ProFTPD does not mind more of them."""
+    def _at_most(self, words: list[str], most: int | None, strict: bool = False) -> list[str]:
+        """The words that count; ProFTPD does not mind more of them, unless it is ``strict`` about this directive."""
         if most is None or len(words) <= most:
             return words
+        if strict:
+            raise ConfigError(f"wrong number of parameters: {_count(most)} expected", word=most)
         self.warn(f"'{' '.join(words[most:])}' is ignored: {_count(most)} expected", word=most)
         return words[:most]
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 
 from ftpd.conf.directive import ConfigError
 from ftpd.conf.patterns import Pattern, compile_pattern
-from ftpd.conf.types import takes
+from ftpd.conf.types import doubt, takes
 
 
 class Expression:
@@ -21,7 +21,8 @@ class Expression:
         self.text = " ".join(words)
         self._pattern: Pattern | None = None
         self._elements: list[tuple[str, bool]] = []
-        keyword = words[0].upper() if words else ""
+        # a keyword alone is a name, as in ProFTPD
+        keyword = words[0].upper() if len(words) > 1 else ""
         if keyword == "REGEX":
             if len(words) != 2:
                 raise ConfigError("regex takes exactly one pattern", right="regex ^admin", word=0)
@@ -34,16 +35,28 @@ class Expression:
             self._all = keyword == "AND"
         else:
             self._all = default == "AND"
-        for name in (name for word in words for name in word.split(",") if name):
+        for name in _names(words):
             bare = name.removeprefix("!")
             if not bare:
-                raise ConfigError("'!' has no name behind it", right="!name")
+                doubt(f"'{name}' means {'everybody' if name else 'nobody'}, as nobody has an empty name")
             self._elements.append((bare, bare != name))
         if not self._elements:
-            raise ConfigError("missing parameters", right="one or more names")
+            self._all = False
+        if not keyword and self.text.upper() in ("AND", "OR", "REGEX"):
+            doubt(f"'{self.text}' with nothing behind it is taken for a name")
 
     def __repr__(self) -> str:
         return f"<Expression {self.text}>"
+
+    @property
+    def empty(self) -> bool:
+        """Whether it is commas alone: what that means, each directive says."""
+        return self._pattern is None and not self._elements
+
+    def of_everybody(self) -> Expression:
+        """The same for everybody whose names are known, where it is empty."""
+        self._all = True
+        return self
 
     @property
     def mentioned(self) -> list[str]:
@@ -53,7 +66,7 @@ class Expression:
     @property
     def names(self) -> list[str] | None:
         """The names of which one is enough; None where it is not as simple as that."""
-        if self._pattern is not None or (self._all and len(self._elements) > 1):
+        if self._pattern is not None or (self._all and len(self._elements) != 1):
             return None
         return None if any(negated for _, negated in self._elements) else [name for name, _ in self._elements]
 
@@ -71,6 +84,12 @@ class Expression:
         return all(held) if self._all else any(held)
 
 
+def _names(words: list[str]) -> Iterator[str]:
+    """What stands between commas and blanks; a word in quotes may be empty, a place between commas says nothing."""
+    for word in words:
+        yield from (name for name in word.split(",") if name) if "," in word else (word,)
+
+
 def for_whom(words: list[str], first: int) -> list[str]:
     """The expression of a line that also says something else: one word, as in ProFTPD, or a keyword before it.
 
@@ -78,6 +97,8 @@ def for_whom(words: list[str], first: int) -> list[str]:
     """
     if len(words) > 1 and words[0].upper() not in ("AND", "OR", "REGEX"):
         raise ConfigError("wrong number of parameters", right=",".join(words), word=first + 1)
+    if words[0] and not words[0].strip(","):
+        doubt(f"'{words[0]}' names nobody", word=first)
     return words
 
 
@@ -94,7 +115,11 @@ class ExpressionIndex:
         self._unsure = unsure
         self._found: dict[str, int] = {}
         self.tried: list[tuple[int, Expression]] = []
+        lines = list(lines)
         for at, line in enumerate(lines):
+            if line.empty and at < len(lines) - 1:
+                # ProFTPD goes on to the next, and forgets what it made of this one
+                continue
             names = line.names
             if names is None:
                 self.tried.append((at, line))

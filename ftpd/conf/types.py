@@ -1,7 +1,8 @@
 """The types of arguments: functions from the words behind a directive's name to a value.
 
 A parser is any function ``f(words) -> value`` that raises ConfigError.  :func:`takes` tells how many words it
-wants: fewer are refused before it is called, more are left out with a warning (ProFTPD ignores them).
+wants: fewer are refused before it is called, more are left out with a warning (ProFTPD ignores them), or refused where
+ProFTPD counts them.
 """
 
 from __future__ import annotations
@@ -27,20 +28,37 @@ _LEADING = re.compile(r"\s*([+-]?\d+)", re.ASCII)
 _FRACTION = re.compile(r"\d{1,9}\.\d{1,9}", re.ASCII)
 
 
-def takes(fewest: int, most: int | None = None) -> Callable[[F], F]:
-    """Say how many words a parser wants; ``most`` None is no upper bound."""
+def takes(fewest: int, most: int | None = None, *, strict: bool = False) -> Callable[[F], F]:
+    """Say how many words a parser wants; ``most`` None is no upper bound, and with ``strict`` more are a fault."""
 
     def mark(parser: F) -> F:
         parser.arity = (fewest, most)  # type: ignore[attr-defined]
+        parser.strict = strict  # type: ignore[attr-defined]
         return parser
 
     return mark
+
+
+def strictly(parser: Parser[T]) -> Parser[T]:
+    """The same where ProFTPD refuses a word too many."""
+    fewest, most = arity(parser)
+
+    @takes(fewest, most, strict=True)
+    def parse(words: list[str]) -> T:
+        return parser(words)
+
+    return parse
 
 
 def arity(parser: Callable[..., Any]) -> tuple[int, int | None]:
     """What :func:`takes` said of the parser; anything goes where it said nothing."""
     found: tuple[int, int | None] = getattr(parser, "arity", (0, None))
     return found
+
+
+def is_strict(parser: Callable[..., Any]) -> bool:
+    """Whether a word too many is a fault."""
+    return bool(getattr(parser, "strict", False))
 
 
 _doubts: list[tuple[str, int | None]] = []
@@ -105,6 +123,22 @@ def to_integer(text: str, low: int = 0, high: int | None = None, *, word: int = 
     if value < low or (high is not None and value > high):
         raise ConfigError(f"value must be {span}, not {value}", right=f"a number {span}", word=word)
     return value
+
+
+def to_long(text: str) -> tuple[int, str]:
+    """What strtol(3) makes of it: the number, which is 0 where there is none, and what stands behind it.
+
+    >>> to_long(" -5x"), to_long(""), to_long("9223372036854775808")
+    ((-5, 'x'), (0, ''), (9223372036854775807, ''))
+    """
+    found = _LEADING.match(text)
+    if found is None:
+        return 0, text
+    # int() reads no more digits than the largest number has
+    digits = found[1].lstrip("+-").lstrip("0")
+    value = int(digits[:20] or "0")
+    value = max(-value, -(2**63)) if found[1].startswith("-") else min(value, 2**63 - 1)
+    return value, text[found.end() :]
 
 
 def to_leading_integer(text: str, low: int = 0, high: int | None = None, *, word: int = 0) -> int:
@@ -246,9 +280,9 @@ def one_of(*names: str) -> Parser[str]:
     return parse
 
 
-def flags(*names: str) -> Parser[frozenset[str]]:
-    """Option names, in any case; the value holds those that are set."""
-    by_name = {name.lower(): name for name in names}
+def flags(*names: str, exact: bool = False) -> Parser[frozenset[str]]:
+    """Option names; the value holds those that are set. In any case, but where ProFTPD is ``exact`` about it."""
+    by_name = {name if exact else name.lower(): name for name in names}
 
     @takes(1)
     def parse(words: list[str]) -> frozenset[str]:
@@ -256,7 +290,7 @@ def flags(*names: str) -> Parser[frozenset[str]]:
         chosen = set()
         for index, word in enumerate(words):
             try:
-                chosen.add(by_name[word.lower()])
+                chosen.add(by_name[word if exact else word.lower()])
             except KeyError:
                 raise ConfigError(f"unknown option '{word}'", right=", ".join(names), word=index) from None
         return frozenset(chosen)
@@ -321,7 +355,7 @@ def none_or(parser: Parser[T], *, right: str = "") -> Parser[T | None]:
             raise ConfigError(wrong.message, right=right or also, word=wrong.word) from None
 
     fewest, most = arity(parser)
-    return takes(fewest, most)(parse)
+    return takes(fewest, most, strict=is_strict(parser))(parse)
 
 
 optional_path = none_or(path)
@@ -339,11 +373,9 @@ def limit_or_none(words: list[str]) -> int | None:
     return int(text)
 
 
-@takes(1, 2)
+@takes(1, 2, strict=True)
 def regex(words: list[str]) -> Pattern:
-    """A regular expression, and behind it the flag NC or [nocase] where case does not count."""
-    chosen = words[1].strip("[]").lower().split(",") if len(words) > 1 else []
-    for flag in chosen:
-        if flag not in ("nc", "nocase"):
-            raise ConfigError(f"unknown flag '{words[1]}'", right="[NC] or [nocase]", word=1)
-    return compile_pattern(_first(words), nocase=bool(chosen))
+    """A regular expression, and behind it the flag [NC] or [nocase] where case does not count; no other spelling."""
+    if len(words) > 1 and words[1] not in ("[NC]", "[nocase]"):
+        raise ConfigError(f"unknown flag '{words[1]}'", right="[NC] or [nocase]", word=1)
+    return compile_pattern(_first(words), nocase=len(words) > 1)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ftpd.conf.directive import ConfigError, Directive
-from ftpd.conf.types import takes
+from ftpd.conf.types import doubt, takes
 from ftpd.core.record import dataclass
 
 if TYPE_CHECKING:
@@ -85,13 +86,15 @@ def control_rules(*actions: str) -> Callable[[list[str]], ControlRule]:
 
     @takes(4, 4)
     def parse(words: list[str]) -> ControlRule:
-        # a comma too many is no fault, as in ProFTPD
-        asked = [action.lower() for action in words[0].split(",") if action] or [""]
+        asked = ["all" if action.lower() == "all" else action for action in _split(words[0])]
         for action in asked:
             if not action or (actions and action not in (*actions, "all")):
                 right = f"{', '.join(actions)} or all" if actions else "names of actions with commas between, or all"
                 raise ConfigError(f"unknown action: '{action}'", right=right, word=0)
-        return _rule(frozenset() if "all" in asked else frozenset(asked), words[1:], ("second", "third"), 1)
+        if not asked:
+            doubt("'' is no action: the line says nothing", word=0)
+        every = () if "all" in asked else (asked or ("",))
+        return _rule(frozenset(every), words[1:], ("second", "third"), 1, exact=True)
 
     return parse
 
@@ -99,18 +102,39 @@ def control_rules(*actions: str) -> Callable[[list[str]], ControlRule]:
 @takes(3, 3)
 def socket_rule(words: list[str]) -> ControlRule:
     """``allow|deny user|group list``, of every action."""
-    return _rule(frozenset(), words, ("first", "second"), 0)
+    return _rule(frozenset(), words, ("first", "second"), 0, exact=False)
 
 
-def _rule(actions: frozenset[str], words: list[str], places: tuple[str, str], at: int) -> ControlRule:
-    if words[0].lower() not in ("allow", "deny"):
+def _split(text: str) -> list[str]:
+    """What ProFTPD makes of a list: a comma or a blank ends a word, and nothing follows the last comma.
+
+    >>> _split("info, reset,"), _split(",info"), _split("")
+    (['info', 'reset'], ['', 'info'], [])
+    """
+    found = []
+    while text := text.lstrip(" \t\r\n\v\f"):
+        word = _WORD.match(text)[0]  # type: ignore[index]
+        found.append(word)
+        text = text[len(word) + 1 :]
+    return found
+
+
+_WORD = re.compile(r"[^,\s]*", re.ASCII)
+
+
+def _rule(
+    actions: frozenset[str], words: list[str], places: tuple[str, str], at: int, *, exact: bool
+) -> ControlRule:  # fmt: skip
+    kind, whose = words[:2] if exact else (words[0].lower(), words[1].lower())
+    if kind not in ("allow", "deny"):
         raise ConfigError(f"{places[0]} parameter must be 'allow' or 'deny'", right="allow or deny", word=at)
-    if words[1].lower() not in ("user", "group"):
+    if whose not in ("user", "group"):
         raise ConfigError(f"{places[1]} parameter must be 'user' or 'group'", right="user or group", word=at + 1)
-    names = frozenset(name for name in words[2].split(",") if name)
+    names = frozenset(name for name in _split(words[2]) if name)
     if not names:
-        raise ConfigError("no names are given", right="names with commas between, or * for everybody", word=at + 2)
-    return ControlRule(actions, words[0].lower() == "allow", words[1].lower() == "group", names)
+        told = "everybody" if kind == "deny" else "nobody"
+        doubt(f"'{words[2]}' names nobody, so that the line lets {told} in", word=at + 2)
+    return ControlRule(actions, kind == "allow", whose == "group", names)
 
 
 class Steering(Protocol):

@@ -106,7 +106,7 @@ class Revoke(enum.Enum):
 # -- parsers -------------------------------------------------------------------------------------------------------
 
 
-@types.takes(1, 2)
+@types.takes(1, 2, strict=True)
 def cap(words: list[str]) -> Cap:
     """``count|none [message]``; ``%m`` in the message is the count."""
     return Cap(types.limit_or_none(words[:1]), words[1] if len(words) > 1 else None)
@@ -131,7 +131,11 @@ def folder_for_groups(*, absolute: bool) -> Callable[[list[str]], ForGroups]:
             raise ConfigError(f"({path}) absolute pathname required", right="a path that begins with / or ~", word=0)
         if "*" in path:
             raise ConfigError(f"({path}) wildcards not allowed in pathname", right="the name of one folder", word=0)
-        return ForGroups(path, group_expression(words[1:]) if len(words) > 1 else None)
+        groups = group_expression(words[1:]) if len(words) > 1 else None
+        if groups is not None and groups.empty:
+            types.doubt(f"'{' '.join(words[1:])}' names no group: the line is for everybody", word=1)
+            groups = None
+        return ForGroups(path, groups)
 
     return parse
 
@@ -214,8 +218,15 @@ def _password_size(words: list[str]) -> int:
     """A number of bytes; nothing is 0, which stands for the usual ones."""
     if not words[0]:
         types.doubt(f"'' is taken for 0, which is {PASSWORD_SIZE}", word=0)
-    # more than a line can bring is as good as any
-    return min(types.to_integer(words[0] or "0"), 2**31 - 1)
+    length, behind = types.to_long(words[0])
+    if behind or words[0].startswith("-"):
+        raise ConfigError(f"'{words[0]}' is not a number", right="a number of at least 0", word=0)
+    # it was without a sign for ProFTPD, and more than a line can bring is as good as any
+    if length < 0:
+        types.doubt(f"'{words[0]}' is a password of any length", word=0)
+    elif length:
+        types.unpadded(words[0])
+    return min(length, 2**31 - 1) if length >= 0 else 2**31 - 1
 
 
 @types.takes(2, 2)
@@ -230,7 +241,7 @@ def _alias(words: list[str]) -> tuple[str, str]:
     return words[0], words[1]
 
 
-@types.takes(1, 2)
+@types.takes(1, 2, strict=True)
 def negatable_pattern(words: list[str]) -> tuple[Pattern, bool]:
     """``[!]regex [flags]``: the pattern, and whether what it does not match is meant."""
     bare = words[0].removeprefix("!")

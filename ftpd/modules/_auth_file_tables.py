@@ -131,8 +131,13 @@ class Table(Generic[T]):
         """The file lies where a look at it is answered at once."""
 
     def known(self) -> T:
-        """The content as it was read last."""
-        return self.current() if self._content is None else self._content
+        """The content as it was read last; nothing of a file that could not be read yet."""
+        if self._content is None:
+            try:
+                return self.current()
+            except OSError:
+                return self._parse(self._spec, "")
+        return self._content
 
     def unchanged(self) -> T | None:
         """The content, if a look shows that the file is as it was read; never waits: None sends to :meth:`current`."""

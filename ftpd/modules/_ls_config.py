@@ -33,7 +33,7 @@ class Listing:
     most_depth: int | None = None
     most_folders: int | None = None
     unheard: str = ""
-    """What stands where the flags belong, without a sign."""
+    """What stands where the flags belong and is none."""
 
     @property
     def counts(self) -> bool:
@@ -55,43 +55,24 @@ NO_LIMITS = Listing()
 
 @types.takes(1)
 def list_options(words: list[str]) -> Listing:
-    """``"-la +R" strict maxfiles 1000 ...``"""
-    flags = denied = ""
-    rest = list(enumerate(words))
-    for index, word in enumerate(words):
-        # the flags are one word in quotes as a rule; ProFTPD's documents put keywords in there as well
-        if any(part[0] in "+-" for part in word.split()) or not word:
-            rest.remove((index, word))
-            for part in word.split():
-                if part[0] == "+":
-                    denied += part[1:]
-                elif part[0] == "-":
-                    flags += part[1:]
-                else:
-                    rest.append((index, part))
-    return _with_keywords(flags, denied, rest)
-
-
-def _with_keywords(flags: str, denied: str, rest: list[tuple[int, str]]) -> Listing:
+    """``"-la +R" strict maxfiles 1000 ...``: the first word is the flags, whatever it is, and the others are none."""
+    flags, denied, unheard = _flags(words[0])
     chosen: set[str] = set()
-    unheard = ""
     counts: dict[str, int] = {}
-    words = iter(rest)
-    for index, word in words:
+    rest = iter(enumerate(words[1:], 1))
+    for index, word in rest:
         name = word.lower()
         if name in _COUNTS:
-            _, text = next(words, (index, ""))
+            _, text = next(rest, (index, ""))
             if not text:
                 raise ConfigError(f"'{word}' has no number behind it", right=f"{name} 1000", word=index)
             counts[name] = types.to_leading_integer(text, 1, word=index + 1)
         elif name in _KEYWORDS:
             chosen.add(_KEYWORDS[name])
-        elif not index:
-            unheard = word
         else:
             raise ConfigError(
                 f"unknown option '{word}'",
-                right=f'flags as "-a", {", ".join([*_KEYWORDS.values(), *_COUNTS])}',
+                right=f'flags first, as "-a", then {", ".join([*_KEYWORDS.values(), *_COUNTS])}',
                 word=index,
             )
     return Listing(
@@ -100,10 +81,47 @@ def _with_keywords(flags: str, denied: str, rest: list[tuple[int, str]]) -> List
     )  # fmt: skip
 
 
+def _flags(text: str) -> tuple[str, str, str]:
+    """The letters behind a ``-``, those behind a ``+``, and what is not read any more, as ProFTPD does.
+
+    >>> _flags("-la -t +R"), _flags(" -a strict"), _flags("+R -a"), _flags("strict")
+    (('lat', 'R', ''), ('a', '', 'strict'), ('', 'R', '-a'), ('', '', 'strict'))
+    """
+    at = _blanks(text, 0) if text.lstrip(_BLANKS)[:1] == "-" else 0
+    given, at = _letters(text, at, "-")
+    denied, at = _letters(text, at, "+")
+    return given, denied, text[at:].strip(_BLANKS)
+
+
+_BLANKS = " \t\n\v\f\r"
+
+
+def _blanks(text: str, at: int) -> int:
+    """Where the blanks end that begin there."""
+    return len(text) - len(text[at:].lstrip(_BLANKS))
+
+
+def _letters(text: str, at: int, sign: str) -> tuple[str, int]:
+    """Those of all the words with that sign, and where ProFTPD goes on: two blanks are one too many for it."""
+    found = ""
+    while text[at : at + 1] == sign:
+        at += 1
+        while text[at : at + 1].isascii() and text[at : at + 1].isalnum():
+            found += text[at]
+            at += 1
+        ahead = _blanks(text, at)
+        if text[ahead : ahead + 1] != sign and text[at:] and text[at + 1 : at + 2] == " ":
+            return found, at + 1
+        at = ahead
+    return found, at
+
+
 def _tell_unheard(reading: Reading, value: Listing) -> None:
     """As with ProFTPD it is no fault, and does nothing."""
     if value.unheard:
-        reading.warn(f"'{value.unheard}' has no effect: flags have a - or + in front", word=0)
+        reading.warn(
+            f"'{value.unheard}' has no effect: the first word is flags, with a - in front, and then a +", word=0
+        )
 
 
 @types.takes(1, 2)

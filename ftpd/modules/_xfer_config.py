@@ -83,8 +83,10 @@ def _audience(words: list[str], first: int, kinds: _Kinds = _AUDIENCES) -> Audie
         raise ConfigError(f"unknown classifier '{words[0]}'", right="user, group or class", word=first)
     if len(words) < 2:
         raise ConfigError(f"'{words[0]}' has no expression behind it", right=f"{kind} name[,name ...]", word=first)
-    rank, expression = kinds[kind]
-    return Audience(rank, expression(for_whom(words[1:], first + 1)))
+    rank, read = kinds[kind]
+    expression = read(for_whom(words[1:], first + 1))
+    # a size for nobody is one for everybody to ProFTPD, a rate for nobody is none
+    return Audience() if expression.empty and kinds is _SIZE_AUDIENCES else Audience(rank, expression)
 
 
 class _Rule(Protocol):
@@ -232,7 +234,7 @@ class Sendfile:
 
     on: bool = True
     bytes: int = 0
-    percent: int = 0
+    percent: float = 0
 
     def __bool__(self) -> bool:
         """Other modules ask for no more than whether it is used."""
@@ -243,7 +245,7 @@ class Sendfile:
         >>> Sendfile(percent=25).slice(1000), Sendfile(bytes=10).slice(1000), Sendfile(percent=1).slice(1)
         (250, 10, 1)
         """
-        return max(size * self.percent // 100, 1) if self.percent else self.bytes
+        return max(int(size * self.percent / 100), 1) if self.percent else self.bytes
 
     def told(self, *, ascii: bool) -> tuple[str, ...]:
         """What ProFTPD says of a download at DebugLevel 10."""
@@ -255,22 +257,27 @@ class Sendfile:
         if self.bytes:
             return used, f"using sendfile with configured UseSendfile length ({self.bytes} bytes)"
         if self.percent:
-            return used, f"using sendfile with configured UseSendfile percentage ({self.percent}%)"
+            return used, f"using sendfile with configured UseSendfile percentage ({self.percent:.0f}%)"
         return (used,)
 
 
-@types.takes(1, 2)
+_PERCENT = re.compile(r"\s*([+-]?(?:(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d{1,3})?|nan))%", re.ASCII | re.IGNORECASE)
+_LONGEST_PERCENT = 64
+
+
+@types.takes(1, 2, strict=True)
 def sendfile(words: list[str]) -> Sendfile:
-    """``on``, ``off``, or how much goes out at once: ``64 KB`` or ``50%`` of the file."""
+    """``on``, ``off``, or how much goes out at once: ``64 KB`` or ``50%`` of the file; no length means on."""
     if len(words) == 2:
-        length = types.to_size(words[0], words[1])
-        if not length:
-            raise ConfigError("length must be greater than zero", right="on, off, 64 KB or 50%", word=0)
-        return Sendfile(bytes=length)
-    if found := re.fullmatch(r"(\d{1,3})%", words[0], re.ASCII):
-        if not 1 <= int(found[1]) <= 100:
-            raise ConfigError("percentage must be between 1 and 100", right="on, off, 64 KB or 50%", word=0)
-        return Sendfile(percent=int(found[1]))
+        if not words[0]:
+            types.doubt("'' is taken for 0, which is on", word=0)
+        return Sendfile(bytes=types.to_size(words[0] or "0", words[1]))
+    if len(words[0]) <= _LONGEST_PERCENT and (found := _PERCENT.fullmatch(words[0])):
+        percent = float(found[1])
+        if 0 < percent <= 100:
+            return Sendfile(percent=percent)
+        types.doubt(f"'{words[0]}' is no part of a file, and so means on", word=0)
+        return Sendfile()
     return Sendfile(types.to_boolean(words[0]))
 
 

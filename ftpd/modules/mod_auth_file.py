@@ -20,10 +20,12 @@ from ftpd.api import (
     ConfigError,
     ConfigWarning,
     Directive,
+    Level,
     Module,
     Session,
     acting_as_daemon,
     crypt,
+    log,
     types,
 )
 from ftpd.modules._auth_file_tables import FileSpec, Groups, Table, Users, Wanted
@@ -42,12 +44,12 @@ _SERVERS = SERVER | GLOBAL | VHOST
 def _spec(name: str, *, homes: bool) -> Any:
     usage = "path [id min-max] [name regex]" + (" [home regex]" if homes else "")
 
-    @types.takes(1)
+    # a word for each restriction and its value, as ProFTPD counts them
+    @types.takes(1, 7 if homes else 5, strict=True)
     def parse(words: list[str]) -> FileSpec:
         path = words[0]
         if not path.startswith("/"):
             raise ConfigError(f"unable to use relative path for {name} '{path}'", right=f"/etc/ftpd/{path}", word=0)
-        _must_be_file(name, path)
         found: dict[str, Any] = {}
         for index in range(1, len(words), 2):
             kind = words[index].lower()
@@ -65,12 +67,19 @@ def _spec(name: str, *, homes: bool) -> Any:
 
 
 def _ids(text: str, word: int) -> tuple[int, int]:
+    """What strtol(3) makes of two numbers that are of 32 bits then: ``-999`` begins at 0, and ``1--1`` has no end."""
     low, dash, high = text.partition("-")
     if not dash:
         raise ConfigError(f"badly formatted ID restriction parameter '{text}'", right="1000-1999", word=word)
-    lowest, highest = types.to_integer(low, 0, 2**32 - 2, word=word), types.to_integer(high, 0, 2**32 - 2, word=word)
+    (lowest, behind_low), (highest, behind_high) = types.to_long(low), types.to_long(high)
+    for side, behind in (("minimum", behind_low), ("maximum", behind_high)):
+        if behind:
+            raise ConfigError(f"badly formatted {side} ID in '{text}'", right="1000-1999", word=word)
+    lowest, highest = lowest % 2**32, highest % 2**32
     if lowest > highest:
-        raise ConfigError("minimum cannot be larger than maximum", right=f"{high}-{low}", word=word)
+        raise ConfigError("minimum cannot be larger than maximum", right=f"{highest}-{lowest}", word=word)
+    if f"{lowest}-{highest}" != text:
+        types.doubt(f"'{text}' is taken for {lowest}-{highest}", word=word)
     return lowest, highest
 
 
@@ -88,16 +97,14 @@ _LINES = {
 }
 
 
-def _must_be_file(name: str, path: str) -> None:
+def _lacking(name: str, path: str) -> tuple[str, str]:
+    """What is wrong where there is no such file, and what would be right; empty where there is one."""
     try:
         with acting_as_daemon():
             known = os.stat(path)
     except OSError as error:
-        raise ConfigError(
-            f"unable to use {path}: {error.strerror}", right=f"a file with lines as {_LINES[name]}", word=0
-        ) from None
-    if not stat.S_ISREG(known.st_mode):
-        raise ConfigError(f"unable to use {name} '{path}': not a regular file", right="a file", word=0)
+        return f"unable to use {path}: {error.strerror}", f"a file with lines as {_LINES[name]}"
+    return ("", "") if stat.S_ISREG(known.st_mode) else (f"unable to use {name} '{path}': not a regular file", "a file")
 
 
 user_file: Directive[FileSpec | None] = module.directive(
@@ -110,7 +117,7 @@ group_file: Directive[FileSpec | None] = module.directive(
     doc="The file that holds the groups, as /etc/group.",
 )  # fmt: skip
 options = module.directive_list(
-    "AuthFileOptions", types.flags("InsecurePerms", "SyntaxCheck"), contexts=_SERVERS,
+    "AuthFileOptions", types.flags("InsecurePerms", "SyntaxCheck", exact=True), contexts=_SERVERS,
     usage="InsecurePerms|SyntaxCheck ...",
     doc="InsecurePerms takes files that everybody may read; SyntaxCheck refuses files with malformed entries.",
 )  # fmt: skip
@@ -130,16 +137,23 @@ def files_are_safe(config: Config) -> Iterator[ConfigError]:
             if spec is None:
                 continue
             at = server.where[key][0] if key in server.where else None
+            lost = "nobody in it can log in" if key is user_file else "nobody can log in without it"
+            wrong, right = _lacking(key.name, spec.path)
+            if wrong and "InsecurePerms" in chosen and "SyntaxCheck" not in chosen:
+                # ProFTPD does not look, then: the file may come later
+                yield ConfigWarning(f"{wrong}: {lost}", right=right, word=0, directive=key.name, at=at)
+                continue
             try:
+                if wrong:
+                    raise ConfigError(wrong, right=right)
                 _refuse_unsafe(key.name, spec.path, secret=secret and "InsecurePerms" not in chosen)
                 if "SyntaxCheck" in chosen:
                     _refuse_malformed(key.name, spec, secret)
-            except (ConfigError, OSError) as wrong:
-                right = wrong.right if isinstance(wrong, ConfigError) else ""
-                yield ConfigError(str(wrong), right=right, word=0, directive=key.name, at=at)
+            except (ConfigError, OSError) as fault:
+                right = fault.right if isinstance(fault, ConfigError) else ""
+                yield ConfigError(str(fault), right=right, word=0, directive=key.name, at=at)
             else:
                 if not _readable(spec.path):
-                    lost = "nobody in it can log in" if secret else "its groups count for nobody"
                     yield ConfigWarning(
                         f"cannot be read by uid {os.geteuid()}: where the daemon is started by that one, {lost}",
                         right=f"chown or chmod u+r {spec.path}", word=0, directive=key.name, at=at,
@@ -278,7 +292,7 @@ class AuthFile(AuthBackend):
         if table is None:
             return None
         users = table.unchanged()
-        return _read(session, table, lambda read: read.by_name.get(user)) if users is None else users.by_name.get(user)
+        return self._find(session, table, user) if users is None else users.by_name.get(user)
 
     def getgroups(self, session: Session, account: Account) -> _Memberships | Awaitable[_Memberships] | None:
         if account.source is not self:
@@ -298,6 +312,14 @@ class AuthFile(AuthBackend):
             return self._check_anew(session, table, account.name, password)
         # what the file said when it was asked for the account, a moment ago
         return _check(session, users.hashes[account.name], password)
+
+    async def _find(self, session: Session, table: Table[Users], user: str) -> Account | None:
+        try:
+            return await _read(session, table, lambda read: read.by_name.get(user))
+        except FileNotFoundError as error:
+            # as in ProFTPD it then has nobody in it: the next backend is asked
+            log(Level.WARN, "error: unable to open AuthUserFile file '%s': %s", error.filename, error.strerror)
+            return None
 
     async def _check_anew(self, session: Session, table: Table[Users], name: str, password: str) -> AuthAnswer:
         users = await session.offload(table.current, "auth")

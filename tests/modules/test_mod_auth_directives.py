@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
-from ftpd.api import ConfigError
+from ftpd.api import ConfigError, types
+from ftpd.conf.faults import ConfigFaults
 from ftpd.modules._auth_directives import Cap, ForGroups, NewHome, Revoke, SessionLimit, module
+from ftpd.testing import Bench
 
 BY_NAME = {directive.name: directive for directive in module.directives}
 
@@ -41,6 +45,8 @@ def value(line: str) -> object:
         ("RootRevoke UseNonCompliantActiveTransfers", Revoke.ANY_PORT),
         ("RootRevoke UseNonCompliantActiveTransfer", Revoke.ANY_PORT),
         ("RootRevoke on", Revoke.ON),
+        ("MaxPasswordSize +5", 5),
+        ("MaxPasswordSize 99999999999999999999999", 2**31 - 1),
         ("RootRevoke off", Revoke.OFF),
     ],
 )
@@ -54,6 +60,28 @@ def test_a_folder_may_be_for_members_of_groups() -> None:
     assert line.means(("staff", "users"))
     assert not line.means(("staff", "admins"))
     assert not line.means(())
+
+
+def test_a_folder_for_no_group_is_for_all_and_one_for_an_empty_name_for_none() -> None:
+    folder = BY_NAME["DefaultRoot"].parse
+    assert folder(["~", ","]) == ForGroups("~")
+    assert folder(["~", "!"]).means(())
+    assert folder(["~", "staff,!"]).means(("staff",))
+    assert not folder(["~", ""]).means(("staff",))
+    assert not folder(["~", "AND"]).means(("staff",))
+    assert types.doubts() != []
+
+
+def test_a_negative_password_size_behind_a_blank_is_a_huge_one() -> None:
+    assert BY_NAME["MaxPasswordSize"].parse([" -5"]) == 2**31 - 1
+
+
+@pytest.mark.parametrize(
+    "name", ["MaxClients", "MaxClientsPerHost", "MaxClientsPerUser", "MaxHostsPerUser", "MaxConnectionsPerHost"]
+)
+def test_a_message_is_one_word(name: str) -> None:
+    with pytest.raises(ConfigFaults, match="wrong number of parameters"):
+        asyncio.run(Bench(conf=f"{name} 5 too many\n", login=None).open())
 
 
 def test_time_may_be_short_for_some() -> None:
@@ -86,6 +114,10 @@ def test_time_may_be_short_for_some() -> None:
         ("RootRevoke foo", "expected Boolean parameter"),
         ("AnonRejectPasswords [", "'['"),
         ("AnonRejectPasswords a b", "unknown flag 'b'"),
+        ("AnonRejectPasswords a NC", "unknown flag 'NC'"),
+        ("AnonRejectPasswords a [nc]", "unknown flag '[nc]'"),
+        ("MaxPasswordSize -0", "'-0' is not a number"),
+        ("MaxPasswordSize +", "'+' is not a number"),
     ],
 )
 def test_a_faulty_line_is_refused_with_the_reason(line: str, said: str) -> None:

@@ -8,7 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from ftpd.api import SESSION_CLOSE, SESSION_OPEN, ConfigError, Session, crypt
+from ftpd.api import (
+    SESSION_CLOSE,
+    SESSION_OPEN,
+    Account,
+    AuthAnswer,
+    AuthBackend,
+    ConfigError,
+    Module,
+    Session,
+    crypt,
+    types,
+)
 from ftpd.conf.faults import ConfigFaults
 from ftpd.modules.mod_auth_file import module
 from ftpd.testing import Bench
@@ -346,11 +357,11 @@ def test_malformed_entries_may_be_refused_at_the_start(files: Files) -> None:
     ("words", "said"),
     [
         (["relative"], "unable to use relative path for AuthUserFile 'relative'"),
-        (["/no/such/file"], "unable to use /no/such/file: No such file or directory"),
-        (["/tmp"], "not a regular file"),
         (["/etc/passwd", "id", "5"], "badly formatted ID restriction parameter"),
         (["/etc/passwd", "id", "9-5"], "minimum cannot be larger than maximum"),
-        (["/etc/passwd", "id", "a-b"], "'a' is not a number"),
+        (["/etc/passwd", "id", "a-b"], "badly formatted minimum ID in 'a-b'"),
+        (["/etc/passwd", "id", "5-5x"], "badly formatted maximum ID in '5-5x'"),
+        (["/etc/passwd", "id", "5-"], "minimum cannot be larger than maximum"),
         (["/etc/passwd", "id"], "'id' has no value behind it"),
         (["/etc/passwd", "foo", "x"], "unknown restriction 'foo'"),
         (["/etc/passwd", "name", "["], "'['"),
@@ -363,14 +374,74 @@ def test_a_faulty_line_is_refused(words: list[str], said: str) -> None:
     assert said in str(caught.value)
 
 
-def test_a_file_that_is_not_there_is_said_with_what_stands_in_one() -> None:
-    def right(name: str) -> str:
-        directive = next(directive for directive in module.directives if directive.name == name)
-        with pytest.raises(ConfigError) as wrong:
-            directive.parse(["/no/such/file"])
-        return wrong.value.right
+@pytest.mark.parametrize(
+    ("text", "lowest", "highest"),
+    [
+        ("-1", 0, 1),
+        ("-", 0, 0),
+        ("--1", 0, 2**32 - 1),
+        ("2000--1", 2000, 2**32 - 1),
+        ("+5- 7", 5, 7),
+        ("0-4294967296", 0, 0),
+        ("0-99999999999999999999", 0, 2**32 - 1),
+    ],
+)
+def test_odd_numbers_of_ids_are_what_they_are_in_c(text: str, lowest: int, highest: int) -> None:
+    group_file = next(directive for directive in module.directives if directive.name == "AuthGroupFile")
+    spec = group_file.parse(["/etc/group", "id", text])
+    assert (spec.lowest, spec.highest) == (lowest, highest)
+    assert types.doubts() == [(f"'{text}' is taken for {lowest}-{highest}", 2)]
+
+
+def test_a_word_for_each_restriction_is_all_that_a_line_takes(files: Files) -> None:
+    files.users(files.line())
+    assert "wrong number of parameters" in refusal(files.bench("id 0-9 name t home / id 0-9"))
+    assert "wrong number of parameters" in refusal(Bench(conf=f"AuthGroupFile {files.passwd} id 0-9 name t id 0-9"))
+
+
+def test_the_words_of_options_are_spelt_as_they_are(files: Files) -> None:
+    assert "unknown option 'insecureperms'" in refusal(files.bench(conf="AuthFileOptions insecureperms"))
+
+
+def test_a_file_that_is_not_there_is_said_with_what_stands_in_one(files: Files) -> None:
+    def right(name: str, path: object = "/no/such/file") -> tuple[str, str]:
+        with pytest.raises(ConfigFaults) as wrong:
+            login(Bench(conf=f"{name} {path}", login=None))
+        (fault,) = wrong.value.faults
+        return fault.message, fault.right
 
     assert right("AuthUserFile") == (
-        "a file with lines as name:hash:uid:gid:gecos:home:shell, as 'ftpasswd --passwd' makes them"
+        "unable to use /no/such/file: No such file or directory",
+        "a file with lines as name:hash:uid:gid:gecos:home:shell, as 'ftpasswd --passwd' makes them",
     )
-    assert right("AuthGroupFile") == "a file with lines as name::gid:member,member"
+    assert right("AuthGroupFile")[1] == "a file with lines as name::gid:member,member"
+    assert right("AuthUserFile", files.home) == (
+        f"unable to use AuthUserFile '{files.home}': not a regular file",
+        "a file",
+    )
+
+
+def test_with_insecure_perms_the_file_may_come_later(files: Files) -> None:
+    async def run() -> tuple[str, str]:
+        async with files.bench(conf=INSECURE) as bench:
+            before = await enter(bench)
+            files.users(files.line())
+            return before, await enter(bench)
+
+    assert asyncio.run(run()) == (INCORRECT, "230 User tom logged in")
+    files.passwd.unlink()
+    assert "No such file" in refusal(files.bench(conf=INSECURE + "AuthFileOptions SyntaxCheck"))
+
+
+def test_where_the_file_is_not_there_the_next_backend_is_asked(files: Files) -> None:
+    class Others(AuthBackend):
+        def getpwnam(self, session: Session, user: str) -> Account | None:
+            return Account(user, UID, GID, str(files.home), "/bin/sh", source=self)
+
+        def authenticate(self, session: Session, account: Account, password: str) -> AuthAnswer:
+            return AuthAnswer.OK
+
+    others = Module("mod_others", version="1.0")
+    others.auth(Others())
+    conf = f"{INSECURE}AuthUserFile {files.passwd}\nAuthOrder mod_auth_file.c mod_others.c\n"
+    assert login(Bench(others, conf=conf, login=None)) == "230 User tom logged in"

@@ -185,8 +185,10 @@ def test_what_is_hidden_and_denied_is_not_told_of() -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "warned"), [('ListOptions "a" maxdepth 2', 1), ('ListOptions "+a"', 0), ("ListOptions strict", 0)]
-)
+    ("line", "warned"),
+    [('ListOptions "a" maxdepth 2', 1), ('ListOptions "+a"', 0), ("ListOptions strict", 1),
+     ("ListOptions NLSTOnly maxdepth 2", 1), ('ListOptions "+R -a"', 1), ('ListOptions "strict -a"', 1)],
+)  # fmt: skip
 def test_flags_without_a_sign_are_warned_of_and_do_nothing(line: str, warned: int) -> None:
     async def tale(ftp: Bench) -> tuple[int, str]:
         assert ftp.generation is not None
@@ -198,12 +200,21 @@ def test_flags_without_a_sign_are_warned_of_and_do_nothing(line: str, warned: in
     assert (times, names) == (warned, "seen\r\n")
 
 
+def test_keywords_among_the_flags_say_nothing() -> None:
+    limited = 'ListOptions "-l maxfiles 1" maxdirs +5\n'
+    assert listed("NLST", conf=limited) == listed("NLST", conf='ListOptions "-l"\n')
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [
         ('ListOptions "-l" maxfiles', "has no number behind it"),
         ('ListOptions "-l" maxfiles some', "is not a number"),
         ('ListOptions "-l" maxwidth 4', "unknown option 'maxwidth'"),
+        ("ListOptions maxfiles 50 -l", "unknown option '50'"),
+        ('ListOptions NLSTOnly "-a"', "unknown option '-a'"),
+        ('ListOptions "-a" -l', "unknown option '-l'"),
+        ('ListOptions "-a" ""', "unknown option ''"),
         ("DirFakeMode 999", "not a valid mode"),
         ('DirFakeUser on "a b"', "cannot stand in a column"),
         ("ListStyle Mac", "is unknown here"),

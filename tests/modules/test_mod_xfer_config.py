@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 
 import pytest
 
 from ftpd.conf.faults import ConfigFaults
+from ftpd.modules._xfer_config import Audience, Sendfile, sendfile, size_limit, transfer_rate
 from ftpd.testing import Bench
 
 
@@ -76,8 +78,9 @@ def test_proftpds_own_examples_are_read(line: str) -> None:
         ("TransferRate RETR 0x5", "rate must be greater than zero"),
         (f"TransferRate RETR {'9' * 65}", "rate must be greater than zero"),
         ("MaxTransfersPerHost RETR 0", "value must be"),
-        ("UseSendfile 150%", "percentage must be between 1 and 100"),
-        ("UseSendfile 0 KB", "length must be greater than zero"),
+        ("UseSendfile %", "expected Boolean parameter"),
+        ("UseSendfile 5MB", "expected Boolean parameter"),
+        ("UseSendfile 64 KB on", "wrong number of parameters"),
         ("UseSendfile perhaps", "expected Boolean parameter"),
         ("TransferOptions IgnoreEBCDIC", "unknown option 'IgnoreEBCDIC'"),
         ("StoreUniquePrefix a/b", "cannot begin a file name"),
@@ -87,3 +90,20 @@ def test_proftpds_own_examples_are_read(line: str) -> None:
 )
 def test_what_is_wrong_is_said(line: str, words: str) -> None:
     assert words in _read(line)
+
+
+@pytest.mark.parametrize("line", ["0 MB", '"" MB', "0%", "-5%", "200%", "nan%"])
+def test_no_length_of_sendfile_is_on(line: str) -> None:
+    assert sendfile(shlex.split(line)) == Sendfile()
+
+
+def test_a_percentage_of_sendfile_may_have_a_fraction() -> None:
+    assert sendfile(["12.5%"]).slice(1000) == 125
+    assert sendfile(["1e1%"]) == sendfile(["+10%"]) == Sendfile(percent=10)
+
+
+def test_a_size_for_nobody_is_one_for_everybody_and_a_rate_for_nobody_is_none() -> None:
+    assert size_limit(["5", "MB", "user", ","]).audience == Audience()
+    for words in ("5 MB user !", "5 MB group OR"):
+        assert size_limit(words.split()).audience.rank
+    assert transfer_rate(["RETR", "5", "user", ","]).audience.rank

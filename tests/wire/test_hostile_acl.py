@@ -138,7 +138,7 @@ WRONG = {
     "Deny from 127.0.0.2 all": "'all' does not go with addresses",
     "DenyUser regex [a": "failed regex compilation",
     "DenyUser regex a{3,2}": "failed regex compilation",
-    "DenyUser !": "'!' has no name behind it",
+    "AllowUser ,": "',' names nobody",
     "DenyFilter [[:nothing:]]": "failed regex compilation",
     "DenyFilter a(b": "failed regex compilation",
 }
