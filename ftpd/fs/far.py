@@ -364,6 +364,9 @@ class FarFolder:
     def compact(self, *, dotted: bool = True, ordered: bool = False) -> Compact | None:
         return self._do(partial(self._folder.compact, dotted=dotted, ordered=ordered))
 
+    def pieces(self, *, dotted: bool = True) -> list[list[str]] | None:
+        return self._do(partial(self._folder.pieces, dotted=dotted))
+
     def parts(self, *, dotted: bool = True) -> Iterator[Sequence[str]]:
         parts = self._folder.parts(dotted=dotted)
         while (some := self._do(partial(next, parts, None))) is not None:

@@ -16,7 +16,7 @@ from ftpd.core import paths
 from ftpd.core.allowance import NAME, TEXT
 from ftpd.core.identity import Identity, acting_as
 from ftpd.core.listing import Compact, Compiled, Layout, Odd, Tabled, packed, unpacked
-from ftpd.fs import kept, table
+from ftpd.fs import dents, kept, table
 from ftpd.fs.jail import encoded
 from ftpd.module.files import Path, Surveyed
 
@@ -76,7 +76,7 @@ class LocalFolder:
         self._identity = identity
         self._files = files
         self._path = path
-        self._seen: Compact | list[str] | None = None
+        self._seen: Compact | list[str] | dents.Found | None = None
         """The names that came with the links, for who asks for them next: many are not read twice."""
         self._surveyed = surveyed
         """What is known already to who lists it at once."""
@@ -105,6 +105,8 @@ class LocalFolder:
     def names(self) -> list[str]:
         folder = self._open()
         seen, self._seen = self._seen, None
+        if isinstance(seen, dents.Found):
+            return [name for piece in seen.pieces for name in piece]
         if seen is not None:
             return _told(seen)
         with acting_as(self._identity):
@@ -125,7 +127,7 @@ class LocalFolder:
             return None
         folder = self._open()
         seen, self._seen = self._seen, None
-        if seen is not None and not isinstance(seen, list):
+        if seen is not None and not isinstance(seen, (list, dents.Found)):
             found: Compact = seen if dotted else seen.undotted()
             if ordered:
                 found.sort()
@@ -134,6 +136,28 @@ class LocalFolder:
                 found = self._read(folder.fd, NAME, dotted=dotted, ordered=ordered)
         # the order of other bytes is not that of their texts
         return None if found.odd() else found
+
+    def pieces(self, *, dotted: bool = True) -> list[list[str]] | None:
+        seen = self._seen
+        if isinstance(seen, dents.Found):
+            self._seen = None
+            if not dotted:
+                return [[name for name in piece if not name.startswith(".")] for piece in seen.pieces]
+        elif seen is not None or (seen := self._in_pieces(dotted=dotted, links=False)) is None:
+            return None
+        return seen.pieces
+
+    def _in_pieces(self, *, dotted: bool, links: bool) -> dents.Found | None:
+        """None of a folder that is not so large, or where there is a quicker way."""
+        if native.lines is not None or self.attributes.st_size < dents.HUGE:
+            return None
+        allowance = self._files.allowance
+        left = None if allowance is None else allowance.left()
+        try:
+            return dents.read(self._open().fd, self._identity, dotted=dotted, links=links, most=left, each=TEXT)
+        except dents.TooMany:
+            assert allowance is not None
+            allowance.full(self._path.virtual)
 
     def _read(self, fd: int, each: int, *, dotted: bool = True, ordered: bool = False) -> Any:
         """The names, each of which takes so many bytes beside its own; Excess where the session may not hold them."""
@@ -191,6 +215,10 @@ class LocalFolder:
 
     def links(self) -> list[str]:
         folder = self._open()
+        in_pieces = self._in_pieces(dotted=True, links=True)
+        if in_pieces is not None and in_pieces.links is not None:
+            self._seen = in_pieces
+            return in_pieces.links
         with acting_as(self._identity):
             if native.lines is not None:
                 seen = self._read(folder.fd, TEXT)

@@ -143,6 +143,9 @@ class Folder(Protocol):
         ``dotted``: with those that begin with a dot. ``ordered``: sorted, while they are read.
         """
 
+    def pieces(self, *, dotted: bool = True) -> list[list[str]] | None:
+        """The same in several lists, where there are many and they are had sooner so; None elsewhere."""
+
     def parts(self, *, dotted: bool = True) -> Iterator[Sequence[str]]:
         """The same some at a time, as the file system tells them: none is read before it is asked for.
 

@@ -12,7 +12,6 @@ from ftpd.modules._folders import (
     Choice,
     Order,
     Piece,
-    Turn,
     dots_of,
     in_steps,
     is_large,
@@ -22,6 +21,7 @@ from ftpd.modules._folders import (
     parts_of,
     unveiled,
 )
+from ftpd.modules._slices import Turn
 
 _BY_NAME, _AS_THEY_COME = Order(), Order(sort=False)
 _FEW = 32

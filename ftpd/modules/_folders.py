@@ -9,68 +9,29 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequen
 from contextlib import aclosing, suppress
 from dataclasses import field
 from functools import partial
-from secrets import SystemRandom
-from time import monotonic, perf_counter
+from time import monotonic
 from typing import TypeVar
 from weakref import ref
 
-from ftpd.api import Command, Folder, Path, Session, Slot, Surveyed, dataclass, hidden, listing, my_turn
+from ftpd.api import Command, Folder, Path, Session, Slot, Surveyed, dataclass, hidden, listing
+from ftpd.modules import _slices
+from ftpd.modules._slices import PIECE, Turn, emptied, in_order, sliced
 from ftpd.modules._transfer import goes_straight
 
 T = TypeVar("T")
 Piece = bytes | tuple[str, os.stat_result]
 """What a folder gives: lines, each with its end, or an entry for the caller to tell of."""
 
-SLICE = 500
-"""Entries that are handled before it is asked whether others wait."""
 LOOKED_AT = 128
 """The same where each of them is looked at."""
-AT_ONCE = 10_000
-"""Names that are picked and sorted in one go: two milliseconds."""
-_PATIENCE = 0.001
-"""Seconds of work after which the others get their turn."""
 _LARGE = 256 * 1024
 """Bytes of a folder itself from which on its names, ten thousand or more, are read off the loop."""
 SMALL = 64 * 1024
 """The same up to which it is read, looked at and written in one step: three thousand names, or fewer."""
 _FEW = 4000
-_SAMPLE = 255
 _DIGITS = 20
 """Those of the greatest number of 64 bits."""
-_chance = SystemRandom()
 DOTS = (".", "..")
-
-
-class Turn:
-    """The time that a listing has had since others had theirs."""
-
-    __slots__ = ("_began",)
-
-    def __init__(self) -> None:
-        self._began = perf_counter()
-
-    @property
-    def over(self) -> bool:
-        return perf_counter() - self._began > _PATIENCE
-
-    async def give(self) -> None:
-        await my_turn()
-        self._began = perf_counter()
-
-
-def sliced(items: Sequence[T], size: int = SLICE) -> Iterator[Sequence[T]]:
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
-
-
-def emptied(items: list[T], size: int = SLICE) -> Iterator[list[T]]:
-    """The same, taking them out of their list: to let go of many at once would hold the loop, too."""
-    items.reverse()
-    while items:
-        some = items[-size:]
-        del items[-size:]
-        some.reverse()
-        yield some
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +92,20 @@ async def names_of(
         if dots and above:
             yield [*reversed(dots)]
         return
+    if order.sort and order.column is None:
+        pieces = await reading(cmd, folder, partial(folder.pieces, dotted=choice.dotted))
+        if pieces is not None:
+            if choice.veil is not None:
+                for place, piece in enumerate(pieces):
+                    if turn.over:
+                        await turn.give()
+                    pieces[place] = choice.veil.names(piece)
+            async with aclosing(_among_dots(pieces, turn, order, dots)) as source:
+                async for names in source:
+                    yield names
+            return
     found = await reading(cmd, folder, folder.names)
-    if len(found) <= AT_ONCE:
+    if len(found) <= _slices.AT_ONCE:
         found = choice.of(found)
     else:
         every, found = found, []
@@ -148,22 +121,30 @@ async def names_of(
             # while they are sorted
             allowance.twice(found, cmd.argument or cmd.session.cwd)
         keys = await _keys(folder, turn, found, order.column, order)
-        async with aclosing(in_order(keys, turn)) as sorted_keys:
+        async with aclosing(in_order([*emptied(keys, PIECE)], turn)) as sorted_keys:
             async for some in sorted_keys:
                 yield [key[_DIGITS:] for key in some]
-    elif len(found) <= AT_ONCE:
+    elif len(found) <= _slices.AT_ONCE:
         found.sort(reverse=order.last_first)
         if turn.over:
             await turn.give()
         yield [*found, *reversed(dots)] if order.last_first else [*dots, *found]
     else:
-        head = [] if order.last_first else [*dots]
-        async with aclosing(in_order(found, turn, last_first=order.last_first)) as names:
-            async for some in names:
-                yield head + some if head else some
-                head = []
-        if order.last_first and dots:
-            yield [*reversed(dots)]
+        async with aclosing(_among_dots([*emptied(found, PIECE)], turn, order, dots)) as source:
+            async for some in source:
+                yield some
+
+
+async def _among_dots(
+    pieces: list[list[str]], turn: Turn, order: Order, dots: tuple[str, ...]
+) -> AsyncGenerator[list[str], None]:
+    head = [] if order.last_first else [*dots]
+    async with aclosing(in_order(pieces, turn, last_first=order.last_first)) as sorted_names:
+        async for names in sorted_names:
+            yield head + names if head else names
+            head = []
+    if order.last_first and dots:
+        yield [*reversed(dots)]
 
 
 async def _in_one_piece(cmd: Command, folder: Folder, choice: Choice, order: Order) -> listing.Compact | None:
@@ -174,7 +155,7 @@ async def _in_one_piece(cmd: Command, folder: Folder, choice: Choice, order: Ord
     if compact is not None and order.sort and order.last_first:
         sort = partial(compact.sort, reverse=True)
         # many are sorted off the loop, which they do not hold up there
-        await cmd.offload(sort) if len(compact) > AT_ONCE else sort()
+        await cmd.offload(sort) if len(compact) > _slices.AT_ONCE else sort()
     return compact
 
 
@@ -283,39 +264,6 @@ def followed(known: os.stat_result, look: Callable[[], os.stat_result]) -> os.st
         with suppress(OSError):
             return look()
     return known
-
-
-async def in_order(items: list[str], turn: Turn, *, last_first: bool = False) -> AsyncGenerator[list[str], None]:
-    """The items, of which no two are equal, sorted and some at a time: quicksort, no further than it is needed.
-
-    They are taken out of their list.
-
-    To sort all would hold the interpreter, and with it the loop, for as long as it takes.
-    """
-    size = AT_ONCE // 2
-    waiting = [items]
-    # what comes first is told apart from all others before these are halved, as somebody waits for it
-    rank = min(size / 2 / max(len(items), 1), 0.5)
-    while waiting:
-        part = waiting.pop()
-        if len(part) <= size:
-            if turn.over:
-                await turn.give()
-            part.sort(reverse=last_first)
-            yield part
-            rank = 0.5
-            continue
-        # chosen by chance: nobody can name files so that the parts are of no use
-        sample = sorted(_chance.choices(part, k=_SAMPLE), reverse=last_first)
-        pivot = sample[int(_SAMPLE * rank)]
-        low: list[str] = []
-        high: list[str] = []
-        for some in emptied(part):
-            if turn.over:
-                await turn.give()
-            low += [item for item in some if item < pivot]
-            high += [item for item in some if not item < pivot]
-        waiting += [low, high] if last_first else [high, low]
 
 
 async def reading(cmd: Command, folder: Folder, work: Callable[[], T]) -> T:

@@ -9,9 +9,16 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 
 from ftpd.api import Command, Folder, hidden, listing
-from ftpd.modules._folders import Order, Turn, dots_of, names_of, reading, sliced, unveiled
+from ftpd.modules._folders import (
+    Order,
+    dots_of,
+    names_of,
+    reading,
+    unveiled,
+)
 from ftpd.modules._ls_request import Flags, Found, Request, Target
 from ftpd.modules._ls_walk import NO_LIMIT, chosen, is_folder
+from ftpd.modules._slices import Turn, sliced
 
 
 async def names(cmd: Command, request: Request, found: Found) -> AsyncGenerator[list[str], None]:

@@ -18,13 +18,11 @@ from ftpd.modules._folders import (
     DOTS,
     Choice,
     Order,
-    Turn,
     followed,
     in_steps,
     lines_as_they_are,
     lines_of_small,
     names_of,
-    sliced,
     surveyed,
     unveiled,
 )
@@ -32,6 +30,7 @@ from ftpd.modules._ls_config import list_style
 from ftpd.modules._ls_faked import Faked, faked
 from ftpd.modules._ls_request import NO_FLAGS, Flags, Found, Request, Target
 from ftpd.modules._ls_view import View, clock, follows, view_of
+from ftpd.modules._slices import Turn, sliced
 
 _WIDTH = 75
 _SIZE = 6

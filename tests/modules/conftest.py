@@ -10,6 +10,7 @@ from sql_ground import Database
 from sql_servers import MariaDB, Postgres, Server
 
 from ftpd import native
+from ftpd.fs import dents
 
 
 @pytest.fixture
@@ -42,10 +43,12 @@ def server(request: pytest.FixtureRequest) -> Server:
     return found
 
 
-@pytest.fixture(params=["python", "compiled"])
+@pytest.fixture(params=["python", "python, as of many", "compiled"])
 def way_to_list(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lines of listings written by Python, and by what is compiled."""
-    if request.param == "python":
+    """Lines of listings written by Python, of folders of any size as of huge ones, and by what is compiled."""
+    if request.param != "compiled":
         monkeypatch.setattr(native, "lines", None)
+        if request.param != "python":
+            monkeypatch.setattr(dents, "HUGE", -1)
     elif native.lines is None:
         pytest.skip("not compiled here")

@@ -14,8 +14,8 @@ from xfer_ground import fetch, run
 from ftpd import native
 from ftpd.fs import folder
 from ftpd.module import globbing
-from ftpd.modules import _facts_walk, _folders, _ls_walk
-from ftpd.modules._folders import Turn, in_order, sliced
+from ftpd.modules import _facts_walk, _folders, _ls_walk, _slices
+from ftpd.modules._slices import PIECE, Turn, in_order, sliced
 from ftpd.testing import Bench
 
 pytestmark = pytest.mark.usefixtures("way_to_list")
@@ -60,8 +60,8 @@ def test_no_flag_or_rule_is_lost_where_a_folder_is_too_large_to_be_sorted_at_onc
         os.symlink("nowhere", f"{ftp.root}/vain")
         say = ftp if line.startswith("STAT") else ftp.download
         whole = await say(line)
-        monkeypatch.setattr(_folders, "AT_ONCE", 10)
-        monkeypatch.setattr(_folders, "_PATIENCE", 0)
+        monkeypatch.setattr(_slices, "AT_ONCE", 10)
+        monkeypatch.setattr(_slices, "_PATIENCE", 0)
         return whole, await say(line)
 
     at_once, in_parts = run(tale, conf=conf)
@@ -98,7 +98,7 @@ def test_a_folder_is_listed_alike_at_once_in_short_steps_and_as_any_listing(
         os.truncate(f"{ftp.root}/b", 2**40 + 1)
         for name, target in (("link", "folder"), ("vain", "nowhere"), ("up", ".."), ("f12", "b")):
             os.symlink(target, f"{ftp.root}/{name}")
-        monkeypatch.setattr(_folders, "_PATIENCE", patience)
+        monkeypatch.setattr(_slices, "_PATIENCE", patience)
         at_once = await ftp.download(line)
         monkeypatch.setattr(_folders, "SMALL", -1)
         in_steps = await ftp.download(line)
@@ -138,7 +138,7 @@ def test_no_entry_is_looked_at_twice_however_long_it_takes(monkeypatch: pytest.M
         # every stay is over at once, and every turn
         monkeypatch.setattr(folder, "_PATIENCE", -1)
         monkeypatch.setattr(folder, "_ALL_AT_ONCE", -1)
-        monkeypatch.setattr(_folders, "_PATIENCE", 0)
+        monkeypatch.setattr(_slices, "_PATIENCE", 0)
         return await ftp.download(line)
 
     lines = run(tale).splitlines()
@@ -146,7 +146,8 @@ def test_no_entry_is_looked_at_twice_however_long_it_takes(monkeypatch: pytest.M
     assert len(looked) > 5
 
 
-def test_others_have_their_turn_while_a_hundred_thousand_names_are_sorted() -> None:
+@pytest.mark.parametrize("last_first", [False, True])
+def test_others_have_their_turn_while_a_hundred_thousand_names_are_sorted(last_first: bool) -> None:
     """Never more than a few are sorted or compared in one go, and the first are there long before the last."""
 
     async def tale() -> tuple[list[list[str]], list[int]]:
@@ -161,16 +162,19 @@ def test_others_have_their_turn_while_a_hundred_thousand_names_are_sorted() -> N
                 turns += 1
 
         parts, when = [], []
-        async for part in in_order(names, Counted(), last_first=True):
+        async for part in in_order([*sliced(names, PIECE)], Counted(), last_first=last_first):
             parts.append(part)
             when.append(turns)
         return parts, when
 
     parts, when = asyncio.run(tale())
-    assert [name for part in parts for name in part] == [f"{number:06}" for number in reversed(range(100_003))]
-    assert max(map(len, parts)) <= _folders.AT_ONCE // 2
-    assert when[0] >= 100_003 // _folders.SLICE
-    assert when[0] < when[-1] / 3
+    in_order_ = range(100_003)
+    assert [name for part in parts for name in part] == [
+        f"{number:06}" for number in (reversed(in_order_) if last_first else in_order_)
+    ]
+    assert max(map(len, parts)) <= _slices.AT_ONCE
+    assert when[0] >= 100_003 // PIECE
+    assert when[0] < when[-1] / 2
 
 
 def test_times_before_1970_and_of_equal_files_are_in_their_order() -> None:

@@ -1,0 +1,128 @@
+"""Much work on the names of a listing, a slice at a time: taken apart, sorted and merged without holding up others."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from secrets import SystemRandom
+from time import perf_counter
+from typing import TypeVar
+
+from ftpd.api import my_turn
+
+T = TypeVar("T")
+
+SLICE = 500
+"""Entries that are handled before it is asked whether others wait."""
+AT_ONCE = 10_000
+"""Names that are picked and sorted in one go: two milliseconds."""
+_PATIENCE = 0.001
+"""Seconds of work after which the others get their turn."""
+_SAMPLE = 255
+_EVERY = 32
+"""One of so many of each run is looked at to tell where the order can be cut."""
+_FIRST = 2500
+"""About as many items are told apart from all others at first."""
+PIECE = 2000
+"""Those that are sorted in one step."""
+_chance = SystemRandom()
+
+
+class Turn:
+    """The time that a listing has had since others had theirs."""
+
+    __slots__ = ("_began",)
+
+    def __init__(self) -> None:
+        self._began = perf_counter()
+
+    @property
+    def over(self) -> bool:
+        return perf_counter() - self._began > _PATIENCE
+
+    async def give(self) -> None:
+        await my_turn()
+        self._began = perf_counter()
+
+
+def sliced(items: Sequence[T], size: int = SLICE) -> Iterator[Sequence[T]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+def emptied(items: list[T], size: int = SLICE) -> Iterator[list[T]]:
+    """The same, taking them out of their list: to let go of many at once would hold the loop, too."""
+    items.reverse()
+    while items:
+        some = items[-size:]
+        del items[-size:]
+        some.reverse()
+        yield some
+
+
+async def in_order(pieces: list[list[str]], turn: Turn, *, last_first: bool = False) -> AsyncGenerator[list[str], None]:
+    """All that is in these lists, no two of it equal, sorted and some at a time; it is taken out of them.
+
+    To sort all would hold the interpreter, and with it the loop, for as long as it takes.
+    """
+    try:
+        if sum(map(len, pieces)) <= AT_ONCE:
+            yield _cut(pieces, None, last_first)
+            return
+        bound = _near_the_front(pieces, last_first)
+        first: list[str] = []
+        # what comes first is told apart from all others before these are sorted, as somebody waits for it
+        for piece in pieces:
+            if turn.over:
+                await turn.give()
+            if last_first:
+                first += [item for item in piece if item > bound]
+            else:
+                first += [item for item in piece if item < bound]
+        first.sort(reverse=last_first)
+        yield first
+        for piece in pieces:
+            if turn.over:
+                await turn.give()
+            piece.sort()
+            if last_first:
+                del piece[bisect_right(piece, bound) :]
+            else:
+                del piece[: bisect_left(piece, bound)]
+        # no part can be much larger than the others, whatever names somebody has chosen
+        bounds = sorted(item for piece in pieces for item in piece[_EVERY // 2 :: _EVERY])
+        between = max(AT_ONCE // 2 // _EVERY, 1)
+        for bound in bounds[::-1][between::between] if last_first else bounds[between::between]:
+            if turn.over:
+                await turn.give()
+            yield _cut(pieces, bound, last_first)
+        if turn.over:
+            await turn.give()
+        yield _cut(pieces, None, last_first)
+    finally:
+        # to let go of many at once would hold the loop, too
+        while pieces:
+            if turn.over:
+                await turn.give()
+            pieces.pop()
+
+
+def _near_the_front(pieces: list[list[str]], last_first: bool) -> str:
+    """One of the items, before which some thousand or less stand."""
+    some = [piece for piece in pieces if piece]
+    # chosen by chance: nobody can name files so that it is of no use
+    sample = sorted((_chance.choice(_chance.choice(some)) for _ in range(_SAMPLE)), reverse=last_first)
+    return sample[int(_SAMPLE * min(_FIRST / sum(map(len, some)), 0.5))]
+
+
+def _cut(pieces: list[list[str]], bound: str | None, last_first: bool) -> list[str]:
+    """What stands before the bound in their order, or the rest."""
+    part: list[str] = []
+    for piece in pieces:
+        at = None if bound is None else bisect_left(piece, bound)
+        where = slice(at, None) if last_first else slice(None, at)
+        part += piece[where]
+        del piece[where]
+    # of what is sorted in parts already this makes one
+    part.sort(reverse=last_first)
+    return part
