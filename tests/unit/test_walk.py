@@ -13,8 +13,6 @@ from engine_ground import Client
 from recall_ground import Place, serving
 from walk_ground import COMPLETE, OPENING, fetch, port_of, tell, walked
 
-from ftpd import native
-from ftpd.core.identity import Identity
 from ftpd.core.reply import Refuse
 from ftpd.core.vocab import Outcome
 from ftpd.module.command import Command
@@ -405,65 +403,3 @@ def shrink_listener(port: int) -> None:
         with socket.socket(fileno=os.dup(int(fd))) as held:
             if held.family == socket.AF_INET and held.getsockname()[1] == port:
                 held.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4608)
-
-
-# -- the walk itself -------------------------------------------------------------------------------------
-
-ANNA = Identity(4711, 4711, (4711,))
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
-def test_files_are_opened_by_the_user_and_everything_else_is_done_by_the_daemon(tmp_path: Path, way: str) -> None:
-    if way == "whole road":
-        return
-    (tmp_path / "hers").write_text("1234")
-    (tmp_path / "roots").write_text("1234")
-    os.chown(tmp_path / "hers", ANNA.uid, ANNA.gid)
-    for name in ("hers", "roots"):
-        (tmp_path / name).chmod(0o600)
-    tmp_path.chmod(0o711)
-    here, there = socket.socketpair()
-    neutral = Identity(0, 0, (0,)).raw
-    root = os.open(tmp_path, os.O_PATH)
-    with here, there:
-        walk = native.data.Walk(
-            lambda *_: None, here.fileno(), b"\x7f\0\0\1", 0, b"\x7f\0\0\1", True, 8, 5
-        )  # fmt: skip
-        try:
-            device = os.stat(tmp_path).st_dev
-            for name, sent, kernels in ((b"hers", True, 0), (b"roots", False, 0), (b"hers", False, device)):
-                native.calls.linger()
-                reply = walk.listen(40000, 20000, b"(", b")", False, b"")
-                data = socket.create_connection(("127.0.0.1", int(reply[1:-1])))
-                arguments = (ANNA.raw, neutral, root, None, frozenset({kernels}), b"/", b"150 ", b"226 \r\n", None)
-                assert (walk.send(*arguments, name) == b"226 \r\n") == sent
-                with open("/proc/thread-self/status") as status:
-                    assert "Uid:\t0\t0\t0\t0" in status.read()
-                native.calls.settle()
-                data.close()
-            assert there.recv(99) == b"150 hers (4 bytes)\r\n"
-            assert walk.tell() == (1, 4, 0, 0, 20)
-            assert walk.tell() == (0, 0, 0, 0, 0)
-        finally:
-            native.calls.settle()
-            walk.close()
-            os.close(root)
-        assert walk.listen(40000, 20000, b"(", b")", False, b"") is None
-
-
-def test_what_a_walk_cannot_be_made_of_is_told(way: str) -> None:
-    if way == "whole road":
-        return
-    for wrong in ((b"\x7f\0\0", b"\x7f\0\0\1"), (b"\x7f\0\0\1", b"")):
-        with pytest.raises(ValueError, match="four bytes or sixteen"):
-            native.data.Walk(print, 1, wrong[0], 0, wrong[1], True, 8, 5)
-    walk = native.data.Walk(print, 1, bytes(15) + b"\1", 0, bytes(15) + b"\1", True, 8, 5)
-    with pytest.raises(TypeError):
-        walk.listen(1, 2)
-    with pytest.raises(TypeError):
-        walk.send(1, 2)
-    for first, many in ((0, 5), (1, 0), (65535, 2), (1, 70000)):
-        assert walk.listen(first, many, b"", b"", False, b"") is None
-    assert walk.listen(40000, 1000, b"", b"", False, b"argument") is None
-    walk.held = True
-    assert walk.listen(40000, 1000, b"", b"", False, b"") is None

@@ -6,16 +6,12 @@ import asyncio
 import os
 import socket
 import stat
-from pathlib import Path
 
 import acl_ground
 import pytest
 from recall_ground import serving
 from upload_ground import content_of, entered, path_of
 from walk_ground import COMPLETE, OPENING, fetch, port_of, store, tell, walked
-
-from ftpd import native
-from ftpd.core.identity import Identity
 
 pytestmark = [pytest.mark.filterwarnings("ignore::DeprecationWarning"), pytest.mark.usefixtures("way")]
 
@@ -122,74 +118,3 @@ def test_a_place_that_is_left_alone_is_left_alone() -> None:
                 assert (await store(client, name, b"x"))[0] == answer
 
     tell(story)
-
-
-ANNA = Identity(4711, 4711, (4711,))
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
-def test_files_are_made_by_the_user_and_others_stay(tmp_path: Path, way: str) -> None:
-    if way == "whole road":
-        return
-    folder = tmp_path / "hers"
-    folder.mkdir()
-    os.chown(folder, ANNA.uid, ANNA.gid)
-    for place in (tmp_path, folder):
-        place.chmod(0o755)
-    (folder / "roots").write_text("1234")
-    (folder / "roots").chmod(0o644)
-    here, there = socket.socketpair()
-    here.setblocking(False)
-    neutral = Identity(0, 0, (0,)).raw
-    root = os.open(folder, os.O_PATH)
-    with here, there:
-        walk = native.data.Walk(print, here.fileno(), b"\x7f\0\0\1", 0, b"\x7f\0\0\1", True, 8, 5)
-        begun: list[tuple[int, bytes]] = []
-        try:
-            for name, done in ((b"new", True), (b"roots", False)):
-                native.calls.linger()
-                reply = walk.listen(40000, 20000, b"(", b")", False, b"")
-                with socket.create_connection(("127.0.0.1", int(reply[1:-1]))) as data:
-                    told = walk.take(
-                        ANNA.raw, neutral, root, None, frozenset(), b"/", b"150 ", b"226 \r\n", 0o644, True, (), None,
-                        lambda *arguments: begun.append(arguments), None, None, name,
-                    )  # fmt: skip
-                    assert told == (b"" if done else None)
-                    with open("/proc/thread-self/status") as status:
-                        assert "Uid:\t0\t0\t0\t0" in status.read()
-                    native.calls.settle()
-                    if done:
-                        assert walk.more() == 0
-                        data.sendall(b"her own")
-                        data.shutdown(socket.SHUT_WR)
-                        while (how := walk.more()) == 0:
-                            pass
-                        assert how == 1
-                        assert walk.taken()[0] == 7
-            with pytest.raises(TypeError, match="front"):
-                walk.take(
-                    ANNA.raw,
-                    neutral,
-                    root,
-                    None,
-                    frozenset(),
-                    b"/",
-                    b"",
-                    b"",
-                    0o644,
-                    True,
-                    (),
-                    None,
-                    print,
-                    1,
-                    None,
-                    b"x",
-                )
-            assert begun[0][1:] == (b"new",)
-            assert (folder / "new").read_bytes() == b"her own"
-            assert ((folder / "new").stat().st_uid, (folder / "new").stat().st_gid) == (ANNA.uid, ANNA.gid)
-            assert (folder / "roots").read_text() == "1234"
-        finally:
-            native.calls.settle()
-            walk.close()
-            os.close(root)
