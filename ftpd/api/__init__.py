@@ -86,6 +86,7 @@ from ftpd.module.events import (
     Sent,
 )
 from ftpd.module.files import Files, Folder, Path, Surveyed, Use
+from ftpd.module.handler import Moved, Note
 from ftpd.module.home import meant
 from ftpd.module.links import resolved
 from ftpd.module.missing import missing_folders
@@ -93,7 +94,7 @@ from ftpd.module.names import means as names_module
 from ftpd.module.names import module_name
 from ftpd.module.offers import LARGEST_UPLOAD, LETS_BE, NOTED_NAMES, RATIOS, UPLOAD_GUARD, Offer, Ratios
 from ftpd.module.session import GREETING, Address, Session, Slot
-from ftpd.module.table import API_VERSION, Module, Moved, Note
+from ftpd.module.table import API_VERSION, Module
 from ftpd.module.wire import Data, Foreign, TransferError, Wire, Work
 from ftpd.module.writers import check_folder, check_way, check_writers
 

@@ -10,8 +10,8 @@ from ftpd.core.reply import Refuse
 from ftpd.core.whitespace import words_in
 from ftpd.dispatch.access import who
 from ftpd.module.command import Command
+from ftpd.module.handler import Handler
 from ftpd.module.session import Session
-from ftpd.module.table import Handler
 
 
 def limits_login(server: Scope) -> bool:

@@ -8,7 +8,8 @@ from ftpd.conf.tree import Config
 from ftpd.core import turns
 from ftpd.core.record import dataclass
 from ftpd.core.vocab import ANY, Class, Group, Phase, Steady
-from ftpd.module.table import Alikeness, Handler, Module, Shortcut, Steadiness, always_alike
+from ftpd.module.handler import Alikeness, Handler, Shortcut, Steadiness, always_alike
+from ftpd.module.table import Module
 
 Chain = tuple[Handler, ...]
 Chains = tuple[tuple[Phase, Chain], ...]

@@ -15,7 +15,7 @@ from ftpd.core.vocab import ERROR, HANDLED, Outcome, Phase
 from ftpd.dispatch.admission import admit
 from ftpd.dispatch.compile import Chain, Plan
 from ftpd.module.command import Command
-from ftpd.module.table import Handler
+from ftpd.module.handler import Handler
 from ftpd.module.wire import TransferError
 
 # bound once: Python 3.11 asks a function for each look at a member of an enumeration

@@ -27,9 +27,10 @@ from ftpd.module import loader
 from ftpd.module.command import Command, Pool
 from ftpd.module.control import Control
 from ftpd.module.events import SESSION_OPEN, UNHANDLED_COMMAND, Event
+from ftpd.module.handler import always_alike
 from ftpd.module.names import module_name
 from ftpd.module.session import Session, VerbHelp
-from ftpd.module.table import Module, always_alike
+from ftpd.module.table import Module
 
 T = TypeVar("T")
 

@@ -9,8 +9,8 @@ from weakref import ref
 
 from ftpd.core.answers import Answers, ShortAnswer
 from ftpd.fs.local import LocalFiles
+from ftpd.module.handler import Alikeness
 from ftpd.module.session import Session
-from ftpd.module.table import Alikeness
 
 if TYPE_CHECKING:
     from ftpd.dispatch.registry import Generation

@@ -12,7 +12,7 @@ from ftpd.dispatch.compile import Plan
 from ftpd.engine.common import standing_of
 from ftpd.engine.recall import Recall
 from ftpd.module.command import Command
-from ftpd.module.table import Alikeness
+from ftpd.module.handler import Alikeness
 
 _KEY = object()
 _MOST = 256

@@ -20,7 +20,7 @@ from ftpd.engine.common import Common, Found, Inherited, Recipe, common_of, kin_
 from ftpd.engine.entrance import Entrance
 from ftpd.engine.strangers import Named, Naming, Strangers, strangers_of
 from ftpd.module.command import Command
-from ftpd.module.table import Shortcut
+from ftpd.module.handler import Shortcut
 
 _LONGEST = 64
 """Bytes of a line that is remembered."""

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ftpd.module.handler import Alikeness
 from ftpd.module.session import Session
-from ftpd.module.table import Alikeness
 
 if TYPE_CHECKING:
     from ftpd.dispatch.registry import Generation

@@ -21,7 +21,7 @@ from ftpd.engine.tuning import tuning_of
 from ftpd.module.command import Command, Transfer
 from ftpd.module.events import FILES_RECEIVED, FILES_SENT, Sent
 from ftpd.module.files import Path, Way
-from ftpd.module.table import Handler, Note
+from ftpd.module.handler import Handler, Note
 from ftpd.transfer.portrange import of_system
 from ftpd.transfer.sockets import DEFAULT
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from functools import partial
 from typing import Any, TypeVar, overload
@@ -11,14 +11,24 @@ from ftpd.conf import types
 from ftpd.conf.directive import ConfigError, Context, Directive, Multi, Reading
 from ftpd.conf.tree import Config
 from ftpd.core import turns
-from ftpd.core.answers import ShortAnswer
-from ftpd.core.record import dataclass
 from ftpd.core.vocab import ANY, Class, Group, Outcome, Phase, Steady
 from ftpd.module.auth import AuthBackend
 from ftpd.module.command import Command
 from ftpd.module.control import Asked, Control, ControlRule, Lines
 from ftpd.module.errands import Errands
 from ftpd.module.events import Event, event_named
+from ftpd.module.handler import (
+    Alikeness,
+    Answer,
+    Brief,
+    Handler,
+    Shortcut,
+    Steadiness,
+    alike_for,
+    always_alike,
+    only_where,
+    steady_for,
+)
 from ftpd.module.offers import Offer
 from ftpd.module.session import Session, Slot
 
@@ -26,16 +36,6 @@ T = TypeVar("T")
 API_VERSION = 1
 
 Opening = Callable[[Session], Awaitable[None]]
-Answer = Callable[[Command], Outcome | None | Awaitable[Outcome | None]]
-Steadiness = Callable[[Command], int]
-"""Tells a :class:`Steady`, or a bool."""
-Alikeness = Callable[[Session], bool]
-Moved = tuple[str, int, float]
-"""A file that was moved: the machine's path of it, its bytes, and the seconds that it took."""
-Note = Callable[[Sequence[Moved]], None]
-Brief = Callable[[Session, str], Note | None]
-Shortcut = Callable[[Command, str], ShortAnswer | None]
-Observer = Callable[[Command], None | Awaitable[None]]
 A = TypeVar("A", bound=Answer)
 O = TypeVar("O", bound=Callable[[Command], Outcome | None | Awaitable[Outcome | None]])  # noqa: E741
 C = TypeVar("C", bound=Callable[[Asked], Lines])
@@ -47,70 +47,6 @@ def _no_maker(name: str, parse: Callable[..., Any]) -> None:
     """A word's parser would be its value: no line would be refused, and nobody would know why."""
     if parse in (types.integer, types.one_of, types.flags, types.none_or):
         raise TypeError(f"{name}: types.{parse.__name__} makes a parser and has to be called, as types.integer(1)")
-
-
-def _every(steady: int | Steadiness) -> Steadiness | None:
-    if callable(steady):
-        return steady
-    return (lambda command: steady) if steady else None
-
-
-def _always(alike: bool | Alikeness) -> Alikeness | None:
-    if callable(alike):
-        return alike
-    return always_alike if alike else None
-
-
-def always_alike(session: Session) -> bool:
-    return True
-
-
-def _only(engine: Directive[bool], function: Answer) -> Answer:
-    """Declines where the engine is off, so that nobody else's command pays for the question."""
-
-    def run(cmd: Command) -> Outcome | None | Awaitable[Outcome | None]:
-        return function(cmd) if cmd.session.settings[engine] else None
-
-    return run
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Handler:
-    """One row of a module's command table."""
-
-    phase: Phase
-    verb: str
-    run: Answer
-    module: str
-    auth: bool = False
-    group: Group | None = None
-    classes: Class = Class.NONE
-    usage: str | None = None
-    """The arguments for HELP; None keeps the verb out of HELP."""
-    arity: tuple[int, int | None] = (0, None)
-    """The fewest and the most words the verb takes; None is no upper bound."""
-    when: Directive[bool] | None = None
-    """The engine without which the handler declines, and HELP does not show the verb."""
-    needed: Callable[[Config], bool] | None = None
-    """Whether a configuration has any use for it; where none has, no command pays for it."""
-    limit: tuple[int, str] | None = None
-    """The refusal when <Limit> denies the verb at the working directory; None: the handler asks for its path."""
-    steady: Steadiness | None = None
-    """For what it would do the same again, and nothing else; None: nobody knows."""
-    alike: Alikeness | None = None
-    """Whether it would for all sessions that stand as this one does; None: nobody knows."""
-    shortcut: Shortcut | None = None
-    """Makes what answers the verb for other arguments, where nobody else has a say in it."""
-    leads: Shortcut | None = None
-    """Makes what answers the verb and leads other sessions where it has led one."""
-    leads_by: Steady = Steady.VERB
-    """Whether by plain names, or by just that line."""
-    parts: bool = False
-    """Whether the verb ends the session, and does nothing else but to say so."""
-    records: Phase | None = None
-    """The first phase that is told of each command by what that makes."""
-    brief: Brief | None = None
-    """Makes what notes files that are moved as one before was, so that none of them needs a command."""
 
 
 class Module:
@@ -256,8 +192,8 @@ class Module:
         """
         return self._handle(
             Phase.CMD, verbs, auth=auth, group=group, classes=classes, usage=usage, arity=arity, limit=limit,
-            when=when, shortcut=shortcut, steady=_every(steady or (Steady.VERB if shortcut else False)),
-            alike=_always(alike), leads=leads, leads_by=leads_by, parts=parts, records=records, needed=needed,
+            when=when, shortcut=shortcut, steady=steady_for(steady or (Steady.VERB if shortcut else False)),
+            alike=alike_for(alike), leads=leads, leads_by=leads_by, parts=parts, records=records, needed=needed,
         )  # fmt: skip
 
     def site(
@@ -297,7 +233,7 @@ class Module:
         ``needed`` says of a configuration whether it wants this at all. ``steady``, as for :meth:`cmd`, lets the
         answers of others that say so be given again without asking, and ``alike`` to other sessions.
         """
-        return self._handle(Phase.PRE_CMD, verbs, needed=needed, steady=_every(steady), alike=_always(alike))
+        return self._handle(Phase.PRE_CMD, verbs, needed=needed, steady=steady_for(steady), alike=alike_for(alike))
 
     def post(
         self, *verbs: str, needed: Callable[[Config], bool] | None = None, steady: int | Steadiness = False,
@@ -308,7 +244,7 @@ class Module:
         ``steady`` and ``alike``, as for :meth:`pre`: whether there is nothing to do for a command; of uploads those
         are left out whose names are offered (NOTED_NAMES).
         """
-        return self._handle(Phase.POST_CMD, verbs, needed=needed, steady=_every(steady), alike=_always(alike))
+        return self._handle(Phase.POST_CMD, verbs, needed=needed, steady=steady_for(steady), alike=alike_for(alike))
 
     def post_err(self, *verbs: str, needed: Callable[[Config], bool] | None = None) -> Callable[[O], O]:
         """Hear of failure (POST_CMD_ERR)."""
@@ -326,7 +262,7 @@ class Module:
         some at a time and in their order; None for the command of each.
         """
         return self._handle(
-            Phase.LOG_CMD, verbs, needed=needed, steady=_every(steady), alike=_always(alike), brief=brief
+            Phase.LOG_CMD, verbs, needed=needed, steady=steady_for(steady), alike=alike_for(alike), brief=brief
         )
 
     def log_err(self, *verbs: str, needed: Callable[[Config], bool] | None = None) -> Callable[[O], O]:
@@ -337,7 +273,7 @@ class Module:
         self, phase: Phase, verbs: Iterable[str], *, when: Directive[bool] | None = None, **row: Any
     ) -> Callable[[F], F]:
         def keep(function: F) -> F:
-            run = function if when is None else _only(when, function)
+            run = function if when is None else only_where(when, function)
             for verb in tuple(verbs) or (ANY,):
                 self.handlers.append(Handler(phase, verb.upper(), run, self.name, when=when, **row))
             turns.rest()
@@ -459,6 +395,3 @@ class Module:
             return function
 
         return keep
-
-
-__all__ = ["API_VERSION", "ConfigError", "Handler", "Module"]
