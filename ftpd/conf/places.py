@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import operator
 import os
 import pwd
-import re
 from collections.abc import Iterable
-from fnmatch import translate
 from glob import escape
-from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from ftpd.conf.directive import DIRECTORY, Settings
+from ftpd.conf.levels import WILD, Chain, Level, Node, arrange, begins_with, innermost, order_of
 from ftpd.core.identity import acting_as_daemon
 
 if TYPE_CHECKING:
@@ -20,167 +17,9 @@ if TYPE_CHECKING:
     from ftpd.conf.resolve import Opinions
     from ftpd.conf.tree import Scope
 
-_WILD = re.compile(r"[*?\[]")
 _REMEMBERED = 1024
 _LONGEST = 255
 """Bytes of the longest path that is remembered: what clients make up is not to fill the memory."""
-Chain = tuple["Scope", ...]
-
-
-class _Node:
-    """A section in the tree of sections: what its path matches, and the sections that lie in it by their text."""
-
-    __slots__ = ("_inner", "level", "parent", "path", "pattern", "scope", "text")
-
-    def __init__(self, path: str, scope: Scope) -> None:
-        self.path = path
-        self.text = path if scope.args[0][0] in "/~" else f"/{scope.args[0]}"
-        """What tells where it lies: a relative path of an <Anonymous> begins at its top, and lies in a / there too."""
-        self.scope = scope
-        self.parent: _Node | None = None
-        self.pattern = _pattern(path) if _WILD.search(path) else None
-        self._inner: list[_Node] = []
-        self.level: _Level | None = None
-
-    @property
-    def inner(self) -> list[_Node]:
-        return self._inner
-
-    def lies_in(self, other: _Node) -> bool:
-        """Whether the text of this section's path begins with that of the other's."""
-        return _begins_with(self.text, other.text)
-
-    def matches(self, path: str) -> bool:
-        if self.pattern is not None:
-            return self.pattern.fullmatch(path) is not None
-        return f"{path}/".startswith(f"{self.path.rstrip('/')}/")
-
-    def known_as(self, path: str) -> _Node:
-        """The same section under another path."""
-        other = _Node(path, self.scope)
-        other.parent, other.level = self.parent, self.level
-        return other
-
-    def nodes(self) -> list[_Node]:
-        """The section and those that it lies in, the deepest first."""
-        found = [self]
-        while found[-1].parent is not None:
-            found.append(found[-1].parent)
-        return found
-
-    def chain(self) -> Chain:
-        return tuple(node.scope for node in self.nodes())
-
-
-def _begins_with(path: str, other: str) -> bool:
-    """Whether what the other path names, but for its wildcards at the end, holds what this one names."""
-    bare = other.rstrip("*/")
-    return len(path) > len(bare) and path.startswith(bare) and path[len(bare)] == "/"
-
-
-def _pattern(path: str) -> re.Pattern[str]:
-    """* crosses / as in ProFTPD; what lies below a match belongs to it."""
-    return re.compile(f"(?:{translate(path)[:-2]})(?:/.*)?", re.DOTALL)
-
-
-def _best_home(nodes: Iterable[_Node], guest: _Node) -> tuple[_Node | None, int]:
-    """The section whose text the guest's path begins with, and how many letters they share; as ProFTPD finds it."""
-    best, most = None, 0
-    for node in nodes:
-        if node is guest:
-            continue
-        if guest.lies_in(node):
-            inner, shared = _best_home(node.inner, guest)
-            if inner is None:
-                shared = sum(1 for _ in takewhile(bool, map(operator.eq, node.text, guest.text)))
-            if shared > most:
-                best, most = inner or node, shared
-    return best, most
-
-
-def _arrange(nodes: list[_Node]) -> list[_Node]:
-    """Put sections into those that hold them; what comes in last is asked first there."""
-    left = list(nodes)
-    for node in nodes:
-        home, _ = _best_home(left, node)
-        if home is not None:
-            left.remove(node)
-            node.parent = home
-            home.inner.insert(0, node)
-    for node in left:
-        if node.inner:
-            node.inner[:] = _arrange(node.inner)
-            node.level = _Level(enumerate(node.inner))
-    return left
-
-
-class _Level:
-    """Sections side by side, each found by something that all the paths have which it matches: few have to be tried."""
-
-    __slots__ = ("_by_folder", "_by_name", "_deepest")
-
-    def __init__(self, nodes: Iterable[tuple[int, _Node]] = ()) -> None:
-        self._by_folder: dict[str, list[tuple[int, _Node]]] = {}
-        """Sections without a wildcard by their path, and patterns by the folder that all they match lies in."""
-        self._by_name: dict[str, list[tuple[int, _Node]]] = {}
-        """Patterns that want a folder or file of that name somewhere behind their first wildcard."""
-        self._deepest = 0
-        """The most slashes of all the folders: none that lies deeper is looked for."""
-        for order, node in nodes:
-            self.add(order, node)
-
-    def add(self, order: int, node: _Node, other_name: str = "") -> None:
-        """``other_name``: where a section's path really leads, if a symbolic link is on the way."""
-        if node.pattern is None:
-            path = other_name or node.path
-        else:
-            wild = _WILD.search(node.path).start()  # type: ignore[union-attr]
-            # what is left of the first part belongs to the wildcard, and only a part between slashes is a whole name
-            parts = node.path[wild:].split("/")[1:]
-            # [a/b] is one character, whatever a split makes of it
-            names = [] if "[" in node.path else [name for name in parts if name and not _WILD.search(name)]
-            if names:
-                self._by_name.setdefault(max(names, key=len), []).append((order, node))
-                return
-            path = node.path[: node.path.rindex("/", 0, wild)] or "/"
-        self._by_folder.setdefault(path, []).append((order, node))
-        self._deepest = max(self._deepest, path.count("/"))
-
-    def matching(self, path: str) -> list[tuple[int, _Node]]:
-        """The sections that match the path, with their order here, in any order."""
-        found: list[tuple[int, _Node]] = []
-        by_folder = self._by_folder
-        here = path
-        if path.count("/") > self._deepest:
-            here = "/".join(path.split("/", self._deepest + 1)[: self._deepest + 1]) or "/"
-        while True:
-            for entry in by_folder.get(here, ()):
-                pattern = entry[1].pattern
-                if pattern is None or pattern.fullmatch(path):
-                    found.append(entry)
-            if here == "/":
-                break
-            here = here[: here.rindex("/")] or "/"
-        if self._by_name:
-            for name in path.split("/"):
-                for entry in self._by_name.get(name, ()):
-                    if entry[1].pattern.fullmatch(path):  # type: ignore[union-attr]
-                        found.append(entry)
-        return found
-
-    def find(self, path: str) -> tuple[int, _Node] | None:
-        """The section that counts, the first of those that match, with its order here."""
-        return min(self.matching(path), key=_order, default=None)
-
-
-def _order(entry: tuple[int, _Node]) -> int:
-    return entry[0]
-
-
-def _deepest(node: _Node, path: str) -> _Node:
-    while node.level is not None and (found := node.level.find(path)) is not None:
-        node = found[1]
-    return node
 
 
 class Places:
@@ -235,12 +74,12 @@ class Places:
         self._chains: dict[tuple[str, str, str], Chain] = {}
         self._deferred: list[tuple[int, str, Scope]] = []
         self._homes: dict[str, str] = {}
-        self._of_session: dict[tuple[str, str], tuple[list[str], _Level]] = {}
-        self._nodes: dict[Scope, _Node] = {}
+        self._of_session: dict[tuple[str, str], tuple[list[str], Level]] = {}
+        self._nodes: dict[Scope, Node] = {}
         self._whole: Chain = ()
         """The section <Directory *> of an <Anonymous>, which is its level and not one place in it."""
         order: dict[Scope, int] = {}
-        others: dict[_Node, str] = {}
+        others: dict[Node, str] = {}
         scopes = list(scopes)
         for scope in scopes:
             if scope.kind is DIRECTORY and self.root and scope.args == ["*"]:
@@ -249,8 +88,8 @@ class Places:
                 order[scope] = len(order)
                 self._add(order[scope], scope, others)
         self.any = bool(order or self._whole)
-        self._known = _Level()
-        for node in _arrange(list(self._nodes.values())):
+        self._known = Level()
+        for node in arrange(list(self._nodes.values())):
             self._known.add(order[node.scope], node)
         self._also_known(others, order)
         self.as_written = Places(scopes, root, follow=False) if self.links else None
@@ -266,7 +105,7 @@ class Places:
             return path
         return f"{self.root.rstrip('/')}/{path}"
 
-    def _add(self, order: int, scope: Scope, others: dict[_Node, str]) -> None:
+    def _add(self, order: int, scope: Scope, others: dict[Node, str]) -> None:
         path = self.path_of(scope)
         self._look_up(path)
         if _is_deferred(path):
@@ -278,12 +117,12 @@ class Places:
             real = _followed(named) if self._follow else named
         if real != named:
             self.links[scope] = real
-        node = self._nodes[scope] = _Node(real, scope)
+        node = self._nodes[scope] = Node(real, scope)
         if real != path:
             # the tree is made of where paths lead, and a client may come by either name
             others[node] = path
 
-    def _also_known(self, others: dict[_Node, str], order: dict[Scope, int]) -> None:
+    def _also_known(self, others: dict[Node, str], order: dict[Scope, int]) -> None:
         for node, path in others.items():
             level = self._known if node.parent is None else node.parent.level
             assert level is not None
@@ -337,17 +176,17 @@ class Places:
         if self.as_written is not None:
             self.as_written.learn(home, user, homes)
         self._homes.update(homes)
-        level, reals, seen = _Level(), [], dict[str, str]()
+        level, reals, seen = Level(), [], dict[str, str]()
         with acting_as_daemon():
             for order, path, scope in self._deferred:
-                wild = _WILD.search(path) is not None
+                wild = WILD.search(path) is not None
                 whole = self._expanded(path, home, user, wild=wild)
                 if whole is None:
                     continue
                 real = _before_wildcards(whole, seen) if wild else _really(whole, seen)
                 reals.append(real)
                 for name in {real, whole} if wild else (real,):
-                    node = _Node(name, scope)
+                    node = Node(name, scope)
                     node.text = name
                     level.add(order, node)
                 if not wild and real != whole:
@@ -361,7 +200,7 @@ class Places:
             self._of_session.clear()
         self._of_session[home, user] = reals, level
 
-    def _session(self, home: str, user: str) -> _Level:
+    def _session(self, home: str, user: str) -> Level:
         if (home, user) not in self._of_session:
             self.learn(home, user)
         return self._of_session[home, user][1]
@@ -371,8 +210,8 @@ class Places:
         chain = self.at(path, home, user)
         found = [scope for scope, node in self._nodes.items() if scope not in chain and node.matches(path)]
         for _, text, scope in self._deferred:
-            whole = self._expanded(text, home, user, wild=_WILD.search(text) is not None)
-            if whole is not None and scope not in chain and _Node(whole, scope).matches(path):
+            whole = self._expanded(text, home, user, wild=WILD.search(text) is not None)
+            if whole is not None and scope not in chain and Node(whole, scope).matches(path):
                 found.append(scope)
         return tuple(found)
 
@@ -393,24 +232,24 @@ class Places:
 
     def _found(self, path: str, home: str, user: str) -> Chain:
         found = self._known.find(path)
-        node = None if found is None else _deepest(found[1], path)
+        node = None if found is None else innermost(found[1], path)
         order = -1 if found is None else found[0]
         if not self._deferred:
             return self._whole if node is None else (*node.chain(), *self._whole)
-        others = sorted(self._session(home, user).matching(path), key=_order)
+        others = sorted(self._session(home, user).matching(path), key=order_of)
         if found is not None and node is not None:
             others.append((order, node))
         for other_order, other in others:
             # what lies in another section counts before it, in whatever order they are written
-            deeper = node is None or _begins_with(other.path, node.path)
-            if deeper or (other_order < order and node is not None and not _begins_with(node.path, other.path)):
+            deeper = node is None or begins_with(other.path, node.path)
+            if deeper or (other_order < order and node is not None and not begins_with(node.path, other.path)):
                 node, order = other, other_order
         if node is None:
             return self._whole
         nodes = node.nodes()
         for other_order, other in others:
             # written behind it, the other is all that ProFTPD would see: what it says is not lost
-            if other_order < order and _begins_with(node.path, other.path):
+            if other_order < order and begins_with(node.path, other.path):
                 nodes += [around for around in other.nodes() if around not in nodes]
         nodes.sort(key=lambda around: -len(around.path.rstrip("*/")))
         return tuple(dict.fromkeys([around.scope for around in nodes] + list(self._whole)))
@@ -418,7 +257,7 @@ class Places:
 
 def _clean(path: str) -> str:
     """The path without a slash at its end and the like, as far as it is no pattern."""
-    wild = _WILD.search(path)
+    wild = WILD.search(path)
     if wild is None:
         return os.path.normpath(path)
     folder = path.rindex("/", 0, wild.start())
@@ -426,7 +265,7 @@ def _clean(path: str) -> str:
 
 
 def _followed(path: str) -> str:
-    return os.path.realpath(path) if _WILD.search(path) is None else _before_wildcards(path, {})
+    return os.path.realpath(path) if WILD.search(path) is None else _before_wildcards(path, {})
 
 
 def _really(path: str, seen: dict[str, str]) -> str:
@@ -443,7 +282,7 @@ def _really(path: str, seen: dict[str, str]) -> str:
 
 def _before_wildcards(path: str, seen: dict[str, str]) -> str:
     """The path with the folder that all of it lies in named as it is."""
-    wild = _WILD.search(path).start()  # type: ignore[union-attr]
+    wild = WILD.search(path).start()  # type: ignore[union-attr]
     folder, rest = path[: path.rindex("/", 0, wild)], path[path.rindex("/", 0, wild) :]
     return f"{escape(_really(folder, seen)).rstrip('/')}{rest}" if folder else path
 

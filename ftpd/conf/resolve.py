@@ -8,7 +8,7 @@ from typing import NamedTuple
 from ftpd.conf.acl import ALLOW_ALL, DENY_ALL, Who, class_of, words_of
 from ftpd.conf.directive import ANON, Multi, Settings
 from ftpd.conf.fixup import settle, specialise
-from ftpd.conf.places import Chain
+from ftpd.conf.levels import Chain
 from ftpd.conf.rule import Rule, Stance
 from ftpd.conf.tree import Scope, Where, merged
 from ftpd.core.record import dataclass

@@ -16,8 +16,8 @@ from typing import NamedTuple
 from ftpd.conf import build, resolve
 from ftpd.conf.acl import Who
 from ftpd.conf.directive import FTPACCESS, ConfigError, DirectiveTable, Reading
+from ftpd.conf.levels import Chain
 from ftpd.conf.override import ALLOW_OVERRIDE, overrides
-from ftpd.conf.places import Chain
 from ftpd.conf.tree import Scope
 from ftpd.core.aside import at_file, close_file
 from ftpd.core.fault import SCARCE

@@ -11,8 +11,8 @@ from contextlib import suppress
 from ftpd.conf import resolve
 from ftpd.conf.acl import words_of
 from ftpd.conf.directive import DIRECTORY, FTPACCESS, LIMIT, Directive, Multi, Settings
+from ftpd.conf.levels import Chain
 from ftpd.conf.override import ALLOW_OVERRIDE, overrides
-from ftpd.conf.places import Chain
 from ftpd.conf.tree import Scope
 from ftpd.core import paths
 from ftpd.core.identity import acting_as_daemon

@@ -15,7 +15,7 @@ from weakref import WeakSet
 from ftpd.conf import resolve
 from ftpd.conf.acl import words_of
 from ftpd.conf.directive import Directive, Settings
-from ftpd.conf.places import Chain
+from ftpd.conf.levels import Chain
 from ftpd.conf.tree import Scope
 from ftpd.core import paths, trace
 from ftpd.core.answers import Answers

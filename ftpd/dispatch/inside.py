@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from ftpd.conf import resolve
 from ftpd.conf.directive import Settings
-from ftpd.conf.places import Chain
+from ftpd.conf.levels import Chain
 from ftpd.module.files import Path
 from ftpd.module.session import Session
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ftpd.conf import resolve
 from ftpd.conf.acl import Who
 from ftpd.conf.directive import Settings
-from ftpd.conf.places import Chain
+from ftpd.conf.levels import Chain
 from ftpd.conf.tree import Scope
 from ftpd.dispatch.access import who
 from ftpd.dispatch.whereabouts import places_of, real_path

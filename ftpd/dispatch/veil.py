@@ -7,7 +7,7 @@ import stat
 from collections.abc import Callable
 
 from ftpd.conf import resolve
-from ftpd.conf.places import Chain
+from ftpd.conf.levels import Chain
 from ftpd.core.paths import normalise, split, within
 from ftpd.module.files import Path
 from ftpd.module.hidden import Hiding

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ftpd.conf.directive import DIRECTORY, SERVER
-from ftpd.conf.places import Places, _arrange, _Level, _Node
+from ftpd.conf.levels import Level, Node, arrange
+from ftpd.conf.places import Places
 from ftpd.conf.tree import Scope
 
 _NAMES = st.sampled_from(["a", "b", "ab", "*", "a*", "?", "*b", "[ab]"])
@@ -20,7 +21,7 @@ _SECTIONS = st.lists(
 _PATHS = st.lists(st.sampled_from(["a", "b", "ab", "c"]), max_size=5).map(lambda parts: "/" + "/".join(parts))
 
 
-def walked(nodes: list[_Node], path: str) -> list[Scope]:
+def walked(nodes: list[Node], path: str) -> list[Scope]:
     for node in nodes:
         if node.matches(path):
             return [*walked(node.inner, path), node.scope]
@@ -32,7 +33,7 @@ def walked(nodes: list[_Node], path: str) -> list[Scope]:
 def test_the_index_finds_what_a_walk_finds(sections: list[str], path: str) -> None:
     top = Scope(SERVER, "", [], "f", 0, None)
     scopes = [Scope(DIRECTORY, "<Directory>", [where], "f", line, top) for line, where in enumerate(sections)][::-1]
-    nodes = _arrange([_Node(scope.args[0], scope) for scope in scopes])
+    nodes = arrange([Node(scope.args[0], scope) for scope in scopes])
     assert list(Places(scopes).at(path)) == walked(nodes, path)
 
 
@@ -44,7 +45,7 @@ def test_what_is_beside_the_chain_matches_and_is_not_in_it(sections: list[str], 
     places = Places(scopes)
     chain, beside = places.at(path), places.beside(path)
     assert not set(chain) & set(beside)
-    matching = {scope for scope in scopes if _Node(scope.args[0], scope).matches(path)}
+    matching = {scope for scope in scopes if Node(scope.args[0], scope).matches(path)}
     assert matching == {scope for scope in (*chain, *beside) if scope in matching}
 
 
@@ -114,11 +115,11 @@ some_paths = st.builds(
 
 @given(some_sections, some_paths)
 def test_no_section_that_matches_is_overlooked_for_the_sake_of_speed(sections: list[str], path: str) -> None:
-    level = _Level()
+    level = Level()
     nodes = []
     for order, text in enumerate(sections):
         whole = text.replace("~", "/home/tom").replace("%u", "tom")
-        node = _Node(whole, Scope(DIRECTORY, "<Directory>", [whole], "", 0, None))
+        node = Node(whole, Scope(DIRECTORY, "<Directory>", [whole], "", 0, None))
         nodes.append((order, node))
         level.add(order, node)
     found = sorted({order for order, _ in level.matching(path)})
