@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import stat
-import string
 from collections.abc import Awaitable
-from contextlib import suppress
-from dataclasses import InitVar, dataclass, field
 
 from ftpd.api import (
     LARGEST_UPLOAD,
@@ -19,7 +15,6 @@ from ftpd.api import (
     Class,
     Command,
     Data,
-    Files,
     Group,
     Level,
     Outcome,
@@ -49,63 +44,17 @@ from ftpd.modules._xfer_config import (
     option,
     rate_for,
     rule_for,
-    store_unique_prefix,
     transfer_rates,
 )
 from ftpd.modules._xfer_params import Part, not_understood, nothing_is_asked, take_part, translates
-from ftpd.modules._xfer_send import COMPLETE, complete, for_transfers
+from ftpd.modules._xfer_send import COMPLETE, complete
 from ftpd.modules._xfer_slots import slot
+from ftpd.modules._xfer_spot import Spot, no_overwrite, open_spot, open_unique
 
-_TRIES = 20
-_LETTERS = string.ascii_letters + string.digits
 _FULL = (452, 552)
 _guards = module.takes_offers(UPLOAD_GUARD)
 _let_be = module.takes_offers(LETS_BE)
 _noted = module.takes_offers(NOTED_NAMES)
-
-
-@dataclass(slots=True)
-class Spot:
-    """Where an upload is written, and what was there before."""
-
-    files: Files
-    label: str
-    """What the client calls the file; replies quote it."""
-    target: Path
-    work: Path
-    """The same as ``target``, or with HiddenStores the name it has until it is whole."""
-    descriptor: int
-    made: bool
-    """We made the file; otherwise it was there."""
-    part: Part = field(default_factory=Part)
-    appends: bool = False
-    known: InitVar[os.stat_result | None] = None
-    """What is known of the file since it was opened."""
-    _inode: os.stat_result = field(init=False)
-
-    def __post_init__(self, known: os.stat_result | None) -> None:
-        self._inode = at_file(self.descriptor, os.fstat) if known is None else known
-
-    @property
-    def replaces(self) -> bool:
-        """What was there gives way to what comes."""
-        return not self.made and not self.appends and self.part.whole
-
-    @property
-    def size(self) -> int:
-        """How large the file was when it was opened."""
-        return self._inode.st_size
-
-    def close(self) -> None:
-        descriptor, self.descriptor = self.descriptor, -1
-        if descriptor >= 0:
-            close_file(descriptor, wait=True)
-
-    def remove(self) -> None:
-        """Remove the file, if the name still means the one that was written."""
-        with suppress(OSError):
-            if os.path.samestat(self.files.lstat(self.work), self._inode):
-                self.files.unlink(self.work)
 
 
 # -- the commands --------------------------------------------------------------------------------------
@@ -166,13 +115,13 @@ async def _store(cmd: Command) -> Outcome:
     # as in ProFTPD, who may not transfer now hears that before what else is against it
     with slot(cmd) as place:
         if there and not cmd.config[allow_overwrite]:
-            raise _no_overwrite(cmd.argument)
+            raise no_overwrite(cmd.argument)
         _note_change(cmd, there)
         path, there = _aim(cmd, path, there)
         if not part.whole:
             _check_restart(cmd, there)
             _no_part_of_hidden(cmd, part)
-        spot = _open(cmd, path, there, part)
+        spot = open_spot(cmd, path, there, part)
         return await _receive(cmd, spot, place, opening(cmd, cmd.argument, part.count or 0))
 
 
@@ -207,7 +156,7 @@ async def _append(cmd: Command) -> Outcome:
         if not part.whole:
             _no_part_of_hidden(cmd, part)
         # some clients send REST before APPE as they do before STOR: then the offset holds, as with ProFTPD
-        spot = _open(cmd, path, there, part, appends=part.whole)
+        spot = open_spot(cmd, path, there, part, appends=part.whole)
         return await _receive(cmd, spot, place, opening(cmd, cmd.argument))
 
 
@@ -219,7 +168,7 @@ async def store_unique(cmd: Command) -> Outcome:
     if not part.whole:
         raise Refuse(550, f"STOU incompatible with {part.verb}")
     with slot(cmd) as place:
-        spot = _open_unique(cmd)
+        spot = open_unique(cmd)
         # RFC 1123 4.1.2.9: clients parse the name out of this text; ftplib's programs only get to see the last reply
         named = f"FILE: {spot.target.name}"
         return await _receive(cmd, spot, place, named, named)
@@ -232,10 +181,6 @@ def _no_part_of_hidden(cmd: Command, part: Part) -> None:
     if cmd.config[hidden] is not None:
         # the part would be renamed over the whole
         raise Refuse(501, f"{part.verb} not compatible with server configuration")
-
-
-def _no_overwrite(label: str) -> Refuse:
-    return Refuse(550, f"{label}: Overwrite permission denied")
 
 
 def _may_replace(cmd: Command, part: Part) -> bool:
@@ -292,74 +237,6 @@ def _aim(cmd: Command, path: Path, there: os.stat_result | None) -> tuple[Path, 
 def _check_restart(cmd: Command, there: os.stat_result | None) -> None:
     if there and not cmd.config[allow_store_restart]:
         raise Refuse(451, f"{cmd.argument}: Append/Restart not permitted, try again")
-
-
-def _open(
-    cmd: Command, path: Path, there: os.stat_result | None, part: Part, *, appends: bool = False
-) -> Spot:  # fmt: skip
-    """Open the file without changing a byte of it; who is faster than we are is not overwritten unasked."""
-    naming = None if cmd.name == "APPE" else cmd.config[hidden]
-    if naming is not None:
-        return _open_hidden(cmd, path, naming.name(cmd.session, path.name))
-    label = cmd.argument
-    try:
-        if there is None:
-            try:
-                descriptor = cmd.files.open_write(path, append=appends, exclusive=True)
-            except FileExistsError:
-                if not cmd.config[allow_store_restart if appends or not part.whole else allow_overwrite]:
-                    raise _no_overwrite(label) from None
-            else:
-                return _checked(Spot(cmd.files, label, path, path, descriptor, True, part, appends))
-        descriptor = cmd.files.open_write(path, append=appends)
-    except OSError as error:
-        raise for_transfers(error, label) from None
-    known = None if path.opened is None else path.seen
-    return _checked(Spot(cmd.files, label, path, path, descriptor, False, part, appends, known))
-
-
-def _checked(spot: Spot) -> Spot:
-    if spot.part.offset > spot.size:
-        # a hole is not what anybody wants to resume
-        if spot.made:
-            spot.remove()
-        spot.close()
-        raise Refuse(554, f"{spot.part.verb}: invalid {spot.label} argument")
-    return spot
-
-
-def _open_hidden(cmd: Command, path: Path, name: str) -> Spot:
-    folder = path.virtual.rpartition("/")[0]
-    work = Path(f"{folder}/{name}", name, path.settings)
-    try:
-        descriptor = cmd.files.open_write(work, exclusive=True)
-    except FileExistsError:
-        raise Refuse(550, f"{path.given}: Temporary hidden file {work.virtual} already exists") from None
-    return Spot(cmd.files, path.given, path, work, descriptor, True)
-
-
-def _open_unique(cmd: Command) -> Spot:
-    """A file under a name that nobody can guess, and that nobody had."""
-    prefix = cmd.config[store_unique_prefix]
-    for _ in range(_TRIES):
-        name = prefix + "".join(secrets.choice(_LETTERS) for _ in range(6))
-        path = cmd.path(name)
-        naming = cmd.config[hidden]
-        try:
-            if naming is not None:
-                with suppress(FileNotFoundError):
-                    cmd.files.lstat(path)
-                    continue
-                return _open_hidden(cmd, path, naming.name(cmd.session, name))
-            return Spot(cmd.files, name, path, path, cmd.files.open_write(path, exclusive=True), True)
-        except FileExistsError:
-            continue
-        except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise
-            cmd.session.log(Level.NOTICE, "STOU: '%s' cannot be made: %s", path.virtual, error.strerror)
-            break
-    raise Refuse(450, "STOU: unable to generate unique filename")
 
 
 # -- the transfer and its end ------------------------------------------------------------------------------
@@ -445,7 +322,7 @@ def _publish(cmd: Command, spot: Spot) -> None:
     try:
         spot.files.rename(spot.work, spot.target, replace=cmd.config[allow_overwrite] and cmd.name != "STOU")
     except FileExistsError:
-        raise _no_overwrite(spot.label) from None
+        raise no_overwrite(spot.label) from None
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise

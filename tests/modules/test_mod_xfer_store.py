@@ -254,7 +254,7 @@ def test_stou_makes_a_name_of_its_own_and_tells_it(conf: str) -> None:
 
 def test_stou_takes_no_name_that_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
     letters = iter("aaaaaabbbbbb")
-    monkeypatch.setattr("ftpd.modules._xfer_store.secrets.choice", lambda alphabet: next(letters))
+    monkeypatch.setattr("ftpd.modules._xfer_spot.secrets.choice", lambda alphabet: next(letters))
 
     async def tale(ftp: Bench) -> tuple[str, list[str]]:
         os.symlink("/etc/passwd", f"{ftp.root}/up-aaaaaa")
@@ -264,7 +264,7 @@ def test_stou_takes_no_name_that_is_there(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_stou_gives_up_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ftpd.modules._xfer_store.secrets.choice", lambda alphabet: "a")
+    monkeypatch.setattr("ftpd.modules._xfer_spot.secrets.choice", lambda alphabet: "a")
     assert talk("STOU", files={"ftpaaaaaa": b""}) == ["450 STOU: unable to generate unique filename"]
 
 
