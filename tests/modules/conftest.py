@@ -1,4 +1,4 @@
-"""What the tests of modules share: a database in a file, real servers of databases, both ways to write listings."""
+"""What the tests of modules share: a database in a file, real servers of databases, and the ways to write listings."""
 
 from __future__ import annotations
 
