@@ -89,7 +89,7 @@ def forget_source(cmd: Command) -> None:
     cmd.session.notes.pop("mod_copy.cpfr-path", None)
 
 
-@module.site("COPY", group=Group.WRITE, usage="<sp> source <sp> destination", when=engine)
+@module.site("COPY", group=Group.WRITE, when=engine)
 async def copy(cmd: Command) -> Outcome:
     if copycommand.SOURCE in cmd.notes:
         source, target = cmd.notes[copycommand.SOURCE], cmd.notes[copycommand.TARGET]

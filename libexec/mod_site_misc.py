@@ -41,9 +41,6 @@ def features(session: Session) -> Iterable[str]:
         yield from ("SITE MKDIR", "SITE RMDIR", "SITE SYMLINK", "SITE UTIME")
 
 
-# -- MKDIR, RMDIR ----------------------------------------------------------------------------------------
-
-
 _NEEDS = {"SITE MKDIR": 1, "SITE RMDIR": 1, "SITE SYMLINK": 2}
 
 
@@ -51,50 +48,6 @@ _NEEDS = {"SITE MKDIR": 1, "SITE RMDIR": 1, "SITE SYMLINK": 2}
 def enough_said(cmd: Command) -> None:
     """Before it is asked who that is, as in ProFTPD; with UTIME it is the other way round there."""
     _need(cmd, _NEEDS[cmd.name])
-
-
-@module.site("MKDIR", group=Group.WRITE, usage="<sp> path", when=engine)
-async def make_path(cmd: Command) -> Outcome:
-    """Every folder is made by an MKD of its own: what <Limit>, filters, quotas and logs make of that holds."""
-    path = _path(cmd, cmd.argument)
-    with siteline.told(cmd):
-        for virtual in reversed(list(missing_folders(cmd.files, path.virtual))):
-            await siteline.also(cmd, "MKD", virtual)
-    return _done(cmd)
-
-
-@module.site("RMDIR", group=Group.WRITE, usage="<sp> path", when=engine)
-async def remove_tree(cmd: Command) -> Outcome:
-    """Every file goes by a DELE, every folder by an RMD, for the reason given at MKDIR; the first refusal ends it."""
-    path = _path(cmd, cmd.argument)
-    with siteline.told(cmd), cmd.busy() as work:
-        emptying.check(cmd.files, path)
-        count = 0
-        async for verb, virtual in emptying.steps(cmd, path):
-            work.check()
-            await siteline.also(cmd, verb, virtual)
-            count += 1
-            if not count % _TURN:
-                await asyncio.sleep(0)
-    return _done(cmd)
-
-
-# -- SYMLINK -----------------------------------------------------------------------------------------------
-
-
-@module.site("SYMLINK", group=Group.WRITE, usage="<sp> source <sp> destination", when=engine)
-def link(cmd: Command) -> Outcome:
-    # two names without blanks; words behind them are not looked at, as with ProFTPD
-    old, new = cmd.words[:2]
-    source = _readable(cmd, old)
-    target = cmd.path(new)
-    cmd.sibling("STOR", new).path()
-    with siteline.told(cmd):
-        _check_name(cmd, target, new)
-        cmd.files.stat(source)
-        # from the session's root, as ProFTPD writes it, so the link means the same wherever it lies
-        cmd.files.symlink(source.virtual, target)
-    return _done(cmd)
 
 
 # -- UTIME -------------------------------------------------------------------------------------------------
@@ -119,6 +72,53 @@ def set_times(cmd: Command) -> Outcome:
         raise siteline.refusal(cmd, 500, errno.EINVAL) from None
     with siteline.told(cmd):
         cmd.files.utime(path, changed_at, accessed_at)
+    return _done(cmd)
+
+
+# -- SYMLINK -----------------------------------------------------------------------------------------------
+
+
+@module.site("SYMLINK", group=Group.WRITE, usage="<sp> source <sp> destination", when=engine)
+def link(cmd: Command) -> Outcome:
+    # two names without blanks; words behind them are not looked at, as with ProFTPD
+    old, new = cmd.words[:2]
+    source = _readable(cmd, old)
+    target = cmd.path(new)
+    cmd.sibling("STOR", new).path()
+    with siteline.told(cmd):
+        _check_name(cmd, target, new)
+        cmd.files.stat(source)
+        # from the session's root, as ProFTPD writes it, so the link means the same wherever it lies
+        cmd.files.symlink(source.virtual, target)
+    return _done(cmd)
+
+
+# -- RMDIR, MKDIR ----------------------------------------------------------------------------------------
+
+
+@module.site("RMDIR", group=Group.WRITE, usage="<sp> path", when=engine)
+async def remove_tree(cmd: Command) -> Outcome:
+    """Every file goes by a DELE, every folder by an RMD, for the reason given at MKDIR; the first refusal ends it."""
+    path = _path(cmd, cmd.argument)
+    with siteline.told(cmd), cmd.busy() as work:
+        emptying.check(cmd.files, path)
+        count = 0
+        async for verb, virtual in emptying.steps(cmd, path):
+            work.check()
+            await siteline.also(cmd, verb, virtual)
+            count += 1
+            if not count % _TURN:
+                await asyncio.sleep(0)
+    return _done(cmd)
+
+
+@module.site("MKDIR", group=Group.WRITE, usage="<sp> path", when=engine)
+async def make_path(cmd: Command) -> Outcome:
+    """Every folder is made by an MKD of its own: what <Limit>, filters, quotas and logs make of that holds."""
+    path = _path(cmd, cmd.argument)
+    with siteline.told(cmd):
+        for virtual in reversed(list(missing_folders(cmd.files, path.virtual))):
+            await siteline.also(cmd, "MKD", virtual)
     return _done(cmd)
 
 

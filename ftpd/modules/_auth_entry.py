@@ -60,10 +60,10 @@ def announce(session: Session, visitor: Visitor) -> None:
     """He is in: from now on his time runs, and the log tells of him."""
     if session.settings[d.timeout_session]:
         _limit_session(session)
+    if visitor.account.uid == 0 and visitor.target.wants_password():
+        session.log_login(Level.WARN, "ROOT FTP login successful")
     # as a whole: what one host's lines say is remembered
     session.log_login(_INFO, f"{'USER' if session.anonymous is None else 'ANON'} {session.user}: Login successful.")
-    if visitor.account.uid == 0:
-        session.log(Level.WARN, "ROOT FTP login successful")
 
 
 def _settle(session: Session, visitor: Visitor, files: Files, home: str, cwd: str, password: str) -> None:

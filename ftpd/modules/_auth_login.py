@@ -54,10 +54,19 @@ class Visitor:
 
     def admitted(self, command: Command) -> bool:
         """Whether <Limit LOGIN> lets him in: by his own groups, and with that of the area as well."""
-        target, name = self.target, self.account.name
-        if self.own is not None and not admits(command, target, name, tuple([group for _, group in self.own])):
-            return False
-        return admits(command, target, name, self.group_names)
+        return self.admitted_as_he_comes(command) and self.admitted_with_area(command)
+
+    def admitted_as_he_comes(self, command: Command) -> bool:
+        """The same by his own groups alone, which is asked first."""
+        names = self.group_names if self.own is None else tuple([group for _, group in self.own])
+        return admits(command, self.target, self.account.name, names)
+
+    def admitted_with_area(self, command: Command) -> bool:
+        """Whether the area's own <Limit LOGIN> does with the group that it gives: asked once its folder let him in."""
+        area = self.target.anonymous
+        if self.own is None or area is None:
+            return True
+        return command.gate.login(command.session, area, self.account.name, self.group_names) is not False
 
     def is_still(self, account: Account, groups: Groups) -> bool:
         """Whether the backends say the same of him as they did."""
@@ -125,7 +134,7 @@ async def _known(command: Command, target: Target) -> tuple[Account, Groups, Gro
     if target.user is None:
         if target.anonymous is not None:
             raise Denied(f"USER {session.login} (Login failed): the <Anonymous> with AuthAliasOnly has no User")
-        raise Denied(f"USER {session.login} (Login failed): Not a UserAlias")
+        raise Denied(f"USER {session.login}: user is not a UserAlias {_whence(session)}")
     accounts = session.modules.accounts
     try:
         account = await accounts.getpwnam(session, target.user)
@@ -166,8 +175,12 @@ def _broken(session: Session, error: Exception) -> Denied:
 
 
 def _unknown(session: Session, name: str) -> str:
+    return f"USER {name}: no such user found {_whence(session)}"
+
+
+def _whence(session: Session) -> str:
     here, there = session.local, session.remote
-    return f"USER {name}: no such user found from {session.remote_name} [{there.host}] to {here.host}:{here.port}"
+    return f"from {session.remote_name} [{there.host}] to {here.host}:{here.port}"
 
 
 def _limit_admits(command: Command, visitor: Visitor, password: str) -> None:
@@ -178,7 +191,7 @@ def _limit_admits(command: Command, visitor: Visitor, password: str) -> None:
         if rejected is not None and _rejects(*rejected, password):
             session.modules.emit(ANON_REJECT_PASSWORDS, session)
             raise Denied(f"ANON {session.login}: AnonRejectPasswords denies login")
-    if not visitor.admitted(command):
+    if not visitor.admitted_as_he_comes(command):
         kind = "USER" if target.anonymous is None else "ANON"
         raise Denied(f"{kind} {session.login} (Login failed): Limit access denies login")
 

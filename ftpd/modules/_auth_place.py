@@ -60,7 +60,7 @@ async def plan_for(command: Command, target: Target, account: Account, groups: t
     """The root and the first folder that the configuration gives this login."""
     session, settings = command.session, target.settings
     if target.anonymous is not None:
-        root = await _area(session, target.anonymous.args[0], account)
+        root = await _area(session, target.anonymous, account)
         # only an alias leads to a folder of its own name; the block's User gets the whole area
         if settings[d.user_dir_root] and session.login != target.user:
             root += inside(session)
@@ -95,12 +95,18 @@ def _lines_of_area(session: Session, area: Scope) -> tuple[d.ForGroups, ...]:
     return own or session.server.values.get(d.default_chdir, ())[:1]
 
 
-async def _area(session: Session, path: str, account: Account) -> str:
+async def _area(session: Session, area: Scope, account: Account) -> str:
     """The folder of an <Anonymous>; a guest to whom it leads nowhere may try again."""
     try:
-        return await real_folder(session, path, account)
+        return await real_folder(session, area.args[0], account)
     except Denied as nowhere:
-        raise Denied(nowhere.reason, level=nowhere.level, first=_SHUT) from None
+        session.debug(2, "%s", nowhere.reason)
+        raise _shut(area, account.name) from None
+
+
+def _shut(area: Scope, name: str) -> Denied:
+    """ProFTPD's log names the area as it is written, with a slash at its end, and keeps the reason to itself."""
+    return Denied(f"{name}: Directory {area.args[0].rstrip('/')}/ is not accessible", first=_SHUT)
 
 
 async def _homes_named(session: Session, target: Target) -> tuple[tuple[str, str], ...]:
@@ -120,7 +126,7 @@ def _names_another(line: d.ForGroups) -> bool:
 
 def enter(session: Session, plan: Plan, visitor: Visitor, umask: int, *, show_links: bool) -> tuple[Files, str]:
     """Open the session's files and find the first folder it can be in; for a thread, as homes may hang."""
-    plain = None if plan.links_allowed else _without_links(plan.root, visitor)
+    plain = None if plan.links_allowed else _without_links(session, plan.root, visitor)
     assert session.enter is not None
     if plan.root != "/" and (trace.active or session.is_debugged(1)):
         text = "Preparing to chroot to directory '%s'"
@@ -134,13 +140,13 @@ def enter(session: Session, plan: Plan, visitor: Visitor, umask: int, *, show_li
         # the area's Group opens what lies in the area and not the area itself, as in ProFTPD
         door = session.enter(visitor.at_the_door, plan.root, umask)
         try:
-            _enter_root(door, plan, visitor, plain, at_the_door=True)
+            _enter_root(session, door, plan, visitor, plain, at_the_door=True)
         finally:
             door.close()
     files = session.enter(visitor.identity, plan.root, umask)
     try:
         at_the_door = anonymous is not None and visitor.at_the_door is None
-        searchable = _enter_root(files, plan, visitor, plain, at_the_door=at_the_door)
+        searchable = _enter_root(session, files, plan, visitor, plain, at_the_door=at_the_door)
         if searchable and plan.begin[0] == "/":
             return files, "/"
         return files, _first_enterable(session, files, plan, visitor.account.name, show_links, searchable)
@@ -150,8 +156,8 @@ def enter(session: Session, plan: Plan, visitor: Visitor, umask: int, *, show_li
 
 
 def _enter_root(
-    files: Files, plan: Plan, visitor: Visitor, plain: tuple[int, int] | None, *, at_the_door: bool
-) -> bool:  # fmt: skip
+    session: Session, files: Files, plan: Plan, visitor: Visitor, plain: tuple[int, int] | None, *, at_the_door: bool
+) -> bool:
     """Whether the user may go on from the root, which is a must at an area's door; ``plain``: which folder it is."""
     try:
         searchable = files.enter()
@@ -164,7 +170,10 @@ def _enter_root(
         return searchable
     except OSError as error:
         wrong = f"chroot to '{plan.root}' failed for user '{visitor.account.name}': {error.strerror}"
-        raise _shut_out(visitor, wrong) from None
+        if visitor.target.anonymous is None:
+            raise Denied(wrong, level=Level.ERROR, final=True) from None
+        session.debug(2, "%s", wrong)
+        raise _shut(visitor.target.anonymous, visitor.account.name) from None
 
 
 def _open_by_modes(files: Files, visitor: Visitor) -> bool:
@@ -176,11 +185,6 @@ def _open_by_modes(files: Files, visitor: Visitor) -> bool:
     own = stat.S_IXUSR if area.st_uid == 0 else 0
     groups = stat.S_IXGRP if area.st_gid in identity.groups else 0
     return bool(area.st_mode & (own | groups | stat.S_IXOTH))
-
-
-def _shut_out(visitor: Visitor, wrong: str, level: Level = Level.ERROR) -> Denied:
-    anonymous = visitor.target.anonymous is not None
-    return Denied(wrong, level=level, first=_SHUT if anonymous else "", final=not anonymous)
 
 
 def _first_enterable(
@@ -244,7 +248,7 @@ async def _first(
     return (tidy(path),)
 
 
-def _without_links(path: str, visitor: Visitor) -> tuple[int, int] | None:
+def _without_links(session: Session, path: str, visitor: Visitor) -> tuple[int, int] | None:
     """AllowChrootSymlinks off: which folder the path names; None where there is none, which is told later."""
     try:
         with acting_as_daemon():
@@ -254,11 +258,14 @@ def _without_links(path: str, visitor: Visitor) -> tuple[int, int] | None:
             finally:
                 os.close(folder)
     except LinkOnTheWay as link:
-        name = visitor.account.name
-        wrong = (
-            f"error: DefaultRoot {path} of user '{name}' is a symlink at '{link.at}' (denied by AllowChrootSymlinks)"
-        )
-        raise _shut_out(visitor, wrong, Level.NOTICE) from None
+        session.debug(2, "the link on the way to '%s' is '%s'", path, link.at)
+        area = visitor.target.anonymous
+        named = f"DefaultRoot {path}" if area is None else f"<Anonymous {path}>"
+        wrong = f"error: {named} is a symlink (denied by AllowChrootSymlinks config)"
+        if area is None:
+            raise Denied(wrong, level=Level.WARN, final=True) from None
+        session.log(Level.WARN, "%s", wrong)
+        raise _shut(area, visitor.account.name) from None
     except OSError:
         return None
     return known.st_dev, known.st_ino

@@ -106,7 +106,21 @@ def change_up(cmd: Command) -> Outcome:
     return _enter(cmd, "..")
 
 
+@contextmanager
+def nothing_beyond_reach() -> Iterator[None]:
+    """The same of a path through a folder that the client may not enter: what is behind it is not there for CWD."""
+    try:
+        yield
+    except PermissionError:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)) from None
+
+
 def _enter(cmd: Command, given: str) -> Outcome:
+    with nothing_beyond_reach():
+        return _enter_reached(cmd, given)
+
+
+def _enter_reached(cmd: Command, given: str) -> Outcome:
     session, files = cmd.session, cmd.files
     hidden = f"{given}: {os.strerror(errno.ENOENT)}"
     path = cmd.path(given, refusal=(550, hidden), use="enter")

@@ -11,7 +11,7 @@ from ftpd.modules._core_greeting import welcome
 Literal = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
-@module.cmd("HOST", auth=False, classes=Class.AUTH, usage="<sp> hostname")
+@module.cmd("HOST", auth=False, classes=Class.AUTH, usage="<cp> hostname")
 def choose_host(cmd: Command) -> Outcome:
     """A name leads to the server of that name; an address may only be the one that the client has reached."""
     session = cmd.session

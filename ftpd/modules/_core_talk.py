@@ -82,11 +82,15 @@ def help_with(cmd: Command) -> Outcome:
 
 
 def _help_with_site(cmd: Command, usages: dict[str, str]) -> Outcome:
+    """What mod_site has of its own, as in ProFTPD: the others tell of themselves in SITE HELP."""
+    if not cmd.sibling("SITE HELP").allowed():
+        raise Refuse(501, "HELP: Permission denied")
     if len(cmd.words) == 1:
-        return cmd.ok(214, *[verb.removeprefix("SITE ") for verb in usages if verb.startswith("SITE ")] or ["SITE"])
+        own = [entry.verb for entry in cmd.session.modules.help(cmd.session) if entry.module == "mod_site"]
+        return cmd.ok(214, *[verb.removeprefix("SITE ") for verb in own if verb.startswith("SITE ")] or ["SITE"])
     verb = f"SITE {cmd.words[1].upper()}"
     if verb not in usages:
-        raise Refuse(502, f"Unknown command '{verb}'")
+        raise Refuse(502, f"Unknown command 'SITE {cmd.argument}'")
     return cmd.ok(214, f"Syntax: {verb} {usages[verb]}".rstrip())
 
 
@@ -148,7 +152,7 @@ def system_type(cmd: Command) -> Outcome:
     return cmd.ok(215, "UNIX Type: L8")
 
 
-@module.cmd("CLNT", auth=False, classes=Class.INFO, usage="<sp> client-info")
+@module.cmd("CLNT", auth=False, classes=Class.INFO, usage="<cp> client-info")
 def client_says_its_name(cmd: Command) -> Outcome:
     cmd.session.notes["clnt"] = cmd.argument[:_MOST_OF_A_NAME]
     return cmd.ok(200, "OK")

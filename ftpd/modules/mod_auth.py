@@ -224,7 +224,7 @@ def _worth_a_try(session: Session, target: Target, password: str) -> None:
     settings = target.settings
     spoken: tuple[str, ...] | None = session.setting("Protocols", None)
     if spoken is not None and session.protocol not in spoken:
-        wrong = f"USER {session.login} (Login failed): Protocols does not allow {session.protocol}"
+        wrong = f"{session.protocol} protocol denied by Protocols config"
         raise Denied(
             wrong, level=Level.INFO, final=True, ending="Configured policy: Denied by Protocols setting"
         )  # fmt: skip
@@ -263,6 +263,9 @@ async def _let_in(cmd: Command, visitor: Visitor, visit: Visit, known: Regular |
         if denied.final:
             tell_apart(session, visitor)
         raise
+    if not visitor.admitted_with_area(cmd):
+        files.close()
+        raise Denied(f"ANON {session.login}: Limit access denies login")
     move_in(session, visit, one, files, cwd, cmd.gate.settings_at, cmd.argument)
     if session.server.settings[d.use_lastlog]:
         await cmd.offload(lambda: record_login(session, account.uid), "files")

@@ -7,7 +7,7 @@ import os
 import re
 import stat
 
-from ftpd.api import Class, Command, Group, Module, Outcome, Path, Refuse
+from ftpd.api import Class, Command, Group, Module, Outcome, Path, Refuse, Session
 from ftpd.modules._display import default_admin
 
 module = Module("mod_site", version="1.0")
@@ -21,26 +21,36 @@ def site(cmd: Command) -> Outcome:
     """Only what no module answers as ``SITE NAME`` comes here."""
     if not cmd.words:
         raise Refuse(500, "'SITE' requires parameters")
-    name = cmd.words[0]
+    # with a second blank the name is empty, as in ProFTPD
+    name = cmd.argument.partition(" ")[0]
     raise Refuse(500, f"'SITE {name.upper() if name.isascii() else name}' not understood")
 
 
-@module.site("HELP", auth=False, usage="[<sp> command]", limit=(501, "HELP: Permission denied"))
+@module.site("HELP", auth=False, usage="[<sp> site-command]", limit=(501, "HELP: Permission denied"))
 def site_help(cmd: Command) -> Outcome:
-    usages = {
-        entry.verb.removeprefix("SITE "): entry.usage
-        for entry in cmd.session.modules.help(cmd.session)
-        if entry.verb.startswith("SITE ")
-    }
-    lines = list(usages)
     if cmd.words:
-        name = cmd.words[0].upper()
-        if name not in usages:
+        verb = f"SITE {cmd.argument.partition(' ')[0].upper()}"
+        known = {entry.verb: entry.usage for entry in cmd.session.modules.help(cmd.session)}
+        if not verb.removeprefix("SITE ") or verb not in known:
             raise Refuse(502, f"Unknown command 'SITE HELP {cmd.argument}'")
-        lines = [f"Syntax: SITE {name} {usages[name]}"]
+        lines = [f"Syntax: {verb} {known[verb]}"]
+    else:
+        lines = _all_of_them(cmd.session)
     admin = cmd.session.setting("ServerAdmin", "") or default_admin(cmd.session)
     header = "The following SITE commands are recognized (* =>'s unimplemented)"
     return cmd.ok(214, header, *lines, f"Direct comments to {admin}")
+
+
+def _all_of_them(session: Session) -> list[str]:
+    """The other modules' commands with their arguments, those of the module loaded last first, and then our own."""
+    told: dict[str, list[str]] = {}
+    for entry in session.modules.help(session):
+        name = entry.verb.removeprefix("SITE ")
+        if name != entry.verb:
+            own = entry.module == module.name
+            told.setdefault(entry.module, []).append(name if own else f"{name} {entry.usage}".rstrip())
+    ours = told.pop(module.name)
+    return [*(line for lines in reversed(told.values()) for line in lines), *ours]
 
 
 # -- SITE CHGRP ----------------------------------------------------------------------------------------

@@ -103,6 +103,19 @@ def test_limits_are_about_the_user_then(area: Path) -> None:
     assert came_as(area, f"{lines}\nAuthAliasOnly on") == [OUT]
 
 
+def test_the_group_of_an_area_is_asked_of_the_areas_own_limit_once_its_folder_was_open(
+    area: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(20)
+    limit = "<Limit LOGIN>\nDenyGroup guests\n</Limit>"
+    lines = "User ftp\nGroup guests\nUserAlias guest ftp"
+    assert came_as(area, f"{lines}\n{limit}") == [OUT]
+    assert "ANON guest: Limit access denies login" in [record.getMessage() for record in caplog.records]
+    assert came_as(area / "gone", f"{lines}\n{limit}") == [SHUT], "the folder comes first"
+    if ROOT:
+        assert came_as(area, lines, before=limit) == [IN, "ftp"], "the server's is about who comes, not what he becomes"
+
+
 @as_root
 def test_what_is_open_to_the_account_of_an_alias_alone_stays_shut(area: Path) -> None:
     area.chmod(0o700)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import struct
 import time
 from pathlib import Path
 
 import pytest
 
-from ftpd.api import Account, AuthBackend, Event, Module, Session
+from ftpd.api import Account, AuthAnswer, AuthBackend, Event, Module, Session
 from ftpd.module.session import Address
 from ftpd.modules import _auth_events, _auth_lastlog
 from ftpd.testing import Bench
@@ -207,6 +208,19 @@ def test_a_module_that_nobody_can_ask_is_warned_of(order: str, warned: str) -> N
 
 # -- what the log says of those turned away -------------------------------------------------------------
 
+ROOTS_AREA = "<Anonymous {root}>\nUser zero\n</Anonymous>\n"
+
+
+class _Roots(AuthBackend):
+    """One account, which is root by another name."""
+
+    def getpwnam(self, session: Session, user: str) -> Account | None:
+        return Account("zero", 0, 0, "/", "/bin/sh") if user == "zero" else None
+
+    def authenticate(self, session: Session, account: Account, password: str) -> AuthAnswer | None:
+        return AuthAnswer.OK if password == "zero" else AuthAnswer.BAD_PASSWORD
+
+
 ALIASED = "<Anonymous {root}>\nUser tom\nUserAlias guest tom\n%s\n</Anonymous>\n"
 
 
@@ -243,7 +257,7 @@ ALIASED = "<Anonymous {root}>\nUser tom\nUserAlias guest tom\n%s\n</Anonymous>\n
             "Protocols ftps\n",
             "tom",
             "secret",
-            ["USER tom (Login failed): Protocols does not allow ftp"],
+            ["ftp protocol denied by Protocols config"],
         ),
     ],
 )
@@ -253,7 +267,57 @@ def test_the_log_has_proftpds_words_for_it(
     caplog.set_level(1)
     assert asyncio.run(_login(conf, password, user=user))[:3] in ("530", "503")
     said = [record.getMessage() for record in caplog.records]
-    assert [line for line in said if "USER" in line or "ANON" in line or "rejecting" in line] == told
+    assert [line for line in said if any(word in line for word in ("USER", "ANON", "rejecting", "protocol"))] == told
+
+
+@pytest.mark.parametrize("area", ["/no/such/area", "~nosuch/area/", "/etc/passwd"])
+def test_the_log_names_an_area_that_cannot_be_entered_as_it_is_written(
+    area: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(20)
+    conf = (ALIASED % "").replace("{root}", area)
+    assert asyncio.run(_login(conf, "me@x", user="guest")).startswith("530-Unable to set anonymous privileges.")
+    told = [record.getMessage() for record in caplog.records if "area" in record.getMessage() or "chroot" in record.msg]
+    assert f"tom: Directory {area.rstrip('/')}/ is not accessible" in [record.getMessage() for record in caplog.records]
+    assert not [line for line in told if "chroot" in line]
+
+
+def test_the_log_tells_of_a_link_to_an_area(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "link").symlink_to(tmp_path)
+    caplog.set_level(20)
+    conf = "AllowChrootSymlinks off\n" + (ALIASED % "").replace("{root}", f"{tmp_path}/link")
+    assert asyncio.run(_login(conf, "me@x", user="guest")).startswith("530-")
+    said = [record.getMessage() for record in caplog.records]
+    wrong = f"error: <Anonymous {tmp_path}/link> is a symlink (denied by AllowChrootSymlinks config)"
+    at = said.index(wrong)
+    assert said[at + 1] == f"tom: Directory {tmp_path}/link/ is not accessible"
+
+
+def test_the_log_tells_who_is_no_alias_and_whence(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(20)
+    assert asyncio.run(_login("UserAlias bob tom\nAuthAliasOnly on\n", user="tom")) == INCORRECT
+    said = [record.getMessage() for record in caplog.records]
+    assert [line for line in said if line.startswith("USER tom: user is not a UserAlias from ")]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be root")
+@pytest.mark.parametrize(("area", "told"), [("", ["ROOT", "USER"]), (ROOTS_AREA, ["ANON"])])
+def test_roots_login_is_told_before_that_of_the_user_and_only_where_a_password_was_asked_for(
+    area: str, told: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(20)
+
+    async def story() -> str:
+        family = Module("family", version="1.0")
+        family.auth(_Roots())
+        conf = f"AuthOrder mod_family.c\nRootLogin on\nUseFtpUsers off\nRequireValidShell off\n{area}"
+        async with Bench(family, conf=conf, login=None) as bench:
+            await bench("USER zero")
+            return await bench("PASS zero")
+
+    assert asyncio.run(story()).startswith("230")
+    lines = [record.getMessage() for record in caplog.records if "ogin successful" in record.getMessage()]
+    assert [line.split()[0] for line in lines] == told
 
 
 def test_the_log_names_the_guest_who_has_no_password_and_the_account_that_is_not_there(

@@ -10,6 +10,8 @@ import time
 import pytest
 from core_ground import HOME, last, talk
 
+from ftpd.api import Identity
+from ftpd.fs.local import LocalFiles
 from ftpd.testing import Bench
 
 TREE = {"a.txt": b"hello", "sub/deep/x.txt": b"x", 'we"ird/': b""}
@@ -51,6 +53,35 @@ def test_nobody_walks_above_the_root() -> None:
 )
 def test_what_cannot_be_entered_is_named(line: str, reply: str) -> None:
     assert last(line, files=TREE) == reply
+
+
+def test_behind_a_folder_that_one_may_not_enter_there_is_nothing() -> None:
+    """Itself it is told, and what is behind it is not looked for, in ProFTPD's words."""
+
+    async def story() -> list[str]:
+        async with Bench(conf=HOME, files={"shut/in/": b"", "read/in/": b"", "read/f": b"x"}) as ftp:
+            await ftp("NOOP")
+            assert ftp.session is not None
+            os.chmod(f"{ftp.root}/shut", 0o000)
+            os.chmod(f"{ftp.root}/read", 0o444)
+            os.chmod(os.path.dirname(ftp.root), 0o711)
+            os.chmod(ftp.root, 0o755)
+            if os.geteuid() == 0:
+                ftp.session.files = LocalFiles(Identity(2101, 2101), ftp.root, 0o022)
+            told = [await ftp(f"CWD {name}") for name in ("shut", "shut/in", "read", "read/in", "read/f", "read/nope")]
+            os.chmod(f"{ftp.root}/shut", 0o700)
+            os.chmod(f"{ftp.root}/read", 0o700)
+            return told
+
+    nothing = "No such file or directory"
+    assert asyncio.run(story()) == [
+        "550 shut: Permission denied",
+        f"550 shut/in: {nothing}",
+        "550 read: Permission denied",
+        f"550 read/in: {nothing}",
+        f"550 read/f: {nothing}",
+        f"550 read/nope: {nothing}",
+    ]
 
 
 def test_quotes_in_a_folder_are_doubled() -> None:

@@ -238,7 +238,8 @@ def test_help_lists_the_verbs_and_whom_to_write_to() -> None:
         ("HELP a b c", "502 Unknown command 'A'"),
         ("HELP SITE", "214-HELP\n CHGRP\n214 CHMOD"),
         ("HELP SITE chmod", "214 Syntax: SITE CHMOD <sp> mode <sp> pathname"),
-        ("HELP SITE FOO", "502 Unknown command 'SITE FOO'"),
+        ("HELP SITE FOO", "502 Unknown command 'SITE SITE FOO'"),
+        ("HELP HOST", "214 Syntax: HOST <cp> hostname"),
         ("HELP ACIDBITCHEZ", "502 Unknown command 'ACIDBITCHEZ'"),
     ],
 )

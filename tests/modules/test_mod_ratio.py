@@ -187,7 +187,7 @@ def test_what_limit_denies_is_refused_as_ever() -> None:
 
 def test_site_help_knows_it() -> None:
     everything, it = told(ON, "SITE HELP", "SITE HELP RATIO")
-    assert " RATIO\n" in everything
+    assert " RATIO -- show all ratios in effect\n" in everything
     assert "SITE RATIO -- show all ratios in effect" in it
 
 

@@ -28,11 +28,12 @@ def test_site_help_lists_what_there_is() -> None:
 
 
 def test_unknown_site_commands() -> None:
-    assert talk("SITE", "SITE foo x y", "SITE EXEC ls", "SITE \u0131dle 5", login=None) == [
+    assert talk("SITE", "SITE foo x y", "SITE EXEC ls", "SITE \u0131dle 5", "SITE  HELP", login=None) == [
         "500 'SITE' requires parameters",
         "500 'SITE FOO' not understood",
         "500 'SITE EXEC' not understood",
         "500 'SITE \u0131dle' not understood",
+        "500 'SITE ' not understood",
     ]
 
 
@@ -156,6 +157,40 @@ def test_site_help_shows_what_is_switched_on() -> None:
     assert "CPFR" in site and "XSHA256" in verbs
     site, verbs = asyncio.run(shown("CopyEngine off\nDigestEngine off\n"))
     assert "CPFR" not in site and "XSHA256" not in verbs
+
+
+def test_what_other_modules_have_stands_first_that_of_the_last_one_loaded_at_the_top() -> None:
+    async def story() -> tuple[str, str]:
+        async with Bench(conf="LoadModule mod_copy.c\nLoadModule mod_site_misc.c\nServerAdmin me\n") as ftp:
+            return await ftp("SITE HELP"), await ftp("HELP SITE")
+
+    everything, own = asyncio.run(story())
+    assert everything.splitlines()[1:] == [
+        " UTIME <sp> YYYYMMDDhhmm[ss] <sp> path",
+        " SYMLINK <sp> source <sp> destination",
+        " RMDIR <sp> path",
+        " MKDIR <sp> path",
+        " CPFR <sp> pathname",
+        " CPTO <sp> pathname",
+        " HELP",
+        " CHGRP",
+        " CHMOD",
+        "214 Direct comments to me",
+    ]
+    assert own == "214-HELP\n CHGRP\n214 CHMOD"
+
+
+def test_the_syntax_of_site_help_and_a_name_behind_two_blanks() -> None:
+    syntax, nothing = talk("SITE HELP HELP", "SITE HELP  CHMOD", login=None)
+    assert syntax.splitlines()[1] == " Syntax: SITE HELP [<sp> site-command]"
+    assert nothing == "502 Unknown command 'SITE HELP  CHMOD'"
+
+
+def test_what_limit_says_of_site_help_holds_for_help_site() -> None:
+    conf = "<Limit SITE_HELP>\nDenyAll\n</Limit>\n"
+    assert talk("HELP SITE", "HELP SITE CHMOD", "HELP RETR", login=None, conf=conf) == [
+        "501 HELP: Permission denied", "501 HELP: Permission denied", "214 Syntax: RETR <sp> pathname",
+    ]  # fmt: skip
 
 
 def test_site_help_says_nothing_of_a_verb_that_is_switched_off() -> None:
