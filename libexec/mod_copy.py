@@ -26,7 +26,8 @@ engine = module.directive(
     doc="Whether SITE CPFR, SITE CPTO and SITE COPY are answered.",
 )  # fmt: skip
 options = module.directive_list(
-    "CopyOptions", types.flags("NoDeleteOnFailure"), contexts=SERVER | GLOBAL | VHOST, usage="NoDeleteOnFailure",
+    "CopyOptions", types.flags("NoDeleteOnFailure", exact=True), contexts=SERVER | GLOBAL | VHOST,
+    usage="NoDeleteOnFailure",
     doc="What is different from the ordinary when a copy fails.",
 )  # fmt: skip
 

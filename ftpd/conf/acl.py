@@ -20,7 +20,7 @@ from ftpd.conf.directive import (
     Reading,
 )
 from ftpd.conf.expr import Expression, class_expression, group_expression, user_expression
-from ftpd.conf.types import boolean, doubt, one_of, present, takes
+from ftpd.conf.types import boolean, doubt, one_of, present, strictly, takes
 from ftpd.core.record import dataclass
 from ftpd.core.vocab import Group
 
@@ -139,10 +139,10 @@ ORDER: Directive[str] = Directive(
 ALLOW: Directive[tuple[AddressList, ...]] = _limit("Allow", _addresses("Allow"), "[from] all|none|host|network[,...]")
 DENY: Directive[tuple[AddressList, ...]] = _limit("Deny", _addresses("Deny"), "[from] all|none|host|network[,...]")
 ALLOW_ALL: Directive[bool] = Directive(
-    "AllowAll", present, default=False, contexts=_PLACES, module=_CORE, inherit=False
+    "AllowAll", strictly(present), default=False, contexts=_PLACES, module=_CORE, inherit=False
 )  # fmt: skip
 DENY_ALL: Directive[bool] = Directive(
-    "DenyAll", present, default=False, contexts=_PLACES, module=_CORE, inherit=False
+    "DenyAll", strictly(present), default=False, contexts=_PLACES, module=_CORE, inherit=False
 )  # fmt: skip
 ALLOW_USER: Directive[tuple[Expression, ...]] = _limit(
     "AllowUser", _some(user_expression), "[AND|OR|regex] user-expression"

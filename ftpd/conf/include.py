@@ -10,7 +10,7 @@ from fnmatch import translate
 
 from ftpd.conf.directive import ConfigError
 
-OPTIONS = {name.lower(): name for name in ("AllowSymlinks", "IgnoreTempFiles", "IgnoreWildcards")}
+OPTIONS = ("AllowSymlinks", "IgnoreTempFiles", "IgnoreWildcards")
 _DEPTH = 64
 _WILD = re.compile(r"[*?\[]")
 _LEFTOVER = re.compile(r".*(~|\.sw.)", re.DOTALL)
@@ -23,9 +23,9 @@ def options(words: list[str]) -> frozenset[str]:
     if not words:
         raise ConfigError("missing parameters", right="IncludeOptions AllowSymlinks IgnoreTempFiles IgnoreWildcards")
     for index, word in enumerate(words):
-        if word.lower() not in OPTIONS:
-            raise ConfigError(f"unknown option '{word}'", right=", ".join(OPTIONS.values()), word=index)
-    return frozenset(OPTIONS[word.lower()] for word in words)
+        if word not in OPTIONS:
+            raise ConfigError(f"unknown option '{word}'", right=", ".join(OPTIONS), word=index)
+    return frozenset(words)
 
 
 def files(path: str, chosen: frozenset[str], warn: Warn) -> list[str]:

@@ -20,9 +20,9 @@ Parser = Callable[[list[str]], T]
 
 _TRUTH = {"on": True, "yes": True, "true": True, "1": True, "off": False, "no": False, "false": False, "0": False}
 _UNITS = {"": 0, "b": 0, "kb": 1, "k": 1, "mb": 2, "m": 2, "gb": 3, "g": 3, "tb": 4, "t": 4}
-_SECONDS = {"": 1, "s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "hr": 3600}
-_DURATION = re.compile(r"\+?(\d{1,12})(s|sec|m|min|h|hr)?", re.ASCII | re.IGNORECASE)
-_CLOCK = re.compile(r"(\d{1,4}):([0-5]?\d):([0-5]?\d)", re.ASCII)
+_SECONDS = {"s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "hr": 3600}
+_DURATION = re.compile(r"\+?\d+(s|sec|m|min|h|hr)?", re.ASCII | re.IGNORECASE)
+_CLOCK = re.compile(r"(\d{1,2}):\s*(\d{1,2}):\s*(\d{1,2})(.*)", re.ASCII | re.DOTALL)
 _SIZE = re.compile(r"\+?(\d{1,18})([a-z]*)", re.ASCII | re.IGNORECASE)
 _LEADING = re.compile(r"\s*([+-]?\d+)", re.ASCII)
 _FRACTION = re.compile(r"\d{1,9}\.\d{1,9}", re.ASCII)
@@ -117,9 +117,9 @@ def to_integer(text: str, low: int = 0, high: int | None = None, *, word: int = 
     """A decimal number within bounds."""
     span = f"between {low} and {high}" if high is not None else f"of at least {low}"
     text = unpadded(text, word)
-    if not re.fullmatch(r"[+-]?\d{1,18}", text, re.ASCII):
+    value, behind = to_long(text)
+    if not text or behind:
         raise ConfigError(f"'{text}' is not a number", right=f"a number {span}", word=word)
-    value = int(text)
     if value < low or (high is not None and value > high):
         raise ConfigError(f"value must be {span}, not {value}", right=f"a number {span}", word=word)
     return value
@@ -142,14 +142,26 @@ def to_long(text: str) -> tuple[int, str]:
 
 
 def to_leading_integer(text: str, low: int = 0, high: int | None = None, *, word: int = 0) -> int:
-    """The same where ProFTPD reads no further than the digits: ``49152,`` is 49152 there."""
-    found = _LEADING.match(text)
-    if found is None:
+    """The same where ProFTPD reads no further than the digits, by atoi(3): ``49152,`` is 49152 there."""
+    number, behind = to_long(text)
+    if behind == text:
         return to_integer(text, low, high, word=word)
-    value = to_integer(found[1], low, high, word=word)
-    if found.end() < len(text):
-        doubt(f"'{text[found.end() :]}' behind the number is passed over", word=word)
+    value = to_integer(str(in_32_bits(number, word)), low, high, word=word)
+    if behind:
+        doubt(f"'{behind}' behind the number is passed over", word=word)
     return value
+
+
+def in_32_bits(value: int, word: int = 0) -> int:
+    """What is left of it in an ``int`` of C.
+
+    >>> in_32_bits(2**32 + 5), in_32_bits(2**31)
+    (5, -2147483648)
+    """
+    kept = (value + 2**31) % 2**32 - 2**31
+    if kept != value:
+        doubt(f"{value} is too large, and taken for {kept}", word=word)
+    return kept
 
 
 def integer(low: int = 0, high: int | None = None, *, leading: bool = False) -> Parser[int]:
@@ -208,13 +220,22 @@ def to_seconds(text: str, *, word: int = 0) -> int:
     (300, 3630)
     """
     text = unpadded(text, word)
-    if found := _CLOCK.fullmatch(text):
-        return int(found[1]) * 3600 + int(found[2]) * 60 + int(found[3])
-    if found := _DURATION.fullmatch(text):
-        return int(found[1]) * _SECONDS[(found[2] or "").lower()]
-    raise ConfigError(
-        f"error parsing timeout value '{text}'", right="seconds, 90s, 5min, 2hr or HH:MM:SS", word=word
-    )  # fmt: skip
+    if found := _CLOCK.match(text):
+        seconds = int(found[1]) * 3600 + int(found[2]) * 60 + int(found[3])
+        if found[4]:
+            doubt(f"'{found[4]}' is passed over", word=word)
+        return seconds
+    number, behind = to_long(text)
+    # the end of the word is the unit, whatever stands before that: 5mins are 5 seconds, as in ProFTPD
+    unit = next((unit for unit in _SECONDS if text.lower().endswith(unit)), "")
+    count = -1 if behind == text or (behind and not unit) else in_32_bits(number, word)
+    if count < 0:
+        right = "seconds, 90s, 5min, 2hr or HH:MM:SS"
+        raise ConfigError(f"error parsing timeout value '{text}'", right=right, word=word)
+    seconds = count * _SECONDS.get(unit, 1)
+    if not _DURATION.fullmatch(text):
+        doubt(f"'{text}' is taken for {seconds} seconds", word=word)
+    return seconds
 
 
 @takes(1, 1)
@@ -245,13 +266,24 @@ class OneUmask(tuple[int, int]):
     __slots__ = ()
 
 
-@takes(1, 2)
+@takes(1, 2, strict=True)
 def umask(words: list[str]) -> tuple[int, int]:
     """The umask of files and that of directories; one word stands for both."""
-    files = to_octal(_first(words), 0o777, what="umask")
+    files = _to_umask(_first(words), 0)
     if len(words) == 1:
         return OneUmask((files, files))
-    return files, to_octal(words[1], 0o777, what="umask", word=1)
+    return files, _to_umask(words[1], 1)
+
+
+def _to_umask(text: str, word: int) -> int:
+    """What umask(2) makes of it: the nine bits."""
+    try:
+        mask = to_octal(text, 0o777777777777, what="umask", word=word)
+    except ConfigError as wrong:
+        raise ConfigError(wrong.message, right="an octal number up to 0777, as 022", word=word) from None
+    if mask > 0o777:
+        doubt(f"'{text}' is taken for {mask & 0o777:04o}", word=word)
+    return mask & 0o777
 
 
 def umasks(inner: tuple[int, int], outer: tuple[int, int]) -> tuple[int, int]:
@@ -368,9 +400,11 @@ def limit_or_none(words: list[str]) -> int | None:
     text = unpadded(_first(words))
     if text.lower() == "none":
         return None
-    if not re.fullmatch(r"\+?\d{1,18}", text, re.ASCII) or int(text) < 1:
+    number, behind = to_long(text)
+    count = 0 if behind else in_32_bits(number)
+    if count < 1:
         raise ConfigError(f"parameter must be 'none' or a number greater than 0, not '{text}'", word=0)
-    return int(text)
+    return count
 
 
 @takes(1, 2, strict=True)

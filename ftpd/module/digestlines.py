@@ -96,7 +96,7 @@ class DigestLines:
             doc="The most bytes that one command may have read; off is no limit.",
         )  # fmt: skip
         self.options = module.directive_list(
-            "DigestOptions", types.flags("NoTransferCache"), contexts=_SERVERS, usage="NoTransferCache",
+            "DigestOptions", types.flags("NoTransferCache", exact=True), contexts=_SERVERS, usage="NoTransferCache",
             doc="NoTransferCache: what was uploaded is not summed up by itself.",
         )  # fmt: skip
 

@@ -112,8 +112,8 @@ class ExecLines:
             doc="Where it is told what was run and how it ended.",
         )  # fmt: skip
         self.options = module.directive_list(
-            "ExecOptions", types.flags("logStdout", "logStderr", "sendStdout", "useStdin"), contexts=_SERVERS,
-            usage="opt1 ...", doc="What becomes of the programs' output, and how they get their arguments.",
+            "ExecOptions", types.flags("logStdout", "logStderr", "sendStdout", "useStdin", exact=True),
+            contexts=_SERVERS, usage="opt1 ...", doc="What becomes of the programs' output, and how they get their arguments.",
         )  # fmt: skip
         self.timeout = module.directive(
             "ExecTimeout", types.seconds, default=0, contexts=_SERVERS, usage="seconds",

@@ -36,7 +36,7 @@ class Chdir:
     once: bool = False
 
 
-@types.takes(1, 2)
+@types.takes(1, 2, strict=True)
 def _display_chdir(words: list[str]) -> Chdir:
     return Chdir(words[0], len(words) > 1 and types.to_boolean(words[1], word=1))
 

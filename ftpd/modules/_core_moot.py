@@ -69,7 +69,7 @@ module.directive(
     doc="Attributes of files are never cached: each answer is what the file system says now.",
 )  # fmt: skip
 module.directive_list(
-    "FSOptions", types.flags("IgnoreExtendedAttributes"), contexts=SERVERS,
+    "FSOptions", types.flags("IgnoreExtendedAttributes", exact=True), contexts=SERVERS,
     usage="IgnoreExtendedAttributes",
     doc="Extended attributes of files, which only SFTP would tell of, are never used.",
 )  # fmt: skip

@@ -20,7 +20,7 @@ _buffer = types.integer(1024, 2**31 - 1, leading=True)
 # -- parsers -----------------------------------------------------------------------------------------
 
 
-@types.takes(1, 2)
+@types.takes(1, 2, strict=True)
 def _line_buffer(words: list[str]) -> int:
     """A size; nothing, or a number that leaves no room for a command, is taken at its word."""
     size = types.size([words[0] or "0", *words[1:]])
@@ -35,7 +35,7 @@ def _line_buffer(words: list[str]) -> int:
     return max(size, 2)
 
 
-@types.takes(1, 2)
+@types.takes(1, 2, strict=True)
 def _rate(words: list[str]) -> tuple[int, int] | None:
     """A count, and the seconds in which it may be reached; the count 0 is no limit."""
     seconds = types.to_leading_integer(words[1], 1, word=1) if len(words) > 1 else 1

@@ -39,7 +39,7 @@ mutex = module.directive(
     usage="path", doc="The lock beside the ScoreboardFile; `<ScoreboardFile>.lck` without this line.",
 )  # fmt: skip
 module.directive_list(
-    "ScoreboardOptions", types.flags("AllowMissingEntry"), contexts=SERVERS,
+    "ScoreboardOptions", types.flags("AllowMissingEntry", exact=True), contexts=SERVERS,
     usage="AllowMissingEntry",
     doc="A session that cannot be put on the scoreboard is served; so it is without the line.",
 )  # fmt: skip

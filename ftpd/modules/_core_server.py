@@ -45,12 +45,14 @@ class Ident(NamedTuple):
 
 @types.takes(1, 1)
 def _max_instances(words: list[str]) -> int | None:
-    """``none``, or a number above 0."""
-    try:
-        return types.limit_or_none(words)
-    except ConfigError as wrong:
+    """``none``, or a number above 0, which may be larger than those of others."""
+    if words[0].lower() == "none":
+        return None
+    count, behind = types.to_long(types.unpadded(words[0]))
+    if behind or count < 1:
         right = "none, or a number such as 1000"
-        raise ConfigError("argument must be 'none' or a number greater than 0", right=right, word=wrong.word) from None
+        raise ConfigError("argument must be 'none' or a number greater than 0", right=right, word=0)
+    return count
 
 
 @types.takes(1, 1)
@@ -144,7 +146,7 @@ def _masquerade_address(words: list[str]) -> str:
     return str(entries[0][4][0])
 
 
-@types.takes(1, 2)
+@types.takes(1, 2, strict=True)
 def _server_ident(words: list[str]) -> Ident:
     shown = types.to_boolean(words[0])
     return Ident(shown, words[1] if shown and len(words) > 1 else None)

@@ -63,7 +63,7 @@ module.directive_list(
     usage="[session] channel:level|channel:low-high ...", doc="What TraceLog records: channels, and how much of each.",
 )  # fmt: skip
 module.directive(
-    "TraceLog", types.optional_path, contexts=SERVER | GLOBAL, multi=Multi.LAST,
+    "TraceLog", types.strictly(types.optional_path), contexts=SERVER | GLOBAL, multi=Multi.LAST,
     usage="path|none", doc="Where the inner workings are recorded.",
 )  # fmt: skip
 module.directive(

@@ -36,8 +36,8 @@ default_facts = module.directive(
     doc="The facts that a client gets which does not choose any with OPTS MLST.",
 )  # fmt: skip
 facts_options = module.directive_list(
-    "FactsOptions", types.flags("UseSlink", "AdjustedSymlinks", "NoAdjustedSymlinks", "NoNames"), contexts=_SERVERS,
-    usage="UseSlink|AdjustedSymlinks|NoAdjustedSymlinks|NoNames ...",
+    "FactsOptions", types.flags("UseSlink", "AdjustedSymlinks", "NoAdjustedSymlinks", "NoNames", exact=True),
+    contexts=_SERVERS, usage="UseSlink|AdjustedSymlinks|NoAdjustedSymlinks|NoNames ...",
     doc="How links are shown, and whether owners are shown by name.",
 )  # fmt: skip
 

@@ -124,7 +124,7 @@ def _tell_unheard(reading: Reading, value: Listing) -> None:
         )
 
 
-@types.takes(1, 2)
+@types.takes(1, 2, strict=True)
 def fake_name(words: list[str]) -> str | None:
     """``off``, or ``on`` and the name that is shown; ``~`` is the client's own."""
     if not types.to_boolean(words[0]):

@@ -290,7 +290,7 @@ class Transfers:
     message: str = ""
 
 
-@types.takes(2, 3)
+@types.takes(2, 3, strict=True)
 def max_transfers(words: list[str]) -> Transfers:
     """Commands, a count, and perhaps the message of the refusal."""
     most = types.to_leading_integer(words[1], 1, word=1)

@@ -37,7 +37,9 @@ module = Module("mod_delay", version="1.0")
 
 _SERVERS = SERVER | GLOBAL | VHOST
 _EVENTS = {"user": "USER", "pass": "PASS", "failedlogin": "FailedLogin", "connect": "Connect"}
-_SPAN = re.compile(r"(\d{1,9})(?:-(\d{1,9}))?(ms|s|sec)?", re.ASCII | re.IGNORECASE)
+_SPAN = re.compile(r"(\d{1,9})-(\d{1,9})(ms|s|sec)?", re.ASCII | re.IGNORECASE)
+_CLOCK = re.compile(r"(\d{1,2}):\s*(\d{1,2})\.\s*(\d{1,4})", re.ASCII)
+_PLAIN = re.compile(r"\+?\d+(ms|s|sec)?", re.ASCII | re.IGNORECASE)
 _MOST = 5.0
 """Seconds of learnt delay at most: times of a database that hung must not hang every login after it."""
 _SPREAD = 1e-3
@@ -52,17 +54,34 @@ class Span(NamedTuple):
     most: float
 
 
+def _milliseconds(text: str) -> int | None:
+    """What ProFTPD makes of a delay: the end of the word is the unit, and ``MM:SS.mmm`` is known as well."""
+    if found := _CLOCK.match(text):
+        return (int(found[1]) * 60 + int(found[2])) * 1000 + int(found[3])
+    number, behind = types.to_long(text)
+    unit = next((unit for unit in ("ms", "s", "sec") if text.lower().endswith(unit)), "")
+    if behind == text or (behind and not unit) or not 0 <= number < 2**31:
+        return None
+    delay = number * (1000 if unit in ("s", "sec") else 1)
+    if not _PLAIN.fullmatch(text):
+        types.doubt(f"'{text}' is taken for {delay} milliseconds", word=1)
+    return delay
+
+
 @types.takes(2, 2)
 def _event(words: list[str]) -> Span:
     event = _EVENTS.get(words[0].lower())
     if event is None:
         raise ConfigError(f"unknown/unsupported event '{words[0]}'", right=", ".join(_EVENTS.values()), word=0)
-    found = _SPAN.fullmatch(types.unpadded(words[1], 1))
-    if not found:
-        raise ConfigError(f"error parsing delay '{words[1]}'", right="2000, 2000ms, 5s or 100-3000ms", word=1)
-    unit = 0.001 if (found[3] or "ms").lower() == "ms" else 1.0
-    least = int(found[1]) * unit
-    most = int(found[2]) * unit if found[2] else least
+    text = types.unpadded(words[1], 1)
+    if found := _SPAN.fullmatch(text):
+        unit = 0.001 if (found[3] or "ms").lower() == "ms" else 1.0
+        least, most = int(found[1]) * unit, int(found[2]) * unit
+    else:
+        delay = _milliseconds(text)
+        if delay is None:
+            raise ConfigError(f"error parsing delay '{words[1]}'", right="2000, 2000ms, 5s or 100-3000ms", word=1)
+        least = most = delay / 1000
     if most < least:
         raise ConfigError(f"the range '{words[1]}' ends before it begins", right="100-3000ms", word=1)
     return Span(event, least, most)

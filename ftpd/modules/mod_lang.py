@@ -58,7 +58,7 @@ class Charsets:
     on: bool = True
 
 
-@types.takes(1, 3)
+@types.takes(1, 3, strict=True)
 def _encoding(words: list[str]) -> Charsets:
     """``on`` or ``off``, or the charset of the disk and that of the client, and perhaps ``strict``."""
     if len(words) == 1:
@@ -88,7 +88,7 @@ lang_default = module.directive(
     usage="language", doc="The language of replies until a client asks for another; en_US unless set.",
 )  # fmt: skip
 lang_options = module.directive_list(
-    "LangOptions", types.flags("PreferServerEncoding", "RequireValidEncoding"), contexts=_SERVERS,
+    "LangOptions", types.flags("PreferServerEncoding", "RequireValidEncoding", exact=True), contexts=_SERVERS,
     usage="PreferServerEncoding|RequireValidEncoding ...",
     doc="Clients cannot choose UTF-8 by OPTS UTF8; names that are none in the client's charset are refused.",
 )  # fmt: skip

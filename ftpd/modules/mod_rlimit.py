@@ -71,7 +71,7 @@ class Rlimit(NamedTuple):
 
 
 def _limits(number: Callable[[str, int], int], what: str) -> types.Parser[Rlimit]:
-    @types.takes(1, 3)
+    @types.takes(1, 3, strict=True)
     def parse(words: list[str]) -> Rlimit:
         scope = words[0].lower() if words[0].lower() in _SCOPES else None
         values = words[1:] if scope else words

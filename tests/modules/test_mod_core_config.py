@@ -99,6 +99,10 @@ def test_lines_and_what_they_mean(line: str, name: str, meant: object) -> None:
         ("SocketOptions rcvbuf", "missing parameters"),
         ("SocketOptions keepalive 0:1:1", "must be above 0"),
         ("CommandBufferSize 513 KB", "size 525312 exceeds max size 524288"),
+        ("FSOptions ignoreextendedattributes", "unknown option 'ignoreextendedattributes'"),
+        ("FactsOptions useslink", "unknown option 'useslink'"),
+        ("LangOptions preferserverencoding", "unknown option 'preferserverencoding'"),
+        ("IncludeOptions allowsymlinks", "unknown option 'allowsymlinks'"),
         ("Protocols", "missing parameters"),
         ("PassivePorts 5000 4000", "min port must be less than max port"),
         ("PassivePorts 5000 5000", "right: 5000 5001"),
@@ -140,7 +144,7 @@ def test_lines_and_what_they_mean(line: str, name: str, meant: object) -> None:
         ("MaxRetrieveFileSize 5 user tom", "right: 5 MB, or 5 B"),
         ("<Directory />\nHideFiles ^x user tom ann\n</Directory>", "right: tom,ann"),
         ("SystemLog log", "absolute pathname required"),
-        ("TCPBackLog 99999999999999999999", "is not a number"),
+        ("TCPBackLog 99999999999999999999", "value must be between 1 and 65535, not -1"),
         ("User nosuchuser", "User: Unknown user 'nosuchuser'"),
         ("User 4294967295", "User: Unknown user '4294967295'"),
         ("Group nosuchgroup", "Group: Unknown group 'nosuchgroup'"),
@@ -155,10 +159,10 @@ def test_lines_and_what_they_mean(line: str, name: str, meant: object) -> None:
         ("SocketOptions speed 1", "'speed' is unknown here"),
         ("TCPBackLog 0", "value must be between 1 and 65535"),
         ("TCPBackLog 99999999999", "value must be between 1 and 65535"),
-        ("SocketOptions rcvbuf 99999999999", "value must be between 1024 and 2147483647"),
+        ("SocketOptions rcvbuf 4294967297", "value must be between 1024 and 2147483647"),
         ("SocketOptions sndbuf 1000", "value must be between 1024 and 2147483647"),
         ("SocketOptions rcvbuf 0", "value must be between 1024 and 2147483647"),
-        ("SocketOptions maxseg 9999999999", "value must be between 0 and 2147483647"),
+        ("SocketOptions maxseg 4294967295", "value must be between 0 and 2147483647"),
         ("SocketOptions sndbuf 2147483648", "value must be between 1024 and 2147483647"),
         ("TCPNoDelay maybe", "expected Boolean parameter"),
         ("FSCachePolicy size", "expected Boolean parameter"),
@@ -172,6 +176,29 @@ def test_lines_and_what_they_mean(line: str, name: str, meant: object) -> None:
 )
 def test_lines_that_are_refused(line: str, complaint: str) -> None:
     assert complaint in faults(line)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Umask 022 022 022",
+        "TraceLog none x",
+        "ServerIdent off x y",
+        "DisplayChdir .message on x",
+        "DirFakeUser on ftp x",
+        "UseEncoding UTF-8 ISO-8859-1 strict x",
+        "MaxCommandRate 5 6 7",
+        "MaxConnectionRate 5 6 7",
+        "CommandBufferSize 5 KB x",
+        "MaxTransfersPerHost RETR 5 too many",
+        "RLimitCPU session 5 6 7",
+        "DenyFilter x [NC] y",
+        "<Directory /srv>\nAllowAll x\n</Directory>",
+        "<Limit ALL>\nDenyAll off\n</Limit>",
+    ],
+)
+def test_a_word_too_many_is_refused_where_proftpd_counts_them(line: str) -> None:
+    assert "wrong number of parameters" in faults(line)
 
 
 @pytest.mark.parametrize(
@@ -258,6 +285,24 @@ def test_what_proftpd_takes_and_was_hardly_meant_is_taken_and_told(
 )
 def test_a_blank_in_front_of_a_number_is_told(line: str) -> None:
     assert read(line)[1] == ["the blank in front of the number is passed over"]
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("TimeoutIdle 10mins", "'10mins' is taken for 10 seconds"),
+        ("TimeoutIdle 1:2:3:4", "':4' is passed over"),
+        ("Umask 1022", "'1022' is taken for 0022"),
+        ("MaxClients 4294967301", "4294967301 is too large, and taken for 5"),
+        ("DelayOnEvent PASS 2mins", "'2mins' is taken for 2000 milliseconds"),
+    ],
+)
+def test_what_a_line_is_taken_for_is_told(line: str, told: str) -> None:
+    assert told in read(line)[1]
+
+
+def test_more_instances_than_others_count_are_no_fault() -> None:
+    assert value("MaxInstances 2147483648", "MaxInstances") == 2**31
 
 
 def test_a_buffer_may_have_its_size_in_units() -> None:
