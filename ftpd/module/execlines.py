@@ -113,7 +113,8 @@ class ExecLines:
         )  # fmt: skip
         self.options = module.directive_list(
             "ExecOptions", types.flags("logStdout", "logStderr", "sendStdout", "useStdin", exact=True),
-            contexts=_SERVERS, usage="opt1 ...", doc="What becomes of the programs' output, and how they get their arguments.",
+            contexts=_SERVERS, usage="opt1 ...",
+            doc="What becomes of the programs' output, and how they get their arguments.",
         )  # fmt: skip
         self.timeout = module.directive(
             "ExecTimeout", types.seconds, default=0, contexts=_SERVERS, usage="seconds",
