@@ -330,6 +330,24 @@ def flags(*names: str, exact: bool = False) -> Parser[frozenset[str]]:
     return parse
 
 
+_ITEM = re.compile(r"[^,\s]*", re.ASCII)
+
+
+def items(text: str) -> list[str]:
+    """What ProFTPD makes of a list in one word: a comma or a blank ends an item, and nothing follows the last comma.
+
+    >>> items("info, reset,"), items(",info"), items("")
+    (['info', 'reset'], ['', 'info'], [])
+    """
+    found = []
+    while text := text.lstrip(" \t\r\n\v\f"):
+        item = _ITEM.match(text)
+        assert item is not None
+        found.append(item[0])
+        text = text[item.end() + 1 :]
+    return found
+
+
 @takes(1, 1)
 def string(words: list[str]) -> str:
     """One word; text with blanks stands in double quotes."""
@@ -371,7 +389,11 @@ def log_or_none(words: list[str]) -> str:
     if "/" not in _first(words) and words[0].lower() != "none":
         doubt(f"'{words[0]}' is no path, so nothing is logged; 'none' says so", word=0)
         return "none"
-    return path_or_none(words)
+    if words[0].startswith("/") or words[0].lower() == "none":
+        return path_or_none(words)
+    # a daemon of ProFTPD's is in the root folder when it opens it
+    doubt(f"'{words[0]}' is taken for '/{words[0]}', as in ProFTPD", word=0)
+    return to_path(f"/{words[0]}")
 
 
 def none_or(parser: Parser[T], *, right: str = "") -> Parser[T | None]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import enum
-import re
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ftpd.conf.directive import ConfigError, Directive
-from ftpd.conf.types import doubt, takes
+from ftpd.conf.types import doubt, items, takes
 from ftpd.core.record import dataclass
 
 if TYPE_CHECKING:
@@ -86,7 +85,7 @@ def control_rules(*actions: str) -> Callable[[list[str]], ControlRule]:
 
     @takes(4, 4)
     def parse(words: list[str]) -> ControlRule:
-        asked = ["all" if action.lower() == "all" else action for action in _split(words[0])]
+        asked = ["all" if action.lower() == "all" else action for action in items(words[0])]
         for action in asked:
             if not action or (actions and action not in (*actions, "all")):
                 right = f"{', '.join(actions)} or all" if actions else "names of actions with commas between, or all"
@@ -105,23 +104,6 @@ def socket_rule(words: list[str]) -> ControlRule:
     return _rule(frozenset(), words, ("first", "second"), 0, exact=False)
 
 
-def _split(text: str) -> list[str]:
-    """What ProFTPD makes of a list: a comma or a blank ends a word, and nothing follows the last comma.
-
-    >>> _split("info, reset,"), _split(",info"), _split("")
-    (['info', 'reset'], ['', 'info'], [])
-    """
-    found = []
-    while text := text.lstrip(" \t\r\n\v\f"):
-        word = _WORD.match(text)[0]  # type: ignore[index]
-        found.append(word)
-        text = text[len(word) + 1 :]
-    return found
-
-
-_WORD = re.compile(r"[^,\s]*", re.ASCII)
-
-
 def _rule(
     actions: frozenset[str], words: list[str], places: tuple[str, str], at: int, *, exact: bool
 ) -> ControlRule:  # fmt: skip
@@ -130,7 +112,7 @@ def _rule(
         raise ConfigError(f"{places[0]} parameter must be 'allow' or 'deny'", right="allow or deny", word=at)
     if whose not in ("user", "group"):
         raise ConfigError(f"{places[1]} parameter must be 'user' or 'group'", right="user or group", word=at + 1)
-    names = frozenset(name for name in _split(words[2]) if name)
+    names = frozenset(name for name in items(words[2]) if name)
     if not names:
         told = "everybody" if kind == "deny" else "nobody"
         doubt(f"'{words[2]}' names nobody, so that the line lets {told} in", word=at + 2)

@@ -177,7 +177,8 @@ def _skeleton(path: str, word: int) -> str:
 
 
 def _id_or_self(words: list[str], index: int) -> int:
-    return -1 if words[index] == "~" else types.to_integer(words[index], 0, 2**32 - 2, word=index)
+    """An id; -1 is what ProFTPD keeps for ``~``, and may be written as well."""
+    return -1 if words[index] == "~" else types.to_integer(words[index], -1, 2**32 - 2, word=index)
 
 
 @types.takes(1)
@@ -204,7 +205,8 @@ def new_home(words: list[str]) -> NewHome | None:
         elif option == "dirmode":
             home = replace(home, parents_mode=_mode(words, value))
         elif option == "homegid":
-            home = replace(home, home_gid=types.to_integer(words[value], 0, 2**32 - 2, word=value))
+            group = types.to_integer(words[value], -1, 2**32 - 2, word=value)
+            home = replace(home, home_gid=None if group == -1 else group)
         elif option == "uid":
             home = replace(home, uid=_id_or_self(words, value))
         else:

@@ -161,7 +161,7 @@ _LONGEST_RATE = 64
 
 
 def _commands(text: str) -> frozenset[str]:
-    names = frozenset(name.upper() for name in text.split(",") if name)
+    names = frozenset(name.upper() for name in types.items(text))
     wrong = sorted(names.difference(TRANSFERS))
     if wrong or not names:
         raise ConfigError(

@@ -127,7 +127,6 @@ def test_lines_and_what_they_mean(line: str, name: str, meant: object) -> None:
         ("AuthOrder mod_a.c\nAuthOrder mod_b.c", "has already been set"),
         ("DefaultServer on\nDefaultServer on", "has already been set"),
         ("PidFile run/pid", "absolute pathname required"),
-        ("TransferLog logs/xferlog", "absolute pathname required"),
         ("ServerIdent foo", "expected Boolean parameter"),
         ("SetEnv A", "missing parameters"),
         ("AllowOverride on user foo\nAllowOverride maybe", "expected Boolean parameter"),
@@ -212,6 +211,8 @@ def test_a_word_too_many_is_refused_where_proftpd_counts_them(line: str) -> None
         ("ScoreboardScrub 30s", "ScoreboardScrub", True, "'s' behind the number is passed over"),
         ("TransferLog off", "TransferLog", "none", "'off' is no path, so nothing is logged; 'none' says so"),
         ('TransferLog ""', "TransferLog", "none", "'' is no path, so nothing is logged; 'none' says so"),
+        ("TransferLog logs/x", "TransferLog", "/logs/x", "'logs/x' is taken for '/logs/x', as in ProFTPD"),
+        ("ServerLog ~/x", "ServerLog", "/~/x", "'~/x' is taken for '/~/x', as in ProFTPD"),
         ("ServerLog off", "ServerLog", "none", "'off' is no path, so nothing is logged; 'none' says so"),
         (
             "LoadModule mod_exec.c\nExecLog off",
