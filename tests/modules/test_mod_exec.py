@@ -363,7 +363,6 @@ def test_what_still_runs_when_the_module_goes_is_ended(
         ("ExecOnCommand STOR", "missing"),
         ("ExecOptions loud", "unknown option"),
         ("ExecTimeout soon", "timeout"),
-        ("ExecLog logs/relative", "absolute pathname required"),
         ("ExecEnviron A=B x", "cannot name an environment variable"),
         ("ExecEngine maybe", "Boolean"),
         ("ExecEnable on", "context"),

@@ -236,5 +236,5 @@ def test_files_of_users_and_groups_that_cannot_be_read_are_named(site: Site) -> 
     assert told.status == 0, "who checks need not be who starts the daemon"
     cannot = f"cannot be read by uid {NOBODY}: where the daemon is started by that one"
     assert f"{site.path}:1: AuthUserFile: {cannot}, nobody in it can log in" in told.err
-    assert f"{site.path}:2: AuthGroupFile: {cannot}, its groups count for nobody" in told.err
+    assert f"{site.path}:2: AuthGroupFile: {cannot}, nobody can log in without it" in told.err
     assert "cannot be read" not in site.command("-t").err
