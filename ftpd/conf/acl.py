@@ -46,7 +46,7 @@ _CORE = "mod_core"
 # -- parsers -----------------------------------------------------------------------------------------
 
 
-@takes(1)
+@takes(1, 2, strict=True)
 def order(words: list[str]) -> str:
     """``allow,deny`` or ``deny,allow``; a blank may stand behind the comma."""
     text = "".join(words).lower()
@@ -59,7 +59,9 @@ def _addresses(name: str) -> Callable[[list[str]], AddressList]:
     usage = f"{name} {'' if name == 'From' else '[from] '}all|none|host|network[,...]"
 
     def parse(words: list[str]) -> AddressList:
-        skip = 1 if words and words[0].lower() == "from" and name != "From" else 0
+        skip = 0
+        while name != "From" and words[skip : skip + 1] and words[skip].lower() == "from":
+            skip += 1
         asked = words[skip:]
         if name != "From":
             asked = _alone(asked, skip, name)

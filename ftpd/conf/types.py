@@ -247,7 +247,7 @@ def seconds(words: list[str]) -> int:
 def to_octal(text: str, most: int = 0o7777, *, what: str = "mode", word: int = 0) -> int:
     """An octal number such as 022 or 0644."""
     text = unpadded(text, word)
-    if not re.fullmatch(r"\+?[0-7]{1,12}", text) or int(text, 8) > most:
+    if not re.fullmatch(r"\+?[0-7]{1,12}|-0{1,12}", text) or int(text, 8) > most:
         raise ConfigError(
             f"'{text}' is not a valid {what}", right=f"an octal number up to {most:04o}, as 022", word=word
         )

@@ -187,7 +187,7 @@ def new_home(words: list[str]) -> NewHome | None:
     if not types.to_boolean(words[0]):
         return None
     home, index = NewHome(), 1
-    if len(words) > 1 and words[1].lstrip()[:1].isdigit():
+    if len(words) > 1 and words[1].lstrip().lstrip("+-")[:1].isdigit():
         home, index = replace(home, mode=_mode(words, 1)), 2
     while index < len(words):
         option = words[index].lower()

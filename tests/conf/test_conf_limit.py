@@ -159,6 +159,7 @@ def test_a_limit_in_ftpaccess_is_asked_first(tmp_path: Path) -> None:
         ("Order deny,allow\nAllow from 10.", True, True),
         ("Order deny,allow\nAllow from 192.168.", False, True),
         ("Order deny, allow\nDeny from none", False, True),
+        ("Allow from from 10.\nDenyAll", True, True),
         ("AllowAll\nDenyAll", True, True),
         ("AllowUser anna", True, True),
         ("AllowUser bert\nDenyAll", False, True),

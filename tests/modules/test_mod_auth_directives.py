@@ -41,6 +41,7 @@ def value(line: str) -> object:
             NewHome(0o755, 0o700, "/etc/skel", -1, 5, 6, True),
         ),
         ("CreateHome on 2770 dirmode 02755", NewHome(0o770, 0o755)),
+        ("CreateHome on +711", NewHome(0o711)),
         ("CreateHome on 700 uid -1 gid -1 homegid -1", NewHome(0o700, uid=-1, gid=-1)),
         ("CreateHome on 1777 dirmode 05711", NewHome(0o1777, 0o1711)),
         ("RootRevoke UseNonCompliantActiveTransfers", Revoke.ANY_PORT),

@@ -194,6 +194,7 @@ def test_lines_that_are_refused(line: str, complaint: str) -> None:
         "DenyFilter x [NC] y",
         "<Directory /srv>\nAllowAll x\n</Directory>",
         "<Limit ALL>\nDenyAll off\n</Limit>",
+        "<Limit ALL>\nOrder allow , deny\n</Limit>",
     ],
 )
 def test_a_word_too_many_is_refused_where_proftpd_counts_them(line: str) -> None:

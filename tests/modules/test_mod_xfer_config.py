@@ -54,6 +54,7 @@ def _read(line: str) -> str:
         "TimeoutNoTransfer 86400",
         "TimeoutStalled +99999",
         "TransferRate RETR 0",
+        "TransferRate RETR -0",
         "TransferRate RETR 5e2:",
         "TransferRate STOR .5",
         "TransferOptions IgnoreASCII AllowSymlinkUpload",

@@ -57,6 +57,7 @@ from ftpd.conf.patterns import compile_pattern
         (types.seconds, ["99:99:99"], 99 * 3661),
         (types.seconds, ["1:2:3:4"], 3723),
         (types.umask, ["1022", "2077"], (0o022, 0o077)),
+        (types.umask, ["-0"], (0, 0)),
         (types.limit_or_none, ["4294967301"], 5),
         (types.integer(1, leading=True), ["4294967301;"], 5),
         (types.integer(), ["9" * 30], 2**63 - 1),
