@@ -7,98 +7,16 @@ import io
 import os
 import select
 import shutil
-import signal
 import socket
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.wire.daemon import BINARY, HASH, PATIENCE, Daemon, until
-from tests.wire.slow_disk import SlowDisk, needs_fuse
-
-QUICK = 0.5
-"""Seconds for what must not wait, on a machine that has other work, too."""
-
-
-class Ground:
-    """A daemon with two users: alice at home on the machine's own disk, bob on one that can be stalled."""
-
-    def __init__(self, base: Path, more_conf: str = "") -> None:
-        self.daemon = Daemon(base, more_conf)
-        self.disk = SlowDisk(base)
-        passwd = base / "run" / "passwd"
-        owner = self.daemon._owner
-        with passwd.open("a") as file:
-            file.write(f"bob:{HASH}:{owner.pw_uid}:{owner.pw_gid}::{self.disk.point}:/bin/sh\n")
-        self.daemon.give("near", b"from the own disk")
-        (self.disk.behind / "folder").mkdir()
-        (self.disk.behind / "folder").chmod(0o777)
-        (self.disk.behind / "far").write_bytes(b"from the slow disk")
-        self.clients: list[ftplib.FTP] = []
-
-    def login(self, user: str, timeout: float = 15) -> ftplib.FTP:
-        ftp = ftplib.FTP()
-        ftp.connect(self.daemon.host, self.daemon.port, timeout=timeout)
-        self.clients.append(ftp)
-        ftp.login(user, "secret")
-        return ftp
-
-    def begin(self, *lines: str) -> socket.socket:
-        """A client of bob's that has sent these lines, and waits for no answer."""
-        sock = self.login("bob").sock
-        assert sock is not None
-        sock.sendall("".join(f"{line}\r\n" for line in lines).encode())
-        return sock
-
-    def others_are_served(self, folder: str = ".") -> None:
-        """alice logs in, lists, stores, loads and deletes, each at once."""
-        began = time.monotonic()
-        alice = self.login("alice", 5)
-        assert alice.voidcmd("NOOP").startswith("200")
-        assert load(alice, "near") == b"from the own disk"
-        alice.nlst(folder)
-        alice.storbinary("STOR mine", io.BytesIO(b"mine"))
-        assert alice.size("mine") == 4
-        alice.delete("mine")
-        alice.quit()
-        assert time.monotonic() - began < 8 * QUICK
-
-    def rest(self) -> None:
-        """After each story: the disk answers, no client is there any more, and the daemon has let go of all."""
-        self.disk.recover()
-        while self.clients:
-            self.clients.pop().close()
-        until("every session has ended", lambda: not self.daemon._connections())
-
-
-def assert_never_held(ground: Ground) -> None:
-    """No step of the daemon's waited for the disk, which stalled for longer."""
-    assert not ground.daemon.held_longer_than(250)
-
-
-def load(ftp: ftplib.FTP, name: str) -> bytes:
-    content = io.BytesIO()
-    ftp.retrbinary(f"RETR {name}", content.write)
-    return content.getvalue()
-
-
-def answer(sock: socket.socket, seconds: float = PATIENCE) -> str:
-    sock.settimeout(seconds)
-    return sock.recv(4096).decode()
-
-
-def is_silent(sock: socket.socket, seconds: float = 0.5) -> bool:
-    sock.settimeout(seconds)
-    try:
-        sock.recv(4096)
-    except TimeoutError:
-        return True
-    finally:
-        sock.settimeout(PATIENCE)
-    return False
+from tests.wire.daemon import PATIENCE, until
+from tests.wire.slow_disk import needs_fuse
+from tests.wire.slow_ground import QUICK, Ground, answer, assert_never_held, is_silent, load, log_count
 
 
 @pytest.fixture(scope="module")
@@ -308,10 +226,6 @@ def descriptors(ground: Ground) -> int:
     return len(os.listdir(f"/proc/{ground.daemon._process.pid}/fd"))
 
 
-def log_count(ground: Ground, text: str) -> int:
-    return ground.daemon.log().count(text)
-
-
 def readable(socks: list[socket.socket]) -> list[socket.socket]:
     return select.select(socks, [], [], 0)[0]
 
@@ -356,58 +270,6 @@ def test_logins_to_homes_that_hang_hold_up_no_other_login(ground: Ground) -> Non
     ground.disk.recover()
     for ftp in waiting:
         assert ftp.getresp().startswith("230")
-
-
-def test_the_daemon_ends_in_time_though_a_disk_does_not_answer(tmp_path: Path) -> None:
-    needs_fuse()
-    ground = Ground(tmp_path)
-    ground.disk.mount()
-    try:
-        ground.daemon.start()
-        commands = [ground.begin("NOOP") for _ in range(3)]
-        for sock in commands:
-            assert answer(sock).startswith("200")
-        ground.disk.stall()
-        for sock, line in zip(commands, ("MDTM far", "LIST", "DELE far"), strict=True):
-            sock.sendall(f"{line}\r\n".encode())
-        time.sleep(0.3)
-        began = time.monotonic()
-        ground.daemon.stop()
-        assert time.monotonic() - began < 6
-    finally:
-        ground.disk.unmount()
-        for client in ground.clients:
-            client.close()
-
-
-def test_with_a_file_open_there_the_daemon_makes_room_for_its_successor(tmp_path: Path) -> None:
-    """The kernel keeps a process until FUSE has answered the closing of its files; nothing else of it is left."""
-    needs_fuse()
-    ground = Ground(tmp_path)
-    ground.disk.mount()
-    try:
-        ground.daemon.start()
-        bob = ground.login("bob")
-        with bob.transfercmd("STOR new") as data:
-            data.sendall(b"some")
-            until("the file is begun", lambda: (ground.disk.behind / "new").exists())
-            ground.disk.stall()
-            data.sendall(b"more")
-            time.sleep(0.3)
-            ground.daemon._process.send_signal(signal.SIGTERM)
-            until("it says that it has ended", lambda: "SHUTDOWN" in ground.daemon.log(), 6)
-            until("its PidFile is gone", lambda: not (tmp_path / "run" / "pid").exists())
-            with socket.socket() as successor:
-                successor.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                successor.bind((ground.daemon.host, ground.daemon.port))
-                successor.listen()
-            ground.disk.recover()
-            assert ground.daemon._process.wait(PATIENCE) == 0
-        ground.daemon.assert_no_fault()
-    finally:
-        ground.disk.unmount()
-        for client in ground.clients:
-            client.close()
 
 
 class Whole(Ground):
@@ -468,92 +330,3 @@ def test_whoever_crosses_to_the_disk_waits_alone(whole: Whole, line: str, way: s
                 pass
             reply = alice.getmultiline()
     assert reply[:3] in ("213", "226", "250")
-
-
-def test_a_disk_that_comes_while_one_is_there_is_reckoned_with(tmp_path: Path) -> None:
-    needs_fuse()
-    ground = Ground(tmp_path)
-    ground.disk.point = ground.daemon.home / "disk"
-    ground.disk.point.mkdir()
-    ground.daemon.give_folder("own")
-    ground.daemon.start()
-    try:
-        alice = ground.login("alice")
-        assert alice.nlst("disk") == []
-        ground.disk.mount()
-        assert [name.rpartition("/")[2] for name in alice.nlst("disk")] == ["far", "folder"]
-        ground.disk.stall()
-        assert alice.sock is not None
-        alice.sock.sendall(b"CWD disk\r\n")
-        assert is_silent(alice.sock)
-        ground.others_are_served("own")
-        ground.disk.recover()
-        assert alice.getresp().startswith("250")
-        alice.quit()
-        ground.daemon.stop()
-        assert_never_held(ground)
-    finally:
-        ground.disk.unmount()
-        for client in ground.clients:
-            client.close()
-
-
-def test_a_reload_while_the_disk_of_the_systemlog_hangs_holds_nobody(tmp_path: Path) -> None:
-    needs_fuse()
-    disk = SlowDisk(tmp_path)
-    disk.behind.chmod(0o755)
-    disk.mount()
-    daemon = Daemon(tmp_path, f"SystemLog {disk.point}/system\n")
-    daemon._log.touch()
-    # -q keeps the log away from the terminal also in the foreground
-    daemon._process = subprocess.Popen([BINARY, "-n", "-q", "-c", str(daemon._conf)], stdin=subprocess.DEVNULL)
-    try:
-        until("the daemon greets with 220", daemon._greets)
-        disk.stall()
-        daemon._conf.write_text('ServerIdent on "anew"\n' + daemon._conf.read_text())
-        daemon._process.send_signal(signal.SIGHUP)
-
-        def welcome() -> str:
-            with ftplib.FTP() as ftp:
-                return ftp.connect(daemon.host, daemon.port, timeout=5)
-
-        until("clients have the new configuration", lambda: welcome() == "220 anew")
-        disk.recover()
-        system = disk.behind / "system"
-        until("the log goes on where it was", lambda: "is in force" in system.read_text())
-        assert "received SIGHUP" in system.read_text()
-    finally:
-        disk.recover()
-        try:
-            daemon.stop()
-        finally:
-            disk.unmount()
-
-
-def test_who_left_a_stalled_disk_keeps_no_place_of_maxclients(tmp_path: Path) -> None:
-    needs_fuse()
-    ground = Ground(tmp_path, "MaxClients 2\n")
-    ground.disk.mount()
-    try:
-        ground.daemon.start()
-        socks = [ground.begin("NOOP") for _ in range(2)]
-        for sock in socks:
-            assert answer(sock).startswith("200")
-        before = log_count(ground, "FTP session closed")
-        ground.disk.stall()
-        for sock in socks:
-            sock.sendall(b"MDTM far\r\n")
-            assert is_silent(sock, 0.2)
-        with pytest.raises(ftplib.Error, match=r"^5|^4"):
-            ground.login("alice")
-        while ground.clients:
-            ground.clients.pop().close()
-        until("all sessions are over", lambda: log_count(ground, "FTP session closed") == before + 3)
-        for _ in range(2):
-            assert ground.login("alice").voidcmd("NOOP").startswith("200")
-        ground.disk.recover()
-        ground.daemon.stop()
-    finally:
-        ground.disk.unmount()
-        for client in ground.clients:
-            client.close()

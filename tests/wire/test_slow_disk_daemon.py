@@ -1,0 +1,133 @@
+"""What becomes of the daemon itself while a disk stalls: it ends, reloads, meets a new disk, counts who has left."""
+
+from __future__ import annotations
+
+import ftplib
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.wire.daemon import BINARY, PATIENCE, Daemon, until
+from tests.wire.slow_disk import SlowDisk, needs_fuse
+from tests.wire.slow_ground import answer, assert_never_held, ground_of_its_own, is_silent, log_count
+
+
+def test_the_daemon_ends_in_time_though_a_disk_does_not_answer(tmp_path: Path) -> None:
+    with ground_of_its_own(tmp_path) as ground:
+        ground.disk.mount()
+        ground.daemon.start()
+        commands = [ground.begin("NOOP") for _ in range(3)]
+        for sock in commands:
+            assert answer(sock).startswith("200")
+        ground.disk.stall()
+        for sock, line in zip(commands, ("MDTM far", "LIST", "DELE far"), strict=True):
+            sock.sendall(f"{line}\r\n".encode())
+        time.sleep(0.3)
+        began = time.monotonic()
+        ground.daemon.stop()
+        assert time.monotonic() - began < 6
+
+
+def test_with_a_file_open_there_the_daemon_makes_room_for_its_successor(tmp_path: Path) -> None:
+    """The kernel keeps a process until FUSE has answered the closing of its files; nothing else of it is left."""
+    with ground_of_its_own(tmp_path) as ground:
+        ground.disk.mount()
+        ground.daemon.start()
+        bob = ground.login("bob")
+        with bob.transfercmd("STOR new") as data:
+            data.sendall(b"some")
+            until("the file is begun", lambda: (ground.disk.behind / "new").exists())
+            ground.disk.stall()
+            data.sendall(b"more")
+            time.sleep(0.3)
+            ground.daemon._process.send_signal(signal.SIGTERM)
+            until("it says that it has ended", lambda: "SHUTDOWN" in ground.daemon.log(), 6)
+            until("its PidFile is gone", lambda: not (tmp_path / "run" / "pid").exists())
+            with socket.socket() as successor:
+                successor.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                successor.bind((ground.daemon.host, ground.daemon.port))
+                successor.listen()
+            ground.disk.recover()
+            assert ground.daemon._process.wait(PATIENCE) == 0
+        ground.daemon.assert_no_fault()
+
+
+def test_a_disk_that_comes_while_one_is_there_is_reckoned_with(tmp_path: Path) -> None:
+    with ground_of_its_own(tmp_path) as ground:
+        ground.disk.point = ground.daemon.home / "disk"
+        ground.disk.point.mkdir()
+        ground.daemon.give_folder("own")
+        ground.daemon.start()
+        alice = ground.login("alice")
+        assert alice.nlst("disk") == []
+        ground.disk.mount()
+        assert [name.rpartition("/")[2] for name in alice.nlst("disk")] == ["far", "folder"]
+        ground.disk.stall()
+        assert alice.sock is not None
+        alice.sock.sendall(b"CWD disk\r\n")
+        assert is_silent(alice.sock)
+        ground.others_are_served("own")
+        ground.disk.recover()
+        assert alice.getresp().startswith("250")
+        alice.quit()
+        ground.daemon.stop()
+        assert_never_held(ground)
+
+
+def test_a_reload_while_the_disk_of_the_systemlog_hangs_holds_nobody(tmp_path: Path) -> None:
+    needs_fuse()
+    disk = SlowDisk(tmp_path)
+    disk.behind.chmod(0o755)
+    disk.mount()
+    daemon = Daemon(tmp_path, f"SystemLog {disk.point}/system\n")
+    daemon._log.touch()
+    # -q keeps the log away from the terminal also in the foreground
+    daemon._process = subprocess.Popen([BINARY, "-n", "-q", "-c", str(daemon._conf)], stdin=subprocess.DEVNULL)
+    try:
+        until("the daemon greets with 220", daemon._greets)
+        disk.stall()
+        daemon._conf.write_text('ServerIdent on "anew"\n' + daemon._conf.read_text())
+        daemon._process.send_signal(signal.SIGHUP)
+
+        def welcome() -> str:
+            with ftplib.FTP() as ftp:
+                return ftp.connect(daemon.host, daemon.port, timeout=5)
+
+        until("clients have the new configuration", lambda: welcome() == "220 anew")
+        disk.recover()
+        system = disk.behind / "system"
+        until("the log goes on where it was", lambda: "is in force" in system.read_text())
+        assert "received SIGHUP" in system.read_text()
+    finally:
+        disk.recover()
+        try:
+            daemon.stop()
+        finally:
+            disk.unmount()
+
+
+def test_who_left_a_stalled_disk_keeps_no_place_of_maxclients(tmp_path: Path) -> None:
+    with ground_of_its_own(tmp_path, "MaxClients 2\n") as ground:
+        ground.disk.mount()
+        ground.daemon.start()
+        socks = [ground.begin("NOOP") for _ in range(2)]
+        for sock in socks:
+            assert answer(sock).startswith("200")
+        before = log_count(ground, "FTP session closed")
+        ground.disk.stall()
+        for sock in socks:
+            sock.sendall(b"MDTM far\r\n")
+            assert is_silent(sock, 0.2)
+        with pytest.raises(ftplib.Error, match=r"^5|^4"):
+            ground.login("alice")
+        while ground.clients:
+            ground.clients.pop().close()
+        until("all sessions are over", lambda: log_count(ground, "FTP session closed") == before + 3)
+        for _ in range(2):
+            assert ground.login("alice").voidcmd("NOOP").startswith("200")
+        ground.disk.recover()
+        ground.daemon.stop()
