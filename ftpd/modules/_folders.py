@@ -328,7 +328,8 @@ class Owners(dict[int, str]):
         self._group = group
         self._numeric = numeric
         self._number = fake_number(session, fake, group=group) if numeric else None
-        self._fake = _own_name(session, group=group) if fake == "~" else fake
+        name = _own_name(session, group=group) if fake == "~" else fake
+        self._fake = None if name is None else _in_one_column(name)
         self._nameless: float | None = None
         """When the first id in here was met that had no name."""
 
@@ -371,8 +372,12 @@ class Owners(dict[int, str]):
     def _asked(self, session: Session, number: int) -> str:
         accounts = session.modules.accounts
         name = accounts.gid_name(session, number) if self._group else accounts.uid_name(session, number)
-        # a blank in a directory service's group name would shift the columns that clients parse
-        return name.replace(" ", "_") if " " in name else name
+        return _in_one_column(name)
+
+
+def _in_one_column(name: str) -> str:
+    """A blank in a directory service's group name would shift the columns that clients parse."""
+    return name.replace(" ", "_") if " " in name else name
 
 
 def _own_name(session: Session, *, group: bool) -> str:

@@ -126,14 +126,14 @@ def _tell_unheard(reading: Reading, value: Listing) -> None:
 
 @types.takes(1, 2, strict=True)
 def fake_name(words: list[str]) -> str | None:
-    """``off``, or ``on`` and the name that is shown; ``~`` is the client's own."""
+    """``off``, or ``on`` and the name that is shown, blanks in it as ``_``; ``~`` is the client's own."""
     if not types.to_boolean(words[0]):
         return None
     name = words[1] if len(words) > 1 else "ftp"
-    if not re.fullmatch(r"[!-~]{1,64}", name):
-        raise ConfigError(
-            f"'{name}' cannot stand in a column of a listing", right="a name without blanks, or ~", word=1
-        )
+    if not re.fullmatch(r"[^\x00-\x1f\x7f]{1,255}", name):
+        raise ConfigError(f"'{name}' cannot stand in a column of a listing", right="a name, or ~", word=1)
+    if " " in name:
+        types.doubt(f"'{name}' is shown as '{name.replace(' ', '_')}': clients count columns by blanks", word=1)
     return name
 
 

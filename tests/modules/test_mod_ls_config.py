@@ -200,6 +200,11 @@ def test_flags_without_a_sign_are_warned_of_and_do_nothing(line: str, warned: in
     assert (times, names) == (warned, "seen\r\n")
 
 
+def test_a_faked_name_may_have_blanks_and_any_letters() -> None:
+    conf = 'DirFakeUser on "Domain Users"\nDirFakeGroup on Größe\n'
+    assert {tuple(line.split()[2:4]) for line in listed("LIST", conf=conf)} == {("Domain_Users", "Größe")}
+
+
 def test_keywords_among_the_flags_say_nothing() -> None:
     limited = 'ListOptions "-l maxfiles 1" maxdirs +5\n'
     assert listed("NLST", conf=limited) == listed("NLST", conf='ListOptions "-l"\n')
@@ -216,7 +221,7 @@ def test_keywords_among_the_flags_say_nothing() -> None:
         ('ListOptions "-a" -l', "unknown option '-l'"),
         ('ListOptions "-a" ""', "unknown option ''"),
         ("DirFakeMode 999", "not a valid mode"),
-        ('DirFakeUser on "a b"', "cannot stand in a column"),
+        ('DirFakeUser on ""', "cannot stand in a column"),
         ("ListStyle Mac", "is unknown here"),
     ],
 )
