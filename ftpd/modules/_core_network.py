@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -70,12 +69,17 @@ def pairs(**parsers: types.Parser[Any]) -> types.Parser[dict[str, Any]]:
 
 def _keepalive(words: list[str]) -> bool | tuple[int, ...]:
     """``on``, ``off``, or seconds until the first probe, probes, seconds between them; each of them above 0."""
-    if not re.fullmatch(r"\d{1,5}:\d{1,5}:\d{1,5}", words[0], re.ASCII):
+    if words[0].count(":") < 2:
         return types.boolean(words)
-    numbers = tuple(int(number) for number in words[0].split(":"))
-    if 0 in numbers:
+    numbers = []
+    for part in words[0].split(":", 2):
+        number, behind = types.to_long(part)
+        numbers.append(0 if behind == part else types.in_32_bits(number))
+        if behind and behind != part:
+            types.doubt(f"'{behind}' behind the number is passed over", word=0)
+    if min(numbers) < 1:
         raise ConfigError("each number of a keepalive must be above 0", right="7200:9:75", word=0)
-    return numbers
+    return tuple(numbers)
 
 
 @types.takes(1, 4)

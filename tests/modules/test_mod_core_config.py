@@ -77,6 +77,7 @@ def faults(conf: str) -> str:
         ("TCPNoDelay data off", "TCPNoDelay", {"data": False}),
         ("SocketOptions rcvbuf 8192 keepalive off", "SocketOptions", ({"rcvbuf": 8192, "keepalive": False},)),
         ("SocketOptions keepalive 1:2:3", "SocketOptions", ({"keepalive": (1, 2, 3)},)),
+        ('SocketOptions keepalive " 1000000:2:3s"', "SocketOptions", ({"keepalive": (1000000, 2, 3)},)),
         ("SocketOptions sndbuf 2147483647", "SocketOptions", ({"sndbuf": 2147483647},)),
         ("TCPBackLog 65535", "TCPBackLog", 65535),
         ("Protocols FTPS sftp", "Protocols", ("ftps", "sftp")),
