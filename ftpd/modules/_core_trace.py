@@ -7,7 +7,7 @@ import re
 from ftpd.api import GLOBAL, SERVER, ConfigError, Multi, dataclass, types
 from ftpd.modules._core import SERVERS, module
 
-_LEVELS = re.compile(r"\+?(\d{1,18})(?:-(\d{1,18}))?", re.ASCII)
+_LEVELS = re.compile(r"\s*\+?(\d{1,18})(?:-(\d{1,18}))?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

@@ -156,7 +156,9 @@ def _without_effect(reading: Reading, value: object) -> None:
     reading.warn("has no effect, and is no directive of ProFTPD's any more: the line can go")
 
 
-_RATE = re.compile(r"(?:\+?|-(?=0+$))((?:\d+\.?\d*|\.\d+)(?:e[+-]?\d{1,2})?)(?::(\d{0,18}))?", re.ASCII | re.IGNORECASE)
+_RATE = re.compile(
+    r"(?:\+?|-(?=0+$))((?:\d+\.?\d*|\.\d+)(?:e[+-]?\d{1,2})?)(?::\s*\+?(\d{0,18}))?", re.ASCII | re.IGNORECASE
+)
 _LONGEST_RATE = 64
 
 

@@ -340,6 +340,7 @@ def test_a_doubt_is_told_of_its_own_line_alone() -> None:
 
 
 def test_traces_may_have_any_level_and_session_in_any_case() -> None:
+    assert value('Trace "auth: 5"', "Trace")[0].channels == (("auth", range(1, 6)),)
     (line,) = value("Trace SESSION auth:99999 :3", "Trace")
     assert line.sessions_only
     assert line.channels[0] == ("auth", range(1, 100000))

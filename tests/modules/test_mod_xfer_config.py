@@ -55,6 +55,8 @@ def _read(line: str) -> str:
         "TimeoutStalled +99999",
         "TransferRate RETR 0",
         "TransferRate RETR -0",
+        "TransferRate RETR 5:+5",
+        'TransferRate RETR "5: 5"',
         "TransferRate RETR 5e2:",
         "TransferRate STOR .5",
         "TransferOptions IgnoreASCII AllowSymlinkUpload",

@@ -56,6 +56,7 @@ from ftpd.conf.patterns import compile_pattern
         (types.seconds, ["1:60:00"], 7200),
         (types.seconds, ["99:99:99"], 99 * 3661),
         (types.seconds, ["1:2:3:4"], 3723),
+        (types.seconds, ["+1:02: 3"], 3723),
         (types.umask, ["1022", "2077"], (0o022, 0o077)),
         (types.umask, ["-0"], (0, 0)),
         (types.limit_or_none, ["4294967301"], 5),
