@@ -162,7 +162,7 @@ class _Crew:
                 if self._seat.new:
                     # that a log cannot be opened is for the master to tell; the one before goes on
                     with suppress(StartError):
-                        logs.direct(self._seat.plan)
+                        logs.direct(self._seat.plan, again=True)
                 for sock in self._seat.sockets.values():
                     self._worker.listen(sock)
             case "disabled":

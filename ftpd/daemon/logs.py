@@ -14,8 +14,9 @@ from ftpd.conf.directive import ConfigError
 from ftpd.conf.faults import Fault, of_check
 from ftpd.conf.tree import Config, Scope
 from ftpd.core import logfile, scribe, trace
-from ftpd.core.log import Level, LineFormatter, LineHandler, Route, TraceStyle, logger, set_main_route
+from ftpd.core.log import Level, LineFormatter, LineHandler, Route, TraceStyle, log, logger, set_main_route
 from ftpd.core.syslog import FACILITIES, SyslogHandler, syslog
+from ftpd.daemon import newcomer
 from ftpd.daemon.errors import StartError
 from ftpd.daemon.plan import Plan
 from ftpd.daemon.values import value_of
@@ -39,13 +40,16 @@ def to_syslog() -> None:
     _use(_syslog())
 
 
-def direct(plan: Plan) -> None:
-    """As the configuration has it; StartError names a SystemLog that is not safe or not there."""
+def direct(plan: Plan, *, again: bool = False) -> None:
+    """As the configuration has it; StartError names a SystemLog that is not safe or not there.
+
+    ``again``: clients are being served, and must not wait where its disk hangs.
+    """
     servers = plan.generation.config.servers
     before = frozenset(_own)
     _own.clear()
     try:
-        handler = _foreground() if plan.to_terminal else _system_log(plan, before)
+        handler = _foreground() if plan.to_terminal else _system_log(plan, before, again)
     except StartError:
         _own.update(before)
         raise
@@ -54,7 +58,8 @@ def direct(plan: Plan) -> None:
     main = _route(plan, servers[0], Route())
     # a ServerLog is for the sessions; what the daemon itself has to say stays where it was
     set_main_route(replace(main, handler=None))
-    _use(handler)
+    if handler is not None:
+        _use(handler)
     servers[0].route = main
     for server in servers[1:]:
         server.route = _route(plan, server, main)
@@ -150,8 +155,10 @@ def _syslog() -> logging.Handler:
     return SyslogHandler() if os.path.exists(syslog.path) else logging.NullHandler()
 
 
-def _system_log(plan: Plan, before: Collection[logfile.LogFile]) -> logging.Handler:
+def _system_log(plan: Plan, before: Collection[logfile.LogFile], again: bool) -> logging.Handler | None:
+    """None where it is the log from before until the one that is wanted has been opened."""
     path = plan.settings.system_log
+    newcomer.forget()
     if path is None:
         return _syslog()
     if path == "none":
@@ -162,7 +169,11 @@ def _system_log(plan: Plan, before: Collection[logfile.LogFile]) -> logging.Hand
         file.open_soon()
         return _ScribeHandler(file)
     try:
-        file.open()
+        if not again:
+            file.open()
+        elif not newcomer.open(file, lambda: _use(_ScribeHandler(file))):
+            log(Level.WARN, "SystemLog '%s' is not opened yet: the log before goes on until then", path)
+            return None
     except OSError as error:
         raise _unable(path, error) from None
     return _ScribeHandler(file)

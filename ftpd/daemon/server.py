@@ -163,8 +163,8 @@ class Daemon:
             self._pid_file = None
 
     @staticmethod
-    def _open_log(wanted: Plan) -> None:
-        logs.direct(wanted)
+    def _open_log(wanted: Plan, *, again: bool = False) -> None:
+        logs.direct(wanted, again=again)
 
     def _status(self) -> str:
         return status(tuple(self._ports.sockets))
@@ -264,7 +264,7 @@ class Daemon:
         if scoreboard.differs(before.settings, wanted.settings):
             worker.show_on(scoreboard.opened(wanted.settings))
         try:
-            self._open_log(wanted)
+            self._open_log(wanted, again=True)
         except StartError as error:
             log(Level.ERROR, "%s: the log before goes on", error)
         for warning in wanted.warnings:

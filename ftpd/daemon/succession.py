@@ -146,7 +146,7 @@ class Succession(Staff):
             self._pid_file, team.pid_file = team.pid_file, None
         rights.take_on(plan.identity)
         try:
-            logs.direct(plan)
+            logs.direct(plan, again=True)
         except StartError as error:
             log(Level.ERROR, "%s: the log before goes on", error)
         for warning in plan.warnings:

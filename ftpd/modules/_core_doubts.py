@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import threading
 from collections.abc import Iterator
 
 from ftpd.api import Config, ConfigError, ConfigWarning, Multi, Scope, acting_as_daemon, logfile
@@ -11,6 +12,9 @@ from ftpd.modules._core import module
 
 _LOGS = ("ControlsLog", "ExecLog", "ExtendedLog", "RewriteLog", "SQLLogFile", "ServerLog", "TransferLog")
 """What is opened only as the first session has something for it; SystemLog and TraceLog end the start by themselves."""
+
+_PATIENCE = 1.0
+"""Seconds that one of them may keep us waiting."""
 
 
 @module.check
@@ -51,11 +55,10 @@ def logs_can_be_kept(config: Config) -> Iterator[ConfigError]:
                 value, lines = (value,), lines[-1:] if key.multi is Multi.LAST else lines[:1]
             for one, at in zip(value, lines, strict=False):
                 path = getattr(one, "path", one) or ""
-                if not path.startswith("/") or at in told or _is_fifo(path):
-                    # who reads a FIFO would hear of an end that is none
+                if not path.startswith("/") or at in told:
                     continue
                 told.add(at)
-                if (found := logfile.trouble(path, key.name, follow=follow)) is not None:
+                if (found := _trouble(path, key.name, follow)) is not None:
                     yield ConfigWarning(
                         f"{found.reason}: nothing is logged there",
                         right=found.remedy, word=0, directive=key.name, at=at,
@@ -72,6 +75,20 @@ def sections_are_no_links(config: Config) -> Iterator[ConfigError]:
                 f"a symbolic link is on the way to it: what this section allows is not allowed in {real}",
                 right=f"<Directory {real}>", word=0, directive="Directory", at=(section.file, section.line),
             )  # fmt: skip
+
+
+def _trouble(path: str, directive: str, follow: bool) -> logfile.Trouble | None:
+    """What is known of it in time: a disk that hangs must not keep a new configuration from coming into force."""
+    found: list[logfile.Trouble | None] = []
+
+    def look() -> None:
+        # who reads a FIFO would hear of an end that is none
+        found.append(None if _is_fifo(path) else logfile.trouble(path, directive, follow=follow))
+
+    looking = threading.Thread(target=look, name=f"a look at {directive}", daemon=True)
+    looking.start()
+    looking.join(_PATIENCE)
+    return found[0] if found else None
 
 
 def _is_fifo(path: str) -> bool:

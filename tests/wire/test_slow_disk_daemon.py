@@ -110,6 +110,68 @@ def test_a_reload_while_the_disk_of_the_systemlog_hangs_holds_nobody(tmp_path: P
             disk.unmount()
 
 
+def greeting(daemon: Daemon) -> str:
+    """What alice is greeted with, who then logs in and leaves."""
+    with ftplib.FTP() as ftp:
+        said = ftp.connect(daemon.host, daemon.port, timeout=5)
+        ftp.login("alice", "secret")
+        return said
+
+
+@pytest.mark.parametrize(
+    "line", ["SystemLog {}/new\n", "ServerLog {}/new\n", "ExtendedLog {}/new ALL\n", "TransferLog {}/new\n"]
+)
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_reload_that_names_a_new_log_on_a_disk_that_hangs_holds_nobody(
+    tmp_path: Path, line: str, workers: int
+) -> None:
+    needs_fuse()
+    disk = SlowDisk(tmp_path)
+    disk.behind.chmod(0o755)
+    disk.mount()
+    daemon = Daemon(tmp_path, f"Workers {workers}\nSyslogLevel info\n")
+    system = tmp_path / "system"
+    daemon._log.touch()
+    conf = daemon._conf.read_text()
+    daemon._conf.write_text(f"SystemLog {system}\n{conf}")
+    # -q keeps the log away from the terminal also in the foreground
+    daemon._process = subprocess.Popen([BINARY, "-n", "-q", "-c", str(daemon._conf)], stdin=subprocess.DEVNULL)
+    before = ftplib.FTP()
+    try:
+        until("the daemon greets with 220", daemon._greets)
+        before.connect(daemon.host, daemon.port, timeout=5)
+        before.login("alice", "secret")
+        disk.stall()
+        named = line.format(disk.point)
+        kept = "" if named.startswith("SystemLog") else f"SystemLog {system}\n"
+        daemon._conf.write_text(f'ServerIdent on "anew"\n{named}{kept}{conf}')
+        daemon._process.send_signal(signal.SIGHUP)
+        slowest = 0.0
+        began = time.monotonic()
+        while time.monotonic() - began < 2:
+            asked = time.monotonic()
+            assert before.voidcmd("NOOP").startswith("200")
+            slowest = max(slowest, time.monotonic() - asked)
+        assert slowest < 0.5
+
+        until("clients have the new configuration", lambda: greeting(daemon) == "220 anew")
+        disk.recover()
+        until("the new log is there", lambda: (disk.behind / "new").exists())
+        if named.startswith("SystemLog"):
+            assert "is not opened yet: the log before goes on until then" in system.read_text()
+            until(
+                "the log goes on in the new place",
+                lambda: bool(greeting(daemon)) and "alice" in (disk.behind / "new").read_text(),
+            )
+    finally:
+        before.close()
+        disk.recover()
+        try:
+            daemon.stop()
+        finally:
+            disk.unmount()
+
+
 def test_who_left_a_stalled_disk_keeps_no_place_of_maxclients(tmp_path: Path) -> None:
     with ground_of_its_own(tmp_path, "MaxClients 2\n") as ground:
         ground.disk.mount()
