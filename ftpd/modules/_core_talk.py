@@ -161,8 +161,12 @@ def client_says_its_name(cmd: Command) -> Outcome:
 @module.cmd("CSID", classes=Class.INFO)
 def exchange_names(cmd: Command) -> Outcome:
     for fact in filter(None, cmd.argument.split(";")):
-        name, _, value = fact.strip().partition("=")
-        if name.lower() in ("name", "version", "vendor"):
+        name, equals, value = fact.lstrip().partition("=")
+        if not equals:
+            debug(0, "ignoring invalid client-sent CSID fact '%s'", fact, peer=cmd.session.peer)
+        elif name.lower() not in ("name", "version", "vendor"):
+            debug(0, "ignoring unknown client-sent CSID fact '%s'", fact.lstrip(), peer=cmd.session.peer)
+        else:
             cmd.session.notes[f"csid.{name.lower()}"] = value[:_MOST_OF_A_NAME]
             debug(2, "client sent CSID %s fact: %s", name.capitalize(), value, peer=cmd.session.peer)
     named = f"name=ProFTPD;version={PROFTPD};" if cmd.config[server_ident].shown else ""

@@ -11,7 +11,8 @@ from ftpd.api import Class, Command, Group, Outcome, Path, Refuse, moment
 from ftpd.modules._facts_config import UNABLE, module
 
 CHANGEABLE = ("modify", "UNIX.group", "UNIX.mode")
-_KNOWN = frozenset(name.lower() for name in CHANGEABLE)
+# ProFTPD looks at the beginning of the name, so that what MLST shows as the group's name can be sent back
+_KNOWN = frozenset({*(name.lower() for name in CHANGEABLE), "unix.groupname"})
 
 _FORM = re.compile(r"([0-9]{14})(?![0-9]).*", re.DOTALL)
 """RFC 3659 2.3; what stands behind the seconds is passed over, as ProFTPD does."""

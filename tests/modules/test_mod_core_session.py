@@ -173,6 +173,16 @@ def test_csid_tells_no_name_where_serverident_tells_none() -> None:
     assert last("CSID", conf="ServerIdent off\n") == "200 casesensitive=1;"
 
 
+def test_the_log_names_the_facts_of_csid_that_are_passed_over(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(1)
+    assert last("CSID x;Name=a; Colour=red;").startswith("200 ")
+    told = [record.getMessage() for record in caplog.records if "CSID fact" in record.getMessage()]
+    assert told == [
+        "ignoring invalid client-sent CSID fact 'x'",
+        "ignoring unknown client-sent CSID fact 'Colour=red'",
+    ]
+
+
 def test_what_a_client_says_of_itself_is_kept_for_the_logs_and_not_without_bounds() -> None:
     async def story() -> dict[str, str]:
         async with Bench() as ftp:

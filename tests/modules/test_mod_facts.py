@@ -430,6 +430,7 @@ def test_a_leap_second_is_the_next_second() -> None:
 def test_the_group_is_given_by_name_or_number() -> None:
     said, attributes = _changed(f"MFF UNIX.group={os.getegid()}; a.txt")
     assert said == f"213 UNIX.group={os.getegid()}; a.txt"
+    assert _changed(f"MFF UNIX.groupname={os.getegid()}; a.txt")[0] == f"213 UNIX.groupname={os.getegid()}; a.txt"
     assert attributes.st_gid == os.getegid()
 
 
