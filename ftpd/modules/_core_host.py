@@ -30,7 +30,7 @@ def choose_host(cmd: Command) -> Outcome:
         if _plain(address) != _plain(here):
             session.debug(
                 0, "HOST '%s' requested, but client connected to IPv%d address '%s', refusing HOST command",
-                host, here.version, session.local.host,
+                _bare(host), here.version, session.local.host,
             )  # fmt: skip
             raise unknown
         session.notes["mod_core.host"] = _plain(address)
@@ -62,7 +62,7 @@ def _literal(session: Session, host: str) -> Literal | None:
             if found is None or not (bracketed and host.endswith("]")):
                 bare = "an IPv6 address, but did not have required [] notation"
                 wrong = "not a valid IPv6 address" if found is None or bracketed else bare
-                session.debug(0, "Client-sent hostname '%s' is %s, refusing HOST command", host, wrong)
+                session.debug(0, "Client-sent hostname '%s' is %s, refusing HOST command", _bare(host), wrong)
                 raise Refuse(501, f"{host}: Invalid IPv6 address provided")
             return found
         raise Refuse(501, f"{host}: Invalid hostname provided")
@@ -70,6 +70,11 @@ def _literal(session: Session, host: str) -> Literal | None:
         return ipaddress.IPv4Address(host)
     except ValueError:
         return None
+
+
+def _bare(host: str) -> str:
+    """As ProFTPD's log names an address: without its brackets."""
+    return host[1:-1] if host.startswith("[") and host.endswith("]") else host
 
 
 def _plain(address: Literal) -> str:

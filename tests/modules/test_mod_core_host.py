@@ -66,7 +66,7 @@ def test_host_finds_the_server_that_is_meant(line: str, reply: str) -> None:
             ["HOST 127.0.0.2"],
             "HOST '127.0.0.2' requested, but client connected to IPv4 address '127.0.0.1', refusing HOST command",
         ),
-        (["HOST [foo]"], "Client-sent hostname '[foo]' is not a valid IPv6 address, refusing HOST command"),
+        (["HOST [foo]"], "Client-sent hostname 'foo' is not a valid IPv6 address, refusing HOST command"),
         (
             ["HOST ::1"],
             "Client-sent hostname '::1' is an IPv6 address, but did not have required [] notation, "
