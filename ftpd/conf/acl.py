@@ -20,7 +20,7 @@ from ftpd.conf.directive import (
     Reading,
 )
 from ftpd.conf.expr import Expression, class_expression, group_expression, user_expression
-from ftpd.conf.types import boolean, doubt, one_of, present, strictly, takes
+from ftpd.conf.types import boolean, one_of, present, strictly, takes
 from ftpd.core.record import dataclass
 from ftpd.core.vocab import Group
 
@@ -118,18 +118,15 @@ def _limit(name: str, parse: Callable[[list[str]], Any], usage: str, contexts: C
     )
 
 
-def _some(read: Callable[[list[str]], Expression], denied: bool = False) -> Callable[[list[str]], Expression]:
-    """An expression of a <Limit>. Commas alone are everybody to ProFTPD: so they are where that denies."""
+def _some(read: Callable[[list[str]], Expression]) -> Callable[[list[str]], Expression]:
+    """An expression of a <Limit>, where one that can hardly be meant so would open what is to be shut."""
 
     @takes(1)
     def parse(words: list[str]) -> Expression:
         expression = read(words)
-        if not expression.empty:
-            return expression
-        if not denied:
-            raise ConfigError(f"'{' '.join(words)}' names nobody", right="one or more names", word=0)
-        doubt(f"'{' '.join(words)}' denies everybody, if no other such line follows", word=0)
-        return expression.of_everybody()
+        if expression.vague:
+            raise ConfigError(expression.vague, right="one or more names", word=0)
+        return expression
 
     return parse
 
@@ -150,19 +147,19 @@ ALLOW_USER: Directive[tuple[Expression, ...]] = _limit(
     "AllowUser", _some(user_expression), "[AND|OR|regex] user-expression"
 )  # fmt: skip
 DENY_USER: Directive[tuple[Expression, ...]] = _limit(
-    "DenyUser", _some(user_expression, denied=True), "[AND|OR|regex] user-expression"
+    "DenyUser", _some(user_expression), "[AND|OR|regex] user-expression"
 )  # fmt: skip
 ALLOW_GROUP: Directive[tuple[Expression, ...]] = _limit(
     "AllowGroup", _some(group_expression), "[AND|OR|regex] group-expression"
 )  # fmt: skip
 DENY_GROUP: Directive[tuple[Expression, ...]] = _limit(
-    "DenyGroup", _some(group_expression, denied=True), "[AND|OR|regex] group-expression"
+    "DenyGroup", _some(group_expression), "[AND|OR|regex] group-expression"
 )  # fmt: skip
 ALLOW_CLASS: Directive[tuple[Expression, ...]] = _limit(
     "AllowClass", _some(class_expression), "[AND|OR|regex] class-expression"
 )  # fmt: skip
 DENY_CLASS: Directive[tuple[Expression, ...]] = _limit(
-    "DenyClass", _some(class_expression, denied=True), "[AND|OR|regex] class-expression"
+    "DenyClass", _some(class_expression), "[AND|OR|regex] class-expression"
 )  # fmt: skip
 IGNORE_HIDDEN: Directive[bool] = Directive(
     "IgnoreHidden", boolean, default=False, contexts=LIMIT, usage="on|off", module=_CORE, inherit=False

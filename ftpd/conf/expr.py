@@ -15,10 +15,12 @@ class Expression:
     A name is equal or it is not (``*`` is no wildcard); ``!name`` holds where the client does not have the name.
     """
 
-    __slots__ = ("_all", "_elements", "_pattern", "text")
+    __slots__ = ("_all", "_elements", "_pattern", "text", "vague")
 
     def __init__(self, words: list[str], *, default: str) -> None:
         self.text = " ".join(words)
+        self.vague = ""
+        """Why it can hardly be what somebody meant; what it says all the same, or that it is a fault, the line decides."""
         self._pattern: Pattern | None = None
         self._elements: list[tuple[str, bool]] = []
         # a keyword alone is a name, as in ProFTPD
@@ -38,12 +40,14 @@ class Expression:
         for name in _names(words):
             bare = name.removeprefix("!")
             if not bare:
-                doubt(f"'{name}' means {'everybody' if name else 'nobody'}, as nobody has an empty name")
+                self.vague = f"'{name}' means {'everybody' if name else 'nobody'}, as nobody has an empty name"
             self._elements.append((bare, bare != name))
-        if not self._elements:
-            self._all = False
         if not keyword and self.text.upper() in ("AND", "OR", "REGEX"):
-            doubt(f"'{self.text}' with nothing behind it is taken for a name")
+            self.vague = f"'{self.text}' with nothing behind it is taken for a name"
+        if self.vague:
+            doubt(self.vague)
+        if not self._elements:
+            self.vague = f"'{self.text}' names nobody"
 
     def __repr__(self) -> str:
         return f"<Expression {self.text}>"
@@ -53,11 +57,6 @@ class Expression:
         """Whether it is commas alone: what that means, each directive says."""
         return self._pattern is None and not self._elements
 
-    def of_everybody(self) -> Expression:
-        """The same for everybody whose names are known, where it is empty."""
-        self._all = True
-        return self
-
     @property
     def mentioned(self) -> list[str]:
         """The names that stand in it; none of a pattern."""
@@ -66,7 +65,7 @@ class Expression:
     @property
     def names(self) -> list[str] | None:
         """The names of which one is enough; None where it is not as simple as that."""
-        if self._pattern is not None or (self._all and len(self._elements) != 1):
+        if self._pattern is not None or (self._all and len(self._elements) > 1):
             return None
         return None if any(negated for _, negated in self._elements) else [name for name, _ in self._elements]
 
@@ -115,11 +114,7 @@ class ExpressionIndex:
         self._unsure = unsure
         self._found: dict[str, int] = {}
         self.tried: list[tuple[int, Expression]] = []
-        lines = list(lines)
         for at, line in enumerate(lines):
-            if line.empty and at < len(lines) - 1:
-                # ProFTPD goes on to the next, and forgets what it made of this one
-                continue
             names = line.names
             if names is None:
                 self.tried.append((at, line))

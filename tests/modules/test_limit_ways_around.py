@@ -132,6 +132,8 @@ def test_s45_limits_of_an_anonymous_area_hold_by_whatever_alias_it_is_entered(lo
     [
         "Deny from 10.0.0.0/33", "Deny from ::/129", "Deny from 10.0.0.0/-1", "Deny from 300.1.2.3", "Deny from !",
         "Deny from !all", "Deny", "DenyUser regex [", "DenyUser !", "DenyFilter (", "DenyGroup AND",
+        "DenyUser ,", "DenyUser OR ,,", 'DenyGroup ""', "DenyGroup !", 'AllowUser ""', "AllowUser !", "AllowUser OR",
+        "AllowUser regex", "AllowGroup staff,!", 'AllowGroup AND staff ""', "DenyClass ,",
         "Order deny", "DenyClass regex a b", "Deny from 10.0.0.0/x",
     ],
 )  # fmt: skip

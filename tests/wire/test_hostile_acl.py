@@ -139,6 +139,8 @@ WRONG = {
     "DenyUser regex [a": "failed regex compilation",
     "DenyUser regex a{3,2}": "failed regex compilation",
     "AllowUser ,": "',' names nobody",
+    "DenyUser !": "'!' means everybody",
+    "DenyGroup AND": "'AND' with nothing behind it",
     "DenyFilter [[:nothing:]]": "failed regex compilation",
     "DenyFilter a(b": "failed regex compilation",
 }
