@@ -20,7 +20,7 @@ class Expression:
     def __init__(self, words: list[str], *, default: str) -> None:
         self.text = " ".join(words)
         self.vague = ""
-        """Why it can hardly be what somebody meant; what it says all the same, or that it is a fault, the line decides."""
+        """Why it can hardly be what somebody meant; whether that is a fault, the line decides."""
         self._pattern: Pattern | None = None
         self._elements: list[tuple[str, bool]] = []
         # a keyword alone is a name, as in ProFTPD
