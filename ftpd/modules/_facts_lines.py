@@ -113,11 +113,9 @@ class Facts:
 
     def _lines_of_dots(self, here: os.stat_result, above: os.stat_result | None) -> dict[str, str]:
         if self._dots is None or self._dots[:2] != (here, above):
-            # the folder itself lies in the one above, and nobody removes that from below; a root lies in itself
-            removable = above is not None and not _is_same(here, above) and self._files.may_remove(above, here)
             lines = {
-                name: self.line(name, known, _perm_where(self._files, known, out), kind=kind, unique=None)
-                for name, kind, known, out in ((".", "cdir", here, removable), ("..", "pdir", above, False))
+                name: self.line(name, known, _perm_of_dot(self._files, known), kind=kind, unique=None)
+                for name, kind, known in ((".", "cdir", here), ("..", "pdir", above))
                 if known is not None
             }
             self._dots = here, above, lines
@@ -171,6 +169,11 @@ def _perm(files: Files, above: os.stat_result, key: tuple[int, int, int]) -> str
     return _perm_where(files, attributes, files.may_remove(above, attributes))
 
 
+def _perm_of_dot(files: Files, attributes: os.stat_result) -> str:
+    """Of a folder by what it is itself, as in ProFTPD: what it lies in is not looked at."""
+    return _perm_where(files, attributes, files.may(attributes, os.W_OK))
+
+
 def _perm_where(files: Files, attributes: os.stat_result, removable: bool) -> str:
     return mlsx.permissions(
         folder=stat.S_ISDIR(attributes.st_mode),
@@ -181,35 +184,17 @@ def _perm_where(files: Files, attributes: os.stat_result, removable: bool) -> st
     )
 
 
-def _is_same(one: os.stat_result, other: os.stat_result) -> bool:
-    return (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)
-
-
-def may_remove_by_acl(files: Files, path: Path, known: os.stat_result) -> bool:
-    """Whether the entry at ``path`` can be removed from the folder that it lies in; a root lies in none."""
-    if path.virtual == "/":
-        return False
-    above = Path(posixpath.dirname(path.virtual))
-    try:
-        return acls.may_remove(files, above, files.stat(above), known)
-    except OSError:
-        return False
-
-
 def _perm_by_acl(
     files: Files, path: Path, known: os.stat_result, at: Path, above: os.stat_result, kind: str | None
 ) -> str:
     """As the kernel judges, which knows ACLs: of what is ``known`` there, in the folder ``at``."""
-    if kind == "cdir":
-        removable = may_remove_by_acl(files, path, known)
-    else:
-        removable = kind != "pdir" and acls.may_remove(files, at, above, known)
+    writable = acls.may(files, path, known, os.W_OK)
     return mlsx.permissions(
         folder=stat.S_ISDIR(known.st_mode),
         readable=acls.may(files, path, known, os.R_OK),
-        writable=acls.may(files, path, known, os.W_OK),
+        writable=writable,
         searchable=acls.may(files, path, known, os.X_OK),
-        removable=removable,
+        removable=writable if kind in ("cdir", "pdir") else acls.may_remove(files, at, above, known),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import posixpath
 import stat
 from collections.abc import Awaitable, Iterator
 from contextlib import aclosing
@@ -26,7 +27,7 @@ from ftpd.api import (
 )
 from ftpd.modules import _facts_change
 from ftpd.modules._facts_config import UNABLE, advertise, choose, chosen, has_chosen_nothing, module, offered
-from ftpd.modules._facts_lines import Facts, may_remove_by_acl
+from ftpd.modules._facts_lines import Facts
 from ftpd.modules._facts_walk import SmallFolders, chunks, plain
 from ftpd.modules._folders import can_be_shown_again
 from ftpd.modules._transfer import carry, opening
@@ -91,6 +92,7 @@ def facts_of_one(cmd: Command) -> Outcome:
     itself = files.lstat(path)
     if cmd.hides(path, itself) or _hides_itself(cmd, given):
         return cmd.ok(250, f"Start of list for {label}", "End of list")
+    above = Path(posixpath.dirname(path.virtual))
     # where ShowSymlinks asks for them by name, ProFTPD tells of the link, under the name of what it leads to
     of_link = stat.S_ISLNK(itself.st_mode) and _shows_links(cmd)
     perm = mlsx.permissions(
@@ -98,7 +100,7 @@ def facts_of_one(cmd: Command) -> Outcome:
         readable=files.access(path, os.R_OK),
         writable=files.access(path, os.W_OK),
         searchable=files.access(path, os.X_OK),
-        removable=may_remove_by_acl(files, path, itself),
+        removable=acls.may_remove(files, above, files.stat(above), itself),
     )
     facts = Facts(cmd)
     if of_link:
