@@ -1,7 +1,7 @@
 """Long work in a thread beside a loop that serves: it rests every now and then, so that nobody has to wait for it.
 
 Only one thread at a time has the interpreter.  The loop gives it up with each system call and has to ask for it again
-then, so one that works on in another thread would slow it down to a call in a millisecond.
+then, so one that works on in another thread would slow it down to three calls in a millisecond.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from ftpd.core.record import dataclass
 
 HUGE = 1024 * 1024
 """Bytes of a folder itself from which on this pays: twenty thousand names or more."""
-_ANSWER = 256 * 1024
+_ANSWER = 128 * 1024
 """Bytes of one answer of the kernel: with less to do, both threads would wait for one another on one processor."""
 _PIECE = 64 * 1024
 """Those of which one piece is made, so that nobody waits long for the interpreter."""
@@ -24,7 +24,8 @@ _TYPE, _NAME, _LENGTH = 18, 19, 8
 _UNTOLD, _LINK = 0, 10
 _DOTS = (".", "..")
 
-_getdents = getattr(ctypes.CDLL(None, use_errno=True), "getdents64", None)
+_libc = ctypes.CDLL(None, use_errno=True)
+_getdents = getattr(_libc, "getdents64", None)
 if _getdents is not None:
     _getdents.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t]
     _getdents.restype = ctypes.c_ssize_t
@@ -102,6 +103,8 @@ class _Reading:
 
     def _next(self, buffer: ctypes.Array[ctypes.c_char]) -> bytes:
         assert _getdents is not None
+        # unlike os.sched_yield, without the interpreter: who is served gets both
+        _libc.sched_yield()
         length = _getdents(self._folder, buffer, len(buffer))
         if length < 0:
             code = ctypes.get_errno()

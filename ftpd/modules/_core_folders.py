@@ -6,7 +6,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from time import time
 
 from ftpd.api import (
@@ -48,7 +48,7 @@ display_chdir = module.directive(
 )  # fmt: skip
 cd_path = module.directive_list(
     "CDPath", types.string, contexts=SESSIONS,
-    usage="path", doc="A folder in which CWD looks for names that are not in the working directory.",
+    usage="path", doc="A folder beneath which CWD looks for a path that it cannot enter as it is.",
 )  # fmt: skip
 
 
@@ -84,21 +84,12 @@ def _leads(cmd: Command, folder: str) -> ShortAnswer | None:
 def change_folder(cmd: Command) -> Outcome:
     try:
         return _enter(cmd, cmd.argument)
-    except FileNotFoundError:
-        for place in _elsewhere(cmd):
-            try:
-                return _enter(cmd, place)
-            except (OSError, Refuse):
-                # the answer is about what was asked for, not about where else it was looked for
-                continue
+    except (OSError, Refuse):
+        # whatever keeps the client out here; the answer is about what was asked for, not about where else it was sought
+        for folder in cmd.session.settings[cd_path]:
+            with suppress(OSError, Refuse):
+                return _enter(cmd, f"{folder.rstrip('/')}/{cmd.argument}")
         raise
-
-
-def _elsewhere(cmd: Command) -> Iterator[str]:
-    """Where a folder that is not there may be meant to be: in CDPath."""
-    session, given = cmd.session, cmd.argument
-    if "/" not in given:
-        yield from (f"{folder}/{given}" for folder in session.settings[cd_path])
 
 
 @module.cmd("CDUP", "XCUP", group=Group.DIRS, classes=Class.DIRS, usage="(up one directory)", arity=(0, 0))

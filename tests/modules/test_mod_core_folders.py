@@ -147,6 +147,22 @@ def test_cdpath_finds_what_is_not_here() -> None:
     ]
 
 
+def test_cdpath_is_asked_whatever_keeps_one_out_and_for_longer_paths_as_well() -> None:
+    conf = f"{HOME}CDPath /other\n<Directory {{root}}/sub>\n<Limit CWD>\nDenyAll\n</Limit>\n</Directory>\n"
+    files = {**TREE, "a.txt": b"", "other/a.txt/x": b"", "other/sub/deep/x": b""}
+    lines = ("CWD a.txt", "PWD", "CWD /", "CWD sub", "PWD", "CWD /sub/deep", "PWD", "CWD nope")
+    assert talk(*lines, files=files, conf=conf) == [
+        "250 CWD command successful",
+        '257 "/other/a.txt" is the current directory',
+        "250 CWD command successful",
+        "250 CWD command successful",
+        '257 "/other/sub" is the current directory',
+        "250 CWD command successful",
+        '257 "/other/sub/deep" is the current directory',
+        "550 nope: No such file or directory",
+    ]
+
+
 def test_a_tilde_is_the_home() -> None:
     async def story(conf: str) -> list[str]:
         async with Bench(conf=conf, files=TREE) as ftp:
