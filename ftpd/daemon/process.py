@@ -24,7 +24,7 @@ from ftpd.engine.worker import Worker
 GRACE = 2.0
 """Seconds that transfers get to end when the daemon is told to stop."""
 _TURN = 0.0003
-"""Seconds that a thread may keep the interpreter while the loop wants it, at each call of the kernel; 5 ms by default."""
+"""Seconds that a thread may keep the interpreter each time that the loop wants it; 5 ms by default."""
 
 
 # <malloc.h>
