@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequen
 from contextlib import aclosing, suppress
 from dataclasses import field
 from functools import partial
+from itertools import chain
 from time import monotonic
 from typing import TypeVar
 from weakref import ref
@@ -92,47 +93,45 @@ async def names_of(
         if dots and above:
             yield [*reversed(dots)]
         return
-    if order.sort and order.column is None:
-        pieces = await reading(cmd, folder, partial(folder.pieces, dotted=choice.dotted))
-        if pieces is not None:
-            if choice.veil is not None:
-                for place, piece in enumerate(pieces):
-                    if turn.over:
-                        await turn.give()
-                    pieces[place] = choice.veil.names(piece)
-            async with aclosing(_among_dots(pieces, turn, order, dots)) as source:
-                async for names in source:
-                    yield names
-            return
-    found = await reading(cmd, folder, folder.names)
-    if len(found) <= _slices.AT_ONCE:
-        found = choice.of(found)
-    else:
-        every, found = found, []
-        for some in emptied(every):
-            if turn.over:
-                await turn.give()
-            found += choice.of(some)
+    pieces = await _chosen(cmd, folder, turn, choice, order)
     if not order.sort:
-        yield [*dots, *found]
+        yield [*dots, *chain.from_iterable(pieces)]
     elif order.column is not None:
-        found[:0] = dots
+        pieces.insert(0, [*dots])
         if (allowance := cmd.session.allowance) is not None:
             # while they are sorted
-            allowance.twice(found, cmd.argument or cmd.session.cwd)
-        keys = await _keys(folder, turn, found, order.column, order)
-        async with aclosing(in_order([*emptied(keys, PIECE)], turn)) as sorted_keys:
+            allowance.twice([*chain.from_iterable(pieces)], cmd.argument or cmd.session.cwd)
+        keys = await _keys(folder, turn, pieces, order.column, order)
+        async with aclosing(in_order(keys, turn)) as sorted_keys:
             async for some in sorted_keys:
                 yield [key[_DIGITS:] for key in some]
-    elif len(found) <= _slices.AT_ONCE:
-        found.sort(reverse=order.last_first)
-        if turn.over:
-            await turn.give()
-        yield [*found, *reversed(dots)] if order.last_first else [*dots, *found]
     else:
-        async with aclosing(_among_dots([*emptied(found, PIECE)], turn, order, dots)) as source:
+        async with aclosing(_among_dots(pieces, turn, order, dots)) as source:
             async for some in source:
                 yield some
+
+
+async def _chosen(cmd: Command, folder: Folder, turn: Turn, choice: Choice, order: Order) -> list[list[str]]:
+    """The chosen names in no order: in one list, or in many where there are many."""
+    pieces = None
+    if order.sort and order.column is None:
+        pieces = await reading(cmd, folder, partial(folder.pieces, dotted=choice.dotted))
+    if pieces is not None:
+        if choice.veil is not None:
+            for place, piece in enumerate(pieces):
+                if turn.over:
+                    await turn.give()
+                pieces[place] = choice.veil.names(piece)
+        return pieces
+    found = await reading(cmd, folder, folder.names)
+    if len(found) <= _slices.AT_ONCE:
+        return [choice.of(found)]
+    pieces = []
+    for some in emptied(found, PIECE):
+        if turn.over:
+            await turn.give()
+        pieces.append(choice.of(some))
+    return pieces
 
 
 async def _among_dots(
@@ -241,20 +240,23 @@ def _in_steps(
         yield b"".join(made)
 
 
-async def _keys(folder: Folder, turn: Turn, names: list[str], column: int, order: Order) -> list[str]:
-    """The names, taken out of their list, behind what they are sorted by.
+async def _keys(folder: Folder, turn: Turn, pieces: list[list[str]], column: int, order: Order) -> list[list[str]]:
+    """The names, taken out of their lists, behind what they are sorted by.
 
     As texts, since the collector would look through so many pairs.
     """
     sign = 1 if order.last_first else -1
-    keys: list[str] = []
-    for some in emptied(names, LOOKED_AT):
-        if turn.over:
-            await turn.give()
-        looked_at = [(name, known) for name, known in folder.lstat_many(some) if known is not None]
-        if order.follows:
-            looked_at = [(name, followed(known, partial(folder.stat, name))) for name, known in looked_at]
-        keys += [f"{sign * known[column] + (1 << 63):0{_DIGITS}}{name}" for name, known in looked_at]
+    keys: list[list[str]] = [[]]
+    while pieces:
+        for some in emptied(pieces.pop(), LOOKED_AT):
+            if turn.over:
+                await turn.give()
+            looked_at = [(name, known) for name, known in folder.lstat_many(some) if known is not None]
+            if order.follows:
+                looked_at = [(name, followed(known, partial(folder.stat, name))) for name, known in looked_at]
+            if len(keys[-1]) >= PIECE:
+                keys.append([])
+            keys[-1] += [f"{sign * known[column] + (1 << 63):0{_DIGITS}}{name}" for name, known in looked_at]
     return keys
 
 
