@@ -51,6 +51,9 @@ def main() -> None:
     unknown = [name for name in options.only if name not in SCENARIOS and name not in _MORE]
     if unknown or (bad := [name for name in options.peers if name not in SERVERS]):
         sys.exit(f"bench: unknown: {', '.join(unknown or bad)}; see --help")
+    if options.page:
+        # not after all has been measured
+        report.plotter()
     account = Account()
     ground.prepare(large=not options.smoke)
     try:

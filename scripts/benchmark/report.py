@@ -116,7 +116,8 @@ def _growth_table(series: Mapping[str, Sequence[Point]]) -> str:
     return "\n".join(lines)
 
 
-def _pyplot() -> Any:
+def plotter() -> Any:
+    """What draws the plots; SystemExit says how to get it."""
     try:
         import matplotlib
     except ImportError:
@@ -131,7 +132,7 @@ def _pyplot() -> Any:
 
 def _bars(path: Path, rows: Rows, shown: Sequence[str]) -> None:
     """Each server's cost as a multiple of the best in C, on a logarithmic scale."""
-    pyplot = _pyplot()
+    pyplot = plotter()
     kept = {name: row for name, row in rows.items() if best_peer(row)}
     figure, axes = pyplot.subplots(figsize=(9, 0.42 * len(kept) + 1))
     height = 0.8 / len(shown)
@@ -149,7 +150,7 @@ def _bars(path: Path, rows: Rows, shown: Sequence[str]) -> None:
 
 
 def _curves(path: Path, series: Mapping[str, Sequence[Point]]) -> None:
-    pyplot = _pyplot()
+    pyplot = plotter()
     figure, places = pyplot.subplots(1, len(series), figsize=(4 * len(series), 3.2), squeeze=False)
     for axes, (name, points) in zip(places[0], series.items(), strict=True):
         axes.plot([point.amount for point in points], [point.cpu for point in points], marker="o")
