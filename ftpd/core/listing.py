@@ -116,6 +116,14 @@ class Compact(Sequence[str]):
     def sort(self, *, reverse: bool = False) -> None:
         """As a list of them; others run meanwhile."""
 
+    @abstractmethod
+    def rank(self, folder: int, column: int, least_first: bool) -> None:
+        """By what stands there in each one's attributes, the greatest first; what is gone is left out."""
+
+    @abstractmethod
+    def links(self) -> list[str] | None:
+        """The symbolic links among them; None where the file system does not tell."""
+
 
 class Compiled:
     """A layout that takes attributes as ``ftpd/native/lines.c`` has them; no ABC, as each listing asks for it."""
@@ -261,6 +269,12 @@ def columns(
     """The quicker way that this installation has."""
     kind = Columns if native.lines is None or human is not None else CompiledColumns
     return kind(users, groups, now=now, gmt=gmt, mode=mode, column=column, human=human)
+
+
+def rest() -> None:
+    """Give back what long listings had of memory, if none has wanted it since this was called before."""
+    if native.lines is not None:
+        native.lines.rest()
 
 
 def windows_line(name: str, attributes: os.stat_result, *, gmt: bool = True) -> str:

@@ -364,6 +364,11 @@ class FarFolder:
     def compact(self, *, dotted: bool = True, ordered: bool = False) -> Compact | None:
         return self._do(partial(self._folder.compact, dotted=dotted, ordered=ordered))
 
+    def ranked(
+        self, column: int, *, dotted: bool = True, least_first: bool = False, follows: bool = False
+    ) -> Compact | None:
+        return self._do(partial(self._folder.ranked, column, dotted=dotted, least_first=least_first, follows=follows))
+
     def pieces(self, *, dotted: bool = True) -> list[list[str]] | None:
         return self._do(partial(self._folder.pieces, dotted=dotted))
 
@@ -372,8 +377,8 @@ class FarFolder:
         while (some := self._do(partial(next, parts, None))) is not None:
             yield some
 
-    def links(self) -> list[str]:
-        return self._do(self._folder.links)
+    def links(self, *, ordered: bool = False) -> list[str]:
+        return self._do(partial(self._folder.links, ordered=ordered))
 
     def lstat(self, name: str) -> os.stat_result:
         if name == "..":

@@ -60,7 +60,7 @@ class Descriptor:
 class LocalFolder:
     """A folder opened by :class:`ftpd.fs.local.LocalFiles`; use it in a ``with``."""
 
-    __slots__ = ("_descriptor", "_files", "_identity", "_path", "_seen", "_surveyed", "attributes")
+    __slots__ = ("_descriptor", "_files", "_identity", "_in_order", "_path", "_seen", "_surveyed", "attributes")
 
     def __init__(
         self,
@@ -78,6 +78,7 @@ class LocalFolder:
         self._path = path
         self._seen: Compact | list[str] | dents.Found | None = None
         """The names that came with the links, for who asks for them next: many are not read twice."""
+        self._in_order = False
         self._surveyed = surveyed
         """What is known already to who lists it at once."""
 
@@ -129,13 +130,26 @@ class LocalFolder:
         seen, self._seen = self._seen, None
         if seen is not None and not isinstance(seen, (list, dents.Found)):
             found: Compact = seen if dotted else seen.undotted()
-            if ordered:
+            if ordered and not self._in_order:
                 found.sort()
         else:
             with acting_as(self._identity):
                 found = self._read(folder.fd, NAME, dotted=dotted, ordered=ordered)
         # the order of other bytes is not that of their texts
         return None if found.odd() else found
+
+    def ranked(
+        self, column: int, *, dotted: bool = True, least_first: bool = False, follows: bool = False
+    ) -> Compact | None:
+        if native.lines is None:
+            return None
+        folder = self._open()
+        with acting_as(self._identity):
+            found: Compact = self._read(folder.fd, NAME, dotted=dotted)
+            if found.odd() or (follows and found.links() != []):
+                return None
+            found.rank(folder.fd, column, least_first)
+        return found
 
     def pieces(self, *, dotted: bool = True) -> list[list[str]] | None:
         seen = self._seen
@@ -213,7 +227,7 @@ class LocalFolder:
                     return
                 yield some
 
-    def links(self) -> list[str]:
+    def links(self, *, ordered: bool = False) -> list[str]:
         folder = self._open()
         in_pieces = self._in_pieces(dotted=True, links=True)
         if in_pieces is not None and in_pieces.links is not None:
@@ -221,10 +235,10 @@ class LocalFolder:
             return in_pieces.links
         with acting_as(self._identity):
             if native.lines is not None:
-                seen = self._read(folder.fd, TEXT)
+                seen = self._read(folder.fd, TEXT, ordered=ordered)
                 found: list[str] | None = seen.links()
                 if found is not None:
-                    self._seen = seen
+                    self._seen, self._in_order = seen, ordered
                     return found
             self._weigh(folder.fd)
             with os.scandir(folder.fd) as entries:

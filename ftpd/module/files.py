@@ -143,6 +143,15 @@ class Folder(Protocol):
         ``dotted``: with those that begin with a dot. ``ordered``: sorted, while they are read.
         """
 
+    def ranked(
+        self, column: int, *, dotted: bool = True, least_first: bool = False, follows: bool = False
+    ) -> Compact | None:
+        """The same by what stands there in ``os.stat_result``, the greatest first, the names of equals in their order.
+
+        ``least_first``: the other way round, but for the names. ``follows``: a link counts as what it leads to, and
+        where there is one this is not to be had.
+        """
+
     def pieces(self, *, dotted: bool = True) -> list[list[str]] | None:
         """The same in several lists, where there are many and they are had sooner so; None elsewhere."""
 
@@ -152,8 +161,11 @@ class Folder(Protocol):
         In one piece each where that is to be had, as by :meth:`compact`, and of any letters.
         """
 
-    def links(self) -> list[str]:
-        """The entries that are symbolic links."""
+    def links(self, *, ordered: bool = False) -> list[str]:
+        """The entries that are symbolic links.
+
+        ``ordered``: all names are asked for next, in one piece and sorted; they may be read so at once.
+        """
 
     def lstat(self, name: str) -> os.stat_result: ...
 

@@ -84,7 +84,8 @@ async def names_of(
             async for part in parts:
                 yield part if choice.veil is None else choice.veil.names([*part])
         return
-    compact = await _in_one_piece(cmd, folder, choice, order)
+    # by a time or a size the dots are sorted among the others
+    compact = None if dots and order.column is not None else await _in_one_piece(cmd, folder, choice, order)
     if compact is not None:
         above = order.sort and order.last_first
         if dots and not above:
@@ -147,15 +148,26 @@ async def _among_dots(
 
 
 async def _in_one_piece(cmd: Command, folder: Folder, choice: Choice, order: Order) -> listing.Compact | None:
-    """The chosen names in their order, where none of them needs to be looked at for that."""
-    if choice.veil is not None or order.column is not None:
+    """The chosen names in their order; None where each of them has to be asked after, or looked at in slices."""
+    if choice.veil is not None:
         return None
+    if order.column is not None:
+        return await _in_rank(cmd, folder, choice, order, order.column)
     compact = await reading(cmd, folder, partial(folder.compact, dotted=choice.dotted, ordered=order.sort))
     if compact is not None and order.sort and order.last_first:
         sort = partial(compact.sort, reverse=True)
         # many are sorted off the loop, which they do not hold up there
         await cmd.offload(sort) if len(compact) > _slices.AT_ONCE else sort()
     return compact
+
+
+async def _in_rank(
+    cmd: Command, folder: Folder, choice: Choice, order: Order, column: int
+) -> listing.Compact | None:  # fmt: skip
+    if not (order.sort and is_large(folder)):
+        return None
+    ranked = partial(folder.ranked, column, dotted=choice.dotted, least_first=order.last_first, follows=order.follows)
+    return await reading(cmd, folder, ranked)
 
 
 def is_large(folder: Folder) -> bool:
@@ -177,7 +189,9 @@ async def lines_as_they_are(
 
     A small folder is read and looked at in one such step.
     """
-    if cmd.files.slow or choice.veil is not None or order.column is not None:
+    if cmd.files.slow or choice.veil is not None:
+        return None
+    if order.column is not None and not is_large(folder):
         return None
     if folder.attributes.st_size <= SMALL:
         return lines_of_small(folder, layout, choice, order)

@@ -7,6 +7,7 @@ import posixpath
 import stat
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
+from functools import partial
 
 from ftpd.api import Command, Folder, hidden, listing
 from ftpd.modules._folders import (
@@ -84,12 +85,11 @@ async def _inside(
         with cmd.files.open_folder(target.path) as folder:
             veil = cmd.veil(target.path)
             dots = dots_of(cmd, target.path, folder, veil) if "a" in flags else ()
-            hidden_links, shown_links = await _links(cmd, veil, folder, turn)
+            order = Order(sort="U" not in flags)
+            hidden_links, shown_links = await _links(cmd, veil, folder, turn, order)
             if veil is not None and shown_links:
                 veil = _Aimed(veil, shown_links)
-            async with aclosing(
-                names_of(cmd, folder, turn, chosen(veil, flags), Order(sort="U" not in flags), dots)
-            ) as source:
+            async with aclosing(names_of(cmd, folder, turn, chosen(veil, flags), order, dots)) as source:
                 async for names in source:
                     if veil is not None and veil.looks:
                         names = await unveiled(veil, folder, names, turn)
@@ -144,10 +144,12 @@ class _Aimed:
         return self._veil.admits(attributes)
 
 
-async def _links(cmd: Command, veil: hidden.Veil | None, folder: Folder, turn: Turn) -> tuple[set[str], set[str]]:
+async def _links(
+    cmd: Command, veil: hidden.Veil | None, folder: Folder, turn: Turn, order: Order
+) -> tuple[set[str], set[str]]:
     """The links of a folder that lead nowhere, or out of the session's root, or to what is hidden; and the others."""
     useless, good = set(), set()
-    for name in await reading(cmd, folder, folder.links):
+    for name in await reading(cmd, folder, partial(folder.links, ordered=order.sort)):
         if turn.over:
             await turn.give()
         try:

@@ -80,7 +80,8 @@ async def send_plain(
             view, virtual = view_of(cmd, path.settings, flags), path.virtual
             if faked(cmd, view, path) is not None:
                 return False
-            pieces = await lines_as_they_are(cmd, folder, view.layout, chosen(None, flags), _order(flags))
+            order = _order(flags, view.follows or _weighs_targets(cmd, flags))
+            pieces = await lines_as_they_are(cmd, folder, view.layout, chosen(None, flags), order)
             if pieces is None:
                 return False
             await send(in_steps(pieces, lambda name, known: view.line(name, known, folder, name, virtual)))

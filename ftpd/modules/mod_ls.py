@@ -22,6 +22,7 @@ from ftpd.api import (
     ShortAnswer,
     Transfer,
     begin,
+    listing,
     meant,
 )
 from ftpd.modules._folders import can_be_shown_again
@@ -38,6 +39,10 @@ _MOST_STATUS_LINES = 10_000
 """Lines of one STAT: all of it waits in memory for the control connection."""
 _STATUS_LINE = 256
 """Bytes that such a line takes, and as a part of the reply once more."""
+_REST = 10.0
+"""Seconds between two looks for memory of long listings that nobody has wanted since."""
+
+module.every(_REST)(listing.rest)
 
 
 def _lists(cmd: Command, folder: str) -> ShortAnswer | None:

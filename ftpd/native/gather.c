@@ -1,34 +1,19 @@
 /* The names in a folder, as the kernel tells them: taken out of its answers and, where that is wanted, sorted.
 
-   In a large folder a second thread does both while the kernel has the next answer in the making. */
+   Those of a large folder are gathered by two threads: beside.c, halves.c. */
 
-#include "listing.h"
+#include "gather.h"
 
 #include <dirent.h>
 #include <errno.h>
-#include <pthread.h>
-#include <signal.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* linux_dirent64, which getdents64(2) fills in */
-typedef struct {
-    uint64_t inode;
-    int64_t offset;
-    unsigned short length;
-    unsigned char type;
-    char name[];
-} __attribute__((packed)) listed_t;
-
-#define ANSWER 65536
 /* so many of them, ten thousand names, come quicker than a thread begins to pay */
 #define ALONE 8
 /* Bytes of a folder itself that say that it has so many, and that it has several times as many. */
 #define FOLDER_LARGE 262144
 #define FOLDER_HUGE (4 * FOLDER_LARGE)
-/* that the kernel may be ahead: as many as lie in one large page, for a fresh one of which who takes may have to wait as
-   long as the kernel for five of them */
-#define PLACES 32
 
 static int
 is_dots(const char *name)
@@ -67,10 +52,20 @@ make_room(gathered_t *found, size_t names, size_t letters)
     size_t wanted = (found->count + names) * sizeof(record_t), long_wanted = found->shelf->length + letters;
     if (wanted > records->room && area_grow(records, wanted * 2) < 0)
         return -1;
-    return long_wanted <= text->room ? 0 : long_wanted > UINT32_MAX ? -1 : area_grow(text, long_wanted * 2);
+    if (long_wanted <= text->room)
+        return 0;
+    return long_wanted > UINT32_MAX || found->shelf->fixed ? -1 : area_grow(text, long_wanted * 2);
 }
 
 static int
+traits_of(const listed_t *entry, size_t length)
+{
+    int link = entry->type == DT_LNK || entry->type == DT_UNKNOWN;
+    int odd = !is_utf8((const unsigned char *)entry->name, length);
+    return (odd ? ODD : 0) | (link ? LINK : 0) | (entry->name[0] == '.' ? DOTTED : 0);
+}
+
+int
 take_out(gathered_t *found, const char *answer, long size)
 {
     /* no entry is shorter than its head, and names are shorter than the entries that they stand in */
@@ -86,16 +81,14 @@ take_out(gathered_t *found, const char *answer, long size)
         records_in(&found->records)[found->count++] = (record_t){
             .at = (uint32_t)shelf->length, .length = (uint16_t)length, .type = entry->type,
         };
-        found->odd |= !is_utf8((const unsigned char *)entry->name, length);
+        found->traits |= traits_of(entry, length);
         memcpy(shelf->text.at + shelf->length, entry->name, length + 1);
         shelf->length += length + 1;
     }
     return found->count * found->each + shelf->length > found->allowed ? E2BIG : 0;
 }
 
-/* -- alone ---------------------------------------------------------------------------------------------------- */
-
-static long
+long
 ask(int folder, char *answer)
 {
     give_way();
@@ -113,129 +106,6 @@ sort_all(gathered_t *found)
     return 0;
 }
 
-/* -- beside the kernel ------------------------------------------------------------------------------------------ */
-
-/* Where answers go from who asks to who takes names out of them. */
-typedef struct {
-    pthread_mutex_t lock;
-    pthread_cond_t put_there, taken;
-    unsigned put, took;
-    int ended;
-    int why; /* errno of who takes, who has stopped then */
-    long sizes[PLACES];
-    char *answers;
-    gathered_t *found;
-} belt_t;
-
-static int
-next_on(belt_t *belt)
-{
-    pthread_mutex_lock(&belt->lock);
-    while (belt->took == belt->put && !belt->ended)
-        pthread_cond_wait(&belt->put_there, &belt->lock);
-    int any = belt->took != belt->put;
-    pthread_mutex_unlock(&belt->lock);
-    return any;
-}
-
-static void
-taken_from(belt_t *belt, int why)
-{
-    pthread_mutex_lock(&belt->lock);
-    belt->took++;
-    belt->why = why;
-    pthread_cond_signal(&belt->taken);
-    pthread_mutex_unlock(&belt->lock);
-}
-
-static void *
-take_from(void *of)
-{
-    belt_t *belt = of;
-    gathered_t *found = belt->found;
-    runs_t runs = {0};
-    int why = found->ordered && add_run(&runs, found->shelf, records_in(&found->records), found->count) < 0 ? ENOMEM : 0;
-    while (why == 0 && next_on(belt)) {
-        unsigned place = belt->took % PLACES;
-        give_way();
-        why = take_out(found, belt->answers + place * ANSWER, belt->sizes[place]);
-        if (why == 0 && found->ordered && add_run(&runs, found->shelf, records_in(&found->records), found->count) < 0)
-            why = ENOMEM;
-        taken_from(belt, why);
-    }
-    if (why == 0 && found->ordered && join_runs(&runs, found->shelf, records_in(&found->records), found->count) < 0)
-        why = ENOMEM;
-    area_drop(&runs.spare);
-    pthread_mutex_lock(&belt->lock);
-    belt->why = why;
-    pthread_cond_signal(&belt->taken);
-    pthread_mutex_unlock(&belt->lock);
-    return NULL;
-}
-
-/* Room for another answer; NULL where nobody takes them any more. */
-static char *
-place_on(belt_t *belt)
-{
-    pthread_mutex_lock(&belt->lock);
-    while (belt->put - belt->took == PLACES && belt->why == 0)
-        pthread_cond_wait(&belt->taken, &belt->lock);
-    char *place = belt->why != 0 ? NULL : belt->answers + belt->put % PLACES * ANSWER;
-    pthread_mutex_unlock(&belt->lock);
-    return place;
-}
-
-static void
-put_on(belt_t *belt, long size)
-{
-    pthread_mutex_lock(&belt->lock);
-    if (size > 0)
-        belt->sizes[belt->put++ % PLACES] = size;
-    else
-        belt->ended = 1;
-    pthread_cond_signal(&belt->put_there);
-    pthread_mutex_unlock(&belt->lock);
-}
-
-static int
-begin_beside(belt_t *belt, pthread_t *thread)
-{
-    /* signals are for the threads that know what to do with them */
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int failed = pthread_create(thread, NULL, take_from, belt);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return failed;
-}
-
-/* All that is still to come; 0 or errno, -1 where no thread is to be had. */
-static int
-gather_beside(int folder, gathered_t *found)
-{
-    belt_t belt = {
-        .lock = PTHREAD_MUTEX_INITIALIZER, .put_there = PTHREAD_COND_INITIALIZER, .taken = PTHREAD_COND_INITIALIZER,
-        .found = found,
-    };
-    pthread_t thread;
-    area_t answers = {0};
-    if (area_grow(&answers, AREA_LARGE) < 0)
-        return -1;
-    belt.answers = answers.at;
-    if (begin_beside(&belt, &thread) != 0) {
-        area_drop(&answers);
-        return -1;
-    }
-    long size = 0;
-    for (char *place; (place = place_on(&belt)) != NULL && (size = ask(folder, place)) > 0;)
-        put_on(&belt, size);
-    int why = size < 0 ? errno : 0;
-    put_on(&belt, 0);
-    pthread_join(thread, NULL);
-    area_drop(&answers);
-    return why != 0 ? why : belt.why;
-}
-
 /* How many bytes the folder says that it has itself; 0 where not all names are wanted. */
 static off_t
 extent(int folder, const gathered_t *found)
@@ -251,14 +121,14 @@ begin_large(gathered_t *found)
     return area_grow(&found->records, AREA_LARGE) < 0 || area_grow(&found->shelf->text, AREA_LARGE) < 0 ? ENOMEM : 0;
 }
 
-/* -- both ------------------------------------------------------------------------------------------------------- */
-
 static int
 gather_all(int folder, gathered_t *found, char *answer)
 {
     long size = 0;
     off_t bytes = extent(folder, found);
     int answers = 0, beside = -1;
+    if (bytes >= FOLDER_HUGE && gather_halves(folder, found, (size_t)bytes) == 0)
+        return 0;
     if (bytes >= FOLDER_LARGE && begin_large(found) != 0)
         return ENOMEM;
     if (bytes >= FOLDER_HUGE && (beside = gather_beside(folder, found)) >= 0)

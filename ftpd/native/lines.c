@@ -120,6 +120,7 @@ static PyMethodDef methods[] = {
     {"more", (PyCFunction)(void (*)(void))more_names, METH_FASTCALL, NULL},
     {"look", (PyCFunction)(void (*)(void))look, METH_FASTCALL, NULL},
     {"survey", (PyCFunction)(void (*)(void))survey, METH_FASTCALL, NULL},
+    {"rest", rest, METH_NOARGS, NULL},
     {"survey_below", (PyCFunction)(void (*)(void))survey_below, METH_FASTCALL, NULL},
     {"pack", pack, METH_O, NULL},
     {"folders", (PyCFunction)(void (*)(void))folders, METH_FASTCALL, NULL},

@@ -37,6 +37,7 @@ int area_grow(area_t *area, size_t wanted);
 /* Give back what is not needed, where that is little. */
 void area_trim(area_t *area, size_t needed);
 void area_drop(area_t *area);
+PyObject *rest(PyObject *module, PyObject *unused);
 
 /* Let who waits for this processor have it, in the midst of what takes long: a kernel that interrupts nobody but at its
    ticks would keep the loop waiting for four milliseconds, with another processor idle. */
@@ -53,6 +54,7 @@ typedef struct {
     Py_ssize_t users;
     size_t length;
     area_t text;
+    int fixed; /* the text is somebody else's: it cannot grow */
 } shelf_t;
 
 typedef struct {
@@ -77,6 +79,9 @@ records_in(const area_t *area)
 /* Sort them; `spare` has room for half of them. No Python object is touched. */
 void put_in_order(const shelf_t *shelf, record_t *records, record_t *spare, size_t count, int reverse);
 
+/* The same by the keys that they have, and where these are equal by their letters. */
+void sort_keyed(const shelf_t *shelf, record_t *records, record_t *spare, size_t count);
+
 /* Parts of the records, one behind the other, each of which is sorted; zeroed it is empty. */
 typedef struct {
     size_t starts[64]; /* each part is more than twice as long as the next one */
@@ -90,8 +95,23 @@ typedef struct {
 int add_run(runs_t *runs, const shelf_t *shelf, record_t *records, size_t count);
 /* One part of all of them, up to `count`; -1 where there is no memory. */
 int join_runs(runs_t *runs, const shelf_t *shelf, record_t *records, size_t count);
+/* The same of what two made, of which the second begins at `half`. */
+int join_two(runs_t *first, const runs_t *second, const shelf_t *shelf, record_t *records, size_t half, size_t count);
+
+/* -- rank.c: the order of times and sizes --------------------------------------------------------------------------- */
+
+/* Sort them by what stands in this place of os.stat_result, the greatest first or, `least_first`, the other way round;
+   gives how many are still there. `spare` as above. No Python object is touched. */
+size_t put_in_rank(
+    int folder, int column, int least_first, const shelf_t *shelf, record_t *records, record_t *spare, size_t count
+);
 
 /* -- gather.c: names as the kernel tells them ------------------------------------------------------------------- */
+
+/* What one at least of some names is, or of those that they were with. */
+#define ODD 1    /* no UTF-8 */
+#define LINK 2   /* a symbolic link's, or the file system does not tell */
+#define DOTTED 4 /* begun with a dot */
 
 typedef struct {
     shelf_t *shelf;
@@ -101,7 +121,7 @@ typedef struct {
     size_t allowed, each; /* bytes that they may take, each so many beside its own */
     int dotted;  /* those that begin with a dot are wanted as well */
     int ordered; /* they are wanted in the order of their bytes */
-    int odd;
+    int traits;  /* of all that were found */
 } gathered_t;
 
 /* All that is in the folder; 0 or errno. No Python object is touched. */

@@ -12,7 +12,7 @@ typedef struct {
     shelf_t *shelf;
     area_t records;
     Py_ssize_t count;
-    int odd; /* one of them, or of those that they were with, is no UTF-8 */
+    int traits;
 } Names;
 
 static const record_t *
@@ -23,7 +23,7 @@ record_at(const Names *names, Py_ssize_t index)
 
 /* The records are the new object's, or gone. */
 static PyObject *
-made_of(shelf_t *shelf, area_t records, Py_ssize_t count, int odd)
+made_of(shelf_t *shelf, area_t records, Py_ssize_t count, int traits)
 {
     Names *made = PyObject_New(Names, &Names_Type);
     if (made == NULL) {
@@ -34,7 +34,7 @@ made_of(shelf_t *shelf, area_t records, Py_ssize_t count, int odd)
     made->shelf = shelf;
     made->records = records;
     made->count = count;
-    made->odd = odd;
+    made->traits = traits;
     return (PyObject *)made;
 }
 
@@ -47,7 +47,7 @@ part_of(const Names *names, Py_ssize_t start, Py_ssize_t step, Py_ssize_t count)
         return PyErr_NoMemory();
     for (Py_ssize_t i = 0; i < count; i++)
         records_in(&records)[i] = *record_at(names, start + i * step);
-    return made_of(names->shelf, records, count, names->odd);
+    return made_of(names->shelf, records, count, names->traits);
 }
 
 static void
@@ -90,7 +90,7 @@ gathered(int folder, gathered_t found, int answers)
         PyErr_SetFromErrno(PyExc_OSError);
         area_drop(&found.records);
     } else
-        names = made_of(found.shelf, found.records, (Py_ssize_t)found.count, found.odd);
+        names = made_of(found.shelf, found.records, (Py_ssize_t)found.count, found.traits);
     let_go(found.shelf);
     return names;
 }
@@ -171,28 +171,48 @@ trim_names(PyObject *self)
 
 /* -- sorting -------------------------------------------------------------------------------------------------- */
 
-/* Others run meanwhile, to whom there are no names until it is done; -1 with an error set. */
-int
-sort_names(PyObject *self, int reverse)
+typedef struct {
+    int reverse;
+    int folder; /* -1: by name */
+    int column;
+} wanted_t;
+
+static size_t
+sort_records(const shelf_t *shelf, record_t *records, record_t *spare, size_t count, const wanted_t *wanted)
 {
-    Names *names = (Names *)self;
-    Py_ssize_t count = names->count;
+    if (wanted->folder >= 0)
+        return put_in_rank(wanted->folder, wanted->column, wanted->reverse, shelf, records, spare, count);
+    put_in_order(shelf, records, spare, count, wanted->reverse);
+    return count;
+}
+
+/* Others run meanwhile, to whom there are no names until it is done; -1 with an error set. */
+static int
+sort_as(Names *names, const wanted_t *wanted)
+{
+    size_t count = (size_t)names->count;
     if (count == 0) /* none there are, or another thread sorts them */
         return 0;
     area_t records = names->records, spare = {0};
-    if (area_grow(&spare, (size_t)count * sizeof(record_t) / 2 + 1) < 0) {
+    if (area_grow(&spare, count * sizeof(record_t) / 2 + 1) < 0) {
         PyErr_NoMemory();
         return -1;
     }
     names->records = (area_t){0};
     names->count = 0;
     Py_BEGIN_ALLOW_THREADS
-    put_in_order(names->shelf, records_in(&records), records_in(&spare), (size_t)count, reverse);
-    Py_END_ALLOW_THREADS
+    count = sort_records(names->shelf, records_in(&records), records_in(&spare), count, wanted);
     area_drop(&spare);
+    Py_END_ALLOW_THREADS
     names->records = records;
-    names->count = count;
+    names->count = (Py_ssize_t)count;
     return 0;
+}
+
+int
+sort_names(PyObject *self, int reverse)
+{
+    return sort_as((Names *)self, &(wanted_t){.reverse = reverse, .folder = -1});
 }
 
 /* sort(reverse=False): by the bytes of the names, which is the order of str where all are UTF-8. */
@@ -202,6 +222,19 @@ sort(PyObject *self, PyObject *arguments, PyObject *keywords)
     static char *words[] = {"reverse", NULL};
     int reverse = 0;
     if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|$p", words, &reverse) || sort_names(self, reverse) < 0)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+/* rank(folder, column, least_first): by what stands there in the os.stat_result of each, the greatest first, the names of
+   equals by their bytes; what is gone is left out. */
+static PyObject *
+rank(PyObject *self, PyObject *arguments)
+{
+    wanted_t wanted;
+    if (!PyArg_ParseTuple(arguments, "iip", &wanted.folder, &wanted.column, &wanted.reverse))
+        return NULL;
+    if (sort_as((Names *)self, &wanted) < 0)
         return NULL;
     Py_RETURN_NONE;
 }
@@ -256,6 +289,8 @@ static PyObject *
 undotted(PyObject *self, PyObject *unused)
 {
     Names *names = (Names *)self;
+    if (!(names->traits & DOTTED))
+        return Py_NewRef(self);
     const record_t *from = record_at(names, 0);
     area_t records = {0};
     Py_ssize_t all = names->count, count = 0;
@@ -266,7 +301,7 @@ undotted(PyObject *self, PyObject *unused)
         if (*text_of(names->shelf, &from[i]) != '.')
             records_in(&records)[count++] = from[i];
     Py_END_ALLOW_THREADS
-    return made_of(names->shelf, records, count, names->odd);
+    return made_of(names->shelf, records, count, names->traits);
 }
 
 /* Records after which others have their turn. */
@@ -278,9 +313,10 @@ links(PyObject *self, PyObject *unused)
 {
     Names *names = (Names *)self;
     PyObject *found = PyList_New(0);
-    for (Py_ssize_t i = 0; found != NULL && i < names->count; i++) {
+    for (Py_ssize_t i = 0; (names->traits & LINK) && found != NULL && i < names->count; i++) {
         if (i % SPELL == SPELL - 1) {
             Py_BEGIN_ALLOW_THREADS
+            give_way();
             Py_END_ALLOW_THREADS
         }
         if (record_at(names, i)->type == DT_UNKNOWN) {
@@ -300,7 +336,7 @@ links(PyObject *self, PyObject *unused)
 int
 any_odd_name(PyObject *self)
 {
-    return ((Names *)self)->odd;
+    return (((Names *)self)->traits & ODD) != 0;
 }
 
 /* odd() -> whether one of them is no UTF-8: the order of its bytes is not that of its str. */
@@ -314,6 +350,7 @@ static PyMethodDef methods[] = {
     {"links", links, METH_NOARGS, NULL},
     {"odd", odd, METH_NOARGS, NULL},
     {"undotted", undotted, METH_NOARGS, NULL},
+    {"rank", rank, METH_VARARGS, NULL},
     {"sort", (PyCFunction)(void (*)(void))sort, METH_VARARGS | METH_KEYWORDS, NULL},
     {NULL, NULL, 0, NULL},
 };

@@ -2,11 +2,16 @@
 
 #include "listing.h"
 
+/* Records that are merged, or looked at, in a quarter of a millisecond. */
+#define SPELL 16384
+
 /* How many letters all of them begin with as the first of all does, `same` at most. */
 static size_t
 shared(const shelf_t *shelf, const char *first, size_t same, const record_t *records, size_t count)
 {
     for (size_t i = 0; i < count && same > 0; i++) {
+        if (i % SPELL == SPELL - 1)
+            give_way();
         const char *other = text_of(shelf, &records[i]);
         if (records[i].length < same)
             same = records[i].length;
@@ -25,6 +30,8 @@ static void
 fill_keys(const shelf_t *shelf, record_t *records, size_t count, size_t skip)
 {
     for (size_t i = 0; i < count; i++) {
+        if (i % SPELL == SPELL - 1)
+            give_way();
         const unsigned char *at = (const unsigned char *)text_of(shelf, &records[i]) + skip;
         size_t left = records[i].length - skip;
         uint64_t key = 0;
@@ -59,9 +66,6 @@ insert(const char *text, record_t *records, size_t count)
     }
 }
 
-/* Records that are merged in a quarter of a millisecond. */
-#define SPELL 16384
-
 /* Two sorted parts, of which the first is `half` long; `spare` has room for that. */
 static void
 merge(const char *text, record_t *records, record_t *spare, size_t half, size_t count)
@@ -87,6 +91,8 @@ merge_sort(const char *text, record_t *records, record_t *spare, size_t count)
     size_t half = count / 2;
     merge_sort(text, records, spare, half);
     merge_sort(text, records + half, spare, count - half);
+    if (count > SPELL / 16)
+        give_way();
     if (!after(text, &records[half - 1], &records[half]))
         return;
     merge(text, records, spare, half, count);
@@ -102,8 +108,7 @@ turn_round(record_t *records, size_t count)
     }
 }
 
-/* Sort those that have their keys. */
-static void
+void
 sort_keyed(const shelf_t *shelf, record_t *records, record_t *spare, size_t count)
 {
     /* many file systems give the newest first */
@@ -184,4 +189,20 @@ join_runs(runs_t *runs, const shelf_t *shelf, record_t *records, size_t count)
         if (join_last(runs, shelf, records) < 0)
             return -1;
     return 0;
+}
+
+int
+join_two(runs_t *first, const runs_t *second, const shelf_t *shelf, record_t *records, size_t half, size_t count)
+{
+    if (half == 0 || half == count)
+        return 0;
+    /* between the first and the last of a part, all begin alike */
+    size_t skip = first->skip < second->skip ? first->skip : second->skip;
+    skip = shared(shelf, text_of(shelf, records), skip, records + half, 1);
+    if (first->skip != skip)
+        fill_keys(shelf, records, half, skip);
+    if (second->skip != skip)
+        fill_keys(shelf, records + half, count - half, skip);
+    *first = (runs_t){.starts = {0, half}, .count = 2, .end = count, .skip = skip, .spare = first->spare};
+    return join_last(first, shelf, records);
 }
