@@ -11,6 +11,7 @@ from sql_servers import MariaDB, Postgres, Server
 
 from ftpd import native
 from ftpd.fs import dents
+from ftpd.modules import _folders
 
 
 @pytest.fixture
@@ -43,10 +44,13 @@ def server(request: pytest.FixtureRequest) -> Server:
     return found
 
 
-@pytest.fixture(params=["python", "python, as of many", "compiled"])
+@pytest.fixture(params=["python", "python, as of many", "compiled", "compiled, as of many"])
 def way_to_list(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Lines of listings written by Python, of folders of any size as of huge ones, and by what is compiled."""
-    if request.param != "compiled":
+    if request.param.endswith("as of many"):
+        monkeypatch.setattr(_folders, "_LARGE", -1)
+        monkeypatch.setattr(_folders, "SMALL", -1)
+    if request.param.startswith("python"):
         monkeypatch.setattr(native, "lines", None)
         if request.param != "python":
             monkeypatch.setattr(dents, "HUGE", -1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -109,12 +110,19 @@ def test_what_is_no_folder_is_an_error(tmp_path: Path) -> None:
 def test_a_file_system_that_tells_no_kinds_tells_no_links() -> None:
     def entry(name: bytes, kind: int) -> bytes:
         length = (19 + len(name) + 8) & ~7
-        return (bytes(16) + length.to_bytes(2, "little") + bytes([kind]) + name).ljust(length, b"\0")
+        return (bytes(16) + length.to_bytes(2, sys.byteorder) + bytes([kind]) + name).ljust(length, b"\0")
 
-    for kinds, links in (((10, 8), ["l"]), ((8, 8), []), ((10, 0), None)):
-        reading = dents._Reading(-1, OWN, True, True, None, 0)
-        reading._take(entry(b"l", kinds[0]) + entry(b"file", kinds[1]))
-        assert flat(reading.found()) == ["l", "file"]
+    file, folder, link, untold = 8, 4, 10, 0
+    for kinds, links in (
+        ((file, file), []),
+        ((link, file), ["l"]),
+        ((folder, link), ["\x08file"]),
+        ((file, untold), None),
+        ((link, untold), None),
+    ):
+        reading = dents._Reading(OWN, True, True, None, 0)
+        reading._take(entry(b"l", kinds[0]) + entry(b"\x08file", kinds[1]))
+        assert flat(reading.found()) == ["l", "\x08file"]
         assert reading.found().links == links
 
 
@@ -130,10 +138,10 @@ def test_both_threads_read_as_the_sessions_user(here: Ground, monkeypatch: pytes
     seen: set[tuple[str, str]] = set()
     read = dents._Reading._next
 
-    def noting(reading: dents._Reading, buffer: object) -> bytes:
+    def noting(reading: dents._Reading, folder: int, buffer: object) -> bytes:
         status = Path("/proc/thread-self/status").read_text()
         seen.add((threading.current_thread().name, status.split("Uid:")[1].split()[3]))
-        return read(reading, buffer)  # type: ignore[arg-type]
+        return read(reading, folder, buffer)  # type: ignore[arg-type]
 
     monkeypatch.setattr(dents._Reading, "_next", noting)
     (here.root / "a").touch()

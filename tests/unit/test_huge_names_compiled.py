@@ -1,4 +1,4 @@
-"""The names of huge folders as they are compiled: those that ``os.listdir`` tells, whoever of two threads reads them."""
+"""The names of huge folders, compiled: those that ``os.listdir`` tells, whoever of two threads reads them."""
 
 from __future__ import annotations
 
