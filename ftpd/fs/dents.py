@@ -49,6 +49,8 @@ class Found:
 
     pieces: list[list[str]]
     links: list[str] | None
+    dotted: bool
+    """One of them at least begins with a dot."""
 
 
 class TooMany(Exception):
@@ -145,11 +147,23 @@ def _length(answer: bytes, at: int) -> int:
 class _Reading:
     """What the two have of one folder."""
 
-    __slots__ = ("_dotted", "_each", "_found", "_identity", "_left", "_links", "_lock", "_untold", "error")
+    __slots__ = (
+        "_any_dotted",
+        "_dotted",
+        "_each",
+        "_found",
+        "_identity",
+        "_left",
+        "_links",
+        "_lock",
+        "_untold",
+        "error",
+    )
 
     def __init__(self, identity: Identity, dotted: bool, links: bool, most: int | None, each: int) -> None:
         self._identity = identity
         self._dotted = dotted
+        self._any_dotted = False
         self._left = most
         self._each = each
         self._lock = Lock()
@@ -172,7 +186,7 @@ class _Reading:
             self.error = error
 
     def found(self) -> Found:
-        return Found(self._found, None if self._untold else self._links)
+        return Found(self._found, None if self._untold else self._links, self._any_dotted)
 
     def _next(self, folder: int, buffer: ctypes.Array[ctypes.c_char]) -> bytes:
         assert _getdents is not None
@@ -206,6 +220,7 @@ class _Reading:
             # one look at all of them, as most pieces have none
             if text.startswith(b".") or b"\0." in text:
                 names = [name for name in names if name not in _DOTS and (self._dotted or not name.startswith("."))]
+                self._any_dotted = self._any_dotted or any(name.startswith(".") for name in names)
             if names:
                 self._weigh(names)
                 self._found.append(names)

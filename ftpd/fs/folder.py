@@ -155,7 +155,7 @@ class LocalFolder:
         seen = self._seen
         if isinstance(seen, dents.Found):
             self._seen = None
-            if not dotted:
+            if not dotted and seen.dotted:
                 return [[name for name in piece if not name.startswith(".")] for piece in seen.pieces]
         elif seen is not None or (seen := self._in_pieces(dotted=dotted, links=False)) is None:
             return None
@@ -284,7 +284,7 @@ class LocalFolder:
         start = 0
         while start < len(names):
             if tabled is not None:
-                some = list(names[start : start + table.MOST])
+                some = list(names[start : start + BATCH])
                 made = self._tabled(some, tabled)
                 if made is not None:
                     start += len(some)

@@ -115,7 +115,7 @@ async def names_of(
 async def _chosen(cmd: Command, folder: Folder, turn: Turn, choice: Choice, order: Order) -> list[list[str]]:
     """The chosen names in no order: in one list, or in many where there are many."""
     pieces = None
-    if order.sort and order.column is None:
+    if order.sort:
         pieces = await reading(cmd, folder, partial(folder.pieces, dotted=choice.dotted))
     if pieces is not None:
         if choice.veil is not None:

@@ -274,6 +274,8 @@ async def _entries(
     order = _order(flags, view.follows or _weighs_targets(cmd, flags))
     async with aclosing(names_of(cmd, folder, turn, chosen(veil, flags), order, dots)) as source:
         async for names in source:
+            if turn.over:
+                await turn.give()
             if veil is not None and looked:
                 names = await unveiled(veil, folder, names, turn)
             if len(names) > budget.files:

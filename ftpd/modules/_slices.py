@@ -22,9 +22,10 @@ PIECE = 1000
 """Names that are sorted in one step."""
 _EVERY = 64
 """One of so many is looked at to tell where the order can be cut."""
-_SAMPLE = 1000
-_FIRST = 800
-"""About as many items are told apart from all others at first."""
+_SAMPLE = 2000
+_FIRST = 64 * 1024
+"""About as many letters are told apart from all others at first: no less fills a segment to the same machine, and what
+does not fill one waits for more."""
 _chance = SystemRandom()
 
 
@@ -91,7 +92,7 @@ async def in_order(pieces: list[list[str]], turn: Turn, *, last_first: bool = Fa
                 del piece[: bisect_left(piece, bound)]
         # no part can be much larger than the others, whatever names somebody has chosen
         bounds = sorted(item for piece in pieces for item in piece[_EVERY // 2 :: _EVERY])
-        between = max(AT_ONCE // 2 // _EVERY, 1)
+        between = max(AT_ONCE // 4 // _EVERY, 1)
         for bound in bounds[::-1][between::between] if last_first else bounds[between::between]:
             if turn.over:
                 await turn.give()
@@ -108,13 +109,16 @@ async def in_order(pieces: list[list[str]], turn: Turn, *, last_first: bool = Fa
 
 
 def _near_the_front(pieces: list[list[str]], last_first: bool) -> str:
-    """One of the items, before which some hundred stand, or a few more."""
+    """One of the items, before which some of them stand."""
     total = sum(map(len, pieces))
     stride = max(total // _SAMPLE, 1)
     # begun by chance: nobody can name files so that it is of no use
     sample = [item for piece in pieces for item in piece[_chance.randrange(stride) :: stride]]
     sample.sort(reverse=last_first)
-    return sample[len(sample) * min(_FIRST, total // 2) // total] if sample else ""
+    if not sample:
+        return ""
+    letters = sum(map(len, sample)) // len(sample) + 1
+    return sample[len(sample) * min(_FIRST // letters, total // 2) // total]
 
 
 def _cut(pieces: list[list[str]], bound: str | None, last_first: bool) -> list[str]:
