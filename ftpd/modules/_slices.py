@@ -118,7 +118,7 @@ def _near_the_front(pieces: list[list[str]], last_first: bool) -> str:
     if not sample:
         return ""
     letters = sum(map(len, sample)) // len(sample) + 1
-    return sample[len(sample) * min(_FIRST // letters, total // 2) // total]
+    return sample[len(sample) * min(_FIRST // letters, AT_ONCE // 3, total // 2) // total]
 
 
 def _cut(pieces: list[list[str]], bound: str | None, last_first: bool) -> list[str]:
