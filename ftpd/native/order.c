@@ -196,7 +196,7 @@ join_two(runs_t *first, const runs_t *second, const shelf_t *shelf, record_t *re
 {
     if (half == 0 || half == count)
         return 0;
-    /* between the first and the last of a part, all begin alike */
+    /* all of a part begin as its first does */
     size_t skip = first->skip < second->skip ? first->skip : second->skip;
     skip = shared(shelf, text_of(shelf, records), skip, records + half, 1);
     if (first->skip != skip)
