@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.wire.command import FTPD, Site, alive, fatal, unprivileged
-from tests.wire.daemon import PATIENCE
+from tests.wire.daemon import PATIENCE, free_port
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can choose who to serve as")
 
@@ -71,11 +71,12 @@ def test_a_second_daemon_fails_and_leaves_the_first_alone(site: Site) -> None:
     first = site.pid
     assert "Address already in use" in fatal(site)
     # the same PidFile, with another port
-    site.conf(port=site.port + 1)
+    other = free_port()
+    site.conf(port=other)
     assert fatal(site) == f"PidFile {site.pid_file} belongs to a daemon that is running, process {first}"
     assert site.pid == first
     assert site.serves()
-    assert not site.serves(site.port + 1)
+    assert not site.serves(other)
 
 
 def test_what_a_daemon_that_died_left_behind_is_no_obstacle(site: Site) -> None:

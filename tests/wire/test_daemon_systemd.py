@@ -146,10 +146,11 @@ def test_a_client_that_came_before_the_daemon_is_served(site: Site) -> None:
 def test_a_reload_keeps_the_socket_that_was_handed_over(site: Site) -> None:
     with activated(site, listening(site.port)) as process:
         until("it serves", site.serves)
-        site.conf(port=site.port + 1)
+        other = free_port()
+        site.conf(port=other)
         process.send_signal(signal.SIGHUP)
         until("the new configuration is in force", lambda: "is in force" in site.said())
-        assert not site.serves(site.port + 1), "where to listen is the service manager's to say"
+        assert not site.serves(other), "where to listen is the service manager's to say"
         with socket.create_connection(("127.0.0.1", site.port), PATIENCE) as client:
             assert client.recv(3) == b"220", "on this machine itself the main server takes what is nobody's"
 
