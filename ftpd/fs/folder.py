@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 BATCH = 512
 """Entries looked at in one stay under the session's identity."""
 _COMPILED_BATCH = 512
+_TABLED_BATCH = 256
+"""The same where Python makes their lines as well: a millisecond."""
 _PATIENCE = 750_000
 """Nanoseconds after which such a stay ends earlier: a disk may have to fetch each entry."""
 _ALL_AT_ONCE = 2 * _PATIENCE
@@ -284,7 +286,7 @@ class LocalFolder:
         start = 0
         while start < len(names):
             if tabled is not None:
-                some = list(names[start : start + BATCH])
+                some = list(names[start : start + _TABLED_BATCH])
                 made = self._tabled(some, tabled)
                 if made is not None:
                     start += len(some)
