@@ -22,7 +22,7 @@ _ANSWER = 128 * 1024
 """Bytes of one answer of the kernel: with less to do, both threads would wait for one another on one processor."""
 _PIECE = 64 * 1024
 """Those of which one piece is made, so that nobody waits long for the interpreter."""
-_NEXT, _TYPE, _NAME = slice(8, 16), 18, 19
+_NEXT, _TYPE, _NAME = 8, 18, 19
 """Where ``struct linux_dirent64`` has the place of the next one in the folder, and the two (getdents64(2))."""
 _LOW, _HIGH = (16, 17) if sys.byteorder == "little" else (17, 16)
 """Where the two bytes of its own length stand."""
@@ -133,15 +133,11 @@ def _before(answer: bytes, end: int) -> bytes:
     """What of it stands before that place in the folder, where its beginning does."""
     at = 0
     while at < len(answer):
-        behind = int.from_bytes(answer[at:][_NEXT], sys.byteorder, signed=True)
-        at += _length(answer, at)
+        behind = int.from_bytes(answer[at + _NEXT : at + _NEXT + 8], sys.byteorder, signed=True)
+        at += answer[at + _LOW] | answer[at + _HIGH] << 8
         if behind >= end:
             break
     return answer[:at]
-
-
-def _length(answer: bytes, at: int) -> int:
-    return answer[at + _LOW] | answer[at + _HIGH] << 8
 
 
 class _Reading:
