@@ -18,8 +18,9 @@ from ftpd.core.record import dataclass
 
 HUGE = 1024 * 1024
 """Bytes of a folder itself from which on this pays: twenty thousand names or more."""
-_ANSWER = 128 * 1024
-"""Bytes of one answer of the kernel: with less to do, both threads would wait for one another on one processor."""
+_ANSWER = 64 * 1024
+"""Bytes of one answer of the kernel, which lets nobody else have its processor before it has given all of it: half a
+millisecond."""
 _PIECE = 64 * 1024
 """Those of which one piece is made, so that nobody waits long for the interpreter."""
 _NEXT, _TYPE, _NAME = 8, 18, 19

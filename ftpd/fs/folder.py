@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 BATCH = 512
 """Entries looked at in one stay under the session's identity."""
-_COMPILED_BATCH = 512
-_TABLED_BATCH = 256
-"""The same where Python makes their lines as well: a millisecond."""
+_COMPILED_BATCH = 256
+_TABLED_BATCH = 128
+"""The same where Python makes their lines as well: half a millisecond."""
 _PATIENCE = 750_000
 """Nanoseconds after which such a stay ends earlier: a disk may have to fetch each entry."""
 _ALL_AT_ONCE = 2 * _PATIENCE

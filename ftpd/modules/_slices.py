@@ -16,7 +16,9 @@ SLICE = 500
 """Entries that are handled before it is asked whether others wait."""
 AT_ONCE = 10_000
 """Names that are picked and sorted in one go: two milliseconds."""
-_PATIENCE = 0.001
+_PART = AT_ONCE // 8
+"""Names that are merged in one go, where they are more than these."""
+_PATIENCE = 0.0005
 """Seconds of work after which the others get their turn."""
 PIECE = 1000
 """Names that are sorted in one step."""
@@ -72,6 +74,8 @@ async def in_order(pieces: list[list[str]], turn: Turn, *, last_first: bool = Fa
             return
         bound = _near_the_front(pieces, last_first)
         first: list[str] = []
+        if turn.over:
+            await turn.give()
         # what comes first is told apart from all others before these are sorted, as somebody waits for it
         for piece in pieces:
             if turn.over:
@@ -91,8 +95,10 @@ async def in_order(pieces: list[list[str]], turn: Turn, *, last_first: bool = Fa
             else:
                 del piece[: bisect_left(piece, bound)]
         # no part can be much larger than the others, whatever names somebody has chosen
+        if turn.over:
+            await turn.give()
         bounds = sorted(item for piece in pieces for item in piece[_EVERY // 2 :: _EVERY])
-        between = max(AT_ONCE // 4 // _EVERY, 1)
+        between = max(_PART // _EVERY, 1)
         for bound in bounds[::-1][between::between] if last_first else bounds[between::between]:
             if turn.over:
                 await turn.give()

@@ -31,7 +31,7 @@ UNSENT_MEANWHILE = 1 << 20
 """The same far from the end of a file: a client that is quick is waited for less often, and costs a quarter less."""
 LAST = 2 << 20
 """What is left of a file when its end comes near."""
-PATIENCE = 0.001
+PATIENCE = 0.0005
 """Seconds of sending without a break before the loop is given a turn (a listing goes out in slices)."""
 _NOTSENT_LOWAT = 25
 """TCP_NOTSENT_LOWAT of <linux/tcp.h>, which the socket module does not name."""
