@@ -19,10 +19,8 @@ from ftpd.core.record import dataclass
 HUGE = 1024 * 1024
 """Bytes of a folder itself from which on this pays: twenty thousand names or more."""
 _ANSWER = 64 * 1024
-"""Bytes of one answer of the kernel, which lets nobody else have its processor before it has given all of it: half a
-millisecond."""
-_PIECE = 64 * 1024
-"""Those of which one piece is made, so that nobody waits long for the interpreter."""
+"""Bytes of one answer of the kernel, of which one piece is made: nobody else gets its processor before the kernel has
+given all of it, and the interpreter may be as long in taking it apart."""
 _NEXT, _TYPE, _NAME = 8, 18, 19
 """Where ``struct linux_dirent64`` has the place of the next one in the folder, and the two (getdents64(2))."""
 _LOW, _HIGH = (16, 17) if sys.byteorder == "little" else (17, 16)
@@ -201,32 +199,30 @@ class _Reading:
     def _take(self, answer: bytes) -> None:
         # with its kind in front of each name, where these are asked for
         begin = _NAME if self._links is None else _TYPE
+        raw: list[bytes] = []
+        add = raw.append
         at, end = 0, len(answer)
         while at < end:
-            raw: list[bytes] = []
-            add = raw.append
-            stop = min(at + _PIECE, end)
-            while at < stop:
-                length = answer[at + _LOW]
-                if length <= _SHORT:
-                    length += answer[at + _HIGH] << 8
-                add(answer[at + begin : at + length].rstrip(b"\0"))
-                at += length
-            text = b"\0".join(raw) if self._links is None else self._without_kinds(raw)
-            names = paths.decode(text).split("\0")
-            # one look at all of them, as most pieces have none
-            if text.startswith(b".") or b"\0." in text:
-                names = [name for name in names if name not in _DOTS and (self._dotted or not name.startswith("."))]
-                self._any_dotted = self._any_dotted or any(name.startswith(".") for name in names)
-            if names:
-                self._weigh(names)
-                self._found.append(names)
+            length = answer[at + _LOW]
+            if length <= _SHORT:
+                length += answer[at + _HIGH] << 8
+            add(answer[at + begin : at + length].rstrip(b"\0"))
+            at += length
+        text = b"\0".join(raw) if self._links is None else self._without_kinds(raw)
+        names = paths.decode(text).split("\0")
+        # one look at all of them, as most answers have none
+        if text.startswith(b".") or b"\0." in text:
+            names = [name for name in names if name not in _DOTS and (self._dotted or not name.startswith("."))]
+            self._any_dotted = self._any_dotted or any(name.startswith(".") for name in names)
+        if names:
+            self._weigh(names)
+            self._found.append(names)
 
     def _without_kinds(self, raw: list[bytes]) -> bytes:
         """The names with a NUL between each two; in front of each its kind stands."""
         assert self._links is not None
         text = b"\0".join(raw)
-        # most pieces have nothing but files: then all kinds are taken away in one go, and no other NUL is left
+        # most answers have nothing but files: then all kinds are taken away in one go, and no other NUL is left
         names = text.replace(b"\0\x08", b"\0")
         between = len(raw) - 1
         if raw[0][0] == _FILE and len(text) - len(names) == between == names.count(b"\0"):

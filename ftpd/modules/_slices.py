@@ -74,8 +74,6 @@ async def in_order(pieces: list[list[str]], turn: Turn, *, last_first: bool = Fa
             return
         bound = _near_the_front(pieces, last_first)
         first: list[str] = []
-        if turn.over:
-            await turn.give()
         # what comes first is told apart from all others before these are sorted, as somebody waits for it
         for piece in pieces:
             if turn.over:
