@@ -18,6 +18,7 @@ from ftpd.core.vocab import Outcome
 from ftpd.module.command import Command
 from ftpd.module.table import Module
 from ftpd.transfer import ports
+from tests.listening import listens
 
 pytestmark = [pytest.mark.filterwarnings("ignore::DeprecationWarning"), pytest.mark.usefixtures("way")]
 
@@ -185,10 +186,9 @@ def test_a_port_that_is_not_wanted_any_more_is_closed(line: str) -> None:
             else:
                 client.close()
             for _ in range(100):
-                with suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port)):
-                    await asyncio.sleep(0.02)
-                    continue
-                return
+                if not listens(port):
+                    return
+                await asyncio.sleep(0.02)
             raise AssertionError("it is still open")
 
     tell(story)

@@ -88,7 +88,7 @@ def kill_while_uploading(arrived: Path, *argv: str | Path, script: str = "", pip
         with pipe.open("wb") if pipe else nullcontext(client.stdin) as upload:
             upload.write(bytes(1024 * 1024))
             upload.flush()
-            until(f"{arrived.name} has some of the upload", lambda: arrived.exists() and arrived.stat().st_size > 0)
+            until(f"{arrived.name} has some of the upload", lambda: arrived.stat().st_size > 0)
             os.killpg(client.pid, signal.SIGKILL)
     finally:
         kill(client)

@@ -19,6 +19,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
+from tests.listening import listens
+
 # of the password "secret", with few rounds: what is tested is not how slow the hash is
 HASH = (
     "$6$rounds=1000$clienttests$R.yT.fq6TbgOiDc3AA0fBbhCODCCKnS0063LwafQi6P5GHUZpT1/8nOGVNCXRPvDKJdD9Cq4ebS2Gb1QNd6hQ1"
@@ -59,11 +61,21 @@ AllowStoreRestart on
 
 
 def until(what: str, true: Callable[[], bool], seconds: float = PATIENCE) -> None:
-    """Wait until ``true()``; not happening in time fails the test and says what did not happen."""
+    """Wait until ``true()``; not happening in time fails the test and says what did not happen.
+
+    What looks into a file need not ask whether it is there: until then it has not happened.
+    """
     end = time.monotonic() + seconds
-    while not true():
+    while not _come(true):
         assert time.monotonic() < end, f"not within {seconds:g} seconds: {what}"
         time.sleep(0.01)
+
+
+def _come(true: Callable[[], bool]) -> bool:
+    try:
+        return true()
+    except FileNotFoundError:
+        return False
 
 
 # each process of the tests from a place of its own, and none of them the same port twice
@@ -268,6 +280,10 @@ class Daemon(Running):
             ftp.nlst()
         # no connection of any client is left: each would be a descriptor of the daemon's
         until("every session has ended", lambda: not self._connections())
+
+    def listens(self, port: int) -> bool:
+        """Whether it is this daemon that listens at the port."""
+        return listens(port, self._process.pid)
 
     def _connections(self) -> list[str]:
         """Established connections at the server's port, as /proc/net/tcp writes them."""

@@ -10,9 +10,9 @@ import signal
 import socket
 import struct
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -123,6 +123,7 @@ def test_a_server_has_a_log_and_a_level_of_its_own(start: Start) -> None:
     assert sum("Login successful" in line for line in lines(server, "server")) == 1
     assert not any("STARTUP" in line for line in lines(server, "server"))
     assert not any("Login successful" in line for line in lines(server))
+    until("its ExtendedLog is written", lambda: "NOOP of other" in lines(server, "all"))
     assert lines(server, "all") == ["TYPE of other", "NOOP of other"] or lines(server, "all") == ["NOOP of other"]
 
 
@@ -262,25 +263,24 @@ def test_without_tracelog_nothing_is_traced(start: Start) -> None:
 @pytest.mark.parametrize("signals", [True, False], ids=["with HUP", "without a signal"])
 def test_rotation_under_load_loses_tears_and_doubles_nothing(start: Start, signals: bool) -> None:
     server = start('LogFormat number "%J"\nExtendedLog {run}/all WRITE number')
-    log, sent, stop = server._run / "all", 0, threading.Event()
+    log, sent = server._run / "all", 0
 
     def rotate() -> None:
         for number in range(5):
+            until("there is one to rotate", log.exists)
             time.sleep(0.05)
             log.rename(server._run / f"all.{number}")
             if signals:
                 server._process.send_signal(signal.SIGHUP)
-            until("there is a new one", log.exists)
-        stop.set()
+        until("there is a new one", log.exists)
 
-    rotator = threading.Thread(target=rotate)
-    rotator.start()
-    with Raw(server) as client:
+    with ThreadPoolExecutor(1) as pool, Raw(server) as client:
         client.login()
-        while not stop.is_set() or sent < 500:
+        rotator = pool.submit(rotate)
+        while not rotator.done() or sent < 500:
             client.ask(f"DELE {sent:06}-{'x' * 100}")
             sent += 1
-    rotator.join()
+        rotator.result()
 
     def found() -> list[str]:
         files = [*sorted(server._run.glob("all.[0-9]")), log]

@@ -244,7 +244,8 @@ def test_whoever_asks_while_modules_change_is_heard(daemon: Several) -> None:
                     asking.connect(daemon.socket)
                     asking.shutdown(socket.SHUT_WR)
                     # who asks nothing is let go, but not before it was heard: of those ControlsMaxClients takes five
-                    assert asking.recv(1) == b""
+                    if said := asking.recv(1):
+                        refused.append(f"it said {said!r}")
                 except OSError as error:
                     refused.append(str(error))
 

@@ -107,11 +107,18 @@ def test_new_workers_write_the_logs_of_the_new_configuration(site: Site) -> None
     second = site.base / "second.log"
     site.conf(f"Workers 2\nSystemLog {second}\nDebugLevel 5", without=["SystemLog"])
     os.kill(site.pid, signal.SIGHUP)
-    until("it is in force", lambda: second.exists() and "the new configuration is in force" in second.read_text())
+    until("it is in force", lambda: "the new configuration is in force" in site.logged() + second.read_text())
+
+    def told_by_each() -> bool:
+        assert site.serves()
+        return all(f"[{pid}]" in second.read_text() for pid in workers(site))
+
+    until("each worker tells of sessions there", told_by_each)
+    # until it has the new one open, which a slow disk may keep it from, a worker goes on with the one before
+    before = site.logged().count("session opened")
     for _ in range(8):
         assert site.serves()
-    until("each worker tells of sessions there", lambda: all(f"[{pid}]" in second.read_text() for pid in workers(site)))
-    assert "session opened" not in site.logged()
+    assert site.logged().count("session opened") == before
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes somebody")
