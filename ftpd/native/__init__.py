@@ -38,6 +38,9 @@ _sources = newest_source(os.path.dirname(__file__))
 calls = _compiled("_calls")
 """Acting as a user, and openat2(2): ``calls.c``."""
 
+ends = _compiled("_ends")
+"""The line ends of TYPE A: ``ends.c``."""
+
 front = _compiled("_front")
 """Waiting for what clients say, and answering what is known beforehand: ``front.c``."""
 

@@ -28,6 +28,8 @@ SERVICE = 0x08
 """IPTOS_THROUGHPUT (RFC 1349); ProFTPD marks data connections so, and some shapers look at it."""
 TURN = 1 << 20
 """Bytes a transfer moves through memory before others get their turn."""
+COPIED = 128 << 10
+"""Bytes of a piece that is copied or changed on its way: longer ones fall out of the caches, and cost a fifth more."""
 
 
 class Ground:

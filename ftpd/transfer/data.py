@@ -14,7 +14,7 @@ from ftpd.core.aside import far_file
 from ftpd.core.eager import begin
 from ftpd.core.slices import my_turn
 from ftpd.transfer import kernel
-from ftpd.transfer.channel import TURN
+from ftpd.transfer.channel import COPIED, TURN
 from ftpd.transfer.cold import AT_ONCE, fetch, flags_for, is_cold
 from ftpd.transfer.errors import connection_lost, file_shrank, local_failure
 from ftpd.transfer.incoming import Incoming
@@ -22,7 +22,6 @@ from ftpd.transfer.lineends import ToNetwork
 
 SENDFILE_MOST = 1 << 20
 """Bytes asked of one sendfile call: more is no faster, and unfair to others."""
-READ_CHUNK = 256 << 10
 SMALL = 32 << 10
 """Bytes that go out by themselves: what sendfile leaves for the end to follow, Perl's Net::FTP takes for unfinished."""
 UNSENT_MOST = 192 << 10
@@ -209,12 +208,12 @@ class DataChannel(Incoming):
                     if at == end:
                         return True
                     if at >= here:
-                        stop = min(end, at + READ_CHUNK)
+                        stop = min(end, at + COPIED)
                         here, comes = self._look_ahead(descriptor, device, at, stop) if known else (end, False)
                         if comes:
                             return False
                     try:
-                        chunk = os.pread(descriptor, min(end - at, READ_CHUNK), at)
+                        chunk = os.pread(descriptor, min(end - at, COPIED), at)
                     except OSError as error:
                         raise local_failure(error, self.moved) from error
                     if not chunk:

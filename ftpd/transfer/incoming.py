@@ -6,7 +6,7 @@ import os
 
 from ftpd.core.aside import far_file
 from ftpd.transfer import kernel
-from ftpd.transfer.channel import TURN, Channel
+from ftpd.transfer.channel import COPIED, TURN, Channel
 from ftpd.transfer.errors import connection_lost, local_failure, too_large
 from ftpd.transfer.far import CHUNK, FarEnd
 from ftpd.transfer.lineends import FromNetwork
@@ -52,13 +52,14 @@ class Incoming(Channel):
                 raise too_large(self.moved)
 
         as_it_comes = convert is None and limit is None and self.use_sendfile()
+        most = TURN if convert is None else COPIED
 
         def step() -> bool:
             if as_it_comes and self._bucket is None:
                 return self._receive(descriptor, -1 if offset is None else offset + self.moved - before)
             turn = TURN
             while turn > 0:
-                wanted = self.allowed(TURN)
+                wanted = self.allowed(most)
                 if not wanted:
                     return False
                 try:

@@ -17,9 +17,9 @@ _buffer = bytearray(_MIB)
 class Client:
     """A session that is logged in, of type I."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, patience: float = _PATIENCE) -> None:
         self.port = port
-        self.sock = socket.create_connection(("127.0.0.1", port), _PATIENCE)
+        self.sock = socket.create_connection(("127.0.0.1", port), patience)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._came = b""
         self.reply()

@@ -12,7 +12,7 @@ from statistics import median
 from typing import Any
 
 from scripts.benchmark.growth import Point
-from scripts.benchmark.scenarios import Cost
+from scripts.benchmark.scenarios import BURST_PATIENCE, Cost
 from scripts.benchmark.servers import PEERS
 
 Rows = Mapping[str, Mapping[str, Cost]]
@@ -23,7 +23,12 @@ _NAMES = {"proftpd": "ProFTPD", "vsftpd": "vsftpd", "pureftpd": "Pure-FTPd", "py
 def medians(results: Mapping[str, Mapping[str, Sequence[Cost]]]) -> dict[str, dict[str, Cost]]:
     return {
         name: {
-            server: Cost(median(cost.cpu for cost in costs), median(cost.wall for cost in costs), costs[0].unit)
+            server: Cost(
+                median(cost.cpu for cost in costs),
+                median(cost.wall for cost in costs),
+                costs[0].unit,
+                median(cost.served for cost in costs),
+            )
             for server, costs in by_server.items()
         }
         for name, by_server in results.items()
@@ -36,6 +41,16 @@ def best_peer(row: Mapping[str, Cost]) -> tuple[str, float] | None:
     return (min(peers)[1], min(peers)[0]) if peers else None
 
 
+def unserved(rows: Rows) -> list[str]:
+    """A sentence for each server that left a part of a crowd outside."""
+    return [
+        f"{name}: of those that came at once {_NAMES[server]} let {cost.served:.0%} in within {BURST_PATIENCE} s."
+        for name, row in rows.items()
+        for server, cost in row.items()
+        if cost.served < 1
+    ]
+
+
 def terminal(rows: Rows, servers: Sequence[str]) -> str:
     shown = [name for name in servers if any(name in row for row in rows.values())]
     lines = [f"{'CPU of the server':<22}" + "".join(f"{_NAMES[name]:>12}" for name in shown) + "   ours to the best"]
@@ -45,7 +60,7 @@ def terminal(rows: Rows, servers: Sequence[str]) -> str:
         best = best_peer(row)
         ratio = f"   {row['ours'].cpu / best[1]:>6.2f} ({_NAMES[best[0]]})" if best and "ours" in row else ""
         lines.append(f"{f'{name} ({unit})':<22}{cells}{ratio}")
-    return "\n".join(lines)
+    return "\n".join([*lines, *unserved(rows)])
 
 
 def growth(series: Mapping[str, Sequence[Point]]) -> str:
@@ -101,6 +116,8 @@ def _table(rows: Rows, shown: Sequence[str]) -> str:
         ratio = f"{row['ours'].cpu / best[1]:.2f} ({_NAMES[best[0]]})" if best and "ours" in row else ""
         cells = " | ".join(f"{row[server].cpu:.2f}" if server in row else "" for server in shown)
         lines.append(f"| {name} | {next(iter(row.values())).unit} | {cells} | {ratio} |")
+    if left := unserved(rows):
+        lines += ["", *left]
     return "\n".join(lines)
 
 

@@ -5,11 +5,28 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ftpd import native
+from ftpd.transfer import lineends
 from ftpd.transfer.lineends import FromNetwork, ToNetwork
 
+
+@pytest.fixture(params=["python", "compiled"], autouse=True)
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.param == "compiled":
+        if native.ends is None:
+            pytest.skip("not compiled here")
+        monkeypatch.setattr(lineends, "widened", native.ends.widened)
+        monkeypatch.setattr(lineends, "narrowed", native.ends.narrowed)
+    else:
+        monkeypatch.setattr(lineends, "widened", lineends.widened_by_python)
+        monkeypatch.setattr(lineends, "narrowed", lineends.narrowed_by_python)
+
+
+# each of them goes one way from beginning to end
+both_ways = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 texts = st.lists(st.sampled_from([b"\r", b"\n", b"\r\n", b"a", b"bc"]), max_size=12).map(b"".join)
 
 
@@ -27,6 +44,7 @@ def back(chunks: list[bytes]) -> bytes:
     return b"".join(map(convert, chunks)) + convert.rest()
 
 
+@both_ways
 @given(texts, st.integers(1, 5))
 def test_it_is_known_by_how_much_a_text_has_grown(text: bytes, size: int) -> None:
     convert = ToNetwork()
@@ -34,6 +52,7 @@ def test_it_is_known_by_how_much_a_text_has_grown(text: bytes, size: int) -> Non
     assert convert.grown == len(sent) - len(text)
 
 
+@both_ways
 @given(texts, st.integers(1, 5))
 def test_it_is_known_by_how_much_an_upload_has_shrunk(text: bytes, size: int) -> None:
     convert = FromNetwork()
@@ -68,12 +87,29 @@ def test_an_upload_gets_the_line_ends_that_proftpd_stores(on_wire: bytes, on_dis
     assert back([on_wire]) == on_disk
 
 
+@both_ways
 @given(texts, st.integers(1, 5))
 def test_the_edges_of_chunks_do_not_matter(data: bytes, size: int) -> None:
     assert out(cut(data, size)) == re.sub(rb"(?<!\r)\n", b"\r\n", data)
     assert back(cut(data, size)) == data.replace(b"\r\n", b"\n")
 
 
+@both_ways
+@given(st.binary(max_size=300))
+def test_whatever_bytes_there_are_only_line_ends_change(data: bytes) -> None:
+    assert out([data]) == re.sub(rb"(?<!\r)\n", b"\r\n", data)
+    assert back([data]) == data.replace(b"\r\n", b"\n")
+
+
+@pytest.mark.parametrize("line", [b"", b"x" * 70, b"x" * 70 + b"\r", b"\r\r", b"\r\n"], ids=repr)
+def test_a_long_text_is_no_different_from_a_short_one(line: bytes) -> None:
+    text = (line + b"\n") * 20_000
+    wire = out(cut(text, 1 << 17))
+    assert wire == re.sub(rb"(?<!\r)\n", b"\r\n", text)
+    assert back(cut(wire, 1 << 17)) == wire.replace(b"\r\n", b"\n")
+
+
+@both_ways
 @given(texts.map(lambda text: text.replace(b"\r", b"")), st.integers(1, 5), st.integers(1, 5))
 def test_a_text_of_unix_comes_back_as_it_went(data: bytes, down: int, up: int) -> None:
     assert back(cut(out(cut(data, down)), up)) == data

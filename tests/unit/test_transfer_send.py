@@ -126,7 +126,7 @@ def test_a_range_of_a_file_is_sent(loop: str, tmp_path: Path) -> None:
 
 @loops
 def test_a_text_gets_crlf_even_where_chunks_meet(loop: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ftpd.transfer.data.READ_CHUNK", 5)
+    monkeypatch.setattr("ftpd.transfer.data.COPIED", 5)
 
     async def story(ground: Ground) -> None:
         data, client = pair(ground)

@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from scripts.benchmark import report
+from scripts.benchmark.scenarios import Cost
+
 ROOT = Path(__file__).resolve().parents[2]
 needs_groups = pytest.mark.skipif(
     os.geteuid() != 0 or not os.access("/sys/fs/cgroup", os.W_OK),
@@ -35,6 +38,13 @@ def test_a_short_round_tells_what_each_operation_costs_us_and_how_that_grows(tmp
     assert re.search(r"^entries +100 .*first byte", done.stdout, re.MULTILINE)
     assert '"growth"' in figures.read_text()
     assert not Path("/dev/shm/ftpd-bench").exists(), "what was served is cleared away"
+
+
+def test_a_server_that_leaves_a_part_of_a_crowd_outside_is_named() -> None:
+    rows = {"burst_300": {"vsftpd": Cost(2000.0, 1.0, "us", 0.44), "ours": Cost(160.0, 1.0, "us")}}
+    told = report.terminal(rows, ["vsftpd", "ours"]).splitlines()
+    assert told[1].split() == ["burst_300", "(us)", "2000.00", "160.00", "0.08", "(vsftpd)"]
+    assert told[2:] == ["burst_300: of those that came at once vsftpd let 44% in within 10 s."]
 
 
 def test_a_word_that_means_nothing_is_told() -> None:
