@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Collection
+from typing import TypeVar
 
 from ftpd.conf.directive import ConfigError
 from ftpd.conf.faults import ConfigFaults
@@ -29,9 +30,9 @@ from ftpd.engine.worker import Worker
 from ftpd.module.build import ftpd_version
 from ftpd.module.events import RESTART, SHUTDOWN, SIGNAL_USR2, STARTUP
 
+T = TypeVar("T")
+
 _KEPT = "the configuration before stays in force"
-
-
 _ENDINGS: dict[int, str] = {signal.SIGTERM: "killed", signal.SIGINT: "killed", signal.SIGXCPU: "CPU limit exceeded"}
 
 
@@ -234,8 +235,12 @@ class Daemon:
             with turns.taken():
                 return plan.read(self.plan.options, self.plan.record, self.pools, changes)
 
-        # in a thread: names are looked up, and files may lie on a disk that has to spin up
-        return await asyncio.to_thread(read)
+        # names are looked up, and files may lie on a disk that has to spin up
+        return await self._aside(read)
+
+    async def _aside(self, work: Callable[[], T]) -> T:
+        """In a thread, as clients are being served; should it never come back, the daemon ends all the same."""
+        return await self.pools(work, "daemon")
 
     async def _take_over(self, worker: Worker, desk: ControlDesk, wanted: Plan) -> None:
         opened: Opened = {}
@@ -245,7 +250,8 @@ class Daemon:
                 raise StartError("ServerType inetd: a daemon that listens cannot become one that inetd starts")
             opened = self._ports.opened(wanted)
             if wanted.settings.pid_file != self.plan.settings.pid_file:
-                pid_file = pidfile.of(wanted.settings, foreground=wanted.options.foreground)
+                settings, foreground = wanted.settings, wanted.options.foreground
+                pid_file = await self._aside(lambda: pidfile.of(settings, foreground=foreground))
             await into_service(worker.replace(wanted.generation))
         except BaseException:
             close(opened)
@@ -255,14 +261,15 @@ class Daemon:
             raise
         before, self.plan = self.plan, wanted
         if pid_file is not self._pid_file:
-            self._leave()
+            if self._pid_file is not None:
+                await self._aside(self._pid_file.remove)
             self._pid_file = pid_file
         self._listen(worker, opened)
         await desk.follow(control_settings(wanted.generation, wanted.record))
         limit(worker, wanted)
         rights.take_on(wanted.identity)
         if scoreboard.differs(before.settings, wanted.settings):
-            worker.show_on(scoreboard.opened(wanted.settings))
+            worker.show_on(await self._aside(lambda: scoreboard.opened(wanted.settings)))
         try:
             self._open_log(wanted, again=True)
         except StartError as error:
