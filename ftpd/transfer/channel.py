@@ -282,7 +282,7 @@ class Channel(DTPHandler):  # type: ignore[misc]  # pyftpdlib is untyped
     def throttle(self, bytes_per_second: float, free_bytes: int = 0) -> None:
         """Move no more than so much a second once the free bytes have passed; 0 is no limit."""
         self._bucket = Bucket(bytes_per_second, free_bytes) if bytes_per_second > 0 else None
-        self.ioloop.pumps.pop(self._fileno, None)
+        self.ioloop.stop_pump(self._fileno)
 
     def stall_after(self, seconds: float) -> None:
         """End the transfer with 421 when nothing moves for so long; 0 never."""

@@ -17,7 +17,7 @@ from ftpd.transfer import kernel
 from ftpd.transfer.channel import COPIED, TURN
 from ftpd.transfer.cold import AT_ONCE, fetch, flags_for, is_cold
 from ftpd.transfer.errors import connection_lost, file_shrank, local_failure
-from ftpd.transfer.incoming import Incoming
+from ftpd.transfer.incoming import FEW, Incoming
 from ftpd.transfer.lineends import ToNetwork
 
 SENDFILE_MOST = 1 << 20
@@ -28,6 +28,10 @@ UNSENT_MOST = 192 << 10
 """Bytes that may wait unsent in the kernel: with megabytes there, 226 would be said long before it is true."""
 UNSENT_MEANWHILE = 1 << 20
 """The same far from the end of a file: a client that is quick is waited for less often, and costs a quarter less."""
+BESIDE_US = 352 << 10
+"""Bytes that may be on their way to a client on this machine (SO_SNDBUF), far from the end of a file: it is as quick as
+we are, and with room for more it is asleep whenever the next bytes come. To wake it costs more than to send them; so it
+is the client that wakes us, and a file costs half."""
 LAST = 2 << 20
 """What is left of a file when its end comes near."""
 PATIENCE = 0.0005
@@ -62,6 +66,15 @@ class DataChannel(Incoming):
         """Have the kernel ask for more only when little is left; what the client has room for goes out all the same."""
         with suppress(OSError):
             self.socket.setsockopt(socket.IPPROTO_TCP, _NOTSENT_LOWAT, most)
+
+    def hold_much(self) -> bool:
+        """Have enough ready in the kernel that a quick client costs little; whether that is one on this machine."""
+        with suppress(OSError):
+            if not self.ground.options.send_buffer and self.socket.getpeername()[0] == self.socket.getsockname()[0]:
+                self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BESIDE_US)
+                return True
+        self.hold_little(UNSENT_MEANWHILE)
+        return False
 
     @property
     def grown(self) -> int:
@@ -103,8 +116,6 @@ class DataChannel(Incoming):
             step = self._copying(descriptor, device, offset, end, known, convert)
         elif sendfile and end - offset > small and self.use_sendfile():
             most = min(slice or SENDFILE_MOST, SENDFILE_MOST)
-            if known and end - offset > LAST:
-                self.hold_little(UNSENT_MEANWHILE)
             step = self._sendfile(descriptor, device, offset, end, known, most)
         else:
             step = self._copying(descriptor, device, offset, end, known, _unchanged)
@@ -133,6 +144,7 @@ class DataChannel(Incoming):
         copying: Callable[[], bool] | None = None
         here = at
         much = known and end - at > LAST
+        beside = much and self.hold_much()
         pump: Any = None
 
         def step() -> bool:
@@ -142,7 +154,7 @@ class DataChannel(Incoming):
             if pump is not None:
                 at = here = pump.at
                 pump = None
-                self.ioloop.pumps.pop(self._fileno, None)
+                self.ioloop.stop_pump(self._fileno)
             if at == end:
                 return True
             if much and end - at <= LAST:
@@ -173,7 +185,9 @@ class DataChannel(Incoming):
             self.moved += sent
             self.passed(sent)
             if much and kernel.pump is not None and self._is_left_alone():
-                pump = kernel.pump(self._fileno, descriptor, at, end - LAST, most, flags_for(device))
+                # of many at once each is waited for anyway
+                gather = beside and len(self.ioloop.pumps) < FEW
+                pump = kernel.pump(self._fileno, descriptor, at, end - LAST, most, flags_for(device), gather)
                 self.ioloop.pumps[self._fileno] = pump
             return at == end
 

@@ -290,12 +290,17 @@ class DataLoop(_Guest):
 
     def register(self, fd: int, channel: Any, events: int) -> None:
         # a number may be another connection's by now
-        self.pumps.pop(fd, None)
+        self.stop_pump(fd)
         super().register(fd, channel, events)
 
     def unregister(self, fd: int) -> None:
-        self.pumps.pop(fd, None)
+        self.stop_pump(fd)
         super().unregister(fd)
+
+    def stop_pump(self, fd: int) -> None:
+        """Have its channel asked again: what the pump gathered and has not sent is given back."""
+        if self.pumps and (pump := self.pumps.pop(fd, None)) is not None:
+            pump.close()
 
     def serve(self, timeout: float) -> int:
         if not self.pumps:

@@ -189,6 +189,6 @@ receive: Callable[[int, int, int, int], tuple[int, int, int]] = (
     receive_by_python if _compiled is None else _compiled.receive
 )
 end: Callable[[int], None] = end_by_python if _compiled is None else _compiled.end
-pump: Callable[[int, int, int, int, int, int], Any] | None = None if _compiled is None else _compiled.Pump
+pump: Callable[[int, int, int, int, int, int, bool], Any] | None = None if _compiled is None else _compiled.Pump
 """Sends the middle of a long file, by :func:`serve_pumps`; without it a step of its transfer sends each piece."""
 serve_pumps: Any = None if _compiled is None else _compiled.serve_pumps

@@ -5,21 +5,25 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import select
+import socket
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AsyncExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
-from transfer_ground import awaiting, both, drain, loops, pair, reset, run
+from transfer_ground import AFAR, BESIDE, anywhere, awaiting, both, descriptors, drain, loops, pair, reset, run
 
 from ftpd import native
 from ftpd.core.meter import Meter
 from ftpd.module.wire import TransferError
 from ftpd.transfer import cold, kernel
 from ftpd.transfer.channel import Ground
-from ftpd.transfer.data import LAST, DataChannel
+from ftpd.transfer.data import BESIDE_US, LAST, DataChannel
+from ftpd.transfer.incoming import FEW
 from ftpd.transfer.ioloop import DataLoop
+from ftpd.transfer.sockets import SocketOptions
 
 pytestmark = pytest.mark.skipif(native.data is None, reason="not compiled here")
 SIZE = 3 * LAST + 12345
@@ -72,13 +76,14 @@ async def taken_over(data: DataChannel, client: Any) -> bytes:
 
 
 @loops
+@anywhere
 @pytest.mark.parametrize("offset", [0, 1, LAST])
 def test_every_byte_arrives_and_is_counted(
-    loop: str, offset: int, tmp_path: Path, served: list[tuple[int, int]]
+    loop: str, source: str, offset: int, tmp_path: Path, served: list[tuple[int, int]]
 ) -> None:
     async def story(ground: Ground) -> None:
         with long_file(tmp_path) as (file, content):
-            data, client = pair(ground)
+            data, client = pair(ground, source=source)
 
             async def download() -> int:
                 sent: int = await data.send_file(file, offset=offset)
@@ -96,11 +101,12 @@ def test_every_byte_arrives_and_is_counted(
 
 
 @loops
-def test_each_of_several_gets_its_own(loop: str, tmp_path: Path, served: list[tuple[int, int]]) -> None:
+@anywhere
+def test_each_of_several_gets_its_own(loop: str, source: str, tmp_path: Path, served: list[tuple[int, int]]) -> None:
     async def story(ground: Ground) -> None:
         async def one(size: int) -> None:
             with long_file(tmp_path, size) as (file, content):
-                data, client = pair(ground)
+                data, client = pair(ground, source=source)
 
                 async def download() -> None:
                     assert await data.send_file(file) == size
@@ -116,10 +122,13 @@ def test_each_of_several_gets_its_own(loop: str, tmp_path: Path, served: list[tu
 
 
 @loops
-def test_an_abort_ends_it_with_what_had_gone(loop: str, tmp_path: Path, served: list[tuple[int, int]]) -> None:
+@anywhere
+def test_an_abort_ends_it_with_what_had_gone(
+    loop: str, source: str, tmp_path: Path, served: list[tuple[int, int]]
+) -> None:
     async def story(ground: Ground) -> None:
         with long_file(tmp_path) as (file, content):
-            data, client = pair(ground)
+            data, client = pair(ground, source=source)
             async with awaiting(data.send_file(file)) as download:
                 got = await taken_over(data, client)
                 while not served:
@@ -137,10 +146,11 @@ def test_an_abort_ends_it_with_what_had_gone(loop: str, tmp_path: Path, served: 
 
 
 @loops
-def test_a_client_that_goes_is_noticed(loop: str, tmp_path: Path) -> None:
+@anywhere
+def test_a_client_that_goes_is_noticed(loop: str, source: str, tmp_path: Path) -> None:
     async def story(ground: Ground) -> None:
         with long_file(tmp_path) as (file, _):
-            data, client = pair(ground)
+            data, client = pair(ground, source=source)
             async with awaiting(data.send_file(file)) as download:
                 await taken_over(data, client)
                 reset(client)
@@ -153,10 +163,11 @@ def test_a_client_that_goes_is_noticed(loop: str, tmp_path: Path) -> None:
 
 
 @loops
-def test_a_file_that_shrinks_is_no_success(loop: str, tmp_path: Path) -> None:
+@anywhere
+def test_a_file_that_shrinks_is_no_success(loop: str, source: str, tmp_path: Path) -> None:
     async def story(ground: Ground) -> None:
         with long_file(tmp_path) as (file, _):
-            data, client = pair(ground)
+            data, client = pair(ground, source=source)
             async with awaiting(data.send_file(file)) as download:
                 got = await taken_over(data, client)
                 os.truncate(f"/proc/self/fd/{file}", 1000)
@@ -171,10 +182,11 @@ def test_a_file_that_shrinks_is_no_success(loop: str, tmp_path: Path) -> None:
 
 
 @loops
-def test_a_rate_that_is_set_meanwhile_holds(loop: str, tmp_path: Path) -> None:
+@anywhere
+def test_a_rate_that_is_set_meanwhile_holds(loop: str, source: str, tmp_path: Path) -> None:
     async def story(ground: Ground) -> None:
         with long_file(tmp_path) as (file, content):
-            data, client = pair(ground)
+            data, client = pair(ground, source=source)
             async with awaiting(data.send_file(file)) as download:
                 got = await taken_over(data, client)
                 data.throttle(1000)
@@ -236,7 +248,7 @@ def test_a_piece_that_the_disk_has_to_bring_is_waited_for_by_a_thread(
 
             def asking(*given: int) -> Any:
                 asked.append(given[5])
-                return pump(*given[:5], 1 << 30)
+                return pump(*given[:5], 1 << 30, *given[6:])
 
             monkeypatch.setattr(kernel, "pump", asking)
 
@@ -282,7 +294,7 @@ def test_a_number_that_is_another_connections_by_now_has_no_pump(tmp_path: Path)
     async def story(ground: Ground) -> None:
         with long_file(tmp_path) as (file, _):
             data, client = pair(ground)
-            pumps(data)[data._fileno] = native.data.Pump(data._fileno, file, 0, SIZE, 1 << 20, 0)
+            pumps(data)[data._fileno] = native.data.Pump(data._fileno, file, 0, SIZE, 1 << 20, 0, True)
             ground.ioloop.register(data._fileno, data, ground.ioloop.WRITE)
             assert pumps(data) == {}
             ground.ioloop.unregister(data._fileno)
@@ -290,6 +302,108 @@ def test_a_number_that_is_another_connections_by_now_has_no_pump(tmp_path: Path)
             client.close()
 
     run("asyncio", story)
+
+
+@loops
+@anywhere
+def test_what_was_gathered_and_has_not_gone_is_sent_by_whoever_goes_on(
+    loop: str, source: str, tmp_path: Path, served: list[tuple[int, int]]
+) -> None:
+    async def story(ground: Ground) -> None:
+        with long_file(tmp_path) as (file, content):
+            data, client = pair(ground, source=source)
+
+            async def download() -> None:
+                assert await data.send_file(file) == SIZE
+                await data.finish()
+
+            async with awaiting(download()) as going:
+                got = await taken_over(data, client)
+                while not served:
+                    got += await take(client, 64 << 10)
+                # nobody takes any: the connection is full, with a piece half gone
+                for _ in range(20):
+                    await asyncio.sleep(0.001)
+                data.throttle(1 << 40)
+                got += await drain(client)
+                await going
+            assert got == content
+
+    run(loop, story)
+
+
+@pytest.mark.parametrize(
+    ("source", "options", "gathers"),
+    [
+        (BESIDE, SocketOptions(), True),
+        (AFAR, SocketOptions(), False),
+        (BESIDE, SocketOptions(send_buffer=1 << 20), False),
+    ],
+)
+def test_a_client_on_this_machine_is_sent_what_was_gathered_and_has_little_room(
+    source: str, options: SocketOptions, gathers: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story(ground: Ground) -> None:
+        gathered, pump = [], native.data.Pump
+        monkeypatch.setattr(kernel, "pump", lambda *given: (gathered.append(given[6]), pump(*given))[1])
+        with long_file(tmp_path) as (file, content):
+            data, client = pair(ground.with_options(options), source=source)
+            room = data.socket.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
+
+            async def download() -> None:
+                await data.send_file(file)
+                with_us = data.socket.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
+                # the kernel doubles what it is asked for, and has a limit of its own
+                assert with_us <= 2 * BESIDE_US if gathers else with_us >= room
+                await data.finish()
+
+            _, got = await both(download(), drain(client))
+            assert got == content
+        assert {*gathered} == {gathers}
+
+    run("uvloop", story)
+
+
+def test_of_many_at_once_few_are_gathered(tmp_path: Path) -> None:
+    """A pipe is two descriptors, and where many are ready none of them is waited for."""
+
+    async def story(ground: Ground) -> None:
+        pipes = sum("pipe:" in target for target in descriptors().values())
+        many = [pair(ground) for _ in range(3 * FEW)]
+        with long_file(tmp_path) as (file, content):
+            async with AsyncExitStack() as stack:
+                going = [await stack.enter_async_context(awaiting(data.send_file(file))) for data, _ in many]
+                taken = [await taken_over(data, client) for data, client in many]
+                assert sum("pipe:" in target for target in descriptors().values()) == pipes + 2 * FEW
+                rest = asyncio.gather(
+                    *(take(client, SIZE - len(got)) for (_, client), got in zip(many, taken, strict=True))
+                )
+                await asyncio.gather(*going)
+                assert [got + more for got, more in zip(taken, await rest, strict=True)] == [content] * len(many)
+            for data, client in many:
+                client.close()
+                await data.finish()
+
+    run("asyncio", story)
+
+
+def test_without_a_pipe_it_goes_as_it_does_to_anybody(tmp_path: Path) -> None:
+    with long_file(tmp_path, 1 << 20) as (file, content), socket.create_server(("127.0.0.1", 0)) as server:
+        client = socket.create_connection(server.getsockname())
+        connection, _ = server.accept()
+        before = descriptors()
+        with client, connection, select.epoll() as epoll:
+            connection.setblocking(False)
+            epoll.register(connection, select.EPOLLOUT)
+            # no pipe is as large as that
+            pump = native.data.Pump(connection.fileno(), file, 0, len(content), 1 << 40, 0, True)
+            assert descriptors().keys() - before.keys() == {str(epoll.fileno())}
+            got = bytearray()
+            while len(got) < len(content):
+                native.data.serve_pumps(epoll.fileno(), 0, 4, {connection.fileno(): pump})
+                got += client.recv(1 << 20)
+            assert got == content
+            assert pump.at == len(content)
 
 
 def test_what_is_no_pump_is_refused() -> None:

@@ -60,13 +60,19 @@ def descriptors() -> dict[str, str]:
     return {name: target for name, target in held.items() if not target.startswith("/proc/")}
 
 
-def pair(ground: Ground, *, buffer: int = 0) -> tuple[DataChannel, socket.socket]:
+BESIDE, AFAR = "127.0.0.1", "127.0.0.2"
+"""Where a client is from: who has the address that it calls is on the same machine."""
+anywhere = pytest.mark.parametrize("source", [BESIDE, AFAR])
+
+
+def pair(ground: Ground, *, buffer: int = 0, source: str = BESIDE) -> tuple[DataChannel, socket.socket]:
     """An established data connection: our channel and the client's socket, over real TCP.
 
     ``buffer`` keeps the kernel's buffers small, so that whoever sends soon has to wait.
     """
     with socket.create_server(("127.0.0.1", 0)) as server:
         client = socket.socket()
+        client.bind((source, 0))
         if buffer:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
             server.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffer)
