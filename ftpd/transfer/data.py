@@ -28,7 +28,7 @@ UNSENT_MOST = 192 << 10
 """Bytes that may wait unsent in the kernel: with megabytes there, 226 would be said long before it is true."""
 UNSENT_MEANWHILE = 1 << 20
 """The same far from the end of a file: a client that is quick is waited for less often, and costs a quarter less."""
-BESIDE_US = 352 << 10
+BESIDE_US = 256 << 10
 """Bytes that may be on their way to a client on this machine (SO_SNDBUF), far from the end of a file: it is as quick as
 we are, and with room for more it is asleep whenever the next bytes come. To wake it costs more than to send them; so it
 is the client that wakes us, and a file costs half."""
