@@ -105,12 +105,17 @@ is_cold(Pump *self, off_t last)
     return self->flags && preadv2(self->file, &room, 1, last, self->flags) < 0 && errno == EAGAIN;
 }
 
-/* sendfile(2) by way of the pipe, with what it gives. */
+/* sendfile(2) by way of the pipe, with what it gives; straight from where the pipe is of no use. */
 static ssize_t
 send_gathered(Pump *self, off_t at, size_t piece)
 {
     if (!self->gathered) {
-        ssize_t came = splice(self->file, &at, self->pipe[1], NULL, piece, 0);
+        off_t from = at;
+        ssize_t came = splice(self->file, &from, self->pipe[1], NULL, piece, 0);
+        if (came < 0 && errno != EINTR) {
+            close_pipe(self);
+            return sendfile(self->connection, self->file, &at, piece);
+        }
         if (came <= 0)
             return came;
         self->gathered = (size_t)came;
