@@ -139,7 +139,8 @@ module.directive(
     _socket_options,
     contexts=SERVER | VHOST, multi=Multi.LIST,
     usage="maxseg n | rcvbuf n | sndbuf n | keepalive on|off|idle:count:interval | reuseport on|off",
-    doc="Options of the sockets, which are left to the kernel's own tuning otherwise.",
+    doc="Options of the sockets, which are left to the kernel's own tuning otherwise; a long file to a client on this"
+    " machine has a sndbuf of 256 KiB.",
 )  # fmt: skip
 module.directive(
     "TCPBackLog", types.integer(1, _LONGEST_BACKLOG, leading=True), default=128, contexts=SERVER, multi=Multi.LAST,
